@@ -1,0 +1,101 @@
+import { QuothError } from './errors.ts';
+import type { Port } from './port.ts';
+import { type Client, type ClientMessage, type Contract, type Procedure, serverMessage } from './procedure.ts';
+
+type Outcome = { type: 'done' } | { type: 'failed'; error: QuothError };
+
+/** One conversation as the client sees it: items wait here until the loop asks for them. */
+class Conversation {
+  private items: unknown[] = [];
+  private outcome: Outcome | undefined;
+  private wake: (() => void) | undefined;
+
+  push(item: unknown): void {
+    this.items.push(item);
+    this.wake?.();
+  }
+
+  end(outcome: Outcome): void {
+    this.outcome ??= outcome;
+    this.wake?.();
+  }
+
+  get ended(): boolean {
+    return this.outcome !== undefined;
+  }
+
+  /** The next item, or `undefined` at the end; throws what the server answered with. */
+  async next(): Promise<{ item: unknown } | undefined> {
+    for (;;) {
+      if (this.items.length > 0) return { item: this.items.shift() };
+      if (this.outcome?.type === 'failed') throw this.outcome.error;
+      if (this.outcome) return undefined;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+}
+
+/**
+ * Typed functions for every procedure of a contract, over a port.
+ *
+ * A call resolves with its answer; a stream is an async iterable, and leaving its loop cancels the work on the other
+ * side. When the port closes, everything still open throws `closed`. What arrives is checked against the schema.
+ */
+export function createClient<C extends Contract>(contract: C, port: Port): Client<C> {
+  const conversations = new Map<number, Conversation>();
+  let nextId = 0;
+  let closed = false;
+
+  port.onMessage((message) => {
+    const parsed = serverMessage.safeParse(message);
+    if (!parsed.success) return;
+    const conversation = conversations.get(parsed.data.id);
+    if (!conversation) return;
+    if (parsed.data.type === 'item') conversation.push(parsed.data.item);
+    else if (parsed.data.type === 'done') conversation.end({ type: 'done' });
+    else {
+      const { code, message: text } = parsed.data.error;
+      conversation.end({ type: 'failed', error: new QuothError(code, text) });
+    }
+  });
+  port.onClose(() => {
+    closed = true;
+    const error = new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
+    for (const conversation of conversations.values()) conversation.end({ type: 'failed', error });
+  });
+
+  async function* converse(name: string, procedure: Procedure, input: unknown): AsyncGenerator<unknown> {
+    if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
+    const id = nextId++;
+    const conversation = new Conversation();
+    conversations.set(id, conversation);
+    const send = (message: ClientMessage): void => port.send(message);
+    send({ type: 'open', id, procedure: name, input });
+    const schema = procedure.type === 'call' ? procedure.output : procedure.item;
+    try {
+      for (let next = await conversation.next(); next; next = await conversation.next()) {
+        const item = schema.safeParse(next.item);
+        if (!item.success)
+          throw new QuothError('internal', `The answer to "${name}" is malformed.`, { cause: item.error });
+        yield item.data;
+      }
+    } finally {
+      conversations.delete(id);
+      if (!conversation.ended) send({ type: 'cancel', id });
+    }
+  }
+
+  const functions: Record<string, unknown> = {};
+  for (const [name, procedure] of Object.entries(contract)) {
+    functions[name] =
+      procedure.type === 'stream'
+        ? (input: unknown) => converse(name, procedure, input)
+        : async (input: unknown) => {
+            for await (const answer of converse(name, procedure, input)) return answer;
+            throw new QuothError('internal', `"${name}" ended without an answer.`);
+          };
+  }
+  return functions as Client<C>;
+}

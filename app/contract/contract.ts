@@ -1,0 +1,110 @@
+/**
+ * The border between the picture and the application: everything a window can ask for, and all that it can learn.
+ *
+ * Both shells (Electron and loopback) serve exactly this, and the command line calls the same handlers. No procedure
+ * takes a path: files come as tickets, documents by id.
+ */
+import { z } from 'zod';
+import { call, stream } from './procedure.ts';
+import {
+  answer,
+  chatId,
+  chatSummary,
+  documentId,
+  documentSummary,
+  installProgress,
+  machineReport,
+  modelId,
+  modelSummary,
+  passage,
+  passageId,
+  place,
+  settings,
+  ticket,
+  turn,
+  turnId,
+} from './types.ts';
+
+const nothing = z.object({});
+const question = z.string().trim().min(1).max(20_000);
+
+/** What changed in the library; `reset` carries the whole state and comes first on every watch. */
+export const libraryEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('reset'), documents: z.array(documentSummary) }),
+  z.object({ type: z.literal('changed'), document: documentSummary }),
+  z.object({ type: z.literal('removed'), documentId }),
+]);
+export type LibraryEvent = z.infer<typeof libraryEvent>;
+
+/** What adding does, one item per document as it comes to its end, and a summary last. */
+export const addEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('found'), numDocuments: z.number().int() }),
+  z.object({ type: z.literal('document'), document: documentSummary }),
+  z.object({
+    type: z.literal('summary'),
+    numReady: z.number().int(),
+    numFailed: z.number().int(),
+    seconds: z.number(),
+  }),
+]);
+export type AddEvent = z.infer<typeof addEvent>;
+
+/** The life of an answer: sources first, then the text as it is written, then the whole, checked and saved. */
+export const askEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('started'), chatId, turnId }),
+  z.object({ type: z.literal('sources'), passages: z.array(passage), retrieveMs: z.number() }),
+  z.object({ type: z.literal('text'), text: z.string() }),
+  z.object({ type: z.literal('answer'), answer }),
+]);
+export type AskEvent = z.infer<typeof askEvent>;
+
+export const contract = {
+  // The library
+  watchLibrary: stream(nothing, libraryEvent),
+  addFiles: stream(z.object({ tickets: z.array(ticket).min(1).max(10_000) }), addEvent),
+  addAddress: stream(z.object({ address: z.string().trim().min(1).max(2_000) }), addEvent),
+  retryDocument: stream(z.object({ documentId }), addEvent),
+  removeDocument: call(z.object({ documentId }), nothing),
+  /** The stored text of a document, in order, for reading and for finding a quote's place. */
+  readDocument: call(
+    z.object({ documentId, fromPassage: z.number().int().nonnegative(), numPassages: z.number().int().min(1).max(500) }),
+    z.object({
+      document: documentSummary,
+      passages: z.array(z.object({ passageId, place, text: z.string() })),
+      numPassages: z.number().int(),
+    }),
+  ),
+  /** The bytes of the original file, in base64 pieces, for the page view. Fails with `not-found` if it moved. */
+  readOriginal: stream(z.object({ documentId }), z.object({ base64: z.string(), totalBytes: z.number() })),
+
+  // Finding and asking
+  search: call(
+    z.object({ question, limit: z.number().int().min(1).max(100) }),
+    z.object({
+      passages: z.array(passage),
+      timings: z.object({ embedMs: z.number(), searchMs: z.number() }),
+    }),
+  ),
+  ask: stream(z.object({ question, chatId: chatId.nullable() }), askEvent),
+
+  // Chats
+  listChats: call(nothing, z.object({ chats: z.array(chatSummary) })),
+  readChat: call(z.object({ chatId }), z.object({ chat: chatSummary, turns: z.array(turn) })),
+  renameChat: call(z.object({ chatId, title: z.string().trim().min(1).max(200) }), nothing),
+  deleteChat: call(z.object({ chatId }), nothing),
+  /** Brings back a chat deleted in this session. */
+  restoreChat: call(z.object({ chatId }), nothing),
+
+  // Models
+  listModels: call(nothing, z.object({ models: z.array(modelSummary) })),
+  installModel: stream(z.object({ modelId }), installProgress),
+  removeModel: call(z.object({ modelId }), nothing),
+  useModel: call(z.object({ modelId }), nothing),
+
+  // Settings and the machine
+  readSettings: call(nothing, settings),
+  changeSettings: call(settings.partial(), settings),
+  describeMachine: call(nothing, machineReport),
+} as const;
+
+export type QuothContract = typeof contract;

@@ -1,0 +1,183 @@
+/** The things that both sides of the window's border speak of. One word per thing: see the glossary in README.md. */
+import { z } from 'zod';
+
+export const documentId = z.string().regex(/^doc_[0-9a-z]{16}$/).brand<'DocumentId'>();
+export const chatId = z.string().regex(/^chat_[0-9a-z]{16}$/).brand<'ChatId'>();
+export const turnId = z.string().regex(/^turn_[0-9a-z]{16}$/).brand<'TurnId'>();
+export const passageId = z.number().int().positive().brand<'PassageId'>();
+export const modelId = z.string().min(1).max(100).brand<'ModelId'>();
+/** The opaque id of a file or folder that the user gave to the shell. The renderer never sees the path behind it. */
+export const ticket = z.string().regex(/^[0-9a-zA-Z_-]{22,64}$/).brand<'Ticket'>();
+
+export type DocumentId = z.infer<typeof documentId>;
+export type ChatId = z.infer<typeof chatId>;
+export type TurnId = z.infer<typeof turnId>;
+export type PassageId = z.infer<typeof passageId>;
+export type ModelId = z.infer<typeof modelId>;
+export type Ticket = z.infer<typeof ticket>;
+
+/** Where in its document a text stands. `page` and `paragraph` count from 1. */
+export const place = z.object({
+  page: z.number().int().positive().nullable(),
+  paragraph: z.number().int().positive().nullable(),
+  startSeconds: z.number().nonnegative().nullable(),
+});
+export type Place = z.infer<typeof place>;
+
+/**
+ * The states of a document, in the order in which it passes through them:
+ * queued → reading → embedding → ready, or one of the four ends that are not `ready`.
+ */
+export const documentState = z.enum([
+  'queued',
+  'reading',
+  'embedding',
+  'ready',
+  'failed',
+  'no-text',
+  'password',
+  'unsupported',
+]);
+export type DocumentState = z.infer<typeof documentState>;
+
+export const documentKind = z.enum(['pdf', 'docx', 'text', 'markdown', 'html', 'youtube', 'other']);
+export type DocumentKind = z.infer<typeof documentKind>;
+
+export const documentSummary = z.object({
+  id: documentId,
+  title: z.string(),
+  /** The file's name or the address, for display. Never a path to open. */
+  source: z.string(),
+  kind: documentKind,
+  state: documentState,
+  /** 0 to 1 while reading or embedding. */
+  progress: z.number().min(0).max(1),
+  /** For an end that is not `ready`: what is wrong and what to do, in plain words. */
+  reason: z.string().nullable(),
+  numPages: z.number().int().nonnegative().nullable(),
+  numPassages: z.number().int().nonnegative(),
+  sizeBytes: z.number().int().nonnegative(),
+  addedAtMs: z.number(),
+});
+export type DocumentSummary = z.infer<typeof documentSummary>;
+
+/** A chunk found for a question. */
+export const passage = z.object({
+  passageId,
+  documentId,
+  title: z.string(),
+  source: z.string(),
+  kind: documentKind,
+  place,
+  text: z.string(),
+  score: z.number(),
+});
+export type Passage = z.infer<typeof passage>;
+
+/** A passage the answer points to as `[n]`, with its verbatim words. */
+export const citation = z.object({
+  n: z.number().int().positive(),
+  passageId,
+  documentId,
+  title: z.string(),
+  source: z.string(),
+  kind: documentKind,
+  place,
+  /** Words that stand exactly so in the passage. */
+  quote: z.string(),
+  /** True when a program has found the quote, letter for letter, in the stored passage. */
+  verified: z.boolean(),
+});
+export type Citation = z.infer<typeof citation>;
+
+export const answerTimings = z.object({
+  retrieveMs: z.number(),
+  ttftMs: z.number(),
+  decodeTokensPerSecond: z.number(),
+  numPromptTokens: z.number().int(),
+  numCachedTokens: z.number().int(),
+  numOutputTokens: z.number().int(),
+});
+export type AnswerTimings = z.infer<typeof answerTimings>;
+
+/** How an answer came to its end. `cut` = the engine died while it spoke. */
+export const answerEnd = z.enum(['complete', 'stopped', 'cut', 'length']);
+
+export const answer = z.object({
+  text: z.string(),
+  citations: z.array(citation),
+  /** True when the documents do not hold the answer; the text then says what was searched. */
+  refused: z.boolean(),
+  /** `quotes` = no chat model took part: the answer is made of quoted passages only. */
+  writtenBy: z.enum(['model', 'quotes']),
+  end: answerEnd,
+  timings: answerTimings,
+});
+export type Answer = z.infer<typeof answer>;
+
+export const turn = z.object({
+  id: turnId,
+  question: z.string(),
+  answer: answer.nullable(),
+  askedAtMs: z.number(),
+});
+export type Turn = z.infer<typeof turn>;
+
+export const chatSummary = z.object({
+  id: chatId,
+  title: z.string(),
+  numTurns: z.number().int().nonnegative(),
+  updatedAtMs: z.number(),
+});
+export type ChatSummary = z.infer<typeof chatSummary>;
+
+export const modelSummary = z.object({
+  id: modelId,
+  name: z.string(),
+  /** What it does: writes answers, or turns text into vectors. */
+  role: z.enum(['chat', 'embedder']),
+  licence: z.string(),
+  /** What has to be fetched, and what it takes on disk once built. */
+  downloadBytes: z.number().int().nonnegative(),
+  planBytes: z.number().int().nonnegative(),
+  state: z.enum(['available', 'downloading', 'building', 'installed', 'broken']),
+  inUse: z.boolean(),
+  /** Path of the plan file: for the command line only; always null towards the renderer. */
+  plan: z.string().nullable(),
+  note: z.string(),
+});
+export type ModelSummary = z.infer<typeof modelSummary>;
+
+export const installProgress = z.object({
+  step: z.enum(['download', 'verify', 'build', 'done']),
+  doneBytes: z.number().nonnegative(),
+  totalBytes: z.number().nonnegative(),
+  bytesPerSecond: z.number().nonnegative(),
+  secondsLeft: z.number().nonnegative().nullable(),
+});
+export type InstallProgress = z.infer<typeof installProgress>;
+
+export const settings = z.object({
+  theme: z.enum(['system', 'light', 'dark']),
+  answerTokens: z.number().int().min(32).max(4096),
+  temperature: z.number().min(0).max(2),
+  captionLanguages: z.array(z.string().max(20)).max(20),
+});
+export type Settings = z.infer<typeof settings>;
+
+/** What this machine has and what Quoth uses of it, each with the reason. */
+export const machineReport = z.object({
+  version: z.string(),
+  device: z.enum(['cpu', 'cuda']),
+  deviceName: z.string(),
+  deviceReason: z.string(),
+  numThreads: z.number().int().positive(),
+  memoryBytes: z.number(),
+  freeDiskBytes: z.number(),
+  vectorIndex: z.enum(['faiss', 'exact']),
+  vectorIndexReason: z.string(),
+  chatModel: z.string().nullable(),
+  embedder: z.string().nullable(),
+  offline: z.boolean(),
+});
+export type MachineReport = z.infer<typeof machineReport>;

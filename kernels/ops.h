@@ -1,0 +1,106 @@
+// The border between the engine and a device: the operations that a device offers.
+//
+// A kernel never allocates, never sees a sequence's history or a request; the engine never sees a grid size or a thread.
+// Every pointer is device memory of the device that the operation belongs to, but for `Batch`, whose arrays are host memory.
+// Operations of one device run in the order in which they are called; `synchronize` waits for the last of them. A result
+// does not depend on what else is in the batch: a row gives the same bits alone and among others.
+#pragma once
+
+#include "error.h"
+#include "tensor.h"
+
+namespace quoth {
+
+enum class Activation : int32_t { none = 0, silu = 1, gelu = 2 /* erf */, gelu_tanh = 3, relu = 4 };
+
+struct Rope {
+  const float* inverse_frequencies = nullptr;  // f32 [R / 2]
+  int32_t rotary_size = 0;                     // R: leading columns of a head that turn; the rest passes
+  bool adjacent_pairs = false;                 // pairs (2i, 2i+1) as in GPT-J; else (i, i + R/2) as in Hugging Face's Llama
+};
+
+struct Attention {
+  int32_t num_heads = 0;     // H
+  int32_t num_kv_heads = 0;  // G, divides H
+  int32_t head_size = 0;     // d
+  float scale = 0;           // usually 1 / sqrt(d)
+  int32_t window = 0;        // a row sees itself and the window - 1 rows before it; 0 = all
+};
+
+struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
+
+struct Ops {
+  // -- memory and order --------------------------------------------------------------------------------------------
+  Status (*allocate)(Device*, uint64_t size_bytes, void** memory);  // 64-byte aligned, not cleared
+  void (*release)(Device*, void* memory);
+  Status (*upload)(Device*, void* to, const void* from_host, uint64_t size_bytes);
+  Status (*download)(Device*, void* to_host, const void* from, uint64_t size_bytes);
+  Status (*synchronize)(Device*);
+  // Scratch that the operations need for steps of up to T rows and weights of up to K columns; called once, at load.
+  Status (*reserve)(Device*, int32_t max_tokens, int32_t max_columns);
+
+  // -- rows from tokens --------------------------------------------------------------------------------------------
+  // out[t] = table[ids[t]] * scale                            table  any type [V, D]    out [T, D]
+  Status (*embed)(Device*, const Weight* table, const Batch*, float scale, Rows out);
+  // x[t] += table[positions[t] + offset]                      table  f32/f16 [L, D]     x [T, D]
+  Status (*add_positions)(Device*, const Weight* table, const Batch*, int32_t offset, Rows x);
+  // out[o] = x[output_rows[o]]                                x [T, D]                  out [O, D]
+  Status (*gather_outputs)(Device*, Rows x, const Batch*, Rows out);
+
+  // -- linear algebra ----------------------------------------------------------------------------------------------
+  // out = act(x W^T + bias)      x [T, K]   weight any type [N, K]   bias f32 [N] or null   out [T, N], not x
+  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to int8 with one scale per 32 columns, sums
+  // of 32 products are exact, groups are added in f32 in ascending order.
+  Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
+
+  // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
+  // out = x / sqrt(mean(x^2) + epsilon) * weight              out may be x
+  Status (*rms_norm)(Device*, Rows x, const float* weight, float epsilon, Rows out);
+  // out = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias
+  Status (*layer_norm)(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
+  // x += y, then out = norm(x): the residual's add and the norm after it in one pass. out must be neither x nor y.
+  Status (*add_rms_norm)(Device*, Rows x, Rows y, const float* weight, float epsilon, Rows out);
+  Status (*add_layer_norm)(Device*, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out);
+
+  // -- element by element --------------------------------------------------------------------------------------------
+  Status (*add)(Device*, Rows a, Rows b, Rows out);                 // out = a + b; out may be a or b
+  Status (*multiply)(Device*, Rows a, Rows b, Rows out);            // out = a * b
+  Status (*add_bias)(Device*, Rows x, const float* bias);           // x += bias [D]
+  Status (*activate)(Device*, Rows x, Activation, Rows out);        // out = act(x); out may be x
+  Status (*gated)(Device*, Rows gate_up, Activation, Rows out);     // gate_up [T, 2F]; out [T, F] = act(gate) * up
+
+  // -- attention -----------------------------------------------------------------------------------------------------
+  // Turns the heads of x ([T, heads * d]) in place by the rows' positions (RoFormer, arXiv 2104.09864).
+  Status (*rope)(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, const Batch*);
+  // Stores keys and values ([T, G * d]) at their rows' positions in the kv pages.
+  Status (*kv_write)(Device*, Rows keys, Rows values, const Batch*, KvPages);
+  // rope on q and k, then kv_write of k and v, on one qkv buffer [T, (H + 2G) * d].
+  Status (*rope_kv_write)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
+  // Causal attention of each row over its sequence's pages, which hold this step's rows already.
+  //   queries [T, H * d]   out [T, H * d]; softmax in f32
+  Status (*attention)(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
+  // Attention of each row over all rows of its sequence in this step: encoders.  q, k, v, out [T, H * d]
+  Status (*attention_full)(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
+
+  // -- the ends ------------------------------------------------------------------------------------------------------
+  // out[b] = mean of the rows of sequence b                   x [T, D]   out [B, D]
+  Status (*pool_mean)(Device*, Rows x, const Batch*, Rows out);
+  // out[b] = first row of sequence b
+  Status (*pool_first)(Device*, Rows x, const Batch*, Rows out);
+  // x[i] /= max(|x[i]|, 1e-12)
+  Status (*normalize)(Device*, Rows x);
+};
+
+// What a device says of itself.
+struct DeviceInfo {
+  char name[128];          // "AMD EPYC 9B45"
+  char instructions[32];   // "avx512-vnni", "avx2", "plain"; or "sm_89"
+  int32_t num_threads;     // CPU only
+};
+
+// Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the names
+// above, to compare the plain loops with the vector files.
+Status open_cpu_device(int32_t num_threads, const char* instructions, Device** device, const Ops** ops, DeviceInfo* info);
+void close_cpu_device(Device* device);
+
+}  // namespace quoth

@@ -1,0 +1,63 @@
+// What a kernel sees: weights as the plan file lays them out, activations as rows, and the shape of one step.
+//
+// Letters used in every comment below this folder:
+//   T  tokens (rows) of this step         B  sequences in this step        O  rows whose logits are wanted
+//   N  rows of a weight (outputs)         K  columns of a weight (inputs)  V  size of the vocabulary
+//   H  query heads   G  key/value heads   d  size of a head                R  rotary size, R <= d
+//   P  kv pages in the pool               S  tokens of a kv page (64)      M  kv pages of the longest sequence
+#pragma once
+
+#include <cstdint>
+
+namespace quoth {
+
+inline constexpr int32_t kPageTokens = 64;    // S: TensorRT-LLM's and FlashInfer's usual size; 64 rows fill a tile
+inline constexpr int32_t kQuantGroup = 32;    // columns that share one scale in q8 and q4
+inline constexpr int32_t kQuantRows = 16;     // rows of one q8/q4 record: the 32-bit lanes of an AVX-512 register
+
+// Layouts are in engines/plan/format.md, section "Tensor types".
+enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3 };
+
+// A weight of the plan. `data` is mapped read-only and 64-byte aligned.
+//   f32, f16   [N, K] row-major
+//   q8, q4     records of 16 rows x 32 columns; N is padded to 16 with zero rows, K % 32 == 0
+struct Weight {
+  Type type = Type::f32;
+  int32_t num_rows = 0;     // N, without padding
+  int32_t num_columns = 0;  // K
+  const void* data = nullptr;
+  const int8_t* codebook = nullptr;  // q4: int8 [16], the value of each nibble; else null
+};
+
+// Activations: f32 [rows, width], row i at data + i * stride. A view may be some columns of a wider buffer.
+struct Rows {
+  float* data = nullptr;
+  int32_t num_rows = 0;
+  int32_t width = 0;
+  int32_t stride = 0;  // floats between two rows, >= width
+};
+
+// Keys and values of one layer, for all sequences.
+//   keys, values   f32 or f16 [P, G, S, d]   one page of one head is contiguous: S rows of d
+struct KvPages {
+  Type type = Type::f16;  // f32 or f16
+  void* keys = nullptr;
+  void* values = nullptr;
+  int32_t num_heads = 0;  // G
+  int32_t head_size = 0;  // d
+};
+
+// One step: rows of several sequences, those of a sequence consecutive and in order.
+struct Batch {
+  int32_t num_tokens = 0;                     // T
+  const int32_t* ids = nullptr;               // [T]
+  const int32_t* positions = nullptr;         // [T]     place of each row in its sequence, from 0
+  int32_t num_sequences = 0;                  // B
+  const int32_t* first_row = nullptr;         // [B + 1] rows of sequence b: first_row[b] .. first_row[b + 1]
+  const int32_t* page_table = nullptr;        // [B, M]  kv page that holds tokens 64 j .. 64 j + 63 of sequence b
+  int32_t page_table_stride = 0;              // M
+  int32_t num_outputs = 0;                    // O
+  const int32_t* output_rows = nullptr;       // [O]     rows of this step whose logits are wanted, ascending
+};
+
+}  // namespace quoth

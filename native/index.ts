@@ -1,0 +1,202 @@
+/**
+ * The typed door between TypeScript and C++.
+ *
+ * Promises and async iterables only. No JavaScript value is kept by C++, no callback crosses, and every method answers or
+ * fails with a code in every state (idle, loading, generating, cancelled, closed). The JavaScript thread never waits for
+ * the device; the engine's thread never runs JavaScript. The same interfaces are spoken by the addon in this process and
+ * by `main/processes.ts` across a process border.
+ */
+
+/** Codes of everything that can be thrown here. The message is one sentence that names the file or tensor at fault. */
+export const nativeErrorCodes = [
+  'invalid-input', // an argument is out of its range
+  'invalid-plan', // the plan file is damaged or not a plan
+  'unsupported', // the plan asks for an operation or type that no device here offers
+  'out-of-memory',
+  'io', // a file cannot be opened, read or written
+  'cancelled', // the caller left the loop
+  'closed', // the engine or index was closed
+  'internal',
+] as const;
+export type NativeErrorCode = (typeof nativeErrorCodes)[number];
+
+export class NativeError extends Error {
+  override readonly name = 'NativeError';
+  readonly code: NativeErrorCode;
+
+  constructor(code: NativeErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type DeviceName = 'cpu' | 'cuda';
+
+/** What the machine offers and what will be used. */
+export type DeviceReport = {
+  device: DeviceName;
+  /** For people: "AMD EPYC, AVX-512 VNNI". */
+  deviceName: string;
+  /** One sentence: why this device, e.g. why not the GPU. */
+  reason: string;
+  /** The widest vector instructions in use: "avx512-vnni", "avx2" or "plain". */
+  instructions: string;
+  numThreads: number;
+  vectorIndex: 'faiss' | 'exact';
+  vectorIndexReason: string;
+};
+
+export type EngineOptions = {
+  /** Path of a plan file, see engines/plan/format.md. */
+  plan: string;
+  /** Which device; `undefined` = the best there is. */
+  device?: DeviceName;
+  /** 0 or absent = one per physical core. */
+  numThreads?: number;
+  /** How many tokens the KV cache holds in all, over all sequences. Rounded up to whole kv pages of 64. */
+  kvTokens?: number;
+  /** The most tokens of one step: prefill is cut into chunks of this. It bounds the time to a cancel. */
+  stepTokens?: number;
+};
+
+export type EngineInfo = {
+  architecture: string;
+  role: 'chat' | 'embedder';
+  device: DeviceName;
+  numThreads: number;
+  vocabularySize: number;
+  /** The longest sequence the model was made for, in tokens. */
+  contextTokens: number;
+  /** Embedders: the length of a vector; chat models: 0. */
+  embeddingSize: number;
+  weightBytes: number;
+  kvBytes: number;
+  activationBytes: number;
+};
+
+export type Sampling = {
+  /** 0 = greedy. */
+  temperature: number;
+  /** 0 = off. */
+  topK: number;
+  /** 1 = off. */
+  topP: number;
+  /** 0 = off. */
+  minP: number;
+  /** 1 = off; over the tokens of the prompt and the output so far. */
+  repetitionPenalty: number;
+  /** The same seed gives the same tokens, whatever else is in the batch. */
+  seed: number;
+};
+
+export const greedy: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 0 };
+
+export type GenerateRequest = {
+  /** The prompt, `numTokens` ids of the vocabulary. */
+  ids: Int32Array;
+  maxTokens: number;
+  /** Ids that end the generation; they are not yielded. */
+  stopIds: number[];
+  sampling: Sampling;
+  /** Higher goes first when kv pages or step tokens are short. 0 = background, 10 = a person waits. */
+  priority: number;
+};
+
+/**
+ * `started` comes once the first prompt chunk is scheduled; `tokens` carries ids in order, at least one each; `finished`
+ * comes exactly once and last.
+ */
+export type GenerateEvent =
+  | { type: 'started'; numPromptTokens: number; numCachedTokens: number }
+  | { type: 'tokens'; ids: Int32Array }
+  | {
+      type: 'finished';
+      reason: 'stop' | 'length';
+      numOutputTokens: number;
+      /** From submission to the first token, and over all tokens after it. */
+      ttftMs: number;
+      decodeMs: number;
+    };
+
+export type EngineStats = {
+  numRunning: number;
+  numWaiting: number;
+  kvPagesTotal: number;
+  kvPagesFree: number;
+  /** Pages that hold a reusable prefix no running sequence owns. They are free when needed. */
+  kvPagesCached: number;
+  numSteps: number;
+  promptTokens: number;
+  cachedTokens: number;
+  outputTokens: number;
+};
+
+/** A loaded plan on a device. */
+export interface Engine {
+  readonly info: EngineInfo;
+  /** Leaving the loop cancels; the sequence is dropped at the next step and its kv pages are free. */
+  generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  /**
+   * For each id, the natural logarithm of its probability given those before it: `numTokens` values, the first is NaN.
+   * Fails with `invalid-input` for more ids than the context holds.
+   */
+  score(ids: Int32Array): Promise<Float32Array>;
+  /** Embedders: one vector of unit length per sequence, in one block of shape [sequences.length, embeddingSize]. */
+  embed(sequences: Int32Array[]): Promise<Float32Array>;
+  stats(): Promise<EngineStats>;
+  close(): Promise<void>;
+}
+
+/** Inner-product search over unit vectors. Ids are passage ids: integers from 1 to 2^53 - 1. */
+export interface VectorIndex {
+  readonly size: number;
+  /** `vectors` is [ids.length, dimension]. An id that is there already is replaced. */
+  add(ids: Float64Array, vectors: Float32Array): Promise<void>;
+  remove(ids: Float64Array): Promise<void>;
+  /** The `limit` nearest to `query` ([dimension]), best first. Fewer when the index holds fewer. */
+  search(query: Float32Array, limit: number): Promise<{ ids: Float64Array; scores: Float32Array }>;
+  /** The whole index as bytes of our own framing (checksum inside); `openVectorIndex` reads them back. */
+  serialize(): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export type VectorIndexOptions = {
+  dimension: number;
+  /** Bytes from `serialize`. Anything else, or a wrong checksum, fails with `invalid-input`, before FAISS sees it. */
+  bytes?: Uint8Array;
+};
+
+/** Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case. */
+export type CheckpointType = string;
+
+/** Types of tensors in a plan; their layouts are in engines/plan/format.md. */
+export type PlanType = 'f32' | 'f16' | 'q8' | 'q4';
+
+export type PackRequest = {
+  /** The tensor's bytes as the checkpoint has them. */
+  bytes: Uint8Array;
+  from: CheckpointType;
+  to: PlanType;
+  numRows: number;
+  numColumns: number;
+  /**
+   * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
+   */
+  rowOrder?: Int32Array;
+};
+
+/** The builder's heavy arithmetic: read a checkpoint's numbers, quantize, lay them out for the kernels. */
+export interface Builder {
+  /** The checkpoint's numbers as float32, [numRows, numColumns]. */
+  toFloat32(bytes: Uint8Array, from: CheckpointType, numRows: number, numColumns: number): Promise<Float32Array>;
+  /** The tensor in the plan's layout. */
+  pack(request: PackRequest): Promise<Uint8Array>;
+}
+
+/** All that the engine's process offers. */
+export interface Native {
+  describe(): Promise<DeviceReport>;
+  loadEngine(options: EngineOptions): Promise<Engine>;
+  openVectorIndex(options: VectorIndexOptions): Promise<VectorIndex>;
+  readonly builder: Builder;
+}
