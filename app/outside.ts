@@ -1,0 +1,26 @@
+/**
+ * Everything the application needs from the world outside it, as one argument. `main/compose.ts` builds the real one,
+ * tests build their own; nothing in `app/` or `ingest/` reaches for a clock, a disk or a network by itself.
+ */
+import type { ReadFile } from '../ingest/source.ts';
+import type { Native } from '../native/index.ts';
+
+export type Log = (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
+
+export type Outside = {
+  /** The profile's folder: database, index generations, dropped files. */
+  profileFolder: string;
+  /** Where models live, shared by all profiles of this user. */
+  modelsFolder: string;
+  /** The engine's process, restarted when it dies; handles opened before a death fail with `engine-died`. */
+  native: Native;
+  readFile: ReadFile;
+  fetch: typeof globalThis.fetch;
+  /** The current package registry's address for a package's archive, or null where there is no npm. */
+  packageAddress: (name: string, version: string) => Promise<string | null>;
+  nowMs: () => number;
+  /** Random bytes for ids; tests may seed it. */
+  randomBytes: (numBytes: number) => Uint8Array;
+  log: Log;
+  version: string;
+};

@@ -1,0 +1,18 @@
+/** The border to the disposable reader process: `main/processes.ts` starts it, `ingest/readers/` runs in it. */
+import type { ReadResult } from './source.ts';
+
+export type RunOptions = { signal: AbortSignal; onProgress?: (done: number) => void };
+
+/** What the core sends to a fresh reader: the one file it may open. */
+export type ReaderRequest = { type: 'read'; path: string; name: string; sizeBytes: number };
+
+/** What the reader sends back: progress from 0 to 1, then one result, then it ends. */
+export type ReaderMessage = { type: 'progress'; done: number } | { type: 'result'; result: ReadResult };
+
+export type ReaderLimits = { deadlineMs: number; memoryBytes: number };
+
+/** 30 s and 5 s more for each MB, at most 5 minutes: the slowest real filing took 4.5 s. Memory: 1.5 GB. */
+export function limitsFor(sizeBytes: number): ReaderLimits {
+  const seconds = Math.min(300, 30 + 5 * (sizeBytes / 1_000_000));
+  return { deadlineMs: seconds * 1000, memoryBytes: 1.5e9 };
+}

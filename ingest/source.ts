@@ -1,0 +1,58 @@
+/**
+ * What the ingest speaks of: sources, what a reader makes of one, and the passages cut from it.
+ */
+import type { RunOptions } from './reader-process.ts';
+
+/** Where a document comes from. A file's `path` is absolute and resolved; it never leaves the core process. */
+export type Source =
+  | { type: 'file'; path: string; name: string; sizeBytes: number; modifiedAtMs: number }
+  | { type: 'video'; address: string; videoId: string };
+
+export type DocumentKind = 'pdf' | 'docx' | 'text' | 'markdown' | 'html' | 'youtube' | 'other';
+
+/** Where a section stands in its document; pages and paragraphs count from 1. */
+export type Locator =
+  | { type: 'page'; page: number }
+  | { type: 'paragraph'; paragraph: number }
+  | { type: 'time'; startSeconds: number; endSeconds: number };
+
+/** A stretch of text with one place: a page of a PDF, a paragraph of a DOCX, a caption. Headings apply until the next. */
+export type Section = { text: string; locator: Locator; heading: string | null };
+
+/** The reasons for which a document ends without text. The words for people are in `ingest/reasons.ts`. */
+export const failureReasons = [
+  'password', // encrypted, and we have no password
+  'no-text', // opens, but holds no text (a scan?)
+  'empty', // 0 bytes
+  'damaged', // cannot be parsed
+  'unsupported', // a kind Quoth does not read
+  'too-large',
+  'too-slow', // its reader passed its deadline
+  'too-hungry', // its reader passed its memory cap
+  'locked', // the file cannot be opened: in use, or no permission
+  'missing', // the file went away
+  'not-a-file', // FIFO, device, socket
+  'outside', // a link that leads out of the folder
+  'no-captions',
+  'video-unavailable', // private, removed, age-restricted, blocked
+  'offline', // the address did not answer
+  'crashed', // its reader died
+  'no-embedder', // nothing is installed that could index it
+] as const;
+export type FailureReason = (typeof failureReasons)[number];
+
+export type ReadResult =
+  | { type: 'read'; kind: DocumentKind; title: string; numPages: number | null; sections: Section[] }
+  | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
+
+/** Reads one file in a disposable process with a deadline and a memory cap. Never throws for a bad file. */
+export type ReadFile = (source: Extract<Source, { type: 'file' }>, options: RunOptions) => Promise<ReadResult>;
+
+/** A piece of a document in the embedder's size: what is stored, found, and quoted. */
+export type Chunk = {
+  /** 0, 1, 2 … in the document's order. */
+  ordinal: number;
+  text: string;
+  locator: Locator;
+  heading: string | null;
+};

@@ -1,0 +1,54 @@
+/**
+ * What the ingest needs of the store. `app/store/` implements it on SQLite; every method that changes something is one
+ * transaction, and what it returned is on the disk.
+ */
+import type { Chunk, DocumentKind, Locator } from './source.ts';
+
+export type StoredPassage = {
+  passageId: number;
+  documentId: string;
+  ordinal: number;
+  text: string;
+  heading: string | null;
+  locator: Locator;
+  title: string;
+  source: string;
+  kind: DocumentKind;
+};
+
+/** A stored vector: float16 [dimension], unit length. */
+export type StoredVector = { passageId: number; vector: Float16Array };
+
+export type IndexGeneration = {
+  /** File name in the profile's index folder. */
+  file: string;
+  sha256: string;
+  dimension: number;
+  /** The embedder whose vectors these are. */
+  embedderId: string;
+  numVectors: number;
+  /** Every passage with an id up to this was in the index when it was written, unless it is gone since. */
+  lastPassageId: number;
+};
+
+export interface PassageStore {
+  /** Passages of one document, with their vectors and its new state `ready`, in one commit. Old ones go in the same. */
+  replacePassages(
+    documentId: string,
+    embedderId: string,
+    chunks: Chunk[],
+    vectors: Float32Array,
+    facts: { title: string; numPages: number | null },
+  ): { addedIds: number[]; removedIds: number[] };
+  /** Passages by id, in the order asked for; ids that are gone, or whose document is not `ready`, are left out. */
+  passages(ids: number[]): StoredPassage[];
+  /** Best first by BM25. `query` is plain text from a person: nothing in it is syntax. */
+  searchWords(query: string, limit: number): { passageId: number; score: number }[];
+  /** Vectors with passage ids above `afterId`, ascending, at most `limit`. */
+  vectorsAfter(embedderId: string, afterId: number, limit: number): StoredVector[];
+  /** Ids up to `lastPassageId` that exist, ascending: what a generation should hold. */
+  passageIdsUpTo(embedderId: string, lastPassageId: number): Float64Array;
+  numVectors(embedderId: string): number;
+  generation(): IndexGeneration | null;
+  setGeneration(generation: IndexGeneration): void;
+}
