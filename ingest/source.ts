@@ -37,7 +37,6 @@ export const failureReasons = [
   'video-unavailable', // private, removed, age-restricted, blocked
   'offline', // the address did not answer
   'crashed', // its reader died
-  'no-embedder', // nothing is installed that could index it
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];
 

@@ -32,14 +32,23 @@ export type IndexGeneration = {
 };
 
 export interface PassageStore {
-  /** Passages of one document, with their vectors and its new state `ready`, in one commit. Old ones go in the same. */
+  /**
+   * Passages of one document, with their vectors and its new state `ready`, in one commit. Old ones go in the same.
+   * `embedded` is null while no embedder is installed: the words can be found already, the vectors come later.
+   */
   replacePassages(
     documentId: string,
-    embedderId: string,
     chunks: Chunk[],
-    vectors: Float32Array,
-    facts: { title: string; numPages: number | null },
+    embedded: { embedderId: string; vectors: Float32Array } | null,
+    facts: { title: string; kind: DocumentKind; numPages: number | null; contentHash: string },
   ): { addedIds: number[]; removedIds: number[] };
+  /** Passages that have no vector of this embedder yet, ascending, at most `limit`. */
+  passagesWithoutVector(
+    embedderId: string,
+    limit: number,
+  ): { passageId: number; text: string; heading: string | null }[];
+  /** Vectors ([passageIds.length, dimension]) of passages that exist; those gone meanwhile are left out. */
+  addVectors(embedderId: string, passageIds: number[], vectors: Float32Array): void;
   /** Passages by id, in the order asked for; ids that are gone, or whose document is not `ready`, are left out. */
   passages(ids: number[]): StoredPassage[];
   /** Best first by BM25. `query` is plain text from a person: nothing in it is syntax. */

@@ -67,7 +67,11 @@ export const contract = {
   removeDocument: call(z.object({ documentId }), nothing),
   /** The stored text of a document, in order, for reading and for finding a quote's place. */
   readDocument: call(
-    z.object({ documentId, fromPassage: z.number().int().nonnegative(), numPassages: z.number().int().min(1).max(500) }),
+    z.object({
+      documentId,
+      fromPassage: z.number().int().nonnegative(),
+      numPassages: z.number().int().min(1).max(500),
+    }),
     z.object({
       document: documentSummary,
       passages: z.array(z.object({ passageId, place, text: z.string() })),

@@ -24,10 +24,7 @@ export function call<Input extends z.ZodType, Output extends z.ZodType>(
 }
 
 /** A procedure that yields items. Leaving the loop on the client's side cancels it on the server's. */
-export function stream<Input extends z.ZodType, Item extends z.ZodType>(
-  input: Input,
-  item: Item,
-): Stream<Input, Item> {
+export function stream<Input extends z.ZodType, Item extends z.ZodType>(input: Input, item: Item): Stream<Input, Item> {
   return { type: 'stream', input, item };
 }
 

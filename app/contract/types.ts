@@ -1,13 +1,25 @@
 /** The things that both sides of the window's border speak of. One word per thing: see the glossary in README.md. */
 import { z } from 'zod';
 
-export const documentId = z.string().regex(/^doc_[0-9a-z]{16}$/).brand<'DocumentId'>();
-export const chatId = z.string().regex(/^chat_[0-9a-z]{16}$/).brand<'ChatId'>();
-export const turnId = z.string().regex(/^turn_[0-9a-z]{16}$/).brand<'TurnId'>();
+export const documentId = z
+  .string()
+  .regex(/^doc_[0-9a-z]{16}$/)
+  .brand<'DocumentId'>();
+export const chatId = z
+  .string()
+  .regex(/^chat_[0-9a-z]{16}$/)
+  .brand<'ChatId'>();
+export const turnId = z
+  .string()
+  .regex(/^turn_[0-9a-z]{16}$/)
+  .brand<'TurnId'>();
 export const passageId = z.number().int().positive().brand<'PassageId'>();
 export const modelId = z.string().min(1).max(100).brand<'ModelId'>();
 /** The opaque id of a file or folder that the user gave to the shell. The renderer never sees the path behind it. */
-export const ticket = z.string().regex(/^[0-9a-zA-Z_-]{22,64}$/).brand<'Ticket'>();
+export const ticket = z
+  .string()
+  .regex(/^[0-9a-zA-Z_-]{22,64}$/)
+  .brand<'Ticket'>();
 
 export type DocumentId = z.infer<typeof documentId>;
 export type ChatId = z.infer<typeof chatId>;
