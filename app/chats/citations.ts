@@ -72,7 +72,7 @@ function shorten(sentence: Sentence, text: string): Sentence[] {
   return pieces;
 }
 
-export type Support = { passageIndex: number; start: number; endExclusive: number; coverage: number };
+export type Support = { passageIndex: number; start: number; endExclusive: number; score: number };
 
 /** The share of `words` that stands in the stretch, by weight: 0 to 1. */
 export function coverageOf(words: Word[], stretch: { stems: Set<string> }, weightOf: (word: Word) => number): number {
@@ -107,16 +107,12 @@ export function findSupport(
       const threshold =
         fresh.length === 0 ? supportThresholdRepeated : isMarked ? supportThresholdMarked : supportThreshold;
       if (coverage < threshold || (fresh.length > 0 && numFresh === 0)) continue;
-      const isDouble = best && stretch.endExclusive - stretch.start > best.endExclusive - best.start;
-      const gain = isDouble ? secondSentenceGain : 0.001;
-      const bonus = isMarked ? 0.1 : 0;
-      if (!best || coverage + bonus > best.coverage + gain)
-        best = {
-          passageIndex,
-          start: stretch.start,
-          endExclusive: stretch.endExclusive,
-          coverage: Math.min(1, coverage + bonus),
-        };
+      // Among stretches that hold the words of the sentence, the one that also speaks of the question is the proof.
+      const ofQuestion = [...questionStems].filter((stem) => stretch.stems.has(stem)).length;
+      const score = coverage + (isMarked ? 0.1 : 0) + 0.2 * (ofQuestion / Math.max(1, questionStems.size));
+      const isLonger = best && stretch.endExclusive - stretch.start > 1.3 * (best.endExclusive - best.start);
+      if (!best || score > best.score + (isLonger ? secondSentenceGain : 0.001))
+        best = { passageIndex, start: stretch.start, endExclusive: stretch.endExclusive, score };
     }
   }
   return best;
