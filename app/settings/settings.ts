@@ -1,8 +1,8 @@
 /** What the person may choose, and what this machine has. */
-import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import type { QuothContract } from '../contract/contract.ts';
 import type { Handlers } from '../contract/procedure.ts';
+import { freeBytes } from '../free-bytes.ts';
 import type { Models } from '../models/models.ts';
 import type { Outside } from '../outside.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
@@ -26,7 +26,7 @@ export function createSettings(outside: Outside, table: SettingsTable, models: M
         version: outside.version,
         ...device,
         memoryBytes: totalmem(),
-        freeDiskBytes,
+        freeDiskBytes: freeDiskBytes ?? 0,
         chatModel: inUse.chat?.name ?? null,
         embedder: inUse.embedder?.name ?? null,
         // Only an install or a video can tell; nothing is sent anywhere to find out.
@@ -73,15 +73,5 @@ async function describeDevice(outside: Outside): Promise<Device> {
     };
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Free space for this user where a folder lies, 0 when it cannot be told. */
-export async function freeBytes(folder: string): Promise<number> {
-  try {
-    const found = await statfs(folder);
-    return found.bavail * found.bsize;
-  } catch {
-    return 0;
   }
 }
