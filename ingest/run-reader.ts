@@ -4,8 +4,9 @@
  * How the process is started is an argument: `main/processes.ts` forks `readers/reader-main.ts`, tests use
  * `readers/node-spawner.ts`.
  */
-import { documentKindOf } from './readers/kind.ts';
+
 import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest } from './reader-process.ts';
+import { documentKindOf } from './readers/kind.ts';
 import type { DocumentKind, FailureReason, ReadFile, ReadResult } from './source.ts';
 
 /** A started reader process, as far as the core sees it. `kill` is for good (SIGKILL) and may be called again. */
