@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type Embedder, estimateTokens, textToEmbed } from './embedder.ts';
-import { documentKindOf, mostBytesOfKind } from './readers/kind.ts';
+import { decideKind, documentKindOf, mostBytesOfKind } from './readers/kind.ts';
 import { reasonOfOpen } from './readers/read-document.ts';
 import { sentenceFor, stateFor } from './reasons.ts';
 import type { Chunk, DocumentKind, FailureReason, ReadFile, ReadResult, Source } from './source.ts';
@@ -78,7 +78,9 @@ export async function* ingestDocument(
   if (contentHash === request.knownHash) return yield { state: 'unchanged', contentHash };
 
   const { embedder } = outside;
-  const chunks = splitSections(result.sections, { countTokens: embedder?.countTokens ?? estimateTokens });
+  // MiniLM takes 256 tokens; chunks of longer-sighted models stay as small, since a passage is also what a person reads.
+  const mostTokens = Math.min(220, (embedder?.maxTokens ?? 256) - 36);
+  const chunks = splitSections(result.sections, { countTokens: embedder?.countTokens ?? estimateTokens, mostTokens });
   if (chunks.length === 0) return yield endOf(result.kind, 'no-text', 'Nothing was left after splitting.');
 
   yield { state: 'embedding', progress: 0 };
@@ -151,7 +153,7 @@ type Hashed =
 
 /**
  * SHA-256 of a file. It is taken before the reading: should the file change in between, its next hash differs and it is
- * read again. What is too large for its kind is refused unread.
+ * read again. What Quoth does not read, and what is too large for its kind, is refused by its first bytes.
  */
 async function hashFile(source: Extract<Source, { type: 'file' }>, signal: AbortSignal): Promise<Hashed> {
   const kind = documentKindOf(source.name);
@@ -162,11 +164,14 @@ async function hashFile(source: Extract<Source, { type: 'file' }>, signal: Abort
       const facts = await file.stat();
       if (!facts.isFile()) return failed('not-a-file', 'It is no ordinary file.');
       if (facts.size === 0) return failed('empty', 'It holds 0 bytes.');
-      // Its bytes may say that it is a PDF, the kind with the highest limit, so only that one holds here.
-      if (facts.size > mostBytesOfKind[kind] && (kind !== 'other' || facts.size > mostBytesOfKind.pdf))
+      const head = new Uint8Array(Math.min(4096, facts.size));
+      await file.read(head, 0, head.length, 0);
+      const decision = decideKind(head, source.name);
+      if (decision.type === 'refused') return { ...decision, type: 'failed' };
+      if (facts.size > mostBytesOfKind[decision.kind])
         return failed('too-large', `It is ${Math.round(facts.size / 1e6)} MB.`);
       const hash = createHash('sha256');
-      for await (const chunk of file.createReadStream({ autoClose: false, signal })) hash.update(chunk);
+      for await (const chunk of file.createReadStream({ autoClose: false, signal, start: 0 })) hash.update(chunk);
       return { type: 'hashed', contentHash: hash.digest('hex') };
     } finally {
       await file.close();

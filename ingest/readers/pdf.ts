@@ -46,7 +46,8 @@ export async function readPdf(
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
         const page = await pdf.getPage(number);
-        pages.push(linesOfPage((await page.getTextContent()).items));
+        const lines = linesOfPage((await page.getTextContent()).items);
+        pages.push([...lines, ...filledInLines(await page.getAnnotations().catch(() => []))]);
         page.cleanup();
       } catch (error) {
         // One broken page must not take the others away; its number must still count.
@@ -76,6 +77,21 @@ export async function readPdf(
   } finally {
     await task.destroy().catch(() => {});
   }
+}
+
+/** What a person has typed into a form or onto a page stands in annotations, not in the page's own text. */
+function filledInLines(annotations: unknown[]): PdfLine[] {
+  const lines: PdfLine[] = [];
+  for (const annotation of annotations) {
+    if (typeof annotation !== 'object' || annotation === null) continue;
+    const { subtype, fieldType, fieldValue, contentsObj, hidden } = annotation as Record<string, unknown>;
+    if (hidden === true) continue;
+    const typed = subtype === 'Widget' && (fieldType === 'Tx' || fieldType === 'Ch') ? fieldValue : null;
+    const note = subtype === 'FreeText' && typeof contentsObj === 'object' && contentsObj !== null ? contentsObj : null;
+    for (const text of [typed, note && 'str' in note ? note.str : null])
+      if (typeof text === 'string' && text.trim()) lines.push({ text: text.trim(), startsParagraph: true });
+  }
+  return lines;
 }
 
 /** The title from the file's facts where a person wrote it; programs leave "Microsoft Word - a.doc" or "untitled". */
