@@ -3,6 +3,8 @@
 export type Loaded<Thing> = {
   /** The loaded thing, `null` where nothing is installed. All who ask meanwhile get the same load. */
   get(): Promise<Thing | null>;
+  /** What is loaded now; does not load. */
+  current(): Thing | null;
   /** Lets go of it: the next `get` loads what is in use then. Closes it in the background. */
   forget(): Promise<void>;
   /** Forgets it if it is still this one: a second failure of an old thing must not cost the new one. */
@@ -39,6 +41,7 @@ export function createLoaded<Thing>(
       }
       return loading;
     },
+    current: () => loaded,
     forget,
     forgetIf(thing) {
       if (loaded !== null && loaded === thing) void forget();
