@@ -8,17 +8,17 @@ export type ChatModel = {
   contextTokens: number;
   /** Ids that end an answer. */
   stopIds: number[];
-  /** Texts that end an answer when they appear, such as the template's own marks written out as text. */
+  /** Texts that end an answer when they appear, such as the template's own marks written out letter by letter. */
   stopStrings: string[];
-  /** The ids of a text that stands inside a prompt. Nothing in it becomes a control token. */
-  encode(text: string): number[];
-  /** The template around a person's message: ids up to it, and from its end to where the answer begins. */
-  frame(system: string): { before: number[]; after: number[] };
-  createDecoder(): Decoder;
+  /** Tokens of a text inside a prompt; where texts meet, a sum of such counts may be a few too high. */
+  countTokens(text: string): number;
+  /** The whole prompt in the model's template. Nothing in `system` or `user` becomes a control token. */
+  encodePrompt(system: string, user: string): Int32Array;
+  streamDecoder(): Decoder;
 };
 
 export type Decoder = {
   /** The text of the next ids; bytes of an unfinished character are held back. */
-  push(ids: Iterable<number>): string;
-  flush(): string;
+  push(ids: ArrayLike<number>): string;
+  end(): string;
 };

@@ -1,8 +1,8 @@
 /**
  * The prompt, fitted to the model's context.
  *
- * The order is: instruction, passages, earlier question, question. What stays the same between questions comes first and
- * is encoded piece by piece, so that a second question about the same passages finds their KV pages in the cache.
+ * The order is: instruction, passages, earlier question, question. What stays the same between questions comes first, so
+ * that a second question about the same passages finds their KV pages in the cache.
  */
 import type { Passage, Turn } from '../contract/types.ts';
 import type { ChatModel } from './chat-model.ts';
@@ -12,10 +12,11 @@ const instruction =
   'Answer the question in one or two short sentences, using only the passages. If they do not say, answer: Not found.';
 
 /** More passages make a small model wander and a long prompt slow. */
-const maxPassages = 6;
-/** Kept free of the earlier turn: it is only there to make sense of "and how high is it?". */
+const maxPassages = 5;
+/** An earlier turn is only there to make sense of "and how high is it?". */
 const maxHistoryTokens = 120;
-const minPassageTokens = 64;
+/** Counts of parts do not add up exactly where parts meet. */
+const slackTokens = 24;
 
 export type Prompt = {
   ids: Int32Array;
@@ -35,38 +36,55 @@ export type PromptRequest = {
   answerTokens: number;
 };
 
-/** Builds the prompt. At least one passage is in it, cut if need be; the question is cut before that. */
+/** Builds the prompt: the best passages that fit, the first one cut if it must be. */
 export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
-  const { before, after } = model.frame(instruction);
   const maxTokens = Math.min(request.answerTokens, Math.floor(model.contextTokens / 4));
-  let budget = model.contextTokens - maxTokens - before.length - after.length;
-  const question = model.encode(`Question: ${request.question}`).slice(0, Math.floor(budget / 2));
-  budget -= question.length;
+  const limit = model.contextTokens - maxTokens;
+  const frameTokens = model.encodePrompt(instruction, '').length;
+  const room = limit - frameTokens - slackTokens;
+  const question = cutTo(`Question: ${request.question}`, Math.floor(room / 2), model);
+  let budget = room - model.countTokens(question);
 
-  const chosen: { passage: Passage; ids: number[] }[] = [];
+  const chosen: Passage[] = [];
   for (const passage of request.passages.slice(0, maxPassages)) {
-    const ids = model.encode(passageText(passage, maxPassages));
-    if (ids.length <= budget) chosen.push({ passage, ids });
-    else if (chosen.length === 0 && budget >= minPassageTokens) chosen.push({ passage, ids: ids.slice(0, budget) });
-    else continue;
-    budget -= chosen.at(-1)!.ids.length;
+    const tokens = model.countTokens(passageText(passage, maxPassages));
+    if (tokens <= budget) {
+      chosen.push(passage);
+      budget -= tokens;
+    } else if (chosen.length === 0) {
+      chosen.push({ ...passage, text: cutTo(passage.text, budget - slackTokens, model) });
+      budget = 0;
+    }
   }
-  const passages = inStableOrder(
-    chosen.map(({ passage }) => passage),
-    request.lastPassageIds,
-  );
-  const passageIds = passages.flatMap((passage, index) => {
-    const fitted = chosen.find((one) => one.passage === passage)!.ids.length;
-    return model.encode(passageText(passage, index + 1)).slice(0, fitted);
-  });
-  const history = model.encode(historyText(request.earlier));
-  const fits = history.length <= Math.min(budget, maxHistoryTokens);
-  const ids = [...before, ...passageIds, ...(fits ? history : []), ...question, ...after];
-  return { ids: Int32Array.from(ids), passages, maxTokens };
+  const history = historyText(request.earlier);
+  const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
+  const passages = inStableOrder(chosen, request.lastPassageIds);
+  const write = (shown: Passage[]): string =>
+    shown.map((passage, index) => passageText(passage, index + 1)).join('') + (fits ? history : '') + question;
+  let ids = model.encodePrompt(instruction, write(passages));
+  while (ids.length > limit && passages.length > 0) {
+    passages.pop();
+    ids = model.encodePrompt(instruction, write(passages));
+  }
+  // Citations are looked for in the whole passage, not in what was left of it.
+  const whole = new Map(request.passages.map((passage) => [passage.passageId, passage]));
+  return { ids, passages: passages.map((passage) => whole.get(passage.passageId) ?? passage), maxTokens };
 }
 
 function passageText({ title, text }: Passage, number: number): string {
   return `[${number}] ${title}\n${text}\n\n`;
+}
+
+/** The beginning of a text that has at most so many tokens, cut at a word. */
+function cutTo(text: string, maxTokens: number, model: ChatModel): string {
+  let cut = text;
+  for (let tokens = model.countTokens(cut); tokens > Math.max(1, maxTokens) && cut !== ''; ) {
+    const length = Math.floor(cut.length * Math.min(0.95, Math.max(1, maxTokens) / tokens));
+    const space = cut.lastIndexOf(' ', length);
+    cut = cut.slice(0, space > length / 2 ? space : length).toWellFormed();
+    tokens = model.countTokens(cut);
+  }
+  return cut;
 }
 
 function historyText(earlier: Turn[]): string {

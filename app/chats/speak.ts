@@ -38,7 +38,7 @@ export async function* speak(
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   speech.numPromptTokens = prompt.ids.length;
-  const decoder = model.createDecoder();
+  const decoder = model.streamDecoder();
   const filter = createStopFilter([...model.stopStrings, ...inventedTails]);
   const events = model.engine.generate({
     ids: prompt.ids,
@@ -65,7 +65,7 @@ export async function* speak(
       speech.end = event.reason === 'length' ? 'length' : 'complete';
       speech.numOutputTokens = event.numOutputTokens;
       if (event.decodeMs > 0) speech.decodeTokensPerSecond = (1000 * (event.numOutputTokens - 1)) / event.decodeMs;
-      yield* add(filter.push(decoder.flush()) + filter.flush());
+      yield* add(filter.push(decoder.end()) + filter.flush());
     }
   }
 
