@@ -1,5 +1,6 @@
 #include "runner.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "../fault.h"
@@ -131,7 +132,7 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       kv_bytes_ += 2 * half;
     }
 
-    check(ops_->reserve(device_, capacity.tokens, program_.max_columns), "the device's scratch");
+    check(ops_->reserve(device_, capacity.tokens, std::max(program_.max_columns, 1)), "the device's scratch");
 
     const auto rows_of = [this](const View& view) {
       const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
