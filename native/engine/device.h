@@ -1,5 +1,5 @@
-// The device that an engine runs on: the CPU, which is always there, or a GPU whose kernels are a shared library beside the
-// addon, looked for when the engine is loaded.
+// The device that an engine runs on: the CPU, which is always there, or a GPU whose kernels are a shared library beside
+// the addon, looked for when the engine is loaded.
 #pragma once
 
 #include <cstdint>

@@ -29,12 +29,15 @@ int32_t pages_of(const PlanFile& plan, int64_t kv_tokens) {
   if (kv_tokens == 0) {
     const int64_t token_bytes =
         int64_t{2} * plan.kv.num_layers * plan.kv.num_heads * plan.kv.head_size * (plan.kv.type == Type::f32 ? 4 : 2);
-    kv_tokens = std::min(int64_t{2} * plan.context_tokens, std::max(kDefaultKvBytes / token_bytes, kLeastDefaultKvTokens));
+    kv_tokens =
+        std::min(int64_t{2} * plan.context_tokens, std::max(kDefaultKvBytes / token_bytes, kLeastDefaultKvTokens));
   }
   return static_cast<int32_t>((kv_tokens + kPageTokens - 1) / kPageTokens);
 }
 
-[[noreturn]] void fail_input(const std::string& sentence) { throw Fault(FaultCode::invalid_input, sentence); }
+[[noreturn]] void fail_input(const std::string& sentence) {
+  throw Fault(FaultCode::invalid_input, sentence);
+}
 
 }  // namespace
 
@@ -56,7 +59,8 @@ Engine::Engine(const EngineOptions& options) {
   capacity_.outputs = std::min(capacity_.tokens, kMaxOutputs);
   capacity_.sequences = capacity_.outputs;
   const int32_t num_pages = pages_of(plan_, options.kv_tokens);
-  max_sequence_tokens_ = std::min(plan_.context_tokens, plan_.role == Role::embedder ? capacity_.tokens : num_pages * kPageTokens);
+  max_sequence_tokens_ =
+      std::min(plan_.context_tokens, plan_.role == Role::embedder ? capacity_.tokens : num_pages * kPageTokens);
 
   runner_ = std::make_unique<Runner>(plan_, std::move(program), device_->device, device_->ops,
                                      device_->reads_host_memory(), capacity_, num_pages);
@@ -78,7 +82,9 @@ Engine::Engine(const EngineOptions& options) {
   thread_ = std::thread([this] { loop(); });
 }
 
-Engine::~Engine() { close(); }
+Engine::~Engine() {
+  close();
+}
 
 void Engine::check_open() const {
   if (closing_) throw Fault(FaultCode::closed, "The engine is closed.");
@@ -132,8 +138,8 @@ std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
   }
   const int32_t num_prompt = static_cast<int32_t>(std::min<size_t>(asked.ids.size(), INT32_MAX));
   if (num_prompt >= max_sequence_tokens_) {
-    fail_input("ids holds " + std::to_string(asked.ids.size()) + " tokens; with one more to generate, this engine holds " +
-               std::to_string(max_sequence_tokens_) + ".");
+    fail_input("ids holds " + std::to_string(asked.ids.size()) +
+               " tokens; with one more to generate, this engine holds " + std::to_string(max_sequence_tokens_) + ".");
   }
 
   auto request = std::make_shared<Request>();

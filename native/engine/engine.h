@@ -1,5 +1,6 @@
-// A loaded plan on a device. One thread does everything on the device: schedule, run, sample, emit, forever; it sleeps when
-// there is nothing to do. All functions may be called from any thread and return at once, but for the constructor and `close`.
+// A loaded plan on a device. One thread does everything on the device: schedule, run, sample, emit, forever; it sleeps
+// when there is nothing to do. All functions may be called from any thread and return at once, but for the constructor
+// and `close`.
 #pragma once
 
 #include <atomic>

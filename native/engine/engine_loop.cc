@@ -57,7 +57,8 @@ bool Engine::step_sequences(Lock& lock) {
             const size_t next = static_cast<size_t>(parts[i].first + j) + 1;
             request.log_probabilities[next] = log_probability(logits_, request.tokens[next]);
           } else {
-            ids[i] = sampler_.sample(logits_, request.sampling, request.tokens, static_cast<uint64_t>(request.num_output));
+            ids[i] =
+                sampler_.sample(logits_, request.sampling, request.tokens, static_cast<uint64_t>(request.num_output));
           }
         } catch (...) {
           faults[i] = current_fault();
@@ -166,9 +167,8 @@ void Engine::take_output(Request& request, int32_t id) {
 // Not for those in the step that runs: their pages are being written.
 void Engine::drop_cancelled() {
   const auto in_step = [this](const Sequence* sequence) {
-    return current_ != nullptr && std::any_of(current_->begin(), current_->end(), [&](const Part& part) {
-             return part.sequence.get() == sequence;
-           });
+    return current_ != nullptr && std::any_of(current_->begin(), current_->end(),
+                                              [&](const Part& part) { return part.sequence.get() == sequence; });
   };
   std::vector<std::shared_ptr<Sequence>> dropped;
   for (const auto* list : {&scheduler_->running(), &scheduler_->waiting()}) {
@@ -182,7 +182,8 @@ void Engine::drop_cancelled() {
   }
 }
 
-// One step of embeddings. Small jobs go first: a question's vector does not wait for a document's. False when there are none.
+// One step of embeddings. Small jobs go first: a question's vector does not wait for a document's. False when there are
+// none.
 bool Engine::step_embeddings(Lock& lock) {
   if (embed_jobs_.empty()) return false;
   std::vector<std::shared_ptr<EmbedJob>> jobs(embed_jobs_.begin(), embed_jobs_.end());

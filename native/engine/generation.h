@@ -35,13 +35,13 @@ struct Event {
 
 class Generation {
  public:
-  // Answers with the events since the last call, once there are any; with none when the generation is over or cancelled.
-  // One call at a time: a second one fails with invalid_input.
+  // Answers with the events since the last call, once there are any; with none when the generation is over or
+  // cancelled. One call at a time: a second one fails with invalid_input.
   void next(Answer<std::vector<Event>> answer);
 
   // The engine's side, on its thread or on a caller's.
   void emit(Event event);
-  void end();                    // nothing more will come
+  void end();                     // nothing more will come
   void fail(const Fault& fault);  // told once by `next`, after the events before it
 
  private:

@@ -4,8 +4,9 @@
 //    ▲                       ▲                                  │
 //    └──── evicted by take ──┼──────────── share ───────────────┘
 //
-// A page is published under a key once its 64 rows are computed: the SHA-256 of the key before it and its 64 ids. So a key
-// names a whole prefix, and nobody can make two prefixes with one key. Cached pages are evicted least recently used first.
+// A page is published under a key once its 64 rows are computed: the SHA-256 of the key before it and its 64 ids. So a
+// key names a whole prefix, and nobody can make two prefixes with one key. Cached pages are evicted least recently used
+// first.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,8 @@
 namespace quoth {
 namespace {
 
-// Weights below e^-40 of the best are under a double's resolution of the sum: dropping them before the sort changes nothing.
+// Weights below e^-40 of the best are under a double's resolution of the sum: dropping them before the sort changes
+// nothing.
 constexpr double kNegligible = 40;
 
 int32_t best_of(const std::vector<float>& logits) {

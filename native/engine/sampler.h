@@ -16,7 +16,8 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
-// A number in [0, 1) that depends on the seed and the index alone: Philox4x32-10 (Salmon et al., SC 2011) of counter `index`.
+// A number in [0, 1) that depends on the seed and the index alone: Philox4x32-10 (Salmon et al., SC 2011) of counter
+// `index`.
 double random_at(uint64_t seed, uint64_t index);
 
 class Sampler {
@@ -26,7 +27,8 @@ class Sampler {
   //   tokens  the ids so far, prompt and output
   //   index   how many ids were put out before this one
   // Throws Fault internal when no logit is a number.
-  int32_t sample(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens, uint64_t index);
+  int32_t sample(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
+                 uint64_t index);
 
  private:
   struct Candidate {

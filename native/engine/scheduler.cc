@@ -13,8 +13,8 @@ bool goes_before(const Sequence& a, const Sequence& b) {
 }
 
 void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_ptr<Sequence> sequence) {
-  const auto place = std::find_if(list.begin(), list.end(),
-                                  [&](const auto& other) { return goes_before(*sequence, *other); });
+  const auto place =
+      std::find_if(list.begin(), list.end(), [&](const auto& other) { return goes_before(*sequence, *other); });
   list.insert(place, std::move(sequence));
 }
 
@@ -23,9 +23,13 @@ void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_p
 Scheduler::Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs)
     : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {}
 
-int32_t Scheduler::pages_for(int32_t num_rows) { return (num_rows + kPageTokens - 1) / kPageTokens; }
+int32_t Scheduler::pages_for(int32_t num_rows) {
+  return (num_rows + kPageTokens - 1) / kPageTokens;
+}
 
-void Scheduler::add(std::shared_ptr<Sequence> sequence) { insert_in_order(waiting_, std::move(sequence)); }
+void Scheduler::add(std::shared_ptr<Sequence> sequence) {
+  insert_in_order(waiting_, std::move(sequence));
+}
 
 void Scheduler::remove(const Sequence* sequence) {
   const auto is_it = [&](const auto& other) { return other.get() == sequence; };
@@ -46,8 +50,8 @@ const PageKey& Scheduler::key_of(Sequence& sequence, int32_t page) {
   return sequence.keys[static_cast<size_t>(page)];
 }
 
-// At a page's border: goes on with pages that somebody has computed already, also one that still runs. The last row is left
-// to compute: its logits are wanted.
+// At a page's border: goes on with pages that somebody has computed already, also one that still runs. The last row is
+// left to compute: its logits are wanted.
 void Scheduler::take_cached(Sequence& sequence) {
   const int32_t last_row = static_cast<int32_t>(sequence.tokens.size()) - 1;
   while (!sequence.wants_all && sequence.num_computed % kPageTokens == 0 &&
@@ -94,7 +98,8 @@ bool Scheduler::try_admit(Sequence& sequence) {
 bool Scheduler::make_room(const Sequence& sequence) {
   int32_t num_pages = num_unreserved();
   for (const auto& other : running_) {
-    if (other->priority < sequence.priority) num_pages += static_cast<int32_t>(other->pages.size()) + other->num_reserved;
+    if (other->priority < sequence.priority)
+      num_pages += static_cast<int32_t>(other->pages.size()) + other->num_reserved;
   }
   if (running_.empty() || running_.back()->priority >= sequence.priority) return false;
   if (pages_for(sequence.max_rows) > num_pages) return false;
@@ -142,8 +147,8 @@ std::vector<Part> Scheduler::schedule() {
     add_part(sequence, 1);
     decoding_priority = std::max(decoding_priority, sequence->priority);
   }
-  // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next token
-  // waits for the whole step.
+  // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next
+  // token waits for the whole step.
   const int32_t small_chunk = std::max(16, step_tokens_ / 8);
   int32_t num_small = 0;
   for (const auto& sequence : running_) {

@@ -1,8 +1,8 @@
 // Which rows of which sequences the next step computes, and which kv pages they use.
 //
-// A sequence is admitted when all pages that it can ever need are there, so nothing runs out half-way; until it takes them,
-// they are reserved. Higher priority first, then first come. One of higher priority that does not fit sends lower ones back
-// to wait: their pages go to the cache, and what was evicted in the meantime is computed again.
+// A sequence is admitted when all pages that it can ever need are there, so nothing runs out half-way; until it takes
+// them, they are reserved. Higher priority first, then first come. One of higher priority that does not fit sends lower
+// ones back to wait: their pages go to the cache, and what was evicted in the meantime is computed again.
 #pragma once
 
 #include <cstdint>
@@ -19,24 +19,22 @@ struct Sequence {
 
   std::vector<int32_t> tokens;  // prompt, then output
   int32_t num_prompt = 0;
-  int32_t max_rows = 0;        // the most rows that will ever be computed
-  bool wants_all = false;      // scoring: logits of every row, nothing from the cache
+  int32_t max_rows = 0;    // the most rows that will ever be computed
+  bool wants_all = false;  // scoring: logits of every row, nothing from the cache
   double priority = 0;
   uint64_t arrival = 0;
   bool cancelled = false;
 
   // The scheduler's:
-  std::vector<int32_t> pages;   // the kv pages of rows [0, 64 * pages.size())
-  std::vector<PageKey> keys;    // of the full pages of `tokens`, as far as they were asked for
-  int32_t num_computed = 0;     // rows in the kv pages
-  int32_t num_cached = 0;       // of these, found in the cache at the first admission
-  int32_t num_published = 0;    // pages
-  int32_t num_reserved = 0;     // pages promised and not taken yet
+  std::vector<int32_t> pages;  // the kv pages of rows [0, 64 * pages.size())
+  std::vector<PageKey> keys;   // of the full pages of `tokens`, as far as they were asked for
+  int32_t num_computed = 0;    // rows in the kv pages
+  int32_t num_cached = 0;      // of these, found in the cache at the first admission
+  int32_t num_published = 0;   // pages
+  int32_t num_reserved = 0;    // pages promised and not taken yet
   bool started = false;
 
-  int32_t num_rows_wanted() const {
-    return static_cast<int32_t>(tokens.size()) - (wants_all ? 1 : 0) - num_computed;
-  }
+  int32_t num_rows_wanted() const { return static_cast<int32_t>(tokens.size()) - (wants_all ? 1 : 0) - num_computed; }
 };
 
 // Rows [first, first + count) of a sequence's tokens.

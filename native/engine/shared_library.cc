@@ -24,7 +24,8 @@ void* open_library_beside(const std::string& name, std::string* why) {
     return nullptr;
   }
   HMODULE library = LoadLibraryExW(path.c_str(), nullptr, LOAD_WITH_ALTERED_SEARCH_PATH);
-  if (library == nullptr) *why = "the CUDA kernels cannot be loaded: Windows says error " + std::to_string(GetLastError());
+  if (library == nullptr)
+    *why = "the CUDA kernels cannot be loaded: Windows says error " + std::to_string(GetLastError());
   return library;
 }
 
@@ -54,7 +55,9 @@ void* open_library_beside(const std::string& name, std::string* why) {
   return library;
 }
 
-void* find_symbol(void* library, const char* name) { return dlsym(library, name); }
+void* find_symbol(void* library, const char* name) {
+  return dlsym(library, name);
+}
 
 #endif
 

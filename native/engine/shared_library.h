@@ -5,8 +5,8 @@
 
 namespace quoth {
 
-// The library of that name ("quoth_kernels_cuda") in the folder of this addon, kept open until the process ends; null when
-// there is none or it cannot be loaded, and `why` says which.
+// The library of that name ("quoth_kernels_cuda") in the folder of this addon, kept open until the process ends; null
+// when there is none or it cannot be loaded, and `why` says which.
 void* open_library_beside(const std::string& name, std::string* why);
 void* find_symbol(void* library, const char* name);
 
