@@ -83,12 +83,15 @@ struct Loops {
 };
 
 // How many tiles of unpacked weights a thread keeps in its second-level cache while it sweeps the rows of x.
+inline constexpr int32_t kUnpackedBytes = 192 << 10;
 constexpr int32_t unpack_tiles(int32_t num_columns) {
-  const int32_t tiles = (192 << 10) / (16 * num_columns);
+  const int32_t tiles = kUnpackedBytes / (16 * num_columns);
   return tiles < 1 ? 1 : tiles > 8 ? 8 : tiles;
 }
-constexpr int64_t unpack_bytes(int32_t num_columns) {  // int8 values and f32 scales
-  return static_cast<int64_t>(unpack_tiles(num_columns)) * 16 * (num_columns + num_columns / 8);
+// Enough for the tiles of any weight with at most so many columns: int8 values, and an eighth of that for f32 scales.
+constexpr int64_t unpack_bytes(int32_t max_columns) {
+  const int64_t values = 16 * static_cast<int64_t>(max_columns);
+  return (values > kUnpackedBytes ? values : kUnpackedBytes) / 8 * 9;
 }
 
 void set_plain_linear(Loops*);
