@@ -19,7 +19,7 @@ namespace {
 // clang-format on
 
 // x rounded to int8 as plain_pack_row does it, to the bit.
-void pack_row(const float* x, int32_t num_columns, int32_t block_rows, int8_t* values, float* scales,
+void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
               int32_t* corrections) {
   const __m256i without_sign = _mm256_set1_epi32(0x7fffffff);
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
@@ -44,13 +44,12 @@ void pack_row(const float* x, int32_t num_columns, int32_t block_rows, int8_t* v
                             _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + k), inverse)));
       }
       for (int32_t i = 0; i < 8; ++i) {
-        values[(static_cast<int64_t>(group) * 8 + (k + i) / 4) * block_rows * 4 + i % 4] =
-            static_cast<int8_t>(rounded[i]);
+        values[(static_cast<int64_t>(group) * 8 + (k + i) / 4) * height * 4 + i % 4] = static_cast<int8_t>(rounded[i]);
         sum_of_values += rounded[i];
       }
     }
-    scales[static_cast<int64_t>(group) * block_rows] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
-    corrections[static_cast<int64_t>(group) * block_rows] = -128 * sum_of_values;
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
+    corrections[static_cast<int64_t>(group) * height] = -128 * sum_of_values;
   }
 }
 
@@ -58,7 +57,7 @@ void pack_row(const float* x, int32_t num_columns, int32_t block_rows, int8_t* v
 // u8 x s8 products come from |w| and x with w's sign: two of them, at most 2 * 128 * 127, fit 16 bits.
 template <int32_t kTokens>
 void add_record(const int8_t* weights, const float* row_scales, const int8_t* values, const float* scales,
-                int32_t block_rows, float* totals) {
+                int32_t height, float* totals) {
   const __m256i ones = _mm256_set1_epi16(1);
   for (int32_t half = 0; half < 2; ++half) {
     __m256i sums_of_group[kTokens];
@@ -68,7 +67,7 @@ void add_record(const int8_t* weights, const float* row_scales, const int8_t* va
       const __m256i size = _mm256_abs_epi8(w);
       for (int32_t t = 0; t < kTokens; ++t) {
         int32_t four = 0;
-        std::memcpy(&four, values + (i * block_rows + t) * 4, 4);
+        std::memcpy(&four, values + (i * height + t) * 4, 4);
         const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(_mm256_set1_epi32(four), w));
         sums_of_group[t] = _mm256_add_epi32(sums_of_group[t], _mm256_madd_epi16(pairs, ones));
       }
@@ -83,16 +82,16 @@ void add_record(const int8_t* weights, const float* row_scales, const int8_t* va
 }
 
 void add_record_to_block(const int8_t* weights, const float* row_scales, const int8_t* values, const float* scales,
-                         int32_t block_rows, float* totals) {
+                         int32_t height, float* totals) {
   int32_t t = 0;
-  for (; t + 4 <= block_rows; t += 4) {
-    add_record<4>(weights, row_scales, values + 4 * t, scales + t, block_rows, totals + 16 * t);
+  for (; t + 4 <= height; t += 4) {
+    add_record<4>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
   }
-  if (block_rows - t >= 2) {
-    add_record<2>(weights, row_scales, values + 4 * t, scales + t, block_rows, totals + 16 * t);
+  if (height - t >= 2) {
+    add_record<2>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
     t += 2;
   }
-  if (t < block_rows) add_record<1>(weights, row_scales, values + 4 * t, scales + t, block_rows, totals + 16 * t);
+  if (t < height) add_record<1>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
 }
 
 // A record of the plan → int8 [8, 16, 4] and 16 scales.
@@ -124,10 +123,10 @@ void unpack(const Weight& weight, const uint8_t* record, int8_t* values, float* 
   _mm256_store_ps(row_scales + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
 }
 
-void finish_block(const LinearTask& task, int32_t tile, int32_t first, int32_t block_rows, const float* totals) {
+void finish_block(const LinearTask& task, int32_t tile, int32_t first, int32_t height, const float* totals) {
   const int32_t row = tile * kQuantRows;
   const int32_t count = task.weight->num_rows - row < kQuantRows ? task.weight->num_rows - row : kQuantRows;
-  for (int32_t t = 0; t < block_rows; ++t) {
+  for (int32_t t = 0; t < height; ++t) {
     for (int32_t half = 0; half < count; half += 8) {
       const int32_t width = count - half < 8 ? count - half : 8;
       Vector total = _mm256_load_ps(totals + 16 * t + half);
@@ -143,6 +142,7 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
   const int64_t record_bytes = weight.type == Type::q8 ? 544 : 288;
   const int64_t num_groups = weight.num_columns / kQuantGroup;
   const bool is_many = task.x.num_rows > kBlockRows;  // then a tile is unpacked once; else record by record
+  const int32_t most_rows = block_rows(task.x.num_rows);
   int8_t* unpacked = static_cast<int8_t*>(scratch);
   float* unpacked_scales = reinterpret_cast<float*>(unpacked + num_groups * 512);
   alignas(64) int8_t one_record[512];
@@ -153,8 +153,8 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
     for (int64_t group = 0; is_many && group < num_groups; ++group) {
       unpack(weight, records + group * record_bytes, unpacked + group * 512, unpacked_scales + group * 16);
     }
-    for (int32_t first = 0; first < task.x.num_rows; first += kBlockRows) {
-      const int32_t block_rows = task.x.num_rows - first < kBlockRows ? task.x.num_rows - first : kBlockRows;
+    for (int32_t first = 0; first < task.x.num_rows; first += most_rows) {
+      const int32_t height = task.x.num_rows - first < most_rows ? task.x.num_rows - first : most_rows;
       const int8_t* values = task.packed.values + static_cast<int64_t>(first) * weight.num_columns;
       const float* scales = task.packed.scales + first * num_groups;
       std::memset(totals, 0, sizeof totals);
@@ -171,10 +171,9 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
           }
           unpack(weight, record, one_record, one_scales);
         }
-        add_record_to_block(weights, row_scales, values + group * 32 * block_rows, scales + group * block_rows,
-                            block_rows, totals);
+        add_record_to_block(weights, row_scales, values + group * 32 * height, scales + group * height, height, totals);
       }
-      finish_block(task, tile, first, block_rows, totals);
+      finish_block(task, tile, first, height, totals);
     }
   }
 }

@@ -19,7 +19,7 @@ namespace {
 // clang-format on
 
 // x rounded to int8 as plain_pack_row does it, to the bit.
-void pack_row(const float* x, int32_t num_columns, int32_t block_rows, int8_t* values, float* scales,
+void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
               int32_t* corrections) {
   const __m512i without_sign = _mm512_set1_epi32(0x7fffffff);
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
@@ -40,10 +40,10 @@ void pack_row(const float* x, int32_t num_columns, int32_t block_rows, int8_t* v
     _mm_store_si128(reinterpret_cast<__m128i*>(fours), _mm512_cvtepi32_epi8(low_values));
     _mm_store_si128(reinterpret_cast<__m128i*>(fours + 4), _mm512_cvtepi32_epi8(high_values));
     for (int32_t i = 0; i < 8; ++i) {
-      std::memcpy(values + (static_cast<int64_t>(group) * 8 + i) * block_rows * 4, fours + i, 4);
+      std::memcpy(values + (static_cast<int64_t>(group) * 8 + i) * height * 4, fours + i, 4);
     }
-    scales[static_cast<int64_t>(group) * block_rows] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
-    corrections[static_cast<int64_t>(group) * block_rows] =
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
+    corrections[static_cast<int64_t>(group) * height] =
         -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(low_values, high_values));
   }
 }
@@ -133,9 +133,9 @@ void sweep(const Source& source, const LinearTask& task, int32_t tile, int32_t f
 }
 
 template <typename Source>
-void sweep_block(const Source& source, const LinearTask& task, int32_t tile, int32_t first) {
+void sweep_block(const Source& source, const LinearTask& task, int32_t tile, int32_t first, int32_t height) {
   const int32_t rest = task.x.num_rows - first;
-  switch (rest < kBlockRows ? rest : kBlockRows) {
+  switch (rest < height ? rest : height) {
     case 1:
       return sweep<1>(source, task, tile, first);
     case 2:
@@ -174,10 +174,11 @@ void unpack(const RecordsQ4& source, int64_t num_groups, uint8_t* values, float*
 void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_tile, void* scratch) {
   const uint8_t* records = static_cast<const uint8_t*>(task.weight->data);
   const int64_t num_groups = task.weight->num_columns / kQuantGroup;
+  const int32_t height = block_rows(task.x.num_rows);
   if (task.weight->type == Type::q8) {
-    for (int32_t first = 0; first < task.x.num_rows; first += kBlockRows) {
+    for (int32_t first = 0; first < task.x.num_rows; first += height) {
       for (int32_t tile = first_tile; tile < end_tile; ++tile) {
-        sweep_block(RecordsQ8{records + tile * num_groups * RecordsQ8::kBytes}, task, tile, first);
+        sweep_block(RecordsQ8{records + tile * num_groups * RecordsQ8::kBytes}, task, tile, first, height);
       }
     }
     return;
@@ -185,9 +186,11 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
   const __m512i codebook =
       _mm512_xor_si512(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(task.weight->codebook))),
                        _mm512_set1_epi8(static_cast<char>(0x80)));
-  if (task.x.num_rows <= kBlockRows) {
+  if (task.x.num_rows <= 3 * kBlockRows) {  // looking a tile up three times costs less than writing it out
     for (int32_t tile = first_tile; tile < end_tile; ++tile) {
-      sweep_block(RecordsQ4{records + tile * num_groups * RecordsQ4::kBytes, codebook}, task, tile, 0);
+      for (int32_t first = 0; first < task.x.num_rows; first += height) {
+        sweep_block(RecordsQ4{records + tile * num_groups * RecordsQ4::kBytes, codebook}, task, tile, first, height);
+      }
     }
     return;
   }
@@ -201,10 +204,11 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
     unpack(RecordsQ4{records + tile * num_groups * RecordsQ4::kBytes, codebook}, num_groups,
            values + index * tile_bytes, row_scales + index * num_groups * 16);
   }
-  for (int32_t first = 0; first < task.x.num_rows; first += kBlockRows) {
+  for (int32_t first = 0; first < task.x.num_rows; first += height) {
     for (int32_t tile = first_tile; tile < end_tile; ++tile) {
       const int64_t index = tile - first_tile;
-      sweep_block(Unpacked{values + index * tile_bytes, row_scales + index * num_groups * 16}, task, tile, first);
+      sweep_block(Unpacked{values + index * tile_bytes, row_scales + index * num_groups * 16}, task, tile, first,
+                  height);
     }
   }
 }

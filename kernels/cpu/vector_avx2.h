@@ -66,6 +66,9 @@ inline Vector power_of_two(Vector n) {  // n whole, -126 .. 127
 inline __m256 fold(Vector v) {
   return v;
 }
+inline __m256 larger_half(Vector v) {
+  return v;
+}
 // v where first <= place < end, else `other`; the vector's first place is `base`.
 inline Vector within(Vector v, int32_t base, int32_t first_place, int32_t end, Vector other) {
   const __m256i place = _mm256_add_epi32(_mm256_set1_epi32(base), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -63,6 +63,9 @@ inline Vector power_of_two(Vector n) {  // n whole, -126 .. 127
 inline __m256 fold(Vector v) {
   return _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
 }
+inline __m256 larger_half(Vector v) {
+  return _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+}
 // v where first <= place < end, else `other`; the vector's first place is `base`.
 inline Vector within(Vector v, int32_t base, int32_t first_place, int32_t end, Vector other) {
   const __m512i place = _mm512_add_epi32(_mm512_set1_epi32(base),

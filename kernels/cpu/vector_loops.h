@@ -17,12 +17,12 @@ inline float sum(Vector v) {
   return _mm_cvtss_f32(sums(v, v, v, v));
 }
 
+// The largest place; NaN places may be passed over.
 inline float largest(Vector v) {
-  float places[kLanes];
-  store(places, v);
-  float most = places[0];
-  for (int32_t i = 1; i < kLanes; ++i) most = places[i] > most ? places[i] : most;
-  return most;
+  const __m256 eight = larger_half(v);
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_shuffle_ps(four, four, 1)));
 }
 
 // exp within 2 units in the last place for -87 <= x <= 88, and its value at those ends beyond them; NaN stays NaN.
