@@ -1,7 +1,7 @@
 /** The pipeline: a source → its passages in the store and the index, one state after the other. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { type Embedder, estimateTokens, textToEmbed } from './embedder.ts';
 import { decideKind, documentKindOf, mostBytesOfKind } from './readers/kind.ts';
 import { reasonOfOpen } from './readers/read-document.ts';
@@ -170,15 +170,26 @@ async function hashFile(source: Extract<Source, { type: 'file' }>, signal: Abort
       if (decision.type === 'refused') return { ...decision, type: 'failed' };
       if (facts.size > mostBytesOfKind[decision.kind])
         return failed('too-large', `It is ${Math.round(facts.size / 1e6)} MB.`);
-      const hash = createHash('sha256');
-      for await (const chunk of file.createReadStream({ autoClose: false, signal, start: 0 })) hash.update(chunk);
-      return { type: 'hashed', contentHash: hash.digest('hex') };
+      return { type: 'hashed', contentHash: await hashOf(file, signal) };
     } finally {
       await file.close();
     }
   } catch (error) {
     signal.throwIfAborted();
     return failed(reasonOfOpen(error), error instanceof Error && 'code' in error ? String(error.code) : String(error));
+  }
+}
+
+/** Read piece by piece and not as a stream: a stream that is aborted before it is iterated throws where nobody catches. */
+async function hashOf(file: FileHandle, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(1024 * 1024);
+  for (let at = 0; ; ) {
+    signal.throwIfAborted();
+    const { bytesRead } = await file.read(piece, 0, piece.length, at);
+    if (bytesRead === 0) return hash.digest('hex');
+    hash.update(piece.subarray(0, bytesRead));
+    at += bytesRead;
   }
 }
 

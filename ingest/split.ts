@@ -17,8 +17,6 @@ const defaultMostTokens = 220;
 const fewTokens = 80;
 /** How much of a chunk may be the repeated last sentence of the one before. */
 const overlapShare = 0.25;
-/** A heading says where a chunk stands; a whole sentence as a heading would crowd out the text. */
-const mostHeadingTokens = 40;
 
 /** A sentence, or a part of one that is longer than a chunk. */
 type Unit = Span & { section: number; numTokens: number };
@@ -38,11 +36,12 @@ export function splitSections(sections: readonly Section[], options: SplitOption
   };
   const cutRun = (units: Unit[], numTokens: number) => {
     const budget = budgetFor(sections[units[0]!.section]!.heading);
-    // Chunks of equal size: a page of 230 tokens makes two halves, not one whole and a crumb.
-    const numChunks = Math.ceil(numTokens / budget);
-    const target = numChunks === 1 ? budget : Math.min(budget, (numTokens / numChunks) * 1.1);
+    let remaining = numTokens;
     let first = 0;
     while (first < units.length) {
+      // Chunks of like size: a page of 230 tokens makes two halves, not one whole and a crumb.
+      const numLeft = Math.ceil(remaining / budget);
+      const target = numLeft === 1 ? budget : Math.min(budget, remaining / numLeft + budget * 0.1);
       let end = first;
       let total = 0;
       while (end < units.length && (end === first || total + units[end]!.numTokens <= target))
@@ -52,6 +51,7 @@ export function splitSections(sections: readonly Section[], options: SplitOption
       const repeats = end < units.length && end - first > 1 && last.numTokens <= budget * overlapShare;
       const fits = repeats && last.numTokens + units[end]!.numTokens <= target;
       first = fits ? end - 1 : end;
+      remaining -= total - (fits ? last.numTokens : 0);
     }
   };
   const addChunk = (units: Unit[]) => {
@@ -60,7 +60,7 @@ export function splitSections(sections: readonly Section[], options: SplitOption
     chunks.push({ ordinal: chunks.length, text, locator, heading });
   };
   const budgetFor = (heading: string | null) =>
-    mostTokens - (heading === null ? 0 : Math.min(mostHeadingTokens, countTokens(heading) + 1));
+    mostTokens - (heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1));
 
   for (const [index, section] of sections.entries()) {
     const previous = sections[index - 1];

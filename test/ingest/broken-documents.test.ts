@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
@@ -8,12 +7,10 @@ import { dataFolder, filesBelow, hasData, sourceOf } from './data.ts';
 
 // QUOTH_LONG=1 reads all of pdf.js' corpus, else each fifth file of it: a process per file takes 0.2 s.
 const isLong = process.env.QUOTH_LONG === '1';
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const codeFolders = [join(root, 'ingest'), join(root, 'node_modules'), join(root, 'package.json')];
 
 /** Reads files two at a time, each in its own process. */
 async function readAll(paths: string[]): Promise<Map<string, ReadResult>> {
-  const read = createReadFile(createNodeSpawner({ codeFolders }));
+  const read = createReadFile(createNodeSpawner());
   const results = new Map<string, ReadResult>();
   const waiting = [...paths];
   const work = async () => {
