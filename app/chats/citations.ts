@@ -5,6 +5,7 @@
  * passage when
  *   1. every number in it stands there, and every name that the question did not bring along;
  *   2. of its content words, weighted, at least 60 % stand there (45 % in a passage that the model itself pointed to);
+ *      words of the question may stand anywhere in the passage;
  *   3. at least one of them, of those that the question does not already hold, stands there; or, where the answer only
  *      repeats the question's words, 80 % of them do.
  * Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
@@ -26,6 +27,7 @@ export type Evidence = {
   passages: Passage[];
   /** Per passage: its stretches, single sentences first. */
   stretches: Stretch[][];
+  passageStems: Set<string>[];
   weightOf: (word: Word) => number;
 };
 
@@ -42,13 +44,12 @@ export function gatherEvidence(passages: Passage[]): Evidence {
     });
     return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
   });
+  const passageStems = stretches.map((one) => new Set(one.flatMap(({ stems }) => [...stems])));
   const numWith = new Map<string, number>();
-  for (const passageStretches of stretches)
-    for (const stem of new Set(passageStretches.flatMap(({ stems }) => [...stems])))
-      numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
+  for (const stems of passageStems) for (const stem of stems) numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
   const weightOf = (word: Word): number =>
     Math.log(1 + passages.length / (numWith.get(word.stem) ?? 0.5)) * (word.isNumber || word.isName ? 2 : 1);
-  return { passages, stretches, weightOf };
+  return { passages, stretches, passageStems, weightOf };
 }
 
 function stemsOf(text: string): Set<string> {
@@ -99,9 +100,12 @@ export function findSupport(
   if (words.length === 0) return null;
   let best: Support | null = null;
   for (const [passageIndex, stretches] of evidence.stretches.entries()) {
+    // What the question named may stand in another sentence of the passage: "It is painted …" goes on about the bridge.
+    const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
     for (const stretch of stretches) {
       if (!strict.every(({ stem }) => stretch.stems.has(stem))) continue;
-      const coverage = coverageOf(words, stretch, evidence.weightOf);
+      const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;
+      const coverage = coverageOf(words, { stems }, evidence.weightOf);
       const numFresh = fresh.filter(({ stem }) => stretch.stems.has(stem)).length;
       const isMarked = marked.has(passageIndex);
       const threshold =

@@ -7,8 +7,8 @@ import { citationNumber, coverageOf, gatherEvidence } from './citations.ts';
 import { contentWords } from './sentences.ts';
 
 const maxQuotes = 4;
-/** Below this share of the question's content words, a sentence says nothing about it. */
-const worthQuoting = 0.3;
+/** Below this share of the question's content words, a sentence says nothing about it; relevance.ts has judged the whole. */
+const worthQuoting = 0.15;
 /** A sentence so much weaker than the best one is left out. */
 const shareOfBest = 0.6;
 
