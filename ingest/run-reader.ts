@@ -7,7 +7,14 @@
 
 import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest } from './reader-process.ts';
 import { documentKindOf } from './readers/kind.ts';
-import type { DocumentKind, FailureReason, ReadFile, ReadResult } from './source.ts';
+import {
+  type DocumentKind,
+  type FailureReason,
+  failureReasons,
+  type ReadFile,
+  type ReadResult,
+  type Section,
+} from './source.ts';
 
 /** A started reader process, as far as the core sees it. `kill` is for good (SIGKILL) and may be called again. */
 export type ReaderChild = {
@@ -106,14 +113,45 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
     });
 }
 
-/** The reader parsed an untrusted file: what it says is believed only as far as its shape goes. */
+/**
+ * The reader parsed an untrusted file and may speak for it: what it says is taken only if every field is what it should be.
+ */
 function isReaderMessage(message: unknown): message is ReaderMessage {
-  if (typeof message !== 'object' || message === null || !('type' in message)) return false;
-  if (message.type === 'progress') return 'done' in message && typeof message.done === 'number';
-  if (message.type !== 'result' || !('result' in message)) return false;
-  const result = message.result;
-  if (typeof result !== 'object' || result === null || !('type' in result)) return false;
-  return result.type === 'failed' || (result.type === 'read' && 'sections' in result && Array.isArray(result.sections));
+  if (!isObject(message)) return false;
+  if (message.type === 'progress') return Number.isFinite(message.done);
+  return message.type === 'result' && isReadResult(message.result);
+}
+
+function isReadResult(result: unknown): result is ReadResult {
+  if (!isObject(result) || !isOneOf(documentKinds, result.kind)) return false;
+  if (result.type === 'failed') return isOneOf(failureReasons, result.reason) && isText(result.detail, 100_000);
+  if (result.type !== 'read' || !isText(result.title, 10_000) || !Array.isArray(result.sections)) return false;
+  return (result.numPages === null || isCount(result.numPages)) && result.sections.every(isSection);
+}
+
+function isSection(section: unknown): section is Section {
+  if (!isObject(section) || !isText(section.text) || !isObject(section.locator)) return false;
+  if (section.heading !== null && !isText(section.heading, 10_000)) return false;
+  const { type, page, paragraph } = section.locator;
+  return (type === 'page' && isCount(page)) || (type === 'paragraph' && isCount(paragraph));
+}
+
+const documentKinds: readonly DocumentKind[] = ['pdf', 'docx', 'text', 'markdown', 'html', 'other'];
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isText(value: unknown, mostCharacters = Number.POSITIVE_INFINITY): value is string {
+  return typeof value === 'string' && value.length <= mostCharacters;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1;
+}
+
+function isOneOf(list: readonly string[], value: unknown): boolean {
+  return typeof value === 'string' && list.includes(value);
 }
 
 function tooHungry(kind: DocumentKind, limits: ReaderLimits): ReadResult {

@@ -4,7 +4,7 @@
 export type Span = { from: number; to: number };
 
 /** Longer runs without any sentence end (tables, code, minified data) are cut at white space near this. */
-const longestSentence = 800;
+const longestSentence = 400;
 
 // After these a full stop does not end the sentence. Lower case, without the stop.
 const abbreviations = new Set(

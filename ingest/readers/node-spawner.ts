@@ -67,7 +67,12 @@ export function createNodeSpawner(options: NodeSpawnerOptions = {}): SpawnReader
       execPath: options.execPath ?? process.execPath,
       execArgv: readerSwitches(limits, path, codeFolders),
       // A reader needs nothing of this process's surroundings, least of all tokens that stand in them.
-      env: { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot, ...options.env } as NodeJS.ProcessEnv,
+      env: {
+        PATH: process.env.PATH,
+        SystemRoot: process.env.SystemRoot,
+        ...options.env,
+        QUOTH_READER_MEMORY_BYTES: String(limits.memoryBytes),
+      } as NodeJS.ProcessEnv,
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

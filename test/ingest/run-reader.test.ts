@@ -66,6 +66,12 @@ test.skipIf(process.platform !== 'linux')('a reader whose memory grows past its 
   expect(await read(fileWith('m.pdf', 'x'), { signal: signal() })).toMatchObject({ reason: 'too-hungry' });
 });
 
+test('a reader ends itself past its cap where nobody else watches', async () => {
+  const unwatched = { limits: () => ({ deadlineMs: 60_000, memoryBytes: 200e6 }), memoryPollMs: 1e8 };
+  const read = createReadFile(fake('hungry-alone'), unwatched);
+  expect(await read(fileWith('m.pdf', 'x'), { signal: signal() })).toMatchObject({ reason: 'too-hungry' });
+});
+
 test('a reader that fills its heap ends as too hungry', async () => {
   const read = createReadFile(fake('greedy-heap'), { limits: () => ({ deadlineMs: 60_000, memoryBytes: 80e6 }) });
   expect(await read(fileWith('g.pdf', 'x'), { signal: signal() })).toMatchObject({ reason: 'too-hungry' });

@@ -69,7 +69,7 @@ describe('sentences', () => {
       const pieces = texts(text);
       expect(pieces.join('').replace(/\s/g, '')).toBe(text.replace(/\s/g, ''));
       for (const piece of pieces) {
-        expect(piece.length).toBeLessThanOrEqual(800);
+        expect(piece.length).toBeLessThanOrEqual(400);
         expect(piece.isWellFormed()).toBe(true);
       }
     }

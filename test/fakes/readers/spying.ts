@@ -1,7 +1,7 @@
 // A parser that tries what a reader must not do, and reports what came of it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { forbidNetwork } from '../../../ingest/readers/reader-main.ts';
+import { forbidNetwork } from '../../../ingest/readers/serve-reader.ts';
 
 process.on('message', (request: { path: string }) => {
   forbidNetwork();
