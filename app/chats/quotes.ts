@@ -54,8 +54,7 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
   };
 }
 
-/** The beginnings of the best passages: offered as "nearest" when nothing answers. */
+/** The best sentences of the best passages, however little they say: offered as "nearest" when nothing answers. */
 export function nearestQuotes(question: string, passages: Passage[]): Quotes {
-  const picked = pickQuotes(question, passages.slice(0, 3), 0);
-  return picked;
+  return pickQuotes(question, passages.slice(0, 3), 0);
 }
