@@ -3,6 +3,7 @@ import type { GenerateEvent, Sampling } from '../../native/index.ts';
 import type { ChatModel } from './chat-model.ts';
 import type { Prompt } from './prompt.ts';
 import { createStopFilter } from './stop-strings.ts';
+import type { WanderGuard } from './wander.ts';
 
 /** What was said and how it went; filled while it is being said. */
 export type Speech = {
@@ -20,8 +21,6 @@ const inventedTails = ['Question:', 'Earlier question:', 'Answer:', 'Passage:', 
 const label = /^\s*(?:(?:the )?(?:answer|passages?|answers?)\s*(?:\[\d+\])?\s*:\s*)+/i;
 /** Longer than any label: until so much is there, nothing is shown. */
 const labelCharacters = 24;
-/** A sentence of this many characters that comes a third time: the model goes in circles. */
-const circleCharacters = 24;
 
 export function newSpeech(): Speech {
   return {
@@ -40,6 +39,7 @@ export async function* speak(
   prompt: Prompt,
   sampling: Sampling,
   speech: Speech,
+  wanders: WanderGuard,
   nowMs: () => number,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
@@ -63,8 +63,11 @@ export async function* speak(
       const seconds = (nowMs() - firstMs) / 1000;
       if (seconds > 0) speech.decodeTokensPerSecond = (speech.numOutputTokens - 1) / seconds;
       yield* say(decoder.push(event.ids));
-      if (filter.stopped || goesInCircles(speech.text)) {
+      const kept = wanders(speech.text);
+      if (kept !== null) speech.text = kept;
+      if (filter.stopped || kept !== null) {
         speech.end = 'complete';
+        if (kept !== null) return; // what is held back belongs to what was left out
         break;
       }
     }
@@ -96,15 +99,6 @@ export async function* speak(
     speech.text += shown;
     if (shown !== '') yield shown;
   }
-}
-
-/** True when the last whole sentence has stood there twice before. */
-export function goesInCircles(text: string): boolean {
-  const end = Math.max(text.lastIndexOf('. '), text.lastIndexOf('.\n'), text.endsWith('.') ? text.length - 1 : -1);
-  if (end < circleCharacters) return false;
-  const start = Math.max(text.lastIndexOf('. ', end - 1), text.lastIndexOf('.\n', end - 1)) + 1;
-  const sentence = text.slice(start, end + 1).trim();
-  return sentence.length >= circleCharacters && text.split(sentence).length > 3;
 }
 
 /** The items of a generation until the signal aborts; the generation is left at once, also while an item is awaited. */
