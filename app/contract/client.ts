@@ -37,11 +37,17 @@ class Conversation {
   }
 }
 
+function cancelled(): QuothError {
+  return new QuothError('cancelled', 'The work was stopped before it ended.');
+}
+
 /**
  * Typed functions for every procedure of a contract, over a port.
  *
  * A call resolves with its answer; a stream is an async iterable, and leaving its loop cancels the work on the other
- * side. When the port closes, everything still open throws `closed`. What arrives is checked against the schema.
+ * side. A loop that waits for its next item cannot be left: for that there is the second argument, a signal, which
+ * cancels at once and makes what waits throw `cancelled`. When the port closes, everything still open throws `closed`.
+ * What arrives is checked against the schema.
  */
 export function createClient<C extends Contract>(contract: C, port: Port): Client<C> {
   const conversations = new Map<number, Conversation>();
@@ -66,13 +72,24 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
     for (const conversation of conversations.values()) conversation.end({ type: 'failed', error });
   });
 
-  async function* converse(name: string, procedure: Procedure, input: unknown): AsyncGenerator<unknown> {
+  async function* converse(
+    name: string,
+    procedure: Procedure,
+    input: unknown,
+    signal?: AbortSignal,
+  ): AsyncGenerator<unknown> {
+    if (signal?.aborted) throw cancelled();
     if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
     const id = nextId++;
     const conversation = new Conversation();
     conversations.set(id, conversation);
     const send = (message: ClientMessage): void => port.send(message);
     send({ type: 'open', id, procedure: name, input });
+    const cancel = (): void => {
+      if (!conversation.ended) send({ type: 'cancel', id });
+      conversation.end({ type: 'failed', error: cancelled() });
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
     const schema = procedure.type === 'call' ? procedure.output : procedure.item;
     try {
       for (let next = await conversation.next(); next; next = await conversation.next()) {
@@ -82,6 +99,7 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
         yield item.data;
       }
     } finally {
+      signal?.removeEventListener('abort', cancel);
       conversations.delete(id);
       if (!conversation.ended) send({ type: 'cancel', id });
     }
@@ -91,9 +109,9 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
   for (const [name, procedure] of Object.entries(contract)) {
     functions[name] =
       procedure.type === 'stream'
-        ? (input: unknown) => converse(name, procedure, input)
-        : async (input: unknown) => {
-            for await (const answer of converse(name, procedure, input)) return answer;
+        ? (input: unknown, signal?: AbortSignal) => converse(name, procedure, input, signal)
+        : async (input: unknown, signal?: AbortSignal) => {
+            for await (const answer of converse(name, procedure, input, signal)) return answer;
             throw new QuothError('internal', `"${name}" ended without an answer.`);
           };
   }
