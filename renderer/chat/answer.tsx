@@ -66,8 +66,9 @@ function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
   if (turn.state === 'failed' && turn.error)
     return (
       <Remark icon={alert} tone="danger">
-        <span>{turn.error.message}</span>
-        {turn.text !== '' && <span>{t('answer.kept')}</span>}
+        <span className="min-w-48 flex-1">
+          {turn.error.message} {turn.text !== '' && t('answer.kept')}
+        </span>
         {turn.error.code === 'no-model' ? (
           <Button onClick={() => view.getState().show('models')}>{t('answer.openModels')}</Button>
         ) : (
@@ -79,21 +80,21 @@ function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
   if (end === 'stopped')
     return (
       <Remark icon={null} tone="calm">
-        <span>{t(turn.text === '' ? 'answer.stoppedEmpty' : 'answer.stopped')}</span>
+        <span className="min-w-48 flex-1">{t(turn.text === '' ? 'answer.stoppedEmpty' : 'answer.stopped')}</span>
         {again}
       </Remark>
     );
   if (end === 'cut')
     return (
       <Remark icon={alert} tone="warn">
-        <span>{t('answer.cut')}</span>
+        <span className="min-w-48 flex-1">{t('answer.cut')}</span>
         {again}
       </Remark>
     );
   if (end === 'length')
     return (
       <Remark icon={null} tone="calm">
-        <span>{t('answer.length')}</span>
+        <span className="min-w-48 flex-1">{t('answer.length')}</span>
         <Button onClick={() => view.getState().show('settings')}>{t('answer.openSettings')}</Button>
       </Remark>
     );
@@ -108,7 +109,7 @@ function QuotesOnly() {
   );
   return (
     <Remark icon={<Quote className="size-4" />} tone="calm">
-      <span>
+      <span className="min-w-48 flex-1">
         <strong className="font-semibold">{t('answer.quotesOnly')}</strong> {t('answer.quotesOnlyMeaning')}
       </span>
       {!hasChatModel && <Button onClick={() => view.getState().show('models')}>{t('answer.openModels')}</Button>}

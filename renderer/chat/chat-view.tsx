@@ -16,17 +16,17 @@ export function ChatView() {
   const { t } = useTranslation();
   const { library } = useQuoth();
   const { key, conversation, isAsking, ask, stop, draft } = useAsk();
-  const { frame, content, awayFromEnd, toEnd } = useFollowEnd(key);
   const numReady = useStore(
     library,
     ({ documents }) => [...documents.values()].filter((document) => groupOf(document.state) === 'ready').length,
   );
   const turns = conversation?.turns ?? [];
+  const isEmpty = turns.length === 0 && conversation?.chatId === null;
+  const { frame, content, awayFromEnd, toEnd } = useFollowEnd(key, !isEmpty);
   const askAndFollow = (question: string): void => {
     ask(question);
     toEnd();
   };
-  const isEmpty = turns.length === 0 && conversation?.chatId === null;
   return (
     <div className="relative flex h-full min-h-0 flex-col">
       <div ref={frame} className="min-h-0 flex-1 overflow-y-auto overscroll-contain">

@@ -44,7 +44,7 @@ export function CitationChip({ n }: { n: number }) {
           </p>
           {source.quote && (
             <p className="mt-1.5 line-clamp-6 font-serif leading-relaxed">
-              <mark>{source.quote}</mark>
+              {source.verified === false ? source.quote : <mark>{source.quote}</mark>}
             </p>
           )}
           {source.verified === false && <p className="mt-2 text-xs text-warn">{t('citation.unverified')}</p>}

@@ -27,7 +27,9 @@ export function Quotes({ answer }: { answer: Answer }) {
               </span>
               <span className="min-w-0 flex-1">
                 {source.quote && (
-                  <span className="line-clamp-3 border-l-[3px] border-mark-line pl-3 font-serif text-[0.9375rem] leading-relaxed">
+                  <span
+                    className={`line-clamp-3 border-l-[3px] pl-3 font-serif text-[0.9375rem] leading-relaxed ${source.verified ? 'border-mark-line' : 'border-line-strong border-dashed'}`}
+                  >
                     {source.quote}
                   </span>
                 )}

@@ -2,6 +2,7 @@ import type { PhrasingContent, Root, RootContent } from 'mdast';
 
 type Parent = { children: RootContent[] };
 
+const wordJoiner = '\u2060';
 const numbers = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]/g;
 
 /**
@@ -29,11 +30,15 @@ function split(value: string): PhrasingContent[] {
   const parts: PhrasingContent[] = [];
   let from = 0;
   for (const match of value.matchAll(numbers)) {
-    if (match.index > from) parts.push({ type: 'text', value: value.slice(from, match.index) });
+    // A number hangs on the word before it, and never starts a line; nor does the full stop after it.
+    const before = value.slice(from, match.index).trimEnd();
+    const start = from > 0 && /^\p{P}/u.test(before) ? wordJoiner : '';
+    if (before !== '' || parts.length === 0) parts.push({ type: 'text', value: `${start}${before}${wordJoiner}` });
     for (const n of match[1]?.split(',') ?? []) parts.push(cite(Number(n)));
     from = match.index + match[0].length;
   }
-  if (from < value.length) parts.push({ type: 'text', value: value.slice(from) });
+  const rest = value.slice(from);
+  if (rest !== '') parts.push({ type: 'text', value: from > 0 && /^\p{P}/u.test(rest) ? wordJoiner + rest : rest });
   return parts;
 }
 

@@ -4,9 +4,9 @@ const nearEndPx = 48;
 
 /**
  * Keeps a scrolled list at its end while it grows, until the person scrolls up; at the end again it follows again.
- * Both elements must be there when `key` changes.
+ * Both elements must be there when `key` changes. Not `enabled`, it stays where it is.
  */
-export function useFollowEnd(key: string) {
+export function useFollowEnd(key: string, enabled: boolean) {
   const frame = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const following = useRef(true);
@@ -23,7 +23,7 @@ export function useFollowEnd(key: string) {
   useEffect(() => {
     const element = frame.current;
     const inner = content.current;
-    if (!element || !inner) return;
+    if (!element || !inner || !enabled) return;
     toEnd();
     let lastTop = element.scrollTop;
     const onScroll = (): void => {
@@ -43,7 +43,7 @@ export function useFollowEnd(key: string) {
       element.removeEventListener('scroll', onScroll);
       observer.disconnect();
     };
-  }, [key, toEnd]);
+  }, [key, enabled, toEnd]);
 
   return { frame, content, awayFromEnd, toEnd };
 }

@@ -18,7 +18,7 @@ export function ChatList() {
   return (
     <nav aria-label={t('chats.title')} className="min-h-0 flex-1 overflow-y-auto px-2 max-md:hidden">
       <h2 className="px-2 pt-4 pb-1 text-xs font-medium text-faint">{t('chats.title')}</h2>
-      <ul className="grid gap-px pb-2">
+      <ul className="grid grid-cols-[minmax(0,1fr)] gap-px pb-2">
         {chats.map((chat) => (
           <ChatItem key={chat.id} chat={chat} active={chat.id === activeId} />
         ))}

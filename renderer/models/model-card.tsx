@@ -27,7 +27,7 @@ export function ModelCard({ model, onRemove }: { model: ModelSummary; onRemove: 
     >
       <div className="flex flex-wrap items-start gap-x-4 gap-y-3">
         <div className="min-w-56 flex-1">
-          <h3 className="flex flex-wrap items-center gap-2 font-medium">
+          <h3 className="flex flex-wrap items-center gap-2 font-semibold">
             {model.name}
             {model.inUse && (
               <span className="inline-flex items-center gap-1 rounded-full bg-accent-wash px-2 py-0.5 text-xs text-accent">

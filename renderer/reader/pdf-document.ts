@@ -115,7 +115,28 @@ function boxesOf(quote: string, words: TextLayer, sheet: HTMLElement): Box[] {
           height: rect.height + 2,
         });
   }
-  return boxes;
+  return mergeLines(boxes);
+}
+
+/** One box for the words of a line: where two of them meet, the mark would be drawn twice. */
+function mergeLines(boxes: Box[]): Box[] {
+  const merged: Box[] = [];
+  for (const box of boxes) {
+    const last = merged.at(-1);
+    const overlap = last ? Math.min(last.top + last.height, box.top + box.height) - Math.max(last.top, box.top) : 0;
+    const gap = last ? box.left - (last.left + last.width) : Number.POSITIVE_INFINITY;
+    if (!last || overlap < Math.min(last.height, box.height) / 2 || gap < -last.width || gap > last.height * 2) {
+      merged.push({ ...box });
+      continue;
+    }
+    const right = Math.max(last.left + last.width, box.left + box.width);
+    const bottom = Math.max(last.top + last.height, box.top + box.height);
+    last.left = Math.min(last.left, box.left);
+    last.top = Math.min(last.top, box.top);
+    last.width = right - last.left;
+    last.height = bottom - last.top;
+  }
+  return merged;
 }
 
 function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {

@@ -125,7 +125,9 @@ function Pages({ pdf, reading, onFail }: PagesProps) {
         >
           <ChevronLeft className="size-4" />
         </IconButton>
-        <span className="tabular-nums">{t('reader.pageOf', { page: pageNumber, numPages: pdf.numPages })}</span>
+        <span className="whitespace-nowrap tabular-nums">
+          {t('reader.pageOf', { page: pageNumber, numPages: pdf.numPages })}
+        </span>
         <IconButton
           label={t('reader.nextPage')}
           disabled={pageNumber >= pdf.numPages}

@@ -29,6 +29,6 @@ export function createSettings(client: Client<QuothContract>) {
 
 /** Puts the theme on the page; `system` leaves the choice to the system. */
 export function applyTheme(theme: Settings['theme']): void {
-  if (theme === 'system') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = theme;
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 }

@@ -74,7 +74,7 @@ function Row({ label, meaning, children }: { label: string; meaning: string; chi
   return (
     <div className="flex flex-wrap items-center gap-x-6 gap-y-3 px-5 py-4">
       <div className="min-w-56 flex-1">
-        <p className="font-medium">{label}</p>
+        <p className="font-semibold">{label}</p>
         <p className="text-[0.8125rem] text-soft">{meaning}</p>
       </div>
       {children}
