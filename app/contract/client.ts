@@ -20,6 +20,12 @@ class Conversation {
     this.wake?.();
   }
 
+  /** Nobody listens any more: what was not fetched is dropped, and a waiting `next` ends. */
+  leave(): void {
+    this.items = [];
+    this.end({ type: 'done' });
+  }
+
   get ended(): boolean {
     return this.outcome !== undefined;
   }
@@ -66,25 +72,55 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
     for (const conversation of conversations.values()) conversation.end({ type: 'failed', error });
   });
 
-  async function* converse(name: string, procedure: Procedure, input: unknown): AsyncGenerator<unknown> {
-    if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
+  /** One conversation as an iterator. `return` cancels at once, also while `next` waits: that one then ends. */
+  function converse(name: string, procedure: Procedure, input: unknown): AsyncIterableIterator<unknown, undefined> {
     const id = nextId++;
     const conversation = new Conversation();
-    conversations.set(id, conversation);
-    const send = (message: ClientMessage): void => port.send(message);
-    send({ type: 'open', id, procedure: name, input });
     const schema = procedure.type === 'call' ? procedure.output : procedure.item;
-    try {
-      for (let next = await conversation.next(); next; next = await conversation.next()) {
-        const item = schema.safeParse(next.item);
-        if (!item.success)
-          throw new QuothError('internal', `The answer to "${name}" is malformed.`, { cause: item.error });
-        yield item.data;
+    const send = (message: ClientMessage): void => port.send(message);
+    let state: 'new' | 'open' | 'left' = 'new';
+
+    const leave = (): void => {
+      if (state === 'open') {
+        conversations.delete(id);
+        if (!conversation.ended) send({ type: 'cancel', id });
+        conversation.leave();
       }
-    } finally {
-      conversations.delete(id);
-      if (!conversation.ended) send({ type: 'cancel', id });
-    }
+      state = 'left';
+    };
+    const open = (): void => {
+      if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
+      state = 'open';
+      conversations.set(id, conversation);
+      send({ type: 'open', id, procedure: name, input });
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next() {
+        if (state === 'new') open();
+        if (state === 'left') return { done: true, value: undefined };
+        try {
+          const next = await conversation.next();
+          if (!next) {
+            leave();
+            return { done: true, value: undefined };
+          }
+          const item = schema.safeParse(next.item);
+          if (!item.success)
+            throw new QuothError('internal', `The answer to "${name}" is malformed.`, { cause: item.error });
+          return { done: false, value: item.data };
+        } catch (thrown) {
+          leave();
+          throw thrown;
+        }
+      },
+      async return() {
+        leave();
+        return { done: true, value: undefined };
+      },
+    };
   }
 
   const functions: Record<string, unknown> = {};
