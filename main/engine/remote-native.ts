@@ -19,7 +19,7 @@ import { type NativeContract, nativeContract, type OrFailed } from './native-con
 
 type Remote = Client<NativeContract>;
 
-function valueOf<T>(answer: OrFailed<T>): T {
+function unwrap<T>(answer: OrFailed<T>): T {
   if ('failed' in answer) throw new NativeError(answer.failed.code, answer.failed.message);
   return answer.value;
 }
@@ -34,7 +34,7 @@ function toNativeError(thrown: unknown): NativeError {
 
 async function ask<T>(answer: Promise<OrFailed<T>>): Promise<T> {
   try {
-    return valueOf(await answer);
+    return unwrap(await answer);
   } catch (thrown) {
     throw toNativeError(thrown);
   }
@@ -49,7 +49,7 @@ function generate(remote: Remote, engine: number, request: GenerateRequest): Asy
         async next(): Promise<IteratorResult<GenerateEvent>> {
           try {
             const next = await items.next();
-            return next.done ? { done: true, value: undefined } : { done: false, value: valueOf(next.value) };
+            return next.done ? { done: true, value: undefined } : { done: false, value: unwrap(next.value) };
           } catch (thrown) {
             void items.return?.();
             throw toNativeError(thrown);
