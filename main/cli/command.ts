@@ -1,5 +1,5 @@
 /** What a command of the command line is, and what it is given. */
-import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Core } from '../compose.ts';
 import type { Output } from './output.ts';
 
@@ -41,7 +41,13 @@ const globalOptions = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-export type Arguments = { positionals: string[]; values: Values; json: boolean; help: boolean; profile: string | undefined };
+export type Arguments = {
+  positionals: string[];
+  values: Values;
+  json: boolean;
+  help: boolean;
+  profile: string | undefined;
+};
 
 /** Parses the words after the command's name. Throws `WrongUse` with one sentence. */
 export function parseArguments(command: Command, words: string[]): Arguments {
@@ -59,7 +65,9 @@ export function parseArguments(command: Command, words: string[]): Arguments {
   const numWords = positionals.length;
   if (!help && numWords < command.minPositionals) throw new WrongUse('Something is missing.');
   if (!help && numWords > command.maxPositionals)
-    throw new WrongUse(`"${positionals[command.maxPositionals]}" is too much; use quotation marks around several words.`);
+    throw new WrongUse(
+      `"${positionals[command.maxPositionals]}" is too much; use quotation marks around several words.`,
+    );
   return {
     positionals,
     values: values as Values,
@@ -70,7 +78,11 @@ export function parseArguments(command: Command, words: string[]): Arguments {
 }
 
 /** A whole number of an option, within bounds. */
-export function wholeNumber(values: Values, name: string, bounds: { default: number; min: number; max: number }): number {
+export function wholeNumber(
+  values: Values,
+  name: string,
+  bounds: { default: number; min: number; max: number },
+): number {
   const text = values[name];
   if (text === undefined) return bounds.default;
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -80,7 +92,11 @@ export function wholeNumber(values: Values, name: string, bounds: { default: num
 }
 
 /** A number of an option, within bounds. */
-export function realNumber(values: Values, name: string, bounds: { default: number; min: number; max: number }): number {
+export function realNumber(
+  values: Values,
+  name: string,
+  bounds: { default: number; min: number; max: number },
+): number {
   const text = values[name];
   if (text === undefined) return bounds.default;
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
