@@ -97,23 +97,34 @@ export function superviseEngine(outside: {
   let deaths: { atMs: number; how: string }[] = [];
   let running: { started: Started; native: Native } | undefined;
   let starting: Promise<Native> | undefined;
+  /** Between the last word of a process and its end. */
+  let ending: Promise<void> | undefined;
   let closed = false;
 
   function start(): Native {
     const started = startProcess('engine-process');
-    const native = createRemoteNative(started.port);
-    const mine = { started, native };
-    running = mine;
-    void started.whenEnded.then((how) => {
+    const ended = started.whenEnded.then((how) => {
       started.port.close();
-      if (running === mine) running = undefined;
+      ending = undefined;
       if (closed) return;
       deaths.push({ atMs: nowMs(), how });
       log('error', 'The engine process ended', { how, pid: started.pid });
       // A caller is likely to come back at once: be ready for it.
       void ready().catch(() => undefined);
     });
-    return native;
+    const port: Port = {
+      ...started.port,
+      // Before anybody hears of the end, this process counts as gone: a caller that asks again gets the next one.
+      onClose: (listener) =>
+        started.port.onClose(() => {
+          running = undefined;
+          ending = ended;
+          started.kill();
+          listener();
+        }),
+    };
+    running = { started, native: createRemoteNative(port) };
+    return running.native;
   }
 
   async function restart(): Promise<Native> {
@@ -124,6 +135,8 @@ export function superviseEngine(outside: {
 
   async function ready(): Promise<Native> {
     if (closed) throw new NativeError('closed', 'Quoth is closing.');
+    if (running) return running.native;
+    await ending;
     if (running) return running.native;
     deaths = deaths.filter((death) => death.atMs > nowMs() - deathWindowMs);
     if (deaths.length >= maxDeaths) {
@@ -153,8 +166,6 @@ export function superviseEngine(outside: {
     close() {
       closed = true;
       running?.started.port.close();
-      running?.started.kill();
-      running = undefined;
     },
   };
 }

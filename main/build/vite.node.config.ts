@@ -21,7 +21,6 @@ const isOutside = (id: string): boolean =>
 
 export default defineConfig({
   root,
-  configFile: false,
   build: {
     ssr: true,
     target: 'node24',
@@ -40,5 +39,4 @@ export default defineConfig({
       },
     },
   },
-  ssr: { noExternal: false },
 });

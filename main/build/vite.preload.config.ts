@@ -6,7 +6,6 @@ const root = path.resolve(import.meta.dirname, '..', '..');
 
 export default defineConfig({
   root,
-  configFile: false,
   build: {
     ssr: true,
     target: 'node24',
