@@ -43,11 +43,16 @@ class Conversation {
   }
 }
 
+function cancelled(): QuothError {
+  return new QuothError('cancelled', 'The work was stopped before it ended.');
+}
+
 /**
  * Typed functions for every procedure of a contract, over a port.
  *
  * A call resolves with its answer; a stream is an async iterable, and leaving its loop cancels the work on the other
- * side. When the port closes, everything still open throws `closed`. What arrives is checked against the schema.
+ * side. The second argument is a signal: its abort cancels at once, also what waits, which then throws `cancelled`. When
+ * the port closes, everything still open throws `closed`. What arrives is checked against the schema.
  */
 export function createClient<C extends Contract>(contract: C, port: Port): Client<C> {
   const conversations = new Map<number, Conversation>();
@@ -73,15 +78,25 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
   });
 
   /** One conversation as an iterator. `return` cancels at once, also while `next` waits: that one then ends. */
-  function converse(name: string, procedure: Procedure, input: unknown): AsyncIterableIterator<unknown, undefined> {
+  function converse(
+    name: string,
+    procedure: Procedure,
+    input: unknown,
+    signal?: AbortSignal,
+  ): AsyncIterableIterator<unknown, undefined> {
     const id = nextId++;
     const conversation = new Conversation();
     const schema = procedure.type === 'call' ? procedure.output : procedure.item;
     const send = (message: ClientMessage): void => port.send(message);
     let state: 'new' | 'open' | 'left' = 'new';
 
+    const abort = (): void => {
+      if (!conversation.ended) send({ type: 'cancel', id });
+      conversation.end({ type: 'failed', error: cancelled() });
+    };
     const leave = (): void => {
       if (state === 'open') {
+        signal?.removeEventListener('abort', abort);
         conversations.delete(id);
         if (!conversation.ended) send({ type: 'cancel', id });
         conversation.leave();
@@ -89,10 +104,12 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
       state = 'left';
     };
     const open = (): void => {
+      if (signal?.aborted) throw cancelled();
       if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
       state = 'open';
       conversations.set(id, conversation);
       send({ type: 'open', id, procedure: name, input });
+      signal?.addEventListener('abort', abort, { once: true });
     };
     return {
       [Symbol.asyncIterator]() {
@@ -127,9 +144,9 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
   for (const [name, procedure] of Object.entries(contract)) {
     functions[name] =
       procedure.type === 'stream'
-        ? (input: unknown) => converse(name, procedure, input)
-        : async (input: unknown) => {
-            for await (const answer of converse(name, procedure, input)) return answer;
+        ? (input: unknown, signal?: AbortSignal) => converse(name, procedure, input, signal)
+        : async (input: unknown, signal?: AbortSignal) => {
+            for await (const answer of converse(name, procedure, input, signal)) return answer;
             throw new QuothError('internal', `"${name}" ended without an answer.`);
           };
   }
