@@ -116,7 +116,8 @@ async function start(profile: string): Promise<void> {
 const profile = profileFolder();
 // Chromium's own files live in the profile: two profiles are two apps, and the single instance is one per profile.
 app.setPath('userData', path.join(profile, 'electron'));
-app.enableSandbox();
+// Root on Linux has no sandbox to give (tests in a container); asking for it there would only fail.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
 protocol.registerSchemesAsPrivileged([
   { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
 ]);
