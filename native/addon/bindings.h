@@ -10,7 +10,8 @@ namespace quoth {
 //   describeDevice()                 -> { device, deviceName, reason, instructions, numThreads }
 //   loadEngine(options)              -> { handle, info }
 //   engineGenerate(handle, request)  -> a generation's handle, not a promise; throws
-//   generationNext(handle)           -> events, none = the end      generationCancel(handle)   not a promise
+//   generationNext(handle)           -> events, none = the end
+//   generationCancel(handle)         -> nothing, once its kv pages are free
 //   engineScore(handle, ids), engineEmbed(handle, sequences), engineStats(handle), engineClose(handle)
 void register_engine(Napi::Env env, Napi::Object exports);
 
