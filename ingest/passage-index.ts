@@ -248,7 +248,11 @@ async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await handle.close();
   }
-  await fs.promises.rename(`${file}.tmp`, file);
+  await fs.promises.rename(`${file}.tmp`, file).catch(async () => {
+    // Something else stands under the name, or the system does not replace files: first away with it.
+    await fs.promises.rm(file, { recursive: true, force: true });
+    await fs.promises.rename(`${file}.tmp`, file);
+  });
   if (process.platform === 'win32') return; // a folder cannot be opened there, and NTFS journals the name by itself
   const folder = await fs.promises.open(path.dirname(file), 'r');
   try {
@@ -261,7 +265,8 @@ async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
 /** Removes generations that are not in use any more, and what an end in the middle of writing has left. */
 async function removeOthers(folder: string, keptFile: string): Promise<void> {
   for (const file of await fs.promises.readdir(folder))
-    if (leftoverFile.test(file) && file !== keptFile) await fs.promises.rm(path.join(folder, file), { force: true });
+    if (leftoverFile.test(file) && file !== keptFile)
+      await fs.promises.rm(path.join(folder, file), { recursive: true, force: true });
 }
 
 /** The numbers of `a` that are not in `b`; both ascend. */

@@ -39,9 +39,10 @@ const chatColumns = `id, title, updated_at_ms AS updatedAtMs,
   (SELECT count(*) FROM turns WHERE chat_id = chats.id) AS numTurns FROM chats`;
 
 export function createChatTable(
-  { sqlite }: Database,
+  database: Database,
   outside: { nowMs: () => number; randomBytes: (numBytes: number) => Uint8Array },
 ): ChatTable {
+  const { sqlite } = database;
   const selectAll = sqlite.prepare<[], ChatRow>(
     `SELECT ${chatColumns} WHERE deleted_at_ms IS NULL ORDER BY updated_at_ms DESC, rowid DESC`,
   );
@@ -101,7 +102,7 @@ export function createChatTable(
     }
   });
 
-  return withStoreErrors({
+  return withStoreErrors(database, {
     list: () => selectAll.all().map(toChat),
     read(id: string) {
       const chat = mustFind(id);

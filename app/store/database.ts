@@ -19,6 +19,8 @@ export type Database = {
   sqlite: Sqlite.Database;
   /** What the person must be told about the opening, in plain words; null when all was well. */
   notice: string | null;
+  /** Notes in the profile that SQLite met damage: the next opening looks at every page. */
+  suspectDamage(): void;
   /** Writes everything into the one file and gives the profile free. May be called twice. */
   close(): void;
 };
@@ -42,7 +44,7 @@ export function openDatabase({ profileFolder, nowMs, log }: DatabaseOptions): Da
   try {
     fs.mkdirSync(profileFolder, { recursive: true });
     try {
-      return toDatabase(openFile(file), null);
+      return toDatabase(file, openFile(file), null);
     } catch (error) {
       if (!isDamage(error)) throw error;
       return replaceDamaged(file, nowMs(), log, error);
@@ -52,10 +54,11 @@ export function openDatabase({ profileFolder, nowMs, log }: DatabaseOptions): Da
   }
 }
 
-/** Opens one file, takes its lock, checks it if the last owner did not close it, and brings its schema up to date. */
+/** Opens one file, takes its lock, checks it if there is a reason to, and brings its schema up to date. */
 function openFile(file: string): Sqlite.Database {
   // A clean close removes the write-ahead log. Looked at before the open, which creates one.
   const uncleanExit = fs.existsSync(`${file}-wal`);
+  const suspected = fs.existsSync(`${file}.suspect`);
   const sqlite = new Sqlite(file, { timeout: lockTimeoutMs });
   try {
     sqlite.pragma('locking_mode = EXCLUSIVE');
@@ -65,8 +68,10 @@ function openFile(file: string): Sqlite.Database {
     sqlite.pragma('secure_delete = ON');
     sqlite.pragma('journal_size_limit = 16777216');
     sqlite.function('words', { deterministic: true }, (text) => (typeof text === 'string' ? words(text) : null));
-    if (uncleanExit) checkPages(sqlite);
+    if (suspected) check(sqlite, 'integrity_check(1)');
+    else if (uncleanExit) check(sqlite, 'quick_check(1)');
     migrate(sqlite);
+    if (suspected) fs.rmSync(`${file}.suspect`, { force: true });
     return sqlite;
   } catch (error) {
     sqlite.close();
@@ -74,9 +79,9 @@ function openFile(file: string): Sqlite.Database {
   }
 }
 
-function checkPages(sqlite: Sqlite.Database): void {
-  const result = sqlite.pragma('quick_check(1)', { simple: true });
-  if (result !== 'ok') throw new Sqlite.SqliteError(`quick_check: ${String(result)}`, 'SQLITE_CORRUPT');
+function check(sqlite: Sqlite.Database, pragma: string): void {
+  const result = sqlite.pragma(pragma, { simple: true });
+  if (result !== 'ok') throw new Sqlite.SqliteError(`${pragma}: ${String(result)}`, 'SQLITE_CORRUPT');
 }
 
 function migrate(sqlite: Sqlite.Database): void {
@@ -99,13 +104,14 @@ function replaceDamaged(file: string, nowMs: number, log: Log, cause: unknown): 
   const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-');
   const kept = `${file}.corrupt-${stamp}`;
   log('error', 'the database is damaged; it is kept and a new one is made', { kept, cause: String(cause) });
-  for (const suffix of ['', '-wal', '-journal'])
+  for (const suffix of ['', '-wal', '-journal', '.suspect'])
     if (fs.existsSync(file + suffix)) fs.renameSync(file + suffix, kept + suffix);
   const sqlite = openFile(file);
   try {
     const rescued = rescueRows(sqlite, kept, nowMs);
     log('warn', 'rows taken over from the damaged database', rescued);
     return toDatabase(
+      file,
       sqlite,
       `Quoth's database was damaged and has been made anew. ${rescued.documents} documents are being read again and ` +
         `${rescued.chats} chats were kept. The damaged file is still there as "${path.basename(kept)}".`,
@@ -116,10 +122,17 @@ function replaceDamaged(file: string, nowMs: number, log: Log, cause: unknown): 
   }
 }
 
-function toDatabase(sqlite: Sqlite.Database, notice: string | null): Database {
+function toDatabase(file: string, sqlite: Sqlite.Database, notice: string | null): Database {
   return {
     sqlite,
     notice,
+    suspectDamage() {
+      try {
+        fs.writeFileSync(`${file}.suspect`, '');
+      } catch {
+        // The disk takes no more: then the write-ahead log that stays behind leads to a check as well.
+      }
+    },
     close() {
       if (!sqlite.open) return;
       try {

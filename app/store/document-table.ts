@@ -64,9 +64,10 @@ const factColumns: Record<keyof DocumentFacts, string> = {
 };
 
 export function createDocumentTable(
-  { sqlite }: Database,
+  database: Database,
   outside: { nowMs: () => number; randomBytes: (numBytes: number) => Uint8Array },
 ): DocumentTable {
+  const { sqlite } = database;
   const select = (rest: string) => sqlite.prepare<unknown[], Row>(`SELECT ${columns} FROM documents ${rest}`);
   const selectById = select('WHERE id = ?');
   const selectByLocation = select('WHERE location = ?');
@@ -102,7 +103,7 @@ export function createDocumentTable(
     return { removedIds };
   });
 
-  return withStoreErrors({
+  return withStoreErrors(database, {
     insertQueued(source: Source) {
       const location = source.type === 'file' ? source.path : source.address;
       insert.run({

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { DocumentKind, Locator } from '../../ingest/source.ts';
 import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
 import { QuothError } from '../contract/errors.ts';
@@ -16,6 +17,7 @@ type PassageRow = {
   documentId: string;
   ordinal: number;
   text: string;
+  checksum: number;
   heading: string | null;
   page: number | null;
   paragraph: number | null;
@@ -26,21 +28,23 @@ type PassageRow = {
   kind: DocumentKind;
 };
 
-const passageColumns = `passages.id AS passageId, document_id AS documentId, ordinal, text, heading, page, paragraph,
+const passageColumns = `passages.id AS passageId, document_id AS documentId, ordinal, text, checksum, heading, page, paragraph,
   start_seconds AS startSeconds, end_seconds AS endSeconds, title, name AS source, kind
   FROM passages JOIN documents ON documents.id = document_id`;
 
 /** Passages, their words and their vectors. A heading's words count less than the text's own: it stands over many. */
-export function createPassageTable({ sqlite }: Database): PassageTable {
+export function createPassageTable(database: Database): PassageTable {
+  const { sqlite } = database;
   const updateDocument = sqlite.prepare(
     `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
        num_pages = @numPages, content_hash = @contentHash WHERE id = @documentId`,
   );
+  const queueAgain = sqlite.prepare("UPDATE documents SET state = 'queued', content_hash = NULL WHERE id = ?");
   const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
   const removeAllOf = sqlite.prepare('DELETE FROM passages WHERE document_id = ?');
   const insertPassage = sqlite.prepare(
-    `INSERT INTO passages (document_id, ordinal, text, heading, page, paragraph, start_seconds, end_seconds)
-     VALUES (@documentId, @ordinal, @text, @heading, @page, @paragraph, @startSeconds, @endSeconds)`,
+    `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds)
+     VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds)`,
   );
   // A passage that is gone meanwhile has no row to take the vector.
   const insertVector = sqlite.prepare(
@@ -102,26 +106,42 @@ export function createPassageTable({ sqlite }: Database): PassageTable {
         throw new QuothError('not-found', 'This document was removed while it was being read.');
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);
-      const addedIds = chunks.map(({ ordinal, text, heading, locator }) =>
-        Number(insertPassage.run({ documentId, ordinal, text, heading, ...toColumns(locator) }).lastInsertRowid),
-      );
+      const addedIds = chunks.map((chunk) => {
+        const { ordinal, heading, locator } = chunk;
+        // SQLite stores UTF-8: half of a surrogate pair would come back as another character than the one summed up.
+        const text = chunk.text.toWellFormed();
+        const row = { documentId, ordinal, text, checksum: crc32(text), heading, ...toColumns(locator) };
+        return Number(insertPassage.run(row).lastInsertRowid);
+      });
       if (embedded) addVectors(embedded.embedderId, addedIds, embedded.vectors);
       return { addedIds, removedIds };
     },
   );
 
-  return withStoreErrors({
+  /** The passage, or nothing if its text is not what was stored: then its document is to be read again. */
+  function toSoundPassages(rows: PassageRow[]): StoredPassage[] {
+    return rows.flatMap((row) => {
+      if (crc32(row.text) === row.checksum) return [toPassage(row)];
+      database.suspectDamage();
+      queueAgain.run(row.documentId);
+      return [];
+    });
+  }
+
+  return withStoreErrors(database, {
     replacePassages: (...input: Parameters<PassageStore['replacePassages']>) => replacePassages(...input),
     passagesWithoutVector: (embedderId: string, limit: number) => selectWithoutVector.all(embedderId, limit),
     addVectors: (embedderId: string, passageIds: number[], vectors: Float32Array) =>
       addVectors(embedderId, passageIds, vectors),
     passages: (ids: number[]) =>
-      ids.flatMap((id) => {
-        const row = selectPassage.get(id);
-        return row ? [toPassage(row)] : [];
-      }),
+      toSoundPassages(
+        ids.flatMap((id) => {
+          const row = selectPassage.get(id);
+          return row ? [row] : [];
+        }),
+      ),
     passagesOf: (documentId: string, fromOrdinal: number, limit: number) =>
-      selectPassagesOf.all(documentId, fromOrdinal, limit).map(toPassage),
+      toSoundPassages(selectPassagesOf.all(documentId, fromOrdinal, limit)),
     searchWords(query: string, limit: number) {
       const words = wordQuery(query);
       return words === null ? [] : selectByWords.all(words, limit);
@@ -165,7 +185,7 @@ function toColumns(locator: Locator) {
 }
 
 function toPassage(row: PassageRow): StoredPassage {
-  const { page, paragraph, startSeconds, endSeconds, ...passage } = row;
+  const { page, paragraph, startSeconds, endSeconds, checksum: _, ...passage } = row;
   const locator: Locator =
     page !== null
       ? { type: 'page', page }

@@ -22,7 +22,8 @@ export type SettingsTable = {
   writeValue(key: string, value: unknown): void;
 };
 
-export function createSettingsTable({ sqlite }: Database): SettingsTable {
+export function createSettingsTable(database: Database): SettingsTable {
+  const { sqlite } = database;
   const select = sqlite.prepare<[string], { value: string }>('SELECT value FROM settings WHERE key = ?');
   const upsert = sqlite.prepare(
     'INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
@@ -59,7 +60,7 @@ export function createSettingsTable({ sqlite }: Database): SettingsTable {
     return read();
   });
 
-  return withStoreErrors({
+  return withStoreErrors(database, {
     read,
     change: (changed: Partial<Settings>) => change(changed),
     readValue,

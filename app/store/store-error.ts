@@ -26,14 +26,18 @@ export function toStoreError(error: unknown): unknown {
   return error;
 }
 
-/** The same functions, with all that SQLite throws turned into `QuothError`s. */
-export function withStoreErrors<Table extends object>(table: Table): Table {
+/**
+ * The same functions, with all that SQLite throws turned into `QuothError`s. Damage is also told to the database, so that
+ * the next opening looks at every page.
+ */
+export function withStoreErrors<Table extends object>(database: { suspectDamage(): void }, table: Table): Table {
   const wrapped: Record<string, unknown> = {};
   for (const [name, run] of Object.entries(table) as [string, (...input: unknown[]) => unknown][]) {
     wrapped[name] = (...input: unknown[]) => {
       try {
         return run(...input);
       } catch (error) {
+        if (isDamage(error)) database.suspectDamage();
         throw toStoreError(error);
       }
     };

@@ -3,6 +3,7 @@
  * (ELECTRON_RUN_AS_NODE=1 makes the Electron binary a Node).
  */
 import { fork } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,9 +31,18 @@ export function readerSwitches(limits: ReaderLimits, path: string, codeFolders?:
     switches.push(
       '--permission',
       `--allow-fs-read=${path}`,
-      ...codeFolders.map((folder) => `--allow-fs-read=${folder}`),
+      ...codeFolders.flatMap(bothPaths).map((folder) => `--allow-fs-read=${folder}`),
     );
   return switches;
+}
+
+/** A folder as named and as resolved: a module reached over a link is opened under either name. */
+function bothPaths(folder: string): string[] {
+  try {
+    return [...new Set([folder, realpathSync(folder)])];
+  } catch {
+    return [folder];
+  }
 }
 
 export function createNodeSpawner(options: NodeSpawnerOptions = {}): SpawnReader {

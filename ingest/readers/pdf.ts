@@ -1,6 +1,7 @@
 /** PDF: bytes → the text of each page in its reading order, through pdf.js. */
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import type { FailureReason, ReadResult, Section } from '../source.ts';
 import { joinHyphens, linesOfPage, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
@@ -22,7 +23,6 @@ export async function readPdf(
     reason,
     detail,
   });
-  const { getDocument, PasswordException } = await import('pdfjs-dist/legacy/build/pdf.mjs');
   const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
   const task = getDocument({
     // pdf.js takes the buffer away from us, so it must own it whole.

@@ -14,7 +14,7 @@ const parserByKind = {
   html: async () => (await import('./html.ts')).readHtml,
 };
 
-/** Opens and reads the one file of the request. A bad file is an answer, not an exception. */
+/** Opens and reads the one file of the request. A bad file is an answer; thrown are only faults of ours and of the disk. */
 export async function readDocument(request: ReaderRequest, onProgress?: (done: number) => void): Promise<ReadResult> {
   const byName = documentKindOf(request.name);
   let file: FileHandle;
@@ -40,11 +40,13 @@ export async function readDocument(request: ReaderRequest, onProgress?: (done: n
         `It is ${megabytes(facts.size)}; the limit is ${megabytes(mostBytesOfKind[kind])}.`,
       );
 
-    const parse = await parserByKind[kind](); // before reading: the code is loaded while nothing hostile is in memory
+    const parse = await parserByKind[kind](); // should our own code not load, that is thrown: no fault of the file
     const bytes = await readWhole(file, facts.size);
-    return await parse(bytes, request.name, onProgress);
-  } catch (error) {
-    return failed(byName, 'damaged', error instanceof Error ? error.message : String(error));
+    try {
+      return await parse(bytes, request.name, onProgress);
+    } catch (error) {
+      return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
+    }
   } finally {
     await file.close().catch(() => {});
   }

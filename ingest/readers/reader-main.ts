@@ -14,6 +14,9 @@ export type ReaderPort = {
   end(): void;
 };
 
+/** The parent reports it as `crashed`: nothing is known of the file. */
+const exitCodeOfFault = 70;
+
 /** A parser has no business on the network. This stops honest code gone astray, not an attacker with native code. */
 export function forbidNetwork(): void {
   const refuse = (): never => {
@@ -41,7 +44,10 @@ export function serveReader(port: ReaderPort): void {
     };
     readDocument(message, onProgress)
       .then((result) => port.send({ type: 'result', result }))
-      .finally(() => port.end());
+      .then(
+        () => port.end(),
+        () => process.exit(exitCodeOfFault),
+      );
   });
 }
 

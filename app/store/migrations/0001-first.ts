@@ -30,6 +30,8 @@ CREATE TABLE passages (
   document_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,
   text TEXT NOT NULL,
+  -- CRC-32 of the text's UTF-8. SQLite does not notice damage within a text, and a wrong word must never be quoted.
+  checksum INTEGER NOT NULL,
   heading TEXT,
   page INTEGER,
   paragraph INTEGER,
