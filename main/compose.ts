@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type App, createApp, withTickets } from '../app/app.ts';
+import { type App, createApp } from '../app/app.ts';
 import { contract, type QuothContract } from '../app/contract/contract.ts';
 import type { Port } from '../app/contract/port.ts';
 import type { Handlers } from '../app/contract/procedure.ts';
@@ -78,14 +78,14 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   };
   let app: App;
   try {
-    app = await createApp(outside, { resume: options.resume });
+    app = await createApp(outside, { redeemTicket: tickets.redeem, resume: options.resume });
   } catch (error) {
     native.close();
     throw error;
   }
   log('info', 'Quoth opened', { version, node: process.versions.node, platform: process.platform });
 
-  const handlers = withTickets(app, (given) => given.map(tickets.redeem).filter((one) => one !== undefined));
+  const { handlers } = app;
   let closing: Promise<void> | undefined;
   return {
     profileFolder,

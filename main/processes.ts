@@ -82,6 +82,8 @@ const maxDeaths = 3;
 const deathWindowMs = 60_000;
 const firstPauseMs = 250;
 
+type Running = { started: Started; native: Native };
+
 /**
  * The engine's process, started at the first call and again after each death, after a pause that doubles. What was open
  * in it fails with `engine-died`, and so do handles from before. After three deaths within a minute it is not started
@@ -95,7 +97,7 @@ export function superviseEngine(outside: {
 }): EngineSupervisor {
   const { startProcess, nowMs, wait, log } = outside;
   let deaths: { atMs: number; how: string }[] = [];
-  let running: { started: Started; native: Native } | undefined;
+  let running: Running | undefined;
   let starting: Promise<Native> | undefined;
   /** Between the last word of a process and its end. */
   let ending: Promise<void> | undefined;
@@ -135,9 +137,10 @@ export function superviseEngine(outside: {
 
   async function ready(): Promise<Native> {
     if (closed) throw new NativeError('closed', 'Quoth is closing.');
-    if (running) return running.native;
-    await ending;
-    if (running) return running.native;
+    // What is being ended is not running; by the time it has ended, another caller may have started the next.
+    if (ending) await ending;
+    const current = running;
+    if (current) return current.native;
     deaths = deaths.filter((death) => death.atMs > nowMs() - deathWindowMs);
     if (deaths.length >= maxDeaths) {
       const how = deaths.at(-1)?.how ?? 'unknown';
