@@ -1,5 +1,5 @@
 import { Check, Copy, Quote, RotateCcw, SearchX, TriangleAlert } from 'lucide-react';
-import { type ReactNode, useMemo, useState } from 'react';
+import { memo, type ReactNode, useDeferredValue, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
@@ -12,12 +12,13 @@ import type { LiveTurn } from './conversations.ts';
 import { Quotes } from './quotes.tsx';
 import { SourcesStrip } from './sources-strip.tsx';
 
-type AnswerProps = { turn: LiveTurn; onAskAgain: () => void };
+type AnswerProps = { turn: LiveTurn; onAskAgain: (question: string) => void };
 
 /** One question and all that has come of it so far. */
-export function AnswerView({ turn, onAskAgain }: AnswerProps) {
+export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerProps) {
   const { t } = useTranslation();
-  const { answer, passages, text } = turn;
+  const { answer, passages } = turn;
+  const text = useDeferredValue(turn.text); // A long answer must not slow the typing of the next question.
   const sources = useMemo(() => citedSources(answer, passages), [answer, passages]);
   const writing = turn.state === 'searching' || turn.state === 'writing';
   return (
@@ -50,14 +51,14 @@ export function AnswerView({ turn, onAskAgain }: AnswerProps) {
       </div>
     </article>
   );
-}
+});
 
 /** Says how an answer ended when it did not end by itself, with the one thing to do about it. */
 function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
   const { t } = useTranslation();
   const { view } = useQuoth();
   const again = (
-    <Button look="plain" onClick={onAskAgain}>
+    <Button look="plain" onClick={() => onAskAgain(turn.question)}>
       <RotateCcw className="size-3.5" aria-hidden="true" />
       {t('answer.askAgain')}
     </Button>
