@@ -17,9 +17,9 @@ type AnswerProps = { turn: LiveTurn; onAskAgain: (question: string) => void };
 /** One question and all that has come of it so far. */
 export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerProps) {
   const { t } = useTranslation();
-  const { answer, passages } = turn;
+  const { answer } = turn;
   const text = useDeferredValue(turn.text); // A long answer must not slow the typing of the next question.
-  const sources = useMemo(() => citedSources(answer, passages), [answer, passages]);
+  const sources = useMemo(() => citedSources(answer), [answer]);
   const writing = turn.state === 'searching' || turn.state === 'writing';
   return (
     <article aria-label={turn.question} aria-busy={writing}>
@@ -77,7 +77,14 @@ function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
         )}
       </Remark>
     );
-  const end = turn.answer?.end ?? (turn.state === 'stopped' ? (turn.key === turn.turnId ? 'cut' : 'stopped') : null);
+  if (turn.state === 'unanswered')
+    return (
+      <Remark icon={null} tone="calm">
+        <span className="min-w-48 flex-1">{t('answer.none')}</span>
+        {again}
+      </Remark>
+    );
+  const end = turn.answer?.end ?? (turn.state === 'stopped' ? 'stopped' : null);
   if (end === 'stopped')
     return (
       <Remark icon={null} tone="calm">
