@@ -65,27 +65,29 @@ export async function search(parts: SearchParts, question: string, limit: number
   const similarities = new Map(near.map(({ passageId, score }) => [passageId, score]));
   const wordScores = new Map(worded.map(({ passageId, score }) => [passageId, score]));
   const order = [...scores.keys()].sort((a, b) => scores.get(b)! - scores.get(a)! || a - b);
-  const passages = withoutRepetitions(store.passages(order))
-    .slice(0, limit)
-    .map((passage) => ({
-      ...passage,
-      score: scores.get(passage.passageId)!,
-      similarity: similarities.get(passage.passageId) ?? null,
-      wordScore: wordScores.get(passage.passageId) ?? null,
-    }));
+  const passages: FoundPassage[] = [];
+  const said = new Set<string>();
+  // As many at a time as are wanted: most of the candidates need never be read.
+  for (let first = 0; first < order.length && passages.length < limit; first += limit)
+    for (const passage of store.passages(order.slice(first, first + limit))) {
+      const saying = bareText(passage.text);
+      if (passages.length === limit || said.has(saying)) continue;
+      said.add(saying);
+      const { passageId } = passage;
+      passages.push({
+        ...passage,
+        score: scores.get(passageId)!,
+        similarity: similarities.get(passageId) ?? null,
+        wordScore: wordScores.get(passageId) ?? null,
+      });
+    }
   return { passages, timings: { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs } };
 }
 
 /**
- * Leaves out passages that say, sign for sign, what a better one says: the same file twice, a page's footer. Spaces and
- * capitals do not count. Texts that differ in one word or number both stay: that word may be the answer.
+ * What two passages have in common that say the same, sign for sign: the same file twice, a page's footer. Spaces and
+ * capitals do not count. Texts that differ in one word or number are two: that word may be the answer.
  */
-function withoutRepetitions(passages: StoredPassage[]): StoredPassage[] {
-  const seen = new Set<string>();
-  return passages.filter(({ text }) => {
-    const said = text.toLowerCase().replace(/\s+/g, ' ').trim();
-    if (seen.has(said)) return false;
-    seen.add(said);
-    return true;
-  });
+function bareText(text: string): string {
+  return text.toLowerCase().replace(/\s+/g, ' ').trim();
 }

@@ -11,7 +11,8 @@ function forLog(key: string, value: unknown): unknown {
   if (/token|secret|password|authorization|cookie/i.test(key) && typeof value !== 'number') return '(left out)';
   if (value instanceof Error)
     return { name: value.name, message: value.message, stack: value.stack, cause: value.cause };
-  if (typeof value === 'string' && key !== 'stack' && value.length > 300) return `${value.slice(0, 300)}…`;
+  const maxCharacters = key === 'stack' ? 1_500 : 300;
+  if (typeof value === 'string' && value.length > maxCharacters) return `${value.slice(0, maxCharacters)}…`;
   return value;
 }
 
@@ -29,7 +30,8 @@ export function createLogFile(profileFolder: string, nowMs: () => number): Log {
         sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
       }
       const time = new Date(nowMs()).toISOString();
-      const line = `${JSON.stringify({ time, level, message, ...details }, forLog).slice(0, maxLineCharacters)}\n`;
+      const whole = JSON.stringify({ time, level, message, ...details }, forLog);
+      const line = `${whole.length <= maxLineCharacters ? whole : JSON.stringify({ time, level, message, details: '(too long)' })}\n`;
       if (sizeBytes > maxLogBytes) {
         renameSync(file, path.join(profileFolder, 'quoth.old.log'));
         sizeBytes = 0;

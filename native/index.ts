@@ -189,6 +189,8 @@ export type PackRequest = {
    * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
    */
   rowOrder?: Int32Array;
+  /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
+  codebook?: Int8Array;
 };
 
 /** The builder's heavy arithmetic: read a checkpoint's numbers, quantize, lay them out for the kernels. */

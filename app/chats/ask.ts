@@ -160,7 +160,9 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
   };
   const finish = { model: finishSpoken, quotes: finishQuoted, refuse };
   const answer =
-    story.way === 'quotes' ? finish.quotes(spoken, story.why, parts.readPassages) : finish[story.way](spoken, parts.readPassages);
+    story.way === 'quotes'
+      ? finish.quotes(spoken, story.why, parts.readPassages)
+      : finish[story.way](spoken, parts.readPassages);
   parts.chats.saveAnswer(story.turnId, answer);
   story.saved = true;
   return answer;

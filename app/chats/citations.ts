@@ -136,7 +136,10 @@ export function cite(answer: string, question: string, passages: Passage[]): Cit
   let numSentences = 0;
   let numSupported = 0;
   // A mark behind the full stop belongs to the sentence before it: it moves inside, so that the cut comes after it.
-  const moved = answer.replace(/([.!?。！？]+)((?:\s*\[(?:(?:passages?|sources?)\s*)?\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)/giu, '$2$1');
+  const moved = answer.replace(
+    /([.!?。！？]+)((?:\s*\[(?:(?:passages?|sources?)\s*)?\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)/giu,
+    '$2$1',
+  );
   for (const sentence of splitSentences(moved)) {
     const marked = new Set<number>();
     for (const [, numbers] of sentence.text.matchAll(markPattern))

@@ -40,15 +40,18 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     if (candidate.coverage < leastCoverage || candidate.score < best.score * shareOfBest) continue;
     const inSame = taken.filter(({ passageIndex }) => passageIndex === candidate.passageIndex);
     const overlaps = inSame.some(
-      ({ stretch }) =>
-        stretch.start < candidate.stretch.endExclusive && candidate.stretch.start < stretch.endExclusive,
+      ({ stretch }) => stretch.start < candidate.stretch.endExclusive && candidate.stretch.start < stretch.endExclusive,
     );
     if (overlaps || inSame.length >= 2) continue;
     taken.push(candidate);
     const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
     lines.push(`- “${citations[n - 1]!.quote.replace(/\s+/g, ' ')}” [${n}]`);
   }
-  return { lines: lines.join('\n'), citations, bestCoverage: Math.max(0, ...candidates.map(({ coverage }) => coverage)) };
+  return {
+    lines: lines.join('\n'),
+    citations,
+    bestCoverage: Math.max(0, ...candidates.map(({ coverage }) => coverage)),
+  };
 }
 
 /** The beginnings of the best passages: offered as "nearest" when nothing answers. */

@@ -77,7 +77,8 @@ export type Word = {
 
 /** Cuts the commonest English endings. Crude on purpose: both sides of every comparison go through it. */
 function stemOf(word: string): string {
-  if (word.length < 5 || !/^[a-z]+$/.test(word)) return word.length === 4 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
+  if (word.length < 5 || !/^[a-z]+$/.test(word))
+    return word.length === 4 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
   let stem = word.replace(/(?:'s|ies)$/, (ending) => (ending === 'ies' ? 'y' : ''));
   stem = stem.replace(/(?<=[a-z]{3})(?:ing|edly|ed|ly|es|s|e)$/, '');
   return stem.replace(/([b-df-hj-np-tv-z])\1$/, '$1');
@@ -95,7 +96,11 @@ export function contentWords(text: string): Word[] {
   let first = true;
   for (const { segment, isWordLike } of wordSegmenter.segment(text.normalize('NFKC'))) {
     if (!isWordLike) continue;
-    const folded = segment.toLowerCase().normalize('NFD').replace(/\p{Mn}/gu, '').normalize('NFC');
+    const folded = segment
+      .toLowerCase()
+      .normalize('NFD')
+      .replace(/\p{Mn}/gu, '')
+      .normalize('NFC');
     const isNumber = /\p{Nd}/u.test(folded);
     const isName = !first && /^\p{Lu}/u.test(segment);
     first = false;

@@ -15,7 +15,9 @@ export function createStopFilter(stopStrings: readonly string[]): StopFilter {
     push(text) {
       if (stopped) return '';
       held += text;
-      const at = Math.min(...stopStrings.map((stop) => held.indexOf(stop)).map((index) => (index < 0 ? Infinity : index)));
+      const at = Math.min(
+        ...stopStrings.map((stop) => held.indexOf(stop)).map((index) => (index < 0 ? Infinity : index)),
+      );
       if (at !== Infinity) {
         stopped = true;
         const shown = held.slice(0, at);

@@ -103,7 +103,8 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
       }
     } catch (error) {
       if (signal.aborted) throw new QuothError('cancelled', 'The document was removed or Quoth was closed.');
-      const known = error instanceof QuothError ? error.message : 'Something went wrong inside Quoth. Please try again.';
+      const known =
+        error instanceof QuothError ? error.message : 'Something went wrong inside Quoth. Please try again.';
       outside.log('error', 'a document could not be taken in', { id, error: String(error) });
       end(id, 'failed', known, String(error));
     } finally {

@@ -75,8 +75,7 @@ export function createLibrary(parts: LibraryParts): Library {
     const there = documents.findByLocation(source.type === 'file' ? source.path : source.address);
     const same =
       there?.state === 'ready' &&
-      (source.type === 'video' ||
-        (there.sizeBytes === source.sizeBytes && there.modifiedAtMs === source.modifiedAtMs));
+      (source.type === 'video' || (there.sizeBytes === source.sizeBytes && there.modifiedAtMs === source.modifiedAtMs));
     if (same) return Promise.resolve(there);
     if (there && queue.has(there.id)) return queue.add(there.id);
     const queued = documents.insertQueued(source);
@@ -171,7 +170,8 @@ export function createLibrary(parts: LibraryParts): Library {
     return adding(signal, async (follow, both) => {
       const found = await expandAddress(address, { fetch: outside.fetch, signal: both });
       if (found.type === 'failed') {
-        const code = found.reason === 'offline' ? 'offline' : found.reason === 'unsupported' ? 'invalid-input' : 'denied';
+        const code =
+          found.reason === 'offline' ? 'offline' : found.reason === 'unsupported' ? 'invalid-input' : 'denied';
         throw new QuothError(code, sentenceFor(found.reason, found.detail));
       }
       if (found.videos.length === 0)
@@ -190,7 +190,10 @@ export function createLibrary(parts: LibraryParts): Library {
     await meaning.forgetPassages(removedIds);
   }
 
-  async function* readOriginal(id: DocumentId, signal: AbortSignal): AsyncGenerator<{ base64: string; totalBytes: number }> {
+  async function* readOriginal(
+    id: DocumentId,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ base64: string; totalBytes: number }> {
     const document = mustFind(id);
     if (document.sourceType !== 'file')
       throw new QuothError('unsupported', 'A video has no pages to show. Its address opens it in the browser.');

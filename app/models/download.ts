@@ -216,7 +216,10 @@ export async function download(request: DownloadRequest, options: DownloadOption
       // A piece of an earlier attempt may be at fault: once from the beginning, then it is the server's.
       await rm(partial, { force: true });
       if (anew || before === 0)
-        throw new QuothError('unreadable', 'What the server sent is not the file that was expected (its hash differs).');
+        throw new QuothError(
+          'unreadable',
+          'What the server sent is not the file that was expected (its hash differs).',
+        );
       anew = true;
       continue;
     }

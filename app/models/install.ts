@@ -13,7 +13,7 @@ import type { Outside } from '../outside.ts';
 import { readArchiveMember } from './archive.ts';
 import { download, type FileHash, hashFile, hashFromIntegrity } from './download.ts';
 import { type ModelFolder, modelFolder, withModelLock, writeManifest } from './model-folder.ts';
-import { type BuildOffer, downloadBytesOf, type Offer, type OfferPart, partsOf } from './offer.ts';
+import { type BuildOffer, downloadBytesOf, downloadKeyOf, downloadsOf, type Offer, type OfferPart } from './offer.ts';
 import { createSpeed } from './speed.ts';
 
 export type InstallOutside = Pick<Outside, 'modelsFolder' | 'fetch' | 'packageAddress' | 'nowMs' | 'log'>;
@@ -110,7 +110,7 @@ async function installLocked(
   // Without its manifest the old plan does not count any more; the new one counts from the last line on.
   await rm(where.manifest, { force: true });
   await rename(unfinished, where.plan);
-  const sources = partsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : `sha256-${part.sha256}`));
+  const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : `sha256-${part.sha256}`));
   await writeManifest(where, { id: offer.id, planBytes, planSha256, sources, installedAtMs: outside.nowMs() });
   await rm(where.download, { recursive: true, force: true });
   report('done', planBytes, planBytes);
@@ -129,7 +129,7 @@ async function checkSpace(offer: Offer, where: ModelFolder): Promise<void> {
   if (free === null) return;
   const total = downloadBytesOf(offer);
   let have = 0;
-  for (const index of partsOf(offer).keys()) {
+  for (const index of downloadsOf(offer).keys()) {
     const path = partPath(where, index);
     have += Math.max(await sizeOf(path), await sizeOf(`${path}.partial`));
   }
@@ -167,11 +167,11 @@ async function fetchParts(
   outside: InstallOutside,
   signal: AbortSignal,
   report: Report,
-): Promise<Map<OfferPart, string>> {
-  const archives = new Map<OfferPart, string>();
+): Promise<Map<string, string>> {
+  const archives = new Map<string, string>();
   const totalBytes = downloadBytesOf(offer);
   let before = 0;
-  for (const [index, part] of partsOf(offer).entries()) {
+  for (const [index, part] of downloadsOf(offer).entries()) {
     signal.throwIfAborted();
     const path = partPath(where, index);
     const hash = hashOf(part);
@@ -189,7 +189,7 @@ async function fetchParts(
         },
       );
     before += part.sizeBytes;
-    archives.set(part, path);
+    archives.set(downloadKeyOf(part), path);
   }
   return archives;
 }
@@ -197,7 +197,7 @@ async function fetchParts(
 /** Writes the checkpoint's files: members of archives and plain files, parts joined. */
 async function unpack(
   offer: Offer,
-  archives: Map<OfferPart, string>,
+  archives: Map<string, string>,
   checkpoint: string,
   signal: AbortSignal,
   report: Report,
@@ -210,7 +210,7 @@ async function unpack(
     const only = parts.length === 1 ? parts[0] : undefined;
     if (only?.type === 'web') {
       // A second name for the same bytes where the disk can do that: a checkpoint is gigabytes.
-      const from = archives.get(only)!;
+      const from = archives.get(downloadKeyOf(only))!;
       const to = join(checkpoint, name);
       await link(from, to).catch(() => copyFile(from, to));
       continue;
@@ -218,7 +218,7 @@ async function unpack(
     const file = await open(join(checkpoint, name), 'wx');
     try {
       for (const part of parts)
-        for await (const piece of readPart(part, archives.get(part)!, signal)) {
+        for await (const piece of readPart(part, archives.get(downloadKeyOf(part))!, signal)) {
           await file.write(piece);
           doneBytes += piece.length;
           report('verify', Math.min(doneBytes, totalBytes), totalBytes);

@@ -40,7 +40,10 @@ export function modelFolder(modelsFolder: string, id: string): ModelFolder {
   };
 }
 
-export type FolderState = { type: 'empty' } | { type: 'installed'; manifest: Manifest } | { type: 'broken'; why: string };
+export type FolderState =
+  | { type: 'empty' }
+  | { type: 'installed'; manifest: Manifest }
+  | { type: 'broken'; why: string };
 
 /** What lies in the folder. The plan's size is compared, not its hash: that takes seconds, and loading checks more. */
 export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<FolderState> {
@@ -53,7 +56,8 @@ export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<
   try {
     const parsed = manifestSchema.parse(JSON.parse(json));
     const { size } = await stat(plan);
-    if (size !== parsed.planBytes) return { type: 'broken', why: 'Its file has the wrong size. Please install it again.' };
+    if (size !== parsed.planBytes)
+      return { type: 'broken', why: 'Its file has the wrong size. Please install it again.' };
     return { type: 'installed', manifest: parsed };
   } catch {
     return { type: 'broken', why: 'Its file is missing or damaged. Please install it again.' };
@@ -111,7 +115,10 @@ export async function withModelLock<Result>(where: ModelFolder, work: () => Prom
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
       if (round > 0 || !(await isStale(where.lock, Date.now())))
-        throw new QuothError('busy', 'This model is being installed or removed already. Please wait until that is done.');
+        throw new QuothError(
+          'busy',
+          'This model is being installed or removed already. Please wait until that is done.',
+        );
       await rm(where.lock, { force: true });
     }
   }

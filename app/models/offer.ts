@@ -41,9 +41,20 @@ export type BuildOffer = (request: {
 }) => Promise<void>;
 
 export function downloadBytesOf(offer: Offer): number {
-  return partsOf(offer).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return downloadsOf(offer).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-export function partsOf(offer: Offer): OfferPart[] {
-  return offer.files.flatMap(({ parts }) => parts);
+/** What has to be fetched, each archive once, however many of its files are wanted. */
+export function downloadsOf(offer: Offer): OfferPart[] {
+  const byKey = new Map<string, OfferPart>();
+  for (const part of offer.files.flatMap(({ parts }) => parts)) {
+    const key = downloadKeyOf(part);
+    if (!byKey.has(key)) byKey.set(key, part);
+  }
+  return [...byKey.values()];
+}
+
+/** The same for parts that come out of the same download. */
+export function downloadKeyOf(part: OfferPart): string {
+  return part.type === 'npm' ? part.integrity : part.sha256;
 }

@@ -55,6 +55,8 @@ export function createLibraryTokenizer(json: LibraryJson): Tokenizer {
       };
     },
     idOf: (piece) => controls.get(piece) ?? null,
+    pieceOf: (id) =>
+      id >= 0 && id < json.vocabularySize ? withControls.decode([id], { skip_special_tokens: false }) : '',
     isControl: (id) => controlIds.has(id),
   };
 }

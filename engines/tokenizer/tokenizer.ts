@@ -45,7 +45,7 @@ function createTokenizer(json: Exclude<TokenizerJson, LibraryJson>, model: Token
 
   const encodePieces: Tokenizer['encodePieces'] = (pieces, options) => {
     const addSpecial = options?.addSpecial ?? true;
-    const ids: number[] = addSpecial ? [...json.startIds] : [];
+    const ids: number[] = [];
     // Texts that meet are encoded as one; only a control token parts them.
     let pending = '';
     let first = true;
@@ -68,6 +68,7 @@ function createTokenizer(json: Exclude<TokenizerJson, LibraryJson>, model: Token
       }
     }
     flush();
+    if (addSpecial && !json.startIds.every((id, at) => ids[at] === id)) ids.unshift(...json.startIds);
     if (addSpecial) ids.push(...json.endIds);
     return Int32Array.from(ids);
   };
@@ -105,6 +106,7 @@ function createTokenizer(json: Exclude<TokenizerJson, LibraryJson>, model: Token
     },
     streamDecoder,
     idOf: (piece) => idOfPiece.get(piece) ?? null,
+    pieceOf: (id) => json.pieces[id] ?? '',
     isControl,
   };
 }

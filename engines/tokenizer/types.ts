@@ -67,13 +67,18 @@ export type StreamDecoder = {
 export type Tokenizer = {
   readonly vocabularySize: number;
   encode(text: string, options?: EncodeOptions): Int32Array;
-  /** A prompt of template and texts, as one: pieces may merge into one token where they meet, control tokens may not. */
+  /**
+   * A prompt of template and texts, as one: pieces may merge into one token where they meet, control tokens may not.
+   * A start id that the template wrote itself is not put there twice.
+   */
   encodePieces(pieces: readonly PromptPiece[], options?: { addSpecial?: boolean }): Int32Array;
   /** The text of the ids; control tokens are left out. */
   decode(ids: ArrayLike<number>): string;
   streamDecoder(): StreamDecoder;
   /** The id of a piece by its exact name ("</s>"), or null. */
   idOf(piece: string): number | null;
+  /** A piece's name, '' for an id that is none. */
+  pieceOf(id: number): string;
   isControl(id: number): boolean;
 };
 

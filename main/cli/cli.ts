@@ -78,9 +78,7 @@ export async function run(words: string[]): Promise<number> {
         return core;
       },
       signal: controller.signal,
-      get standardInput() {
-        return createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-      },
+      readLines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
     });
     return controller.signal.aborted ? interrupted : (code ?? 0);
   } catch (thrown) {

@@ -19,7 +19,8 @@ export type Context = {
   openCore(): Promise<Core>;
   /** Aborts at Ctrl-C. */
   signal: AbortSignal;
-  standardInput: AsyncIterable<string>;
+  /** The lines of standard input. To be read at once: what comes before the loop starts is lost. */
+  readLines(): AsyncIterable<string>;
 };
 
 export type Command = {

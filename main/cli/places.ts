@@ -26,7 +26,12 @@ export function documentFact(document: DocumentSummary): object {
 }
 
 export function documentWords(document: DocumentSummary): string {
-  const what = document.state === 'ready' ? `${document.numPassages} passages` : (document.reason ?? document.state);
-  const pages = document.numPages === null ? '' : `, ${document.numPages} pages`;
+  const what =
+    document.state === 'ready' ? count(document.numPassages, 'passage') : (document.reason ?? document.state);
+  const pages = document.numPages === null ? '' : `, ${count(document.numPages, 'page')}`;
   return `${document.state.padEnd(11)} ${document.id}  ${document.source} (${what}${pages})`;
+}
+
+function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }

@@ -1,11 +1,12 @@
 /** The entry of the engine's process: loads the addon and answers `nativeContract` until its parent goes. */
 import type { Native } from '../../native/index.ts';
+import { loadNative } from '../../native/load.ts';
 import { portToParent } from '../process-port.ts';
+import { findAddon } from './addon-path.ts';
 import { serveNative } from './serve-native.ts';
 
 async function load(): Promise<Native> {
-  const { loadNative } = await import('../../native/load.ts');
-  return loadNative();
+  return loadNative(await findAddon());
 }
 
 const port = portToParent();

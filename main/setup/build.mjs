@@ -1,10 +1,11 @@
-// Builds what runs: `out/main` and `out/preload` (Node and Electron) and `out/renderer` (the window). Each is built only
+// Builds what runs: the addon (`out/addon-path.txt` says where it lies), `out/main` and `out/preload` (Node and Electron) and `out/renderer` (the window). Each is built only
 // when its sources changed: a stamp beside it holds their hash. Plain JavaScript, for it may be started by an older Node.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildAddon } from './addon.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -50,13 +51,25 @@ function findNode() {
   return existsSync(own) ? own : process.execPath;
 }
 
+/** Builds the addon if its sources have no build yet, and writes down where it lies. */
+async function buildEngine(say) {
+  const addon = await buildAddon({ log: say });
+  const pointer = path.join(root, 'out', 'addon-path.txt');
+  if (existsSync(pointer) && readFileSync(pointer, 'utf8') === addon) return false;
+  mkdirSync(path.dirname(pointer), { recursive: true });
+  writeFileSync(pointer, addon);
+  return true;
+}
+
 /**
  * Builds what is not up to date.
- * @param {{ only?: string[], say?: (line: string) => void }} [options] names of builds; all if absent
- * @returns {string[]} the names of what was built
+ * @param {{ only?: string[], say?: (line: string) => void }} [options] names of builds ("addon", "main", "preload",
+ *   "renderer"); all if absent
+ * @returns {Promise<string[]>} the names of what was built
  */
-export function build({ only, say = () => undefined } = {}) {
+export async function build({ only, say = () => undefined } = {}) {
   const built = [];
+  if ((!only || only.includes('addon')) && (await buildEngine(say))) built.push('addon');
   for (const { name, config, sources } of builds) {
     if (only && !only.includes(name)) continue;
     const stampFile = path.join(root, 'out', `${name}.stamp`);
@@ -83,7 +96,7 @@ export function build({ only, say = () => undefined } = {}) {
 
 if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
-    const built = build({ say: (line) => process.stdout.write(`${line}\n`) });
+    const built = await build({ say: (line) => process.stdout.write(`${line}\n`) });
     process.stdout.write(built.length === 0 ? 'Everything is built already.\n' : 'Built.\n');
   } catch (error) {
     process.stderr.write(`${error.message}\n`);

@@ -40,13 +40,13 @@ struct Codebook {
     }
   }
 
-  // Position, in ascending order, of the value nearest to `x`.
-  int nearest(float x) const {
-    int low = 0;
-    for (int step = 8; step > 0; step /= 2) {
-      if (x > thresholds[low + step - 1]) low += step;
+  // Positions, in ascending order of the values, of those nearest to x[j] * inverse. Loops without branches: the
+  // compiler turns them into vectors.
+  void nearest(const float* x, float inverse, int32_t* positions) const {
+    for (int j = 0; j < kColumns; j++) positions[j] = 0;
+    for (float threshold : thresholds) {
+      for (int j = 0; j < kColumns; j++) positions[j] += x[j] * inverse > threshold ? 1 : 0;
     }
-    return low;
   }
 };
 
@@ -55,12 +55,11 @@ float rounded_scale(float scale, uint16_t* half) {
   return float_from_half(*half);
 }
 
-// Codes for x over the scale as it is stored; the error comes back.
-float fit_q4(const float* x, const Codebook& codebook, float scale, int* positions) {
-  const float inverse = scale == 0 ? 0 : 1 / scale;
+// The squared error of x in codes of `scale`, and those codes as positions in the codebook.
+float fit_q4(const float* x, const Codebook& codebook, float scale, int32_t* positions) {
+  codebook.nearest(x, 1 / scale, positions);
   float error = 0;
   for (int j = 0; j < kColumns; j++) {
-    positions[j] = codebook.nearest(x[j] * inverse);
     const float difference = x[j] - scale * codebook.values[positions[j]];
     error += difference * difference;
   }
@@ -73,26 +72,26 @@ void quantize_q4(const float* x, const Codebook& codebook, Group* group) {
     if (std::fabs(x[j]) > std::fabs(largest)) largest = x[j];
     energy += x[j] * x[j];
   }
+  // The codes are chosen for the scale before its rounding: they are the checkpoint's own where they are exact.
   float best_scale = 0, best_error = INFINITY;
+  int32_t best_positions[kColumns] = {};
   // The outer codes first: they are the usual place of a group's largest value.
   for (int outer = 0; outer < 16 && largest != 0; outer++) {
     const int position = outer % 2 == 0 ? outer / 2 : 15 - outer / 2;
-    const float value = codebook.values[position];
-    if (value == 0) continue;
-    const float scale = largest / value;
-    int positions[kColumns];
+    if (codebook.values[position] == 0) continue;
+    const float scale = largest / codebook.values[position];
+    if (scale == 0 || !std::isfinite(1 / scale)) continue;  // too small to divide by: the group counts as zero
+    int32_t positions[kColumns];
     const float error = fit_q4(x, codebook, scale, positions);
     if (error < best_error) {
       best_error = error;
       best_scale = scale;
+      std::memcpy(best_positions, positions, sizeof positions);
     }
     if (best_error <= kExact * energy) break;
   }
-  // The codes are chosen for the scale before its rounding: they are the checkpoint's own where they are exact.
-  int positions[kColumns];
-  fit_q4(x, codebook, best_scale, positions);
   group->scale = half_from_float(best_scale);
-  for (int j = 0; j < kColumns; j++) group->codes[j] = codebook.indices[positions[j]];
+  for (int j = 0; j < kColumns; j++) group->codes[j] = codebook.indices[best_positions[j]];
 }
 
 void quantize_q8(const float* x, int native_divisor, Group* group) {
@@ -110,6 +109,7 @@ void quantize_q8(const float* x, int native_divisor, Group* group) {
   }
   if (!native) scale = largest / 127;
   scale = rounded_scale(scale, &group->scale);
+  // A scale that rounds to zero leaves a group of zeros.
   const float inverse = scale == 0 ? 0 : 1 / scale;
   for (int j = 0; j < kColumns; j++) {
     const float code = std::clamp(std::nearbyint(x[j] * inverse), -127.0f, 127.0f);

@@ -12,7 +12,7 @@ export const command: Command = {
   options: engineOptionNames,
   minPositionals: 0,
   maxPositionals: 0,
-  async run({ values, output, standardInput }) {
+  async run({ values, output, readLines }) {
     const { plan, header, tokenizer } = await openPlan(values);
     if (header.role !== 'embedder')
       throw new QuothError('unsupported', `"${header.name}" writes text; an embedder is needed here.`);
@@ -33,7 +33,7 @@ export const command: Command = {
           await output.line([...vectors.subarray(row * size, (row + 1) * size)]);
       };
       let batch: Int32Array[] = [];
-      for await (const text of readStrings(standardInput)) {
+      for await (const text of readStrings(readLines())) {
         batch.push(encode(text));
         if (batch.length < batchTexts) continue;
         await flush(batch);

@@ -8,9 +8,9 @@ export const command: Command = {
   options: ['model'],
   minPositionals: 0,
   maxPositionals: 0,
-  async run({ values, output, standardInput }) {
+  async run({ values, output, readLines }) {
     const { tokenizer } = await openPlan(values);
-    for await (const text of readStrings(standardInput))
+    for await (const text of readStrings(readLines()))
       await output.line([...tokenizer.encode(text, { addSpecial: false })]);
     return 0;
   },

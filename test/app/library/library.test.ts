@@ -46,7 +46,11 @@ describe('adding', () => {
     expect(numRead).toBe(2);
     const second = await add(client, folder);
     expect(summaryOf(second)).toEqual({ numReady: 2, numFailed: 0 });
-    expect(documentsOf(second).map(({ id }) => id).sort()).toEqual(first.map(({ id }) => id).sort());
+    expect(
+      documentsOf(second)
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual(first.map(({ id }) => id).sort());
     // Another date, the same bytes: looked at, not read.
     await utimes(join(folder, 'bridge.txt'), new Date(), new Date(1_600_000_000_000));
     expect(summaryOf(await add(client, folder))).toEqual({ numReady: 2, numFailed: 0 });
@@ -222,7 +226,12 @@ describe('a restart', () => {
     scene.outside.readFile = readFile;
     const second = await scene.open();
     await second.app.idle();
-    expect(second.app.library.list().map(({ source, state }) => [source, state]).sort()).toEqual([
+    expect(
+      second.app.library
+        .list()
+        .map(({ source, state }) => [source, state])
+        .sort(),
+    ).toEqual([
       ['bridge.txt', 'ready'],
       ['tower.md', 'ready'],
     ]);
@@ -238,7 +247,9 @@ describe('a restart', () => {
 describe('reading', () => {
   it('gives the stored text in order, and the bytes of the original', async () => {
     const path = join(folder, 'long.txt');
-    const text = Array.from({ length: 400 }, (_, index) => `Sentence number ${index} stands here on its own.`).join(' ');
+    const text = Array.from({ length: 400 }, (_, index) => `Sentence number ${index} stands here on its own.`).join(
+      ' ',
+    );
     await writeFile(path, text);
     const { client } = await scene.open();
     const [document] = documentsOf(await add(client, path));

@@ -41,6 +41,7 @@ describe('searching words', () => {
     expect(find('北京')).toEqual([1]);
     expect(find('서울')).toEqual([2]);
     expect(find('首都')).toHaveLength(2);
+    expect(storeOf(['กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย', 'ภูเขา']).find('เมืองหลวงของไทยคือที่ไหน')).toEqual([0]);
   });
 
   test('nothing in a question is syntax', () => {
