@@ -9,7 +9,7 @@ import { useQuoth } from './quoth.tsx';
 const calmMs = 8_000; // Long enough to read a sentence and reach for Undo.
 const errorMs = 20_000;
 
-/** The messages at the lower edge. A pointer or the focus on one keeps it there. */
+/** The messages, above the places of the sidebar: there they cover no answer. A pointer or the focus on one keeps it there. */
 export function NoticeList() {
   const { notices: store } = useQuoth();
   const notices = useStore(store, (state) => state.notices);
@@ -17,7 +17,7 @@ export function NoticeList() {
     <div
       role="status"
       aria-live="polite"
-      className="pointer-events-none fixed inset-x-0 bottom-28 z-40 flex flex-col items-center gap-2 px-4"
+      className="pointer-events-none fixed bottom-36 left-2 z-40 grid w-[min(18rem,calc(100vw-1rem))] gap-2"
     >
       {notices.map((notice) => (
         <NoticeCard key={notice.id} notice={notice} />
@@ -39,14 +39,14 @@ function NoticeCard({ notice }: { notice: Notice }) {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the pointer only holds the message; it does nothing else here
     <div
-      className="rise pointer-events-auto flex max-w-xl items-center gap-3 rounded-xl border border-line bg-raised py-2 pr-2 pl-4 text-sm shadow-float"
+      className="rise pointer-events-auto flex items-start gap-2 rounded-xl border border-line bg-raised py-2 pr-1.5 pl-3.5 text-[0.8125rem] shadow-float"
       onPointerEnter={() => setHeld(true)}
       onPointerLeave={() => setHeld(false)}
       onFocus={() => setHeld(true)}
       onBlur={() => setHeld(false)}
     >
-      {notice.tone === 'error' && <CircleAlert className="size-4 shrink-0 text-danger" aria-hidden="true" />}
-      <span className="py-1">{notice.text}</span>
+      {notice.tone === 'error' && <CircleAlert className="mt-1.5 size-4 shrink-0 text-danger" aria-hidden="true" />}
+      <span className="min-w-0 flex-1 py-1 [overflow-wrap:anywhere]">{notice.text}</span>
       {notice.action && (
         <button
           type="button"

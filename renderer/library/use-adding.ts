@@ -22,7 +22,10 @@ function createAdding({ shell, library, notices, view }: Quoth) {
     if (!summary) return;
     const { numReady, numFailed, seconds } = summary;
     const time = formatDuration(seconds * 1000);
-    const show = { label: text('library.show'), run: () => view.getState().show('library') };
+    const show =
+      view.getState().view === 'library'
+        ? null
+        : { label: text('library.show'), run: () => view.getState().show('library') };
     if (numFailed > 0) tell(text('library.addedSomeFailed', { numReady, numFailed, time }), show);
     else if (numReady > 0)
       tell(text('library.added', { documents: text('count.documents', { count: numReady }), time }));

@@ -13,7 +13,15 @@ import { contract } from '../../app/contract/contract.ts';
 import { serve } from '../../app/contract/server.ts';
 import type { ChatId, TurnId } from '../../app/contract/types.ts';
 import { type HttpServer, startHttp } from '../../main/loopback/http.ts';
-import { createFakeApp, makeAnswer, makeCitation, makeDocument, makePassage, Tape } from '../fakes/app-handlers.ts';
+import {
+  createFakeApp,
+  makeAnswer,
+  makeCitation,
+  makeDocument,
+  makeModel,
+  makePassage,
+  Tape,
+} from '../fakes/app-handlers.ts';
 import { makePdf } from '../fakes/pdf.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -202,6 +210,37 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     await page.getByRole('button', { name: /^Source 1/ }).click();
     await page.getByText('The file has moved, so its pages cannot be shown.').waitFor();
     expect(await page.locator('aside mark').textContent()).toBe('Twice the same.');
+  });
+
+  it('breaks no rule of its policy in any corner', async () => {
+    app = createFakeApp();
+    app.setDocument(makeDocument(1));
+    app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }));
+    const id = `chat_${'1'.repeat(16)}` as ChatId;
+    app.chats.set(id, { chat: { id, title: 'A chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });
+    const page = await open();
+    await page.getByRole('button', { name: 'More for “A chat”' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    await page.getByRole('textbox', { name: 'New name of the chat' }).press('Escape');
+    await page.getByRole('button', { name: 'Library' }).click();
+    await page.getByRole('button', { name: 'Add address' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Remove “Document 1”' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Document 1', exact: true }).click();
+    await page.getByText('This document has no text.').waitFor();
+    await page.getByRole('button', { name: 'Models' }).click();
+    await page.getByRole('button', { name: 'Remove Tiny' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('slider').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByRole('radio', { name: 'Dark' }).click();
+    await expect.poll(() => app.settings().theme).toBe('dark');
+    expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(23, 22, 20)');
+    expect(strayRequests).toEqual([]);
+    expect(violations).toEqual([]);
   });
 
   it('can be used with the keyboard alone', async () => {
