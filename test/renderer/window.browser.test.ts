@@ -9,7 +9,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { contract } from '../../app/contract/contract.ts';
+import { type AskEvent, contract } from '../../app/contract/contract.ts';
 import { serve } from '../../app/contract/server.ts';
 import type { ChatId, TurnId } from '../../app/contract/types.ts';
 import { type HttpServer, startHttp } from '../../main/loopback/http.ts';
@@ -97,6 +97,12 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
       violations.push(`dialog: ${dialog.message()}`);
       void dialog.dismiss();
     });
+    // A violation that a script catches is silent in the console.
+    await page.addInitScript(() =>
+      document.addEventListener('securitypolicyviolation', (event) =>
+        console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+      ),
+    );
     await page.goto(`${origin}/#token=${token}`);
     await page.getByRole('button', { name: 'Settings' }).waitFor();
     return page;
@@ -152,8 +158,8 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     );
     const passage = makePassage(1, report, `${quote} of records.`, { page: 2 });
     app.texts.set(report.id, [passage]);
-    const tape = new Tape<never>();
-    tape.push({ type: 'answer', answer: makeAnswer('It was good [1].', [makeCitation(1, passage, quote)]) } as never);
+    const tape = new Tape<AskEvent>();
+    tape.push({ type: 'answer', answer: makeAnswer('It was good [1].', [makeCitation(1, passage, quote)]) });
     tape.end();
     app.script.answers.push(tape);
     const page = await open();
@@ -191,11 +197,11 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     const twice = makePassage(1, report, 'Twice the same.', { page: 2 });
     app.texts.set(report.id, [twice]);
     for (let n = 0; n < 2; n++) {
-      const tape = new Tape<never>();
+      const tape = new Tape<AskEvent>();
       tape.push({
         type: 'answer',
         answer: makeAnswer('See [1].', [makeCitation(1, twice, 'Twice the same.')]),
-      } as never);
+      });
       tape.end();
       app.script.answers.push(tape);
     }
@@ -240,6 +246,36 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     await expect.poll(() => app.settings().theme).toBe('dark');
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(23, 22, 20)');
     expect(strayRequests).toEqual([]);
+    expect(violations).toEqual([]);
+  });
+
+  it('follows an answer to its end, but not against the person who scrolls up', async () => {
+    app = createFakeApp();
+    const tape = new Tape<AskEvent>();
+    app.script.answers.push(tape);
+    const page = await open();
+    await page.getByRole('textbox', { name: 'Your question' }).fill('Tell me all.');
+    await page.keyboard.press('Enter');
+    tape.push({ type: 'sources', passages: [], retrieveMs: 1 });
+    const say = async (word: string): Promise<void> => {
+      tape.push({ type: 'text', text: `${`A line of ${word}.\n\n`.repeat(30)}${word} ends.\n\n` });
+      await page.getByText(`${word} ends.`).waitFor({ state: 'attached' });
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    };
+    const distance = () =>
+      page.locator('main .overflow-y-auto').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+    const top = () => page.locator('main .overflow-y-auto').evaluate((list) => list.scrollTop);
+    await say('one');
+    expect(await distance()).toBeLessThan(48);
+    await page.mouse.move(700, 300);
+    await page.mouse.wheel(0, -400);
+    await page.getByRole('button', { name: 'To the end' }).waitFor();
+    const held = await top();
+    await say('two');
+    expect(await top()).toBe(held);
+    await page.getByRole('button', { name: 'To the end' }).click();
+    await say('three');
+    expect(await distance()).toBeLessThan(48);
     expect(violations).toEqual([]);
   });
 
