@@ -17,9 +17,9 @@ type AnswerProps = { turn: LiveTurn; onAskAgain: (question: string) => void };
 /** One question and all that has come of it so far. */
 export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerProps) {
   const { t } = useTranslation();
-  const { answer } = turn;
+  const { answer, passages } = turn;
   const text = useDeferredValue(turn.text); // A long answer must not slow the typing of the next question.
-  const sources = useMemo(() => citedSources(answer), [answer]);
+  const sources = useMemo(() => citedSources(answer, passages), [answer, passages]);
   const writing = turn.state === 'searching' || turn.state === 'writing';
   return (
     <article aria-label={turn.question} aria-busy={writing}>
@@ -46,7 +46,7 @@ export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerP
           </p>
         )}
         <AnswerEnd turn={turn} onAskAgain={onAskAgain} />
-        {answer && <Quotes answer={answer} />}
+        {sources && <Quotes sources={[...sources.values()]} />}
         {answer && <AnswerFoot answer={answer} />}
       </div>
     </article>

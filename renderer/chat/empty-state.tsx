@@ -59,6 +59,7 @@ export function EmptyState() {
                       place: { page: null, paragraph: null, startSeconds: null },
                       passageId: null,
                       quote: null,
+                      passageText: null,
                     })
                   }
                 >

@@ -1,15 +1,13 @@
 import { BadgeCheck, TriangleAlert } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
-import type { Answer } from '../../app/contract/types.ts';
 import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
-import { citedSources } from './cited-sources.ts';
+import type { CitedSource } from './cited-sources.ts';
 
 /** The quotes that bear an answer, each with its place, and whether a program found it word for word. */
-export function Quotes({ answer }: { answer: Answer }) {
+export function Quotes({ sources }: { sources: CitedSource[] }) {
   const { t } = useTranslation();
   const { view } = useQuoth();
-  const sources = [...(citedSources(answer)?.values() ?? [])];
   if (sources.length === 0) return null;
   return (
     <section aria-label={t('quotes.title')} className="mt-5">

@@ -12,6 +12,8 @@ export type Reading = {
   place: Place;
   passageId: PassageId | null;
   quote: string | null;
+  /** The stored text around the quote, where the window has it: it tells apart two places with the same words. */
+  passageText: string | null;
 };
 
 export type View = {

@@ -36,6 +36,7 @@ export function LibraryView() {
         place: { page: null, paragraph: null, startSeconds: null },
         passageId: null,
         quote: null,
+        passageText: null,
       }),
     [view],
   );

@@ -39,18 +39,33 @@ function fold(parts: string[]): Folded {
 }
 
 /**
- * Where the quote stands in `parts`, or null when it does not stand there, or stands there more than once: a mark at a
- * place that may be the wrong one is worse than none.
+ * Where the quote stands in `parts`, or null when it does not stand there, or when it stands there more than once and the
+ * text around it (`passage`, where it is known) does not say which one is meant: a mark at a place that may be the wrong
+ * one is worse than none.
  */
-export function locateQuote(parts: string[], quote: string): QuotePlace | null {
+export function locateQuote(parts: string[], quote: string, passage: string | null = null): QuotePlace | null {
   const wanted = fold([quote]).text;
   if (wanted === '') return null;
   const folded = fold(parts);
-  const first = folded.text.indexOf(wanted);
-  if (first === -1 || folded.text.includes(wanted, first + 1)) return null;
+  const first = onlyPlace(folded.text, wanted) ?? placeWithin(folded.text, wanted, passage);
+  if (first === null) return null;
   const last = first + wanted.length - 1;
   const [fromPart, fromOffset] = [folded.parts[first], folded.starts[first]];
   const [toPart, toOffset] = [folded.parts[last], folded.ends[last]];
   if (fromPart === undefined || fromOffset === undefined || toPart === undefined || toOffset === undefined) return null;
   return { from: { part: fromPart, offset: fromOffset }, to: { part: toPart, offset: toOffset } };
+}
+
+/** Where `words` stands in `text`, if it stands there exactly once. */
+function onlyPlace(text: string, words: string): number | null {
+  const first = text.indexOf(words);
+  return first === -1 || text.includes(words, first + 1) ? null : first;
+}
+
+function placeWithin(text: string, wanted: string, passage: string | null): number | null {
+  if (passage === null) return null;
+  const around = fold([passage]).text;
+  const start = around === '' ? null : onlyPlace(text, around);
+  const inside = onlyPlace(around, wanted);
+  return start === null || inside === null ? null : start + inside;
 }

@@ -15,10 +15,13 @@ export type Drawing = {
   cancel(): void;
 };
 
+/** The words to mark, and the text around them where it is known. */
+export type Quote = { words: string; passageText: string | null };
+
 export type OpenPdf = {
   numPages: number;
   /** Draws a page, `widthPx` wide, into `sheet`, which must be empty. */
-  draw(pageNumber: number, sheet: HTMLElement, widthPx: number, quote: string | null): Drawing;
+  draw(pageNumber: number, sheet: HTMLElement, widthPx: number, quote: Quote | null): Drawing;
   close(): void;
 };
 
@@ -95,8 +98,8 @@ export async function openPdf(bytes: Uint8Array<ArrayBuffer>): Promise<OpenPdf> 
 }
 
 /** The boxes of a quote over the words of a page, line by line. */
-function boxesOf(quote: string, words: TextLayer, sheet: HTMLElement): Box[] {
-  const place = locateQuote(words.textContentItemsStr, quote);
+function boxesOf(quote: Quote, words: TextLayer, sheet: HTMLElement): Box[] {
+  const place = locateQuote(words.textContentItemsStr, quote.words, quote.passageText);
   if (!place) return [];
   const origin = sheet.getBoundingClientRect();
   const boxes: Box[] = [];

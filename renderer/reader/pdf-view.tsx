@@ -1,5 +1,5 @@
 import { ChevronLeft, ChevronRight } from 'lucide-react';
-import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { toErrorMessage } from '../../app/contract/errors.ts';
 import { IconButton } from '../common/button.tsx';
@@ -81,7 +81,11 @@ function Pages({ pdf, reading, onFail }: PagesProps) {
     return () => observer.disconnect();
   }, []);
 
-  const quote = pageNumber === target ? reading.quote : null;
+  const { quote: words, passageText } = reading;
+  const quote = useMemo(
+    () => (pageNumber === target && words !== null ? { words, passageText } : null),
+    [pageNumber, target, words, passageText],
+  );
   useEffect(() => {
     const element = sheet.current;
     if (!element || widthPx === 0) return;

@@ -40,6 +40,18 @@ describe('a quote in the lines of a page', () => {
     expect(locateQuote([], 'one')).toBe(null);
   });
 
+  it('that stands twice is marked where its passage stands, if that stands once', () => {
+    const lines = ['It ends in May. ', 'Then it ends in May, they say. It ends.'];
+    expect(locateQuote(lines, 'ends in May')).toBe(null);
+    expect(locateQuote(lines, 'ends in May', 'Then it ends in May, they say.')).toEqual({
+      from: { part: 1, offset: 8 },
+      to: { part: 1, offset: 19 },
+    });
+    expect(locateQuote(lines, 'ends in May', 'ends in May')).toBe(null);
+    expect(locateQuote(lines, 'ends in May', 'Other words.')).toBe(null);
+    expect(locateQuote(lines, 'ends in May', '')).toBe(null);
+  });
+
   it('holds exactly its letters, wherever it is cut out of any text', () => {
     const text = 'Ｗｅ met — at “Ångström’s” ﬀ office; 契約は３か月 1½ of 𝒳 ends here.';
     const letters = (words: string): string => words.normalize('NFKD').replace(/[\s\p{Pd}]/gu, '');
