@@ -16,6 +16,7 @@ export const nativeErrorCodes = [
   'io', // a file cannot be opened, read or written
   'cancelled', // the caller left the loop
   'closed', // the engine or index was closed
+  'engine-died', // the engine's process ended; what was opened in it must be opened again
   'internal',
 ] as const;
 export type NativeErrorCode = (typeof nativeErrorCodes)[number];
@@ -155,7 +156,10 @@ export interface VectorIndex {
   remove(ids: Float64Array): Promise<void>;
   /** The `limit` nearest to `query` ([dimension]), best first. Fewer when the index holds fewer. */
   search(query: Float32Array, limit: number): Promise<{ ids: Float64Array; scores: Float32Array }>;
-  /** The whole index as bytes of our own framing (checksum inside); `openVectorIndex` reads them back. */
+  /**
+   * The whole index as bytes of our own framing (checksum inside); `openVectorIndex` reads them back. The same vectors give
+   * the same bytes. The layout is in native/retrieval/vector_index.h; `ingest/passage-index.ts` reads the ids in it.
+   */
   serialize(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -164,6 +168,8 @@ export type VectorIndexOptions = {
   dimension: number;
   /** Bytes from `serialize`. Anything else, or a wrong checksum, fails with `invalid-input`, before FAISS sees it. */
   bytes?: Uint8Array;
+  /** To compare the two; absent = FAISS where the build has it. Both read each other's bytes. */
+  kind?: 'faiss' | 'exact';
 };
 
 /** Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case. */
@@ -183,6 +189,8 @@ export type PackRequest = {
    * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
    */
   rowOrder?: Int32Array;
+  /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
+  codebook?: Int8Array;
 };
 
 /** The builder's heavy arithmetic: read a checkpoint's numbers, quantize, lay them out for the kernels. */
