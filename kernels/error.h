@@ -1,5 +1,5 @@
-// What can go wrong below the engine, and how it is told: a status with a code and a sentence, never an exception across
-// the border of a device (it may be another shared library), never an exit.
+// What can go wrong below the engine, and how it is told: a status with a code and a sentence, never an exception
+// across the border of a device (it may be another shared library), never an exit.
 #pragma once
 
 namespace quoth {

@@ -1,9 +1,9 @@
 // The border between the engine and a device: the operations that a device offers.
 //
-// A kernel never allocates, never sees a sequence's history or a request; the engine never sees a grid size or a thread.
-// Every pointer is device memory of the device that the operation belongs to, but for `Batch`, whose arrays are host memory.
-// Operations of one device run in the order in which they are called; `synchronize` waits for the last of them. A result
-// does not depend on what else is in the batch: a row gives the same bits alone and among others.
+// A kernel never allocates, never sees a sequence's history or a request; the engine never sees a grid size or a
+// thread. Every pointer is device memory of the device that the operation belongs to, but for `Batch`, whose arrays are
+// host memory. Operations of one device run in the order in which they are called; `synchronize` waits for the last of
+// them. A result does not depend on what else is in the batch: a row gives the same bits alone and among others.
 #pragma once
 
 #include "error.h"
@@ -16,7 +16,7 @@ enum class Activation : int32_t { none = 0, silu = 1, gelu = 2 /* erf */, gelu_t
 struct Rope {
   const float* inverse_frequencies = nullptr;  // f32 [R / 2]
   int32_t rotary_size = 0;                     // R: leading columns of a head that turn; the rest passes
-  bool adjacent_pairs = false;                 // pairs (2i, 2i+1) as in GPT-J; else (i, i + R/2) as in Hugging Face's Llama
+  bool adjacent_pairs = false;  // pairs (2i, 2i+1) as in GPT-J; else (i, i + R/2) as in Hugging Face's Llama
 };
 
 struct Attention {
@@ -63,11 +63,11 @@ struct Ops {
   Status (*add_layer_norm)(Device*, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out);
 
   // -- element by element --------------------------------------------------------------------------------------------
-  Status (*add)(Device*, Rows a, Rows b, Rows out);                 // out = a + b; out may be a or b
-  Status (*multiply)(Device*, Rows a, Rows b, Rows out);            // out = a * b
-  Status (*add_bias)(Device*, Rows x, const float* bias);           // x += bias [D]
-  Status (*activate)(Device*, Rows x, Activation, Rows out);        // out = act(x); out may be x
-  Status (*gated)(Device*, Rows gate_up, Activation, Rows out);     // gate_up [T, 2F]; out [T, F] = act(gate) * up
+  Status (*add)(Device*, Rows a, Rows b, Rows out);              // out = a + b; out may be a or b
+  Status (*multiply)(Device*, Rows a, Rows b, Rows out);         // out = a * b
+  Status (*add_bias)(Device*, Rows x, const float* bias);        // x += bias [D]
+  Status (*activate)(Device*, Rows x, Activation, Rows out);     // out = act(x); out may be x
+  Status (*gated)(Device*, Rows gate_up, Activation, Rows out);  // gate_up [T, 2F]; out [T, F] = act(gate) * up
 
   // -- attention -----------------------------------------------------------------------------------------------------
   // Turns the heads of x ([T, heads * d]) in place by the rows' positions (RoFormer, arXiv 2104.09864).
@@ -93,14 +93,15 @@ struct Ops {
 
 // What a device says of itself.
 struct DeviceInfo {
-  char name[128];          // "AMD EPYC 9B45"
-  char instructions[32];   // "avx512-vnni", "avx2", "plain"; or "sm_89"
-  int32_t num_threads;     // CPU only
+  char name[128];         // "AMD EPYC 9B45"
+  char instructions[32];  // "avx512-vnni", "avx2", "plain"; or "sm_89"
+  int32_t num_threads;    // CPU only
 };
 
-// Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the names
-// above, to compare the plain loops with the vector files.
-Status open_cpu_device(int32_t num_threads, const char* instructions, Device** device, const Ops** ops, DeviceInfo* info);
+// Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the
+// names above, to compare the plain loops with the vector files.
+Status open_cpu_device(int32_t num_threads, const char* instructions, Device** device, const Ops** ops,
+                       DeviceInfo* info);
 void close_cpu_device(Device* device);
 
 }  // namespace quoth

@@ -11,9 +11,9 @@
 
 namespace quoth {
 
-inline constexpr int32_t kPageTokens = 64;    // S: TensorRT-LLM's and FlashInfer's usual size; 64 rows fill a tile
-inline constexpr int32_t kQuantGroup = 32;    // columns that share one scale in q8 and q4
-inline constexpr int32_t kQuantRows = 16;     // rows of one q8/q4 record: the 32-bit lanes of an AVX-512 register
+inline constexpr int32_t kPageTokens = 64;  // S: TensorRT-LLM's and FlashInfer's usual size; 64 rows fill a tile
+inline constexpr int32_t kQuantGroup = 32;  // columns that share one scale in q8 and q4
+inline constexpr int32_t kQuantRows = 16;   // rows of one q8/q4 record: the 32-bit lanes of an AVX-512 register
 
 // Layouts are in engines/plan/format.md, section "Tensor types".
 enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3 };
@@ -49,15 +49,15 @@ struct KvPages {
 
 // One step: rows of several sequences, those of a sequence consecutive and in order.
 struct Batch {
-  int32_t num_tokens = 0;                     // T
-  const int32_t* ids = nullptr;               // [T]
-  const int32_t* positions = nullptr;         // [T]     place of each row in its sequence, from 0
-  int32_t num_sequences = 0;                  // B
-  const int32_t* first_row = nullptr;         // [B + 1] rows of sequence b: first_row[b] .. first_row[b + 1]
-  const int32_t* page_table = nullptr;        // [B, M]  kv page that holds tokens 64 j .. 64 j + 63 of sequence b
-  int32_t page_table_stride = 0;              // M
-  int32_t num_outputs = 0;                    // O
-  const int32_t* output_rows = nullptr;       // [O]     rows of this step whose logits are wanted, ascending
+  int32_t num_tokens = 0;                // T
+  const int32_t* ids = nullptr;          // [T]
+  const int32_t* positions = nullptr;    // [T]     place of each row in its sequence, from 0
+  int32_t num_sequences = 0;             // B
+  const int32_t* first_row = nullptr;    // [B + 1] rows of sequence b: first_row[b] .. first_row[b + 1]
+  const int32_t* page_table = nullptr;   // [B, M]  kv page that holds tokens 64 j .. 64 j + 63 of sequence b
+  int32_t page_table_stride = 0;         // M
+  int32_t num_outputs = 0;               // O
+  const int32_t* output_rows = nullptr;  // [O]     rows of this step whose logits are wanted, ascending
 };
 
 }  // namespace quoth

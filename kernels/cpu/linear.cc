@@ -12,7 +12,7 @@ namespace {
 
 // A group of 32 values becomes int8 by its largest magnitude. A NaN or an infinity makes the group's scale one, so the
 // row's results say so instead of hiding it; a group below 1e-35 is zero (127 / maximum would overflow).
-void plain_pack_row(const float* x, int32_t num_columns, int32_t block_rows, int8_t* values, float* scales,
+void plain_pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
                     int32_t* corrections) {
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
     uint32_t largest = 0;  // the bits of |x| order as |x| does, with NaN above all
@@ -29,11 +29,11 @@ void plain_pack_row(const float* x, int32_t num_columns, int32_t block_rows, int
     int32_t sum = 0;
     for (int32_t k = 0; k < kQuantGroup; ++k) {
       const int32_t value = is_finite ? static_cast<int32_t>(std::nearbyintf(x[k] * inverse)) : 0;
-      values[(static_cast<int64_t>(group) * 8 + k / 4) * block_rows * 4 + k % 4] = static_cast<int8_t>(value);
+      values[(static_cast<int64_t>(group) * 8 + k / 4) * height * 4 + k % 4] = static_cast<int8_t>(value);
       sum += value;
     }
-    scales[static_cast<int64_t>(group) * block_rows] = is_finite && is_zero ? 0.0f : maximum / 127.0f;
-    corrections[static_cast<int64_t>(group) * block_rows] = -128 * sum;
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum / 127.0f;
+    corrections[static_cast<int64_t>(group) * height] = -128 * sum;
   }
 }
 
@@ -44,11 +44,12 @@ void plain_linear_quantized(const LinearTask& task, int32_t first_tile, int32_t 
   const int64_t weight_bytes = is_q8 ? 512 : 256;
   const int64_t record_bytes = weight_bytes + 32;
   const int32_t end_row = std::min(end_tile * kQuantRows, weight.num_rows);
+  const int32_t most_rows = block_rows(task.x.num_rows);
   for (int32_t n = first_tile * kQuantRows; n < end_row; ++n) {
     const int32_t r = n % kQuantRows;
     for (int32_t t = 0; t < task.x.num_rows; ++t) {
-      const int32_t first = t / kBlockRows * kBlockRows;
-      const int64_t block_rows = std::min(kBlockRows, task.x.num_rows - first);
+      const int32_t first = t / most_rows * most_rows;
+      const int64_t height = std::min(most_rows, task.x.num_rows - first);
       const int8_t* values = task.packed.values + static_cast<int64_t>(first) * weight.num_columns + (t - first) * 4;
       const float* scales = task.packed.scales + first * num_groups + (t - first);
       const uint8_t* record = static_cast<const uint8_t*>(weight.data) + n / kQuantRows * num_groups * record_bytes;
@@ -63,12 +64,12 @@ void plain_linear_quantized(const LinearTask& task, int32_t first_tile, int32_t 
             const uint8_t byte = record[k / 8 * 64 + 4 * r + k % 4];
             w = weight.codebook[k % 8 < 4 ? byte & 15 : byte >> 4];
           }
-          sum += w * values[(group * 8 + k / 4) * block_rows * 4 + k % 4];
+          sum += w * values[(group * 8 + k / 4) * height * 4 + k % 4];
         }
         uint16_t half = 0;
         std::memcpy(&half, record + weight_bytes + 2 * r, sizeof half);
         // One rounding per group, as the vector loops do it: all instruction sets give the same bits.
-        total = std::fmaf(static_cast<float>(sum), float_from_half(half) * scales[group * block_rows], total);
+        total = std::fmaf(static_cast<float>(sum), float_from_half(half) * scales[group * height], total);
       }
       if (task.bias != nullptr) total += task.bias[n];
       row_of(task.out, t)[n] = activation_of(total, task.activation);
@@ -98,10 +99,10 @@ void plain_linear_float(const LinearTask& task, int32_t first_row, int32_t end_r
 
 void pack_rows(Device* device, const Rows& x) {
   const int64_t num_groups = x.width / kQuantGroup;
+  const int32_t most_rows = block_rows(x.num_rows);
   for_rows(device, x.num_rows, x.width, [&](int32_t t) {
-    const int32_t first = t / kBlockRows * kBlockRows;
-    const int32_t block_rows = std::min(kBlockRows, x.num_rows - first);
-    device->loops.pack_row(row_of(x, t), x.width, block_rows,
+    const int32_t first = t / most_rows * most_rows;
+    device->loops.pack_row(row_of(x, t), x.width, std::min(most_rows, x.num_rows - first),
                            device->packed.values + static_cast<int64_t>(first) * x.width + (t - first) * 4,
                            device->packed.scales + first * num_groups + (t - first),
                            device->packed.corrections + first * num_groups + (t - first));

@@ -10,12 +10,17 @@
 
 namespace quoth::cpu {
 
-// Rows of x rounded to int8, in blocks of kBlockRows rows (the last may be lower), as the loops sweep them.
+// Rows of x rounded to int8, in blocks of block_rows(T) rows (the last may be lower), as the loops sweep them.
 // With w rows in a block that starts at row t0:
 //   values       int8  [K/32, 8, w, 4] at values + t0 K          four columns of each row side by side, then the next
 //   four scales       f32   [K/32, w]       at scales + t0 K/32       x is about value * scale corrections  int32
 //   [K/32, w]       at corrections + t0 K/32  -128 * sum of the 32 values: undoes the weights' offset
-inline constexpr int32_t kBlockRows = 12;  // 12 integer and 12 float sums, a weight and its scale: 26 of 32 registers
+inline constexpr int32_t kBlockRows =
+    12;  // at most: 12 integer and 12 float sums, a weight, its scale: 26 of 32 registers
+constexpr int32_t block_rows(int32_t num_rows) {  // blocks of one height: 16 rows are 8 + 8, not 12 + 4
+  const int32_t num_blocks = (num_rows + kBlockRows - 1) / kBlockRows;
+  return (num_rows + num_blocks - 1) / num_blocks;
+}
 
 struct PackedRows {
   int8_t* values = nullptr;
@@ -66,8 +71,9 @@ inline constexpr int64_t kAttentionScratch =
     2 * kPageTokens * kMaxHeadSize + kMaxLanes * (kPageTokens + kMaxHeadSize + 2);
 
 struct Loops {
-  // x f32 [K] → its place in a block of w rows: values, scales and corrections point at the row's first element there.
-  void (*pack_row)(const float* x, int32_t num_columns, int32_t block_rows, int8_t* values, float* scales,
+  // x f32 [K] → its place in a block of `height` rows: values, scales and corrections point at the row's first element
+  // there.
+  void (*pack_row)(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
                    int32_t* corrections);
   // Tiles of 16 weight rows, all rows of x. `scratch` holds unpack_bytes(K) bytes, 64-byte aligned.
   void (*linear_quantized)(const LinearTask&, int32_t first_tile, int32_t end_tile, void* scratch);
@@ -83,12 +89,15 @@ struct Loops {
 };
 
 // How many tiles of unpacked weights a thread keeps in its second-level cache while it sweeps the rows of x.
+inline constexpr int32_t kUnpackedBytes = 192 << 10;
 constexpr int32_t unpack_tiles(int32_t num_columns) {
-  const int32_t tiles = (192 << 10) / (16 * num_columns);
+  const int32_t tiles = kUnpackedBytes / (16 * num_columns);
   return tiles < 1 ? 1 : tiles > 8 ? 8 : tiles;
 }
-constexpr int64_t unpack_bytes(int32_t num_columns) {  // int8 values and f32 scales
-  return static_cast<int64_t>(unpack_tiles(num_columns)) * 16 * (num_columns + num_columns / 8);
+// Enough for the tiles of any weight with at most so many columns: int8 values, and an eighth of that for f32 scales.
+constexpr int64_t unpack_bytes(int32_t max_columns) {
+  const int64_t values = 16 * static_cast<int64_t>(max_columns);
+  return (values > kUnpackedBytes ? values : kUnpackedBytes) / 8 * 9;
 }
 
 void set_plain_linear(Loops*);

@@ -1,5 +1,9 @@
-// Loops for avx2.
+// The loops of processors with AVX2, FMA and F16C (Haswell, Zen and later). This file alone is compiled for them.
 #include <immintrin.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "float16.h"
 #include "loops.h"
@@ -7,19 +11,177 @@
 namespace quoth::cpu {
 namespace {
 
-void half_row(const float* x, int32_t width, uint16_t* out) {
-  int32_t k = 0;
-  for (; k + 8 <= width; k += 8) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + k),
-                     _mm256_cvtps_ph(_mm256_loadu_ps(x + k), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+// Each needs the one before it.
+// clang-format off
+#include "vector_avx2.h"
+#include "vector_loops.h"
+#include "vector_attention.h"
+// clang-format on
+
+// x rounded to int8 as plain_pack_row does it, to the bit.
+void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
+              int32_t* corrections) {
+  const __m256i without_sign = _mm256_set1_epi32(0x7fffffff);
+  for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
+    __m256i most = _mm256_setzero_si256();
+    for (int32_t k = 0; k < kQuantGroup; k += 8) {
+      most = _mm256_max_epu32(most, _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + k)), without_sign));
+    }
+    uint32_t places[8];
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(places), most);
+    uint32_t largest_bits = places[0];
+    for (int32_t i = 1; i < 8; ++i) largest_bits = places[i] > largest_bits ? places[i] : largest_bits;
+    float maximum_magnitude = 0;
+    std::memcpy(&maximum_magnitude, &largest_bits, sizeof maximum_magnitude);
+    const bool is_finite = largest_bits < 0x7f800000u;
+    const bool is_zero = maximum_magnitude < 1e-35f;
+    const __m256 inverse = _mm256_set1_ps(is_finite && !is_zero ? 127.0f / maximum_magnitude : 0.0f);
+    int32_t sum_of_values = 0;
+    for (int32_t k = 0; k < kQuantGroup; k += 8) {
+      int32_t rounded[8] = {};
+      if (is_finite) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(rounded),
+                            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + k), inverse)));
+      }
+      for (int32_t i = 0; i < 8; ++i) {
+        values[(static_cast<int64_t>(group) * 8 + (k + i) / 4) * height * 4 + i % 4] = static_cast<int8_t>(rounded[i]);
+        sum_of_values += rounded[i];
+      }
+    }
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
+    corrections[static_cast<int64_t>(group) * height] = -128 * sum_of_values;
   }
-  for (; k < width; ++k) out[k] = half_from_float(x[k]);
+}
+
+// One record (16 rows x 32 columns of int8: [8, 16, 4]) times kTokens of a block's rows; totals [., 16] are added to.
+// u8 x s8 products come from |w| and x with w's sign: two of them, at most 2 * 128 * 127, fit 16 bits.
+template <int32_t kTokens>
+void add_record(const int8_t* weights, const float* row_scales, const int8_t* values, const float* scales,
+                int32_t height, float* totals) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int32_t half = 0; half < 2; ++half) {
+    __m256i sums_of_group[kTokens];
+    for (int32_t t = 0; t < kTokens; ++t) sums_of_group[t] = _mm256_setzero_si256();
+    for (int32_t i = 0; i < 8; ++i) {
+      const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + i * 64 + half * 32));
+      const __m256i size = _mm256_abs_epi8(w);
+      for (int32_t t = 0; t < kTokens; ++t) {
+        int32_t four = 0;
+        std::memcpy(&four, values + (i * height + t) * 4, 4);
+        const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(_mm256_set1_epi32(four), w));
+        sums_of_group[t] = _mm256_add_epi32(sums_of_group[t], _mm256_madd_epi16(pairs, ones));
+      }
+    }
+    const __m256 scale = _mm256_load_ps(row_scales + half * 8);
+    for (int32_t t = 0; t < kTokens; ++t) {
+      float* total = totals + t * 16 + half * 8;
+      const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(scales[t]));
+      _mm256_store_ps(total, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums_of_group[t]), factor, _mm256_load_ps(total)));
+    }
+  }
+}
+
+void add_record_to_block(const int8_t* weights, const float* row_scales, const int8_t* values, const float* scales,
+                         int32_t height, float* totals) {
+  int32_t t = 0;
+  for (; t + 4 <= height; t += 4) {
+    add_record<4>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
+  }
+  if (height - t >= 2) {
+    add_record<2>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
+    t += 2;
+  }
+  if (t < height) add_record<1>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
+}
+
+// A record of the plan → int8 [8, 16, 4] and 16 scales.
+void unpack(const Weight& weight, const uint8_t* record, int8_t* values, float* row_scales) {
+  const bool is_q8 = weight.type == Type::q8;
+  if (is_q8) {
+    const __m256i offset = _mm256_set1_epi8(static_cast<char>(0x80));
+    for (int32_t i = 0; i < 512; i += 32) {
+      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + i));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(values + i), _mm256_xor_si256(bytes, offset));
+    }
+  } else {
+    const __m256i codebook =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weight.codebook)));
+    const __m256i low = _mm256_set1_epi8(15);
+    for (int32_t i = 0; i < 4; ++i) {
+      for (int32_t half = 0; half < 64; half += 32) {
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + i * 64 + half));
+        const __m256i even = _mm256_and_si256(bytes, low);
+        const __m256i odd = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
+        __m256i* out = reinterpret_cast<__m256i*>(values + i * 128 + half);
+        _mm256_store_si256(out, _mm256_shuffle_epi8(codebook, even));
+        _mm256_store_si256(out + 2, _mm256_shuffle_epi8(codebook, odd));
+      }
+    }
+  }
+  const __m128i* halves = reinterpret_cast<const __m128i*>(record + (is_q8 ? 512 : 256));
+  _mm256_store_ps(row_scales, _mm256_cvtph_ps(_mm_loadu_si128(halves)));
+  _mm256_store_ps(row_scales + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
+}
+
+void finish_block(const LinearTask& task, int32_t tile, int32_t first, int32_t height, const float* totals) {
+  const int32_t row = tile * kQuantRows;
+  const int32_t count = task.weight->num_rows - row < kQuantRows ? task.weight->num_rows - row : kQuantRows;
+  for (int32_t t = 0; t < height; ++t) {
+    for (int32_t half = 0; half < count; half += 8) {
+      const int32_t width = count - half < 8 ? count - half : 8;
+      Vector total = _mm256_load_ps(totals + 16 * t + half);
+      if (task.bias != nullptr) total = add(total, load_first(task.bias + row + half, width));
+      float* out = task.out.data + static_cast<int64_t>(first + t) * task.out.stride + row + half;
+      store_first(out, activated(total, task.activation), width);
+    }
+  }
+}
+
+void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_tile, void* scratch) {
+  const Weight& weight = *task.weight;
+  const int64_t record_bytes = weight.type == Type::q8 ? 544 : 288;
+  const int64_t num_groups = weight.num_columns / kQuantGroup;
+  const bool is_many = task.x.num_rows > kBlockRows;  // then a tile is unpacked once; else record by record
+  const int32_t most_rows = block_rows(task.x.num_rows);
+  int8_t* unpacked = static_cast<int8_t*>(scratch);
+  float* unpacked_scales = reinterpret_cast<float*>(unpacked + num_groups * 512);
+  alignas(64) int8_t one_record[512];
+  alignas(64) float one_scales[16];
+  alignas(64) float totals[kBlockRows * 16];
+  for (int32_t tile = first_tile; tile < end_tile; ++tile) {
+    const uint8_t* records = static_cast<const uint8_t*>(weight.data) + tile * num_groups * record_bytes;
+    for (int64_t group = 0; is_many && group < num_groups; ++group) {
+      unpack(weight, records + group * record_bytes, unpacked + group * 512, unpacked_scales + group * 16);
+    }
+    for (int32_t first = 0; first < task.x.num_rows; first += most_rows) {
+      const int32_t height = task.x.num_rows - first < most_rows ? task.x.num_rows - first : most_rows;
+      const int8_t* values = task.packed.values + static_cast<int64_t>(first) * weight.num_columns;
+      const float* scales = task.packed.scales + first * num_groups;
+      std::memset(totals, 0, sizeof totals);
+      for (int64_t group = 0; group < num_groups; ++group) {
+        const int8_t* weights = one_record;
+        const float* row_scales = one_scales;
+        if (is_many) {
+          weights = unpacked + group * 512;
+          row_scales = unpacked_scales + group * 16;
+        } else {
+          const uint8_t* record = records + group * record_bytes;
+          for (int64_t line = 0; line < record_bytes; line += 64) {
+            _mm_prefetch(reinterpret_cast<const char*>(record + 16 * record_bytes + line), _MM_HINT_T0);
+          }
+          unpack(weight, record, one_record, one_scales);
+        }
+        add_record_to_block(weights, row_scales, values + group * 32 * height, scales + group * height, height, totals);
+      }
+      finish_block(task, tile, first, height, totals);
+    }
+  }
 }
 
 }  // namespace
 
 void set_avx2(Loops* loops) {
-  loops->half_row = half_row;
+  *loops = {pack_row, linear_quantized, linear_float, norm_row, activate_row, gated_row, half_row, attend_lanes};
 }
 
 }  // namespace quoth::cpu

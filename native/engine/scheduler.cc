@@ -148,21 +148,22 @@ std::vector<Part> Scheduler::schedule() {
     decoding_priority = std::max(decoding_priority, sequence->priority);
   }
   // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next
-  // token waits for the whole step.
+  // token waits for the whole step. Scorings leave an output to each generation, so that they cannot hold one up.
   const int32_t small_chunk = std::max(16, step_tokens_ / 8);
   int32_t num_small = 0;
+  int32_t num_kept = 0;  // outputs
+  for (const auto& sequence : running_) num_kept += sequence->wants_all ? 0 : 1;
+  num_kept -= num_outputs;
   for (const auto& sequence : running_) {
     if (!sequence->wants_all && sequence->num_rows_wanted() == 1) continue;
     take_cached(*sequence);
     int32_t count = std::min(sequence->num_rows_wanted(), step_tokens_ - num_tokens);
     if (decoding_priority >= sequence->priority) count = std::min(count, small_chunk - num_small);
-    if (sequence->wants_all || count == sequence->num_rows_wanted()) {
-      const int32_t num_left = max_outputs_ - num_outputs;
-      count = sequence->wants_all ? std::min(count, num_left) : num_left > 0 ? count : 0;
-    }
+    if (sequence->wants_all) count = std::min(count, max_outputs_ - num_outputs - num_kept);
     if (count <= 0) continue;
     add_part(sequence, count);
     num_small += count;
+    if (!sequence->wants_all && parts.back().wants_last) --num_kept;
   }
   return parts;
 }

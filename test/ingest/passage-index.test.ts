@@ -6,7 +6,7 @@ import { openPassageIndex } from '../../ingest/passage-index.ts';
 import type { PassageStore } from '../../ingest/store.ts';
 import type { Native, VectorIndex } from '../../native/index.ts';
 import { chunksOf, createProfile, facts, fileSource, openStore } from '../app/store/profile.ts';
-import { addonFile, hasAddon, openAddon } from '../native/open-addon.ts';
+import { addonFile, openAddon } from '../native/open-addon.ts';
 import { embedAllByHash, embedByHash } from './hashing-embedder.ts';
 
 const dimension = 64;
@@ -70,7 +70,7 @@ async function createIndexedProfile(afterwards: (store: Store) => void = () => {
 const generationFiles = (profile: string) =>
   fs.readdirSync(path.join(profile, 'index')).map((name) => path.join(profile, 'index', name));
 
-describe.skipIf(!hasAddon)('passage index', () => {
+describe('passage index', () => {
   test('it is built from the store, written at the close, and read back at the next opening', async () => {
     const profile = await createIndexedProfile();
     expect(generationFiles(profile)).toHaveLength(1);

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openPassageIndex } from '../../ingest/passage-index.ts';
 import { type SearchParts, search } from '../../ingest/search.ts';
 import { chunksOf, createProfile, facts, fileSource, openStore } from '../app/store/profile.ts';
-import { hasAddon, openAddon } from '../native/open-addon.ts';
+import { openAddon } from '../native/open-addon.ts';
 import { embedAllByHash, embedByHash } from './hashing-embedder.ts';
 
 const texts = [
@@ -103,7 +103,7 @@ describe('without an embedder', () => {
   });
 });
 
-describe.skipIf(!hasAddon)('with an embedder', () => {
+describe('with an embedder', () => {
   test('a passage found both ways comes before those found one way', async () => {
     const profile = createProfile();
     const store = openStore(profile);

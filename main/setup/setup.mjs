@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+/**
+ * `npm run setup`: everything that a fresh clone lacks, and only that: packages, addon, bundles, models.
+ * The other scripts import `setUp` and choose what they need of it.
+ */
+import { pathToFileURL } from 'node:url';
+import { installDependencies } from './dependencies.mjs';
+import { nodeBinary, root, run, SetupError, say } from './tools.mjs';
+
+/** The models a fresh machine starts with: an embedder, and a chat model that is reachable wherever npm is. */
+export const defaultModels = ['all-minilm-l6-v2', 'tinyllama-1.1b-chat'];
+
+/**
+ * @param {{ models: boolean, environment?: NodeJS.ProcessEnv }} options
+ *   models: also install the default models. A model that cannot be had is named and the set-up goes on: without one,
+ *   Quoth still searches and answers with quotes.
+ * @returns {Promise<string>} the Node binary that runs Quoth
+ */
+export async function setUp(options) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19))
+    throw new SetupError(`Quoth's set-up needs Node 20.19 or newer, and this is ${process.versions.node}.`);
+  await installDependencies();
+  const node = nodeBinary();
+  const { buildAddon } = await import('./addon.mjs');
+  await buildAddon({ root, log: say });
+  const { build } = await import('./build.mjs');
+  await build();
+  if (options.models) {
+    for (const model of defaultModels) {
+      const environment = { ...process.env, ...options.environment };
+      const status = await run(node, ['main/cli/quoth.mjs', 'models', 'install', model], { env: environment });
+      if (status !== 0) say(`The model ${model} is not installed; later, type: npx quoth models install ${model}`);
+    }
+  }
+  return node;
+}
+
+/** Runs a script's work and ends the process with its status; what a person can mend is one sentence. */
+export async function runScript(work) {
+  try {
+    process.exitCode = (await work()) ?? 0;
+  } catch (thrown) {
+    process.stderr.write(`${thrown instanceof SetupError ? thrown.message : thrown.stack}\n`);
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await runScript(async () => {
+    await setUp({ models: true });
+    say('Quoth is ready: type npm start.');
+  });
+}

@@ -1,0 +1,343 @@
+// Attention over shuffled kv pages and over a step's own rows, against float64; kv pages written as rows are.
+#include "harness.h"
+
+namespace quoth::test {
+namespace {
+
+// Scores, exponentials and sums in f32; relative to the largest value that a lane sees, more where scores are large.
+constexpr double kAttention = 1e-5;
+
+struct Sequence {
+  int32_t num_before;  // tokens in the pages already
+  int32_t num_rows;    // rows of this step
+};
+
+struct AttentionCase {
+  const char* name;
+  Type type;
+  int32_t num_heads, num_kv_heads, head_size, window;
+  std::vector<Sequence> sequences;
+  Shape shape = Shape::normal;
+};
+
+// A step over a pool of kv pages in shuffled order. All that no token was written to is NaN: reading it shows.
+struct Step {
+  Attention attention;
+  Batch batch;
+  KvPages pages;
+  std::vector<int32_t> positions, first_row, page_table;
+  std::unique_ptr<Guarded<uint8_t>> keys, values;
+  std::vector<std::vector<double>> exact_keys, exact_values;  // per sequence [tokens, G, d]
+  std::unique_ptr<Matrix> queries;
+};
+
+Step make_step(const AttentionCase& c, uint64_t seed) {
+  Random random(seed);
+  Step step;
+  step.attention = {c.num_heads, c.num_kv_heads, c.head_size, 1.0f / std::sqrt(static_cast<float>(c.head_size)),
+                    c.window};
+  int32_t longest = 1, num_pages = 3;
+  step.first_row = {0};
+  for (const Sequence& sequence : c.sequences) {
+    const int32_t pages = (sequence.num_before + sequence.num_rows + 63) / 64;
+    longest = std::max(longest, pages);
+    num_pages += pages;
+    step.first_row.push_back(step.first_row.back() + sequence.num_rows);
+    for (int32_t r = 0; r < sequence.num_rows; ++r) step.positions.push_back(sequence.num_before + r);
+  }
+  std::vector<int32_t> order(static_cast<size_t>(num_pages));
+  for (int32_t i = 0; i < num_pages; ++i) order[i] = i;
+  for (int32_t i = num_pages - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  const int64_t width = static_cast<int64_t>(c.num_kv_heads) * c.head_size;
+  const size_t element_bytes = c.type == Type::f32 ? 4 : 2;
+  const size_t pool = static_cast<size_t>(num_pages) * 64 * static_cast<size_t>(width) * element_bytes;
+  step.keys = std::make_unique<Guarded<uint8_t>>(pool);
+  step.values = std::make_unique<Guarded<uint8_t>>(pool);
+  std::memset(step.keys->data(), 0xff, pool);
+  std::memset(step.values->data(), 0xff, pool);
+  step.page_table.assign(c.sequences.size() * longest, -1);
+  size_t next_page = 0;
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    const int32_t num_tokens = c.sequences[b].num_before + c.sequences[b].num_rows;
+    std::vector<double>& exact_keys = step.exact_keys.emplace_back(static_cast<size_t>(num_tokens * width));
+    std::vector<double>& exact_values = step.exact_values.emplace_back(static_cast<size_t>(num_tokens * width));
+    for (int32_t token = 0; token < num_tokens; ++token) {
+      if (token % 64 == 0) step.page_table[b * longest + token / 64] = order[next_page++];
+      const int64_t page = step.page_table[b * longest + token / 64];
+      for (int64_t column = 0; column < width; ++column) {
+        const int64_t head = column / c.head_size;
+        const int64_t at = ((page * c.num_kv_heads + head) * 64 + token % 64) * c.head_size + column % c.head_size;
+        const auto put = [&](Guarded<uint8_t>& to, float value) {
+          if (c.type == Type::f32) {
+            reinterpret_cast<float*>(to.data())[at] = value;
+            return static_cast<double>(value);
+          }
+          const uint16_t half = nearest_half(value);
+          reinterpret_cast<uint16_t*>(to.data())[at] = half;
+          return half_value(half);
+        };
+        exact_keys[token * width + column] = put(*step.keys, random.normal() + (c.shape == Shape::biased ? 2 : 0));
+        exact_values[token * width + column] = put(*step.values, draw(random, c.shape));
+      }
+    }
+  }
+  step.pages = {c.type, step.keys->data(), step.values->data(), c.num_kv_heads, c.head_size};
+  step.batch.num_tokens = step.first_row.back();
+  step.batch.positions = step.positions.data();
+  step.batch.num_sequences = static_cast<int32_t>(c.sequences.size());
+  step.batch.first_row = step.first_row.data();
+  step.batch.page_table = step.page_table.data();
+  step.batch.page_table_stride = longest;
+  step.queries = std::make_unique<Matrix>(step.batch.num_tokens, c.num_heads * c.head_size);
+  step.queries->fill(random, c.shape == Shape::outliers ? Shape::outliers : Shape::normal);
+  return step;
+}
+
+// softmax(q . k * scale) v of one lane, in float64; `largest` is the largest |v| seen.
+std::vector<double> exact_lane(const float* query, const std::vector<double>& keys, const std::vector<double>& values,
+                               int64_t width, int64_t column, int32_t first, int32_t end, const Attention& shape,
+                               double& largest) {
+  std::vector<double> scores, out(static_cast<size_t>(shape.head_size));
+  double maximum = -INFINITY, total = 0;
+  for (int32_t key = first; key < end; ++key) {
+    double score = 0;
+    for (int32_t i = 0; i < shape.head_size; ++i) score += query[i] * keys[key * width + column + i];
+    scores.push_back(score * shape.scale);
+    maximum = std::max(maximum, scores.back());
+  }
+  for (double& score : scores) total += score = std::exp(score - maximum);
+  largest = 0;
+  for (int32_t key = first; key < end; ++key) {
+    for (int32_t i = 0; i < shape.head_size; ++i) {
+      const double value = values[key * width + column + i];
+      out[i] += scores[key - first] / total * value;
+      largest = std::max(largest, std::abs(value));
+    }
+  }
+  return out;
+}
+
+std::string check_attention(const std::string& set, const AttentionCase& c, uint64_t seed) {
+  Step step = make_step(c, seed);
+  const int32_t out_width = c.num_heads * c.head_size;
+  Matrix out(step.batch.num_tokens, out_width);
+  Cpu& device = cpu(set);
+  const Status status =
+      device.ops->attention(device.device, step.queries->rows(), &step.attention, &step.batch, step.pages, out.rows());
+  if (!status.ok()) return status.message;
+  const int64_t width = static_cast<int64_t>(c.num_kv_heads) * c.head_size;
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    for (int32_t t = step.first_row[b]; t < step.first_row[b + 1]; ++t) {
+      const int32_t end = step.positions[t] + 1;
+      const int32_t first = c.window > 0 ? std::max(0, end - c.window) : 0;
+      for (int32_t head = 0; head < c.num_heads; ++head) {
+        const float* query = step.queries->row(t) + head * c.head_size;
+        const int64_t column = head / (c.num_heads / c.num_kv_heads) * c.head_size;
+        double largest = 0, query_size = 0;
+        const std::vector<double> exact = exact_lane(query, step.exact_keys[b], step.exact_values[b], width, column,
+                                                     first, end, step.attention, largest);
+        for (int32_t i = 0; i < c.head_size; ++i)
+          query_size = std::max(query_size, std::abs(static_cast<double>(query[i])));
+        for (int32_t i = 0; i < c.head_size; ++i) {
+          const std::string why = compare("out", t, head * c.head_size + i, out.at(t, head * c.head_size + i), exact[i],
+                                          kAttention * largest * (1 + query_size));
+          if (!why.empty()) return why;
+        }
+      }
+      // The row by itself, as a sequence of one row over the same pages.
+      const int32_t one_row[] = {0, 1};
+      Batch alone = step.batch;
+      alone.num_tokens = 1;
+      alone.num_sequences = 1;
+      alone.positions = step.positions.data() + t;
+      alone.first_row = one_row;
+      alone.page_table = step.page_table.data() + b * step.batch.page_table_stride;
+      Matrix single(1, out_width);
+      Rows query{step.queries->row(t), 1, out_width, out_width};
+      Cpu& one = cpu(set, t % 2 == 0 ? 1 : 3);
+      if (!one.ops->attention(one.device, query, &step.attention, &alone, step.pages, single.rows()).ok())
+        return "failed alone";
+      if (std::memcmp(single.row(0), out.row(t), sizeof(float) * static_cast<size_t>(out_width)) != 0) {
+        return text("row %d has other bits alone", t);
+      }
+    }
+  }
+  const bool intact = out.intact() && step.keys->intact() && step.values->intact() && step.queries->intact();
+  return intact ? "" : "a guard byte was overwritten";
+}
+
+std::string check_full(const std::string& set, int32_t num_heads, int32_t head_size,
+                       const std::vector<int32_t>& lengths, Shape shape) {
+  Random random(static_cast<uint64_t>(head_size) * 7 + 1);
+  std::vector<int32_t> first_row = {0};
+  for (const int32_t length : lengths) first_row.push_back(first_row.back() + length);
+  const int32_t num_tokens = first_row.back();
+  const int32_t width = num_heads * head_size;
+  Matrix qkv(num_tokens, 3 * width), out(num_tokens, width);
+  qkv.fill(random, shape);
+  const auto view = [&](int32_t part) { return Rows{qkv.row(0) + part * width, num_tokens, width, qkv.rows().stride}; };
+  const Attention attention{num_heads, num_heads, head_size, 1 / std::sqrt(static_cast<float>(head_size)), 0};
+  Batch batch;
+  batch.num_tokens = num_tokens;
+  batch.num_sequences = static_cast<int32_t>(lengths.size());
+  batch.first_row = first_row.data();
+  Cpu& device = cpu(set);
+  const Status status =
+      device.ops->attention_full(device.device, view(0), view(1), view(2), &attention, &batch, out.rows());
+  if (!status.ok()) return status.message;
+  for (size_t b = 0; b < lengths.size(); ++b) {
+    std::vector<double> keys, values;
+    for (int32_t t = first_row[b]; t < first_row[b + 1]; ++t) {
+      keys.insert(keys.end(), view(1).data + static_cast<size_t>(t) * view(1).stride,
+                  view(1).data + static_cast<size_t>(t) * view(1).stride + width);
+      values.insert(values.end(), view(2).data + static_cast<size_t>(t) * view(2).stride,
+                    view(2).data + static_cast<size_t>(t) * view(2).stride + width);
+    }
+    for (int32_t t = first_row[b]; t < first_row[b + 1]; ++t) {
+      for (int32_t head = 0; head < num_heads; ++head) {
+        double largest = 0, query_size = 0;
+        const float* query = qkv.row(t) + head * head_size;
+        const std::vector<double> exact =
+            exact_lane(query, keys, values, width, head * head_size, 0, lengths[b], attention, largest);
+        for (int32_t i = 0; i < head_size; ++i)
+          query_size = std::max(query_size, std::abs(static_cast<double>(query[i])));
+        for (int32_t i = 0; i < head_size; ++i) {
+          const std::string why = compare("out", t, head * head_size + i, out.at(t, head * head_size + i), exact[i],
+                                          kAttention * largest * (1 + 3 * query_size));
+          if (!why.empty()) return why;
+        }
+      }
+    }
+    const int32_t own_rows[] = {0, lengths[b]};
+    Batch alone;
+    alone.num_tokens = lengths[b];
+    alone.num_sequences = 1;
+    alone.first_row = own_rows;
+    Matrix single(lengths[b], width);
+    const auto part = [&](int32_t index) {
+      Rows rows = view(index);
+      rows.data += static_cast<size_t>(first_row[b]) * rows.stride;
+      rows.num_rows = lengths[b];
+      return rows;
+    };
+    if (!device.ops->attention_full(device.device, part(0), part(1), part(2), &attention, &alone, single.rows()).ok())
+      return "failed alone";
+    for (int32_t t = 0; t < lengths[b]; ++t) {
+      if (std::memcmp(single.row(t), out.row(first_row[b] + t), sizeof(float) * static_cast<size_t>(width)) != 0) {
+        return text("row %d of sequence %zu has other bits alone", t, b);
+      }
+    }
+  }
+  return out.intact() && qkv.intact() ? "" : "a guard byte was overwritten";
+}
+
+// rope_kv_write against rope, then against where kv_write must have put each key and value, to the bit.
+std::string check_write(const std::string& set, Type type, int32_t num_heads, int32_t num_kv_heads, int32_t head_size) {
+  const AttentionCase c{"", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}}};
+  Step step = make_step(c, 5);
+  Random random(6);
+  const int32_t query_width = num_heads * head_size, key_width = num_kv_heads * head_size;
+  const int32_t num_tokens = step.batch.num_tokens;
+  Matrix qkv(num_tokens, query_width + 2 * key_width), turned(num_tokens, query_width + key_width);
+  qkv.fill(random, Shape::outliers);
+  for (int32_t t = 0; t < num_tokens; ++t)
+    std::memcpy(turned.row(t), qkv.row(t), sizeof(float) * static_cast<size_t>(query_width + key_width));
+  std::vector<float> frequencies(static_cast<size_t>(head_size) / 2);
+  for (size_t i = 0; i < frequencies.size(); ++i)
+    frequencies[i] = std::pow(1e4f, -static_cast<float>(i) / frequencies.size());
+  const Rope rope{frequencies.data(), head_size, false};
+  const std::vector<uint8_t> old_keys(step.keys->data(), step.keys->data() + step.keys->size());
+  Cpu& device = cpu(set);
+  if (!device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).ok())
+    return "failed";
+  if (!device.ops->rope(device.device, turned.rows(), num_heads + num_kv_heads, head_size, &rope, &step.batch).ok())
+    return "rope failed";
+  const size_t element_bytes = type == Type::f32 ? 4 : 2;
+  std::vector<bool> written(step.keys->size(), false);
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    for (int32_t t = step.first_row[b]; t < step.first_row[b + 1]; ++t) {
+      if (std::memcmp(turned.row(t), qkv.row(t), sizeof(float) * static_cast<size_t>(query_width + key_width)) != 0)
+        return text("row %d is not turned as rope turns it", t);
+      const int64_t page = step.page_table[b * step.batch.page_table_stride + step.positions[t] / 64];
+      for (int32_t column = 0; column < key_width; ++column) {
+        const size_t at =
+            static_cast<size_t>(((page * num_kv_heads + column / head_size) * 64 + step.positions[t] % 64) * head_size +
+                                column % head_size) *
+            element_bytes;
+        for (size_t i = 0; i < element_bytes; ++i) written[at + i] = true;
+        for (int32_t part = 0; part < 2; ++part) {
+          const float value = qkv.at(t, query_width + part * key_width + column);
+          const uint8_t* place = (part == 0 ? step.keys : step.values)->data() + at;
+          const uint16_t half = nearest_half(value);
+          if (std::memcmp(place, type == Type::f32 ? static_cast<const void*>(&value) : &half, element_bytes) != 0) {
+            return text("%s of row %d, column %d was not stored", part == 0 ? "key" : "value", t, column);
+          }
+        }
+      }
+    }
+  }
+  for (size_t i = 0; i < written.size(); ++i) {
+    if (!written[i] && step.keys->data()[i] != old_keys[i]) return "a place of another token was overwritten";
+  }
+  step.positions[0] = 64 * step.batch.page_table_stride;
+  if (device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).code !=
+      Code::invalid_input) {
+    return "a position after the page table's end was accepted";
+  }
+  return step.keys->intact() && step.values->intact() && qkv.intact() ? "" : "a guard byte was overwritten";
+}
+
+}  // namespace
+
+void attention_cases() {
+  const std::vector<AttentionCase> cases = {
+      {"one row over itself", Type::f16, 4, 4, 64, 0, {{0, 1}}},
+      {"decode at the edges of a page",
+       Type::f16,
+       8,
+       2,
+       64,
+       0,
+       {{62, 1}, {63, 1}, {64, 1}, {65, 1}, {127, 1}, {128, 1}}},
+      {"prefill of 130 rows", Type::f16, 4, 2, 64, 0, {{0, 130}}},
+      {"prefill after 70 cached tokens", Type::f16, 4, 1, 32, 0, {{70, 77}}},
+      {"decode and prefill in one step", Type::f16, 8, 2, 64, 0, {{300, 1}, {0, 40}, {63, 5}, {199, 1}, {64, 64}}},
+      {"f32 pages", Type::f32, 8, 2, 64, 0, {{100, 1}, {0, 67}}},
+      {"heads of 128", Type::f16, 8, 8, 128, 0, {{90, 3}, {0, 5}}},
+      {"heads of 256", Type::f16, 2, 1, 256, 0, {{90, 3}}},
+      {"heads of 8", Type::f16, 8, 4, 8, 0, {{60, 10}, {5, 1}}},
+      {"heads of 80", Type::f16, 4, 2, 80, 0, {{60, 10}}},
+      {"heads of 5", Type::f32, 3, 3, 5, 0, {{60, 10}}},
+      {"one kv head for 71", Type::f16, 71, 1, 64, 0, {{75, 2}}},
+      {"a window of 10", Type::f16, 4, 2, 64, 10, {{0, 30}, {130, 1}, {60, 9}}},
+      {"a window of 64", Type::f16, 4, 2, 64, 64, {{0, 130}, {63, 2}, {127, 1}}},
+      {"a window of 100", Type::f16, 6, 2, 32, 100, {{250, 20}, {30, 1}}},
+      {"a window of 1", Type::f16, 2, 2, 16, 1, {{64, 3}}},
+      {"outlier queries and values", Type::f32, 4, 2, 64, 0, {{100, 20}}, Shape::outliers},
+      {"biased keys and values", Type::f16, 4, 2, 64, 0, {{100, 20}}, Shape::biased},
+  };
+  for (const std::string& set : instruction_sets()) {
+    const char* s = set.c_str();
+    for (const AttentionCase& c : cases) {
+      run_case(text("attention, %s [%s H=%d G=%d d=%d], %s", c.name, name_of(c.type), c.num_heads, c.num_kv_heads,
+                    c.head_size, s),
+               [&] { return check_attention(set, c, 40 + static_cast<uint64_t>(c.head_size)); });
+    }
+    run_case(text("attention_full [H=12 d=32], sequences of 1, 17, 64, 65 and 130 rows, %s", s), [&] {
+      return check_full(set, 12, 32, {1, 17, 64, 65, 130}, Shape::normal);
+    });
+    run_case(text("attention_full [H=3 d=5] of biased rows, %s", s), [&] {
+      return check_full(set, 3, 5, {20, 3}, Shape::biased);
+    });
+    run_case(text("attention_full [H=2 d=64] of outlier rows, %s", s),
+             [&] { return check_full(set, 2, 64, {40}, Shape::outliers); });
+    for (const Type type : {Type::f16, Type::f32}) {
+      run_case(text("rope_kv_write %s [H=4 G=2 d=64], %s", name_of(type), s),
+               [&] { return check_write(set, type, 4, 2, 64); });
+      run_case(text("rope_kv_write %s [H=3 G=3 d=10], %s", name_of(type), s),
+               [&] { return check_write(set, type, 3, 3, 10); });
+    }
+  }
+}
+
+}  // namespace quoth::test

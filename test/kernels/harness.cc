@@ -1,0 +1,160 @@
+#include "harness.h"
+
+#include <cstdarg>
+#include <map>
+
+namespace quoth::test {
+
+std::string text(const char* format, ...) {
+  char buffer[512];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(buffer, sizeof buffer, format, arguments);
+  va_end(arguments);
+  return buffer;
+}
+
+double half_value(uint16_t bits) {
+  const double sign = bits & 0x8000 ? -1 : 1;
+  const int exponent = bits >> 10 & 31;
+  const double fraction = bits & 1023;
+  if (exponent == 31) return fraction != 0 ? NAN : sign * INFINITY;
+  return sign * (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25));
+}
+
+uint16_t nearest_half(double value) {
+  const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  const double magnitude = std::abs(value);
+  if (std::isnan(value)) return 0x7e00;
+  if (magnitude >= 65520) return sign | 0x7c00;
+  int exponent = 0;
+  std::frexp(magnitude, &exponent);                             // magnitude = m * 2^exponent, 0.5 <= m < 1
+  const int place = exponent - 11 < -24 ? -24 : exponent - 11;  // of the last bit
+  const double units = std::nearbyint(std::ldexp(magnitude, -place));
+  // Half values that share an exponent follow each other as their bits do, and so do the exponents.
+  return static_cast<uint16_t>(sign | (((place + 24) << 10) + static_cast<int>(units)));
+}
+
+TestWeight make_weight(Type type, int32_t num_rows, int32_t num_columns, Random& random) {
+  TestWeight made;
+  made.weight = {type, num_rows, num_columns, nullptr, nullptr};
+  const size_t count = static_cast<size_t>(num_rows) * num_columns;
+  made.values.resize(count);
+  if (type == Type::f32 || type == Type::f16) {
+    made.data = std::make_unique<Guarded<uint8_t>>(count * (type == Type::f32 ? 4 : 2));
+    for (size_t i = 0; i < count; ++i) {
+      const float value = random.normal() * (random.below(200) == 0 ? 20.0f : 0.5f);
+      if (type == Type::f32) {
+        reinterpret_cast<float*>(made.data->data())[i] = value;
+        made.values[i] = value;
+      } else {
+        const uint16_t half = nearest_half(value);
+        reinterpret_cast<uint16_t*>(made.data->data())[i] = half;
+        made.values[i] = half_value(half);
+      }
+    }
+  } else {
+    const size_t weight_bytes = type == Type::q8 ? 512 : 256;
+    const size_t num_groups = static_cast<size_t>(num_columns) / 32;
+    const size_t num_tiles = (static_cast<size_t>(num_rows) + 15) / 16;
+    made.data = std::make_unique<Guarded<uint8_t>>(num_tiles * num_groups * (weight_bytes + 32));
+    // One codebook like IQ4_NL's, one with the two ends of int8.
+    made.codebook = random.below(2) == 0
+                        ? std::vector<int8_t>{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+                        : std::vector<int8_t>{-128, -43, -25, -8, 8, 25, 43, 127, 0, 1, -1, 5, 99, -99, 64, -64};
+    for (size_t tile = 0; tile < num_tiles; ++tile) {
+      for (size_t group = 0; group < num_groups; ++group) {
+        uint8_t* record = made.data->data() + (tile * num_groups + group) * (weight_bytes + 32);
+        for (size_t i = 0; i < weight_bytes; ++i) record[i] = static_cast<uint8_t>(random.next() >> 40);
+        for (size_t r = 0; r < 16; ++r) {
+          const bool padding = tile * 16 + r >= static_cast<size_t>(num_rows);
+          const uint16_t scale = padding ? 0 : nearest_half(random.normal() * 0.02);
+          std::memcpy(record + weight_bytes + 2 * r, &scale, 2);
+          for (size_t k = 0; k < 32 && !padding; ++k) {
+            double value = 0;
+            if (type == Type::q8) {
+              value = static_cast<int>(record[k / 4 * 64 + 4 * r + k % 4]) - 128;
+            } else {
+              const uint8_t byte = record[k / 8 * 64 + 4 * r + k % 4];
+              value = made.codebook[k % 8 < 4 ? byte & 15 : byte >> 4];
+            }
+            made.values[(tile * 16 + r) * num_columns + group * 32 + k] = value * half_value(scale);
+          }
+        }
+      }
+    }
+    made.weight.codebook = type == Type::q4 ? made.codebook.data() : nullptr;
+  }
+  made.weight.data = made.data->data();
+  return made;
+}
+
+double exact_activation(double x, Activation activation) {
+  switch (activation) {
+    case Activation::none:
+      return x;
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::gelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Activation::gelu_tanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case Activation::relu:
+      return x < 0 ? 0 : x;
+  }
+  return x;
+}
+
+Cpu::Cpu(int32_t num_threads, const char* instructions) {
+  const Status opened = open_cpu_device(num_threads, instructions, &device, &ops, &info);
+  if (!opened.ok() || !ops->reserve(device, 64, 2048).ok()) std::printf("not ok opening the CPU: %s\n", opened.message);
+}
+
+const std::vector<std::string>& instruction_sets() {
+  static const std::vector<std::string> sets = [] {
+    std::vector<std::string> found;
+    for (const char* name : {"plain", "avx2", "avx512-vnni"}) {
+      Device* device = nullptr;
+      const Ops* ops = nullptr;
+      DeviceInfo info{};
+      if (!open_cpu_device(1, name, &device, &ops, &info).ok()) continue;
+      found.push_back(name);
+      close_cpu_device(device);
+    }
+    return found;
+  }();
+  return sets;
+}
+
+Cpu& cpu(const std::string& instructions, int32_t num_threads) {
+  static std::map<std::string, std::unique_ptr<Cpu>> opened;
+  std::unique_ptr<Cpu>& place = opened[instructions + std::to_string(num_threads)];
+  if (place == nullptr) place = std::make_unique<Cpu>(num_threads, instructions.c_str());
+  return *place;
+}
+
+static int num_passed = 0;
+static int num_failed = 0;
+
+void run_case(const std::string& name, const std::function<std::string()>& body) {
+  const std::string why = body();
+  ++(why.empty() ? num_passed : num_failed);
+  std::printf(why.empty() ? "ok %s%s\n" : "not ok %s: %s\n", name.c_str(), why.c_str());
+  std::fflush(stdout);
+}
+
+int report() {
+  std::printf("# %d passed, %d failed\n", num_passed, num_failed);
+  return num_failed == 0 && num_passed > 0 ? 0 : 1;
+}
+
+}  // namespace quoth::test
+
+int main() {
+  using namespace quoth::test;
+  device_cases();
+  row_cases();
+  linear_cases();
+  attention_cases();
+  return report();
+}

@@ -1,0 +1,210 @@
+// linear: every weight type, odd shapes, bias and activation, against float64; and the same bits for a row wherever it
+// is.
+#include "harness.h"
+
+namespace quoth::test {
+namespace {
+
+// f32 and f16: a sum in f32 of K products errs by a few units of 2^-24 times the sum of their magnitudes.
+constexpr double kFloatSum = 4e-6;
+// q8 and q4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
+constexpr double kGroupSum = 1e-6;
+// exp, erf and tanh of the vector loops, relative to max(1, |value|).
+constexpr double kActivation = 3e-6;
+
+// x as the kernels round it: int8 by groups of 32.
+std::vector<double> rounded_row(const float* x, int32_t num_columns) {
+  std::vector<double> rounded(static_cast<size_t>(num_columns));
+  for (int32_t first = 0; first < num_columns; first += 32) {
+    float largest = 0;
+    for (int32_t k = 0; k < 32; ++k) largest = std::max(largest, std::abs(x[first + k]));
+    const float inverse = largest > 0 ? 127.0f / largest : 0;
+    for (int32_t k = 0; k < 32; ++k) {
+      rounded[first + k] = std::nearbyint(x[first + k] * inverse) * static_cast<double>(largest / 127.0f);
+    }
+  }
+  return rounded;
+}
+
+struct LinearCase {
+  Type type;
+  int32_t num_tokens, num_rows, num_columns;
+  Shape shape = Shape::normal;
+  Activation activation = Activation::none;
+  bool has_bias = false;
+};
+
+std::string check_against_float64(const std::string& set, const LinearCase& c, uint64_t seed) {
+  Random random(seed);
+  const TestWeight w = make_weight(c.type, c.num_rows, c.num_columns, random);
+  Matrix x(c.num_tokens, c.num_columns), out(c.num_tokens, c.num_rows);
+  x.fill(random, c.shape);
+  Guarded<float> bias(static_cast<size_t>(c.num_rows));
+  for (size_t n = 0; n < bias.size(); ++n) bias[n] = random.normal();
+  Cpu& device = cpu(set);
+  const Status status = device.ops->linear(device.device, x.rows(), &w.weight, c.has_bias ? bias.data() : nullptr,
+                                           c.activation, out.rows());
+  if (!status.ok()) return status.message;
+  const bool quantized = c.type == Type::q8 || c.type == Type::q4;
+  for (int32_t t = 0; t < c.num_tokens; ++t) {
+    const std::vector<double> rounded =
+        quantized ? rounded_row(x.row(t), c.num_columns) : std::vector<double>(x.row(t), x.row(t) + c.num_columns);
+    for (int32_t n = 0; n < c.num_rows; ++n) {
+      const double added = c.has_bias ? static_cast<double>(bias[n]) : 0.0;
+      double sum = added, magnitude = std::abs(sum), unrounded = sum, rounding = 0;
+      for (int32_t k = 0; k < c.num_columns; ++k) {
+        sum += w.at(n, k) * rounded[k];
+        unrounded += w.at(n, k) * x.at(t, k);
+        magnitude += std::abs(w.at(n, k) * rounded[k]);
+        // Rounding moves a value by at most half a step, that is its group's largest / 254.
+        double largest = 0;
+        if (k % 32 == 0 && quantized) {
+          double weights = 0;
+          for (int32_t i = k; i < k + 32; ++i) {
+            largest = std::max(largest, std::abs(static_cast<double>(x.at(t, i))));
+            weights += std::abs(w.at(n, i));
+          }
+          rounding += largest / 254 * weights;
+        }
+      }
+      const double expected = exact_activation(sum, c.activation);
+      const double tolerance = (quantized ? kGroupSum : kFloatSum) * magnitude * 1.2 +
+                               (c.activation == Activation::none ? 0 : kActivation * std::max(1.0, std::abs(sum))) +
+                               1e-12;
+      std::string why = compare("out", t, n, out.at(t, n), expected, tolerance);
+      if (why.empty() && c.activation == Activation::none) {
+        why = compare("out (x not rounded)", t, n, out.at(t, n), unrounded, tolerance + rounding * 1.001);
+      }
+      if (!why.empty()) return why;
+    }
+  }
+  if (!out.intact() || !x.intact() || !w.data->intact() || !bias.intact()) return "a guard byte was overwritten";
+  return {};
+}
+
+std::string check_same_bits(const std::string& set, Type type, int32_t num_rows, int32_t num_columns, uint64_t seed) {
+  constexpr int32_t kTokens = 40;
+  Random random(seed);
+  const TestWeight w = make_weight(type, num_rows, num_columns, random);
+  Matrix x(kTokens, num_columns), all(kTokens, num_rows);
+  x.fill(random, Shape::outliers);
+  Cpu& device = cpu(set);
+  const auto run = [&](Cpu& where, int32_t first, int32_t count, Matrix& out) {
+    Rows some = x.rows();
+    some.data = x.row(first);
+    some.num_rows = count;
+    return where.ops->linear(where.device, some, &w.weight, nullptr, Activation::silu, out.rows());
+  };
+  if (!run(device, 0, kTokens, all).ok()) return "linear failed";
+  const size_t row_bytes = sizeof(float) * static_cast<size_t>(num_rows);
+  for (const int32_t count : {1, 2, 3, 4, 5, 8, 11, 12, 13, 17, 24, 31}) {
+    for (int32_t first = 0; first + count <= kTokens; first += count == 1 ? 1 : 7) {
+      Matrix out(count, num_rows);
+      if (!run(count % 2 == 0 ? device : cpu(set, 1), first, count, out).ok()) return "linear failed";
+      for (int32_t t = 0; t < count; ++t) {
+        if (std::memcmp(out.row(t), all.row(first + t), row_bytes) != 0) {
+          return text("row %d differs among %d rows from among 40", first + t, count);
+        }
+      }
+    }
+  }
+  return {};
+}
+
+// The group sums of q8 and q4 are exact and their additions are one fused step each, on every instruction set.
+std::string check_same_bits_as_plain(const std::string& set, Type type) {
+  Random random(77);
+  const TestWeight w = make_weight(type, 40, 256, random);
+  Matrix x(15, 256), out(15, 40), plain(15, 40);
+  x.fill(random, Shape::biased);
+  Cpu& device = cpu(set);
+  Cpu& loops = cpu("plain");
+  if (!device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, out.rows()).ok() ||
+      !loops.ops->linear(loops.device, x.rows(), &w.weight, nullptr, Activation::none, plain.rows()).ok()) {
+    return "linear failed";
+  }
+  for (int32_t t = 0; t < 15; ++t) {
+    if (std::memcmp(out.row(t), plain.row(t), sizeof(float) * 40) != 0) return text("row %d differs", t);
+  }
+  return {};
+}
+
+std::string check_not_a_number(const std::string& set, Type type, float bad) {
+  Random random(5);
+  const TestWeight w = make_weight(type, 20, 64, random);
+  Matrix x(14, 64), out(14, 20), clean(14, 20);
+  x.fill(random, Shape::normal);
+  Cpu& device = cpu(set);
+  if (!device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, clean.rows()).ok())
+    return "failed";
+  x.at(3, 40) = bad;
+  if (!device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, out.rows()).ok())
+    return "failed";
+  for (int32_t t = 0; t < 14; ++t) {
+    for (int32_t n = 0; n < 20; ++n) {
+      if (t == 3 && w.at(n, 40) != 0 && std::isfinite(out.at(t, n))) return text("out[3, %d] hides it", n);
+      if (t != 3 && out.at(t, n) != clean.at(t, n)) return text("row %d changed too", t);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void linear_cases() {
+  for (const std::string& set : instruction_sets()) {
+    const char* s = set.c_str();
+    uint64_t seed = 100;
+    const auto add = [&](const LinearCase& c) {
+      ++seed;
+      run_case(text("linear %s [T=%d N=%d K=%d] of %s x, %s%s, %s", name_of(c.type), c.num_tokens, c.num_rows,
+                    c.num_columns, name_of(c.shape), name_of(c.activation), c.has_bias ? " and bias" : "", s),
+               [&] { return check_against_float64(set, c, seed); });
+    };
+    for (const Type type : {Type::q8, Type::q4}) {
+      for (const int32_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 25, 48}) add({type, tokens, 40, 96});
+      for (const int32_t rows : {1, 15, 16, 17, 32, 33, 100, 256}) {
+        add({type, 1, rows, 160, Shape::biased, Activation::none, true});
+        add({type, 14, rows, 64, Shape::outliers, Activation::none, true});
+      }
+      for (const int32_t columns : {32, 64, 512, 2048}) {
+        for (const Shape shape : {Shape::normal, Shape::biased, Shape::outliers, Shape::zeros}) {
+          add({type, 1, 24, columns, shape});
+          add({type, 13, 24, columns, shape});
+        }
+      }
+      add({type, 20, 200, 1056, Shape::outliers});
+    }
+    for (const Type type : {Type::f32, Type::f16}) {
+      for (const int32_t tokens : {1, 2, 3, 5, 6, 7, 12, 13, 29}) add({type, tokens, 18, 100, Shape::outliers});
+      for (const int32_t rows : {1, 2, 3, 4, 5, 17, 64, 131})
+        add({type, 7, rows, 48, Shape::biased, Activation::none, true});
+      for (const int32_t columns : {1, 7, 8, 9, 15, 16, 17, 31, 33, 384, 1536}) {
+        add({type, 1, 9, columns});
+        add({type, 9, 9, columns});
+      }
+    }
+    for (const Activation activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
+      for (const Type type : {Type::f32, Type::f16, Type::q8, Type::q4}) {
+        add({type, 5, 37, 64, Shape::normal, activation, true});
+      }
+    }
+    for (const Type type : {Type::f32, Type::f16, Type::q8, Type::q4}) {
+      run_case(
+          text("linear %s gives a row the same bits alone and among others, on 1 and 3 threads, %s", name_of(type), s),
+          [&] { return check_same_bits(set, type, 100, 224, 9); });
+      run_case(text("linear %s of K=1024 gives a row the same bits alone and among others, %s", name_of(type), s),
+               [&] { return check_same_bits(set, type, 36, 1024, 10); });
+      run_case(text("linear %s lets a NaN of x be seen in its row and in no other, %s", name_of(type), s),
+               [&] { return check_not_a_number(set, type, NAN); });
+      run_case(text("linear %s lets an infinity of x be seen in its row and in no other, %s", name_of(type), s),
+               [&] { return check_not_a_number(set, type, -INFINITY); });
+    }
+    for (const Type type : {Type::q8, Type::q4}) {
+      run_case(text("linear %s gives the bits of the plain loops, %s", name_of(type), s),
+               [&] { return check_same_bits_as_plain(set, type); });
+    }
+  }
+}
+
+}  // namespace quoth::test
