@@ -5,16 +5,8 @@ import { buildPlan, openCheckpoint } from '../../engines/build/build.ts';
 import { readLlama2cTokenizer } from '../../engines/build/llama2c-checkpoint.ts';
 import { readPlanTokenizer, verifyPlan } from '../../engines/plan/format.ts';
 import { loadTokenizer } from '../../engines/tokenizer/tokenizer.ts';
-import {
-  bytesOf,
-  hasAddon,
-  hasShared,
-  openNative,
-  randomNumbers,
-  sharedData,
-  withFolder,
-  writeTo,
-} from './checkpoints.ts';
+import { openNative } from '../native/native.ts';
+import { bytesOf, hasShared, randomNumbers, sharedData, withFolder, writeTo } from './checkpoints.ts';
 
 const sizes = { hidden: 32, inner: 48, layers: 1, heads: 4, kvHeads: 2, vocabulary: 262, context: 16 };
 
@@ -149,17 +141,17 @@ describe('A checkpoint is refused with one sentence', () => {
 
 const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 0 };
 
-describe.skipIf(!hasAddon || !hasShared)('stories260K, built and run', () => {
+describe.skipIf(!hasShared)('stories260K, built and run', () => {
   const weights = join(sharedData, 'weights');
-  const build = (out: string, fuse: boolean) =>
-    buildPlan({ checkpoint: join(weights, 'stories260K.bin'), out, builder: openNative().builder, fuse });
+  const build = async (out: string, fuse: boolean) =>
+    buildPlan({ checkpoint: join(weights, 'stories260K.bin'), out, builder: (await openNative()).builder, fuse });
 
   test('tells its story word by word as it was published', () =>
     withFolder(async (folder) => {
       const out = join(folder, 'stories.plan');
       const header = await build(out, true);
       const tokenizer = loadTokenizer(await readPlanTokenizer(out, header));
-      const engine = await openNative().loadEngine({ plan: out, kvTokens: 256 });
+      const engine = await (await openNative()).loadEngine({ plan: out, kvTokens: 256 });
       const decoder = tokenizer.streamDecoder();
       let text = '';
       const request = { ids: tokenizer.encode(''), maxTokens: 200, stopIds: [], sampling: greedy, priority: 0 };
@@ -175,7 +167,7 @@ describe.skipIf(!hasAddon || !hasShared)('stories260K, built and run', () => {
         const out = join(folder, `${fuse}.plan`);
         const header = await build(out, fuse);
         const tokenizer = loadTokenizer(await readPlanTokenizer(out, header));
-        const engine = await openNative().loadEngine({ plan: out, kvTokens: 256 });
+        const engine = await (await openNative()).loadEngine({ plan: out, kvTokens: 256 });
         scores.push(await engine.score(tokenizer.encode('Once upon a time, there was a big dog named Tom.')));
         await engine.close();
       }

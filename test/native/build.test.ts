@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { planTensorBytes } from '../../engines/plan/format.ts';
 import type { Builder, PackRequest } from '../../native/index.ts';
-import { hasAddon, openNative } from '../engines/checkpoints.ts';
+import { openNative } from './native.ts';
 
 /** Type, values and bytes of a block, where its f16 numbers stand, and the hash of what ggml 0.5 makes of `blocksOf`. */
 const types: [string, number, number, number[], string][] = [
@@ -70,11 +70,11 @@ const q4Levels = levels(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
 const iq2Levels = levels(-43, -25, -8, 8, 25, 43);
 const iq4Levels = levels(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 
-describe.skipIf(!hasAddon)('The builder', () => {
-  const builder = (): Builder => openNative().builder;
+describe('The builder', () => {
+  const builder = async (): Promise<Builder> => (await openNative()).builder;
 
   test.each(types)('reads %s as ggml does, bit by bit', async (type, values, blockBytes, halves, hash) => {
-    const numbers = await builder().toFloat32(blocksOf(blockBytes, halves), type, 4, 16 * values);
+    const numbers = await (await builder()).toFloat32(blocksOf(blockBytes, halves), type, 4, 16 * values);
     expect(createHash('sha256').update(new Uint8Array(numbers.buffer)).digest('hex').slice(0, 32)).toBe(hash);
   });
 
@@ -87,7 +87,7 @@ describe.skipIf(!hasAddon)('The builder', () => {
         blocks[block * 66 + 2 + 8 * Math.floor(point / 4) + (point % 4)] = 32 * block + point;
       }
     }
-    const numbers = await builder().toFloat32(blocks, 'iq2_xxs', 8, 256);
+    const numbers = await (await builder()).toFloat32(blocks, 'iq2_xxs', 8, 256);
     expect(createHash('sha256').update(Uint8Array.from(numbers)).digest('hex')).toBe(
       '05826b5d3e472a3a78f196be62ac78acf81df0f909626e12ab9fa2a5d490dd54',
     );
@@ -111,8 +111,8 @@ describe.skipIf(!hasAddon)('The builder', () => {
         bytes[at + 6]! &= 0xf0;
       }
     }
-    const expected = await builder().toFloat32(bytes, from, 16, 128);
-    const packed = await builder().pack({ bytes, from, to, numRows: 16, numColumns: 128, codebook });
+    const expected = await (await builder()).toFloat32(bytes, from, 16, 128);
+    const packed = await (await builder()).pack({ bytes, from, to, numRows: 16, numColumns: 128, codebook });
     // Adding zero makes one of the two zeros.
     expect(unpack(packed, to, 16, 128, codebook).map((value) => value + 0)).toEqual(expected.map((value) => value + 0));
   });
@@ -122,8 +122,8 @@ describe.skipIf(!hasAddon)('The builder', () => {
     ['iq4_xs', 136, iq4Levels],
   ] as const)('keeps all of %s but the last bits of its scales', async (from, blockBytes, codebook) => {
     const bytes = blocksOf(blockBytes, [0]);
-    const expected = await builder().toFloat32(bytes, from, 16, 1024);
-    const packed = await builder().pack({ bytes, from, to: 'q4', numRows: 16, numColumns: 1024, codebook });
+    const expected = await (await builder()).toFloat32(bytes, from, 16, 1024);
+    const packed = await (await builder()).pack({ bytes, from, to: 'q4', numRows: 16, numColumns: 1024, codebook });
     const found = unpack(packed, 'q4', 16, 1024, codebook);
     for (let i = 0; i < found.length; i++) {
       // Half a unit of f16: 2^-11 of the scale, or 2^-25 where the scale is below f16's normal numbers.
@@ -135,7 +135,7 @@ describe.skipIf(!hasAddon)('The builder', () => {
   test('rounds other weights to the nearest of 255 levels, and pads rows with zeros', async () => {
     const values = Float32Array.from({ length: 19 * 64 }, (_, i) => Math.sin(i * i) * (1 + (i % 7)));
     const bytes = new Uint8Array(values.buffer);
-    const packed = await builder().pack({ bytes, from: 'f32', to: 'q8', numRows: 19, numColumns: 64 });
+    const packed = await (await builder()).pack({ bytes, from: 'f32', to: 'q8', numRows: 19, numColumns: 64 });
     expect(packed.length).toBe(planTensorBytes('q8', 19, 64));
     const found = unpack(packed, 'q8', 19, 64, q4Levels);
     for (let group = 0; group < values.length; group += 32) {
@@ -155,7 +155,7 @@ describe.skipIf(!hasAddon)('The builder', () => {
       numRows: 16,
       numColumns: 256,
     } as const;
-    const found = unpack(await builder().pack({ ...request, codebook: iq4Levels }), 'q4', 16, 256, iq4Levels);
+    const found = unpack(await (await builder()).pack({ ...request, codebook: iq4Levels }), 'q4', 16, 256, iq4Levels);
     let [error, energy] = [0, 0];
     for (let i = 0; i < values.length; i++) {
       error += (found[i]! - values[i]!) ** 2;
@@ -168,9 +168,9 @@ describe.skipIf(!hasAddon)('The builder', () => {
     const values = Float32Array.of(1, 2, 3, 4, 5, 6);
     const request = { bytes: new Uint8Array(values.buffer), from: 'f32', numRows: 3, numColumns: 2 } as const;
     const rowOrder = Int32Array.of(2, 0, 1);
-    const f32 = await builder().pack({ ...request, to: 'f32', rowOrder });
+    const f32 = await (await builder()).pack({ ...request, to: 'f32', rowOrder });
     expect([...new Float32Array(f32.buffer)]).toEqual([5, 6, 1, 2, 3, 4]);
-    const f16 = await builder().pack({ ...request, to: 'f16', rowOrder });
+    const f16 = await (await builder()).pack({ ...request, to: 'f16', rowOrder });
     expect(Array.from({ length: 6 }, (_, i) => halfAt(f16, 2 * i))).toEqual([5, 6, 1, 2, 3, 4]);
   });
 
@@ -198,6 +198,6 @@ describe.skipIf(!hasAddon)('The builder', () => {
     ['an endless weight', { bytes: new Uint8Array(new Float32Array(64).fill(Infinity).buffer) }, 'invalid-input'],
   ];
   test.each(bad)('refuses %s with a code', async (_, change, code) => {
-    await expect(builder().pack({ ...good, ...change })).rejects.toMatchObject({ code });
+    await expect((await builder()).pack({ ...good, ...change })).rejects.toMatchObject({ code });
   });
 });
