@@ -1,13 +1,14 @@
 /** The pipeline: a source → its passages in the store and the index, one state after the other. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Embedder, estimateTokens, textToEmbed } from './embedder.ts';
 import { decideKind, documentKindOf, mostBytesOfKind } from './readers/kind.ts';
 import { reasonOfOpen } from './readers/read-document.ts';
 import { sentenceFor, stateFor } from './reasons.ts';
-import type { Chunk, DocumentKind, FailureReason, ReadFile, ReadResult, Source } from './source.ts';
-import { splitSections } from './split.ts';
+import type { Chunk, DocumentKind, FailureReason, ReadFile, ReadResult, Section, Source } from './source.ts';
+import { batchesOfChunks, type SplitOptions } from './split.ts';
 import type { PassageStore } from './store.ts';
 import { readVideo } from './youtube.ts';
 
@@ -49,6 +50,7 @@ export type IngestProgress =
     };
 
 const chunksOfBatch = 64;
+const turnMs = 15;
 
 /**
  * Takes one source in. Bad sources end in a state with a reason; only a leaving caller (`signal`) and a failing store
@@ -80,7 +82,8 @@ export async function* ingestDocument(
   const { embedder } = outside;
   // MiniLM takes 256 tokens; chunks of longer-sighted models stay as small, since a passage is also what a person reads.
   const mostTokens = Math.min(220, (embedder?.maxTokens ?? 256) - 36);
-  const chunks = splitSections(result.sections, { countTokens: embedder?.countTokens ?? estimateTokens, mostTokens });
+  const countTokens = embedder?.countTokens ?? estimateTokens;
+  const chunks = await splitInTurns(result.sections, { countTokens, mostTokens }, signal);
   if (chunks.length === 0) return yield endOf(result.kind, 'no-text', 'Nothing was left after splitting.');
 
   yield { state: 'embedding', progress: 0 };
@@ -104,6 +107,24 @@ export async function* ingestDocument(
   );
   await updateIndex(addedIds, removedIds, vectors, outside);
   yield { state: 'ready', numPassages: chunks.length, hasVectors: vectors !== null, contentHash };
+}
+
+/** Splitting a book takes seconds of this thread: every few milliseconds others get their turn. */
+async function splitInTurns(
+  sections: readonly Section[],
+  options: SplitOptions,
+  signal: AbortSignal,
+): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  let turnEndsMs = performance.now() + turnMs;
+  for (const batch of batchesOfChunks(sections, options)) {
+    for (const chunk of batch) chunks.push(chunk);
+    if (performance.now() < turnEndsMs) continue;
+    await nextTurn();
+    signal.throwIfAborted();
+    turnEndsMs = performance.now() + turnMs;
+  }
+  return chunks;
 }
 
 function readSource(
@@ -170,19 +191,26 @@ async function hashFile(source: Extract<Source, { type: 'file' }>, signal: Abort
       if (decision.type === 'refused') return { ...decision, type: 'failed' };
       if (facts.size > mostBytesOfKind[decision.kind])
         return failed('too-large', `It is ${Math.round(facts.size / 1e6)} MB.`);
-      const hash = createHash('sha256');
-      // Without the signal: a stream that holds one throws it into the void when it aborts after the last byte.
-      for await (const chunk of file.createReadStream({ autoClose: false, start: 0 })) {
-        signal.throwIfAborted();
-        hash.update(chunk);
-      }
-      return { type: 'hashed', contentHash: hash.digest('hex') };
+      return { type: 'hashed', contentHash: await hashOf(file, signal) };
     } finally {
       await file.close();
     }
   } catch (error) {
     signal.throwIfAborted();
     return failed(reasonOfOpen(error), error instanceof Error && 'code' in error ? String(error.code) : String(error));
+  }
+}
+
+/** Read piece by piece and not as a stream: a stream that is aborted before it is iterated throws where nobody catches. */
+async function hashOf(file: FileHandle, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(1024 * 1024);
+  for (let at = 0; ; ) {
+    signal.throwIfAborted();
+    const { bytesRead } = await file.read(piece, 0, piece.length, at);
+    if (bytesRead === 0) return hash.digest('hex');
+    hash.update(piece.subarray(0, bytesRead));
+    at += bytesRead;
   }
 }
 

@@ -56,9 +56,13 @@ function addSpan(text: string, start: number, end: number, spans: Span[]): void 
 /** The best place to cut in the second half of [from, most): a line's end, then a space, else never inside a character. */
 export function cutBefore(text: string, from: number, most: number): number {
   const half = from + Math.ceil((most - from) / 2);
-  const line = text.lastIndexOf('\n', most - 1);
-  if (line >= half) return line + 1;
-  for (let at = most; at > half; at--) if (/\s/.test(text[at - 1]!)) return at;
+  let space = 0;
+  // Never beyond the half: to look for a line's end in all of a text without any would take forever.
+  for (let at = most; at > half; at--) {
+    if (text[at - 1] === '\n') return at;
+    if (space === 0 && /\s/.test(text[at - 1]!)) space = at;
+  }
+  if (space > 0) return space;
   const isInsidePair = /[\ud800-\udbff]/.test(text[most - 1] ?? '') && most - 1 > from;
   return isInsidePair ? most - 1 : most;
 }

@@ -15,19 +15,25 @@ export type SplitOptions = {
 const defaultMostTokens = 220;
 /** A run under a heading that is shorter than this is joined with the next: five words alone say nothing. */
 const fewTokens = 80;
+/** A run of paragraphs is cut after so many chunks at the latest: a book without headings is not one run. */
+const longestRun = 10;
 /** How much of a chunk may be the repeated last sentence of the one before. */
 const overlapShare = 0.25;
-/** A heading says where a chunk stands; a whole sentence as a heading would crowd out the text. */
-const mostHeadingTokens = 40;
 
 /** A sentence, or a part of one that is longer than a chunk. */
 type Unit = Span & { section: number; numTokens: number };
 
 /** Chunks with ordinals 0, 1, 2 … in the order of the sections. */
 export function splitSections(sections: readonly Section[], options: SplitOptions): Chunk[] {
+  return [...batchesOfChunks(sections, options)].flat();
+}
+
+/** The same in batches of some chunks, so that a caller can let others run in between: counting tokens takes time. */
+export function* batchesOfChunks(sections: readonly Section[], options: SplitOptions): Iterable<Chunk[]> {
   const { countTokens } = options;
   const mostTokens = options.mostTokens ?? defaultMostTokens;
-  const chunks: Chunk[] = [];
+  let chunks: Chunk[] = [];
+  let numChunks = 0;
   let run: Unit[] = [];
   let runTokens = 0;
 
@@ -38,11 +44,12 @@ export function splitSections(sections: readonly Section[], options: SplitOption
   };
   const cutRun = (units: Unit[], numTokens: number) => {
     const budget = budgetFor(sections[units[0]!.section]!.heading);
-    // Chunks of equal size: a page of 230 tokens makes two halves, not one whole and a crumb.
-    const numChunks = Math.ceil(numTokens / budget);
-    const target = numChunks === 1 ? budget : Math.min(budget, (numTokens / numChunks) * 1.1);
+    let remaining = numTokens;
     let first = 0;
     while (first < units.length) {
+      // Chunks of like size: a page of 230 tokens makes two halves, not one whole and a crumb.
+      const numLeft = Math.ceil(remaining / budget);
+      const target = numLeft === 1 ? budget : Math.min(budget, remaining / numLeft + budget * 0.1);
       let end = first;
       let total = 0;
       while (end < units.length && (end === first || total + units[end]!.numTokens <= target))
@@ -52,15 +59,16 @@ export function splitSections(sections: readonly Section[], options: SplitOption
       const repeats = end < units.length && end - first > 1 && last.numTokens <= budget * overlapShare;
       const fits = repeats && last.numTokens + units[end]!.numTokens <= target;
       first = fits ? end - 1 : end;
+      remaining -= total - (fits ? last.numTokens : 0);
     }
   };
   const addChunk = (units: Unit[]) => {
     const text = sliceUnits(sections, units);
     const { locator, heading } = sections[units[0]!.section]!;
-    chunks.push({ ordinal: chunks.length, text, locator, heading });
+    chunks.push({ ordinal: numChunks++, text, locator, heading });
   };
   const budgetFor = (heading: string | null) =>
-    mostTokens - (heading === null ? 0 : Math.min(mostHeadingTokens, countTokens(heading) + 1));
+    mostTokens - (heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1));
 
   for (const [index, section] of sections.entries()) {
     const previous = sections[index - 1];
@@ -68,16 +76,21 @@ export function splitSections(sections: readonly Section[], options: SplitOption
     if (section.locator.type === 'page') endRun();
     else if (previous && previous.heading !== section.heading && runTokens >= fewTokens) endRun();
     const budget = budgetFor(section.heading);
-    for (const span of sentencesOf(section.text))
+    for (const span of sentencesOf(section.text)) {
       for (const unit of unitsOf(section.text, span, index, budget, countTokens)) {
         run.push(unit);
         runTokens += unit.numTokens;
       }
+      if (section.locator.type !== 'page' && runTokens > longestRun * mostTokens) endRun();
+      if (chunks.length > 0) {
+        yield chunks;
+        chunks = [];
+      }
+    }
   }
   endRun();
-  for (const chunk of joinCaptions(sections, countTokens, mostTokens))
-    chunks.push({ ...chunk, ordinal: chunks.length });
-  return chunks;
+  for (const chunk of joinCaptions(sections, countTokens, mostTokens)) chunks.push({ ...chunk, ordinal: numChunks++ });
+  if (chunks.length > 0) yield chunks;
 }
 
 /** A sentence as one unit, or in parts of at most `budget` tokens. */

@@ -3,9 +3,9 @@
  * (ELECTRON_RUN_AS_NODE=1 makes the Electron binary a Node).
  */
 import { fork } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ReaderLimits } from '../reader-process.ts';
 import type { ReaderChild, SpawnReader } from '../run-reader.ts';
@@ -15,7 +15,10 @@ export type NodeSpawnerOptions = {
   readerMain?: string;
   execPath?: string;
   env?: Record<string, string | undefined>;
-  /** Folders with code that the child loads: the only ones it may read beside its file. Absent = no such limit. */
+  /**
+   * Folders with code that the child loads: the only ones it may read beside its file. Absent = the folder above
+   * `readerMain` that holds `node_modules`. Node only: Electron's own runtime has no such limit, nor has Node before 24.
+   */
   codeFolders?: string[];
 };
 
@@ -36,6 +39,15 @@ export function readerSwitches(limits: ReaderLimits, path: string, codeFolders?:
   return switches;
 }
 
+/** The folder with `node_modules` that a script belongs to, and that folder; nothing where there is none. */
+function codeFoldersOf(script: string): string[] | undefined {
+  for (let folder = dirname(script); folder !== dirname(folder); folder = dirname(folder)) {
+    const modules = join(folder, 'node_modules');
+    if (existsSync(modules)) return [folder, modules];
+  }
+  return undefined;
+}
+
 /** A folder as named and as resolved: a module reached over a link is opened under either name. */
 function bothPaths(folder: string): string[] {
   try {
@@ -47,11 +59,13 @@ function bothPaths(folder: string): string[] {
 
 export function createNodeSpawner(options: NodeSpawnerOptions = {}): SpawnReader {
   const readerMain = options.readerMain ?? fileURLToPath(new URL('reader-main.ts', import.meta.url));
+  const hasWalls = process.allowedNodeEnvironmentFlags.has('--permission') && !process.versions.electron;
+  const codeFolders = hasWalls ? (options.codeFolders ?? codeFoldersOf(readerMain)) : undefined;
   return (limits, path): ReaderChild => {
     const child = fork(readerMain, [], {
       cwd: dirname(readerMain),
       execPath: options.execPath ?? process.execPath,
-      execArgv: readerSwitches(limits, path, options.codeFolders),
+      execArgv: readerSwitches(limits, path, codeFolders),
       // A reader needs nothing of this process's surroundings, least of all tokens that stand in them.
       env: { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot, ...options.env } as NodeJS.ProcessEnv,
       serialization: 'advanced',

@@ -1,6 +1,6 @@
 /** A PDF's outline (its bookmarks) as headings: which one holds at which place of which page. */
 import type { PDFDocumentProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
-import { oneLine } from './sections.ts';
+import { mostHeadingCharacters, oneLine } from './sections.ts';
 
 const mostEntries = 3000;
 
@@ -58,7 +58,7 @@ async function readEntries(pdf: PDFDocumentProxy): Promise<Entry[]> {
     for (const node of nodes) {
       if (entries.length >= mostEntries || depth > 20) return;
       const page = await pageOf(pdf, node.dest).catch(() => null);
-      const title = oneLine(node.title ?? '').slice(0, 200);
+      const title = oneLine(node.title ?? '').slice(0, mostHeadingCharacters);
       if (page !== null && title.length >= 2) entries.push({ title, page });
       await visit(node.items ?? [], depth + 1);
     }

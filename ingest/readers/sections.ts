@@ -1,6 +1,9 @@
 /** Small pieces that all readers share: building numbered paragraphs and cleaning a line of text. */
 import type { Section } from '../source.ts';
 
+/** A heading says where a text stands; a whole sentence as one would crowd the text out of the embedder's window. */
+export const mostHeadingCharacters = 120;
+
 /** Builds the sections of a document that has paragraphs instead of pages. */
 export function createParagraphs(): {
   add: (text: string) => void;
@@ -21,7 +24,7 @@ export function createParagraphs(): {
     startHeading(text) {
       const cleaned = oneLine(text);
       if (!cleaned) return;
-      heading = cleaned.slice(0, 200);
+      heading = cleaned.slice(0, mostHeadingCharacters);
       add(cleaned);
     },
   };

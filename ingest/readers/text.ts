@@ -1,10 +1,13 @@
 /** Plain text in any encoding: bytes → numbered paragraphs. */
+import { cutBefore } from '../sentences.ts';
 import type { ReadResult } from '../source.ts';
 import { createParagraphs, titleFromName } from './sections.ts';
 
 /** Blocks longer than this are cut at their line ends: a file without blank lines still has places to point to. */
 const longBlock = 3000;
 const blockTarget = 1200;
+/** Also within a line, when one is longer than any that a person wrote. */
+const longestPiece = 20_000;
 
 export function readText(bytes: Uint8Array, name: string): ReadResult {
   const decoded = decodeText(bytes);
@@ -26,6 +29,11 @@ function* cutLongBlock(block: string): Iterable<string> {
       piece = '';
     }
     piece += piece ? `\n${line}` : line;
+    while (piece.length > longestPiece) {
+      const cut = cutBefore(piece, 0, longestPiece);
+      yield piece.slice(0, cut);
+      piece = piece.slice(cut);
+    }
   }
   if (piece) yield piece;
 }

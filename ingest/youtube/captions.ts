@@ -58,7 +58,7 @@ function addCaption(captions: Caption[], raw: string, startSeconds: number, dura
   const text = oneLine(raw);
   if (!text || !Number.isFinite(startSeconds) || startSeconds < 0) return;
   const duration = Number.isFinite(durationSeconds) && durationSeconds > 0 ? durationSeconds : 0;
-  captions.push({ text, startSeconds, endSeconds: startSeconds + duration });
+  captions.push({ text, startSeconds, endSeconds: Math.round((startSeconds + duration) * 1000) / 1000 });
 }
 
 function attributeOf(attributes: string, name: string): string | null {
