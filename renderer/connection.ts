@@ -34,22 +34,17 @@ function takeToken(): string | null {
 }
 
 function createLoopbackShell(token: string): QuothShell {
+  const atOnce = limit(maxUploads);
   const ticketsFor = async (items: File[], relativePaths: string[] = []): Promise<Ticket[]> => {
-    const tickets: (Ticket | null)[] = items.map(() => null);
-    let next = 0;
     let lastError: unknown;
-    const take = async (): Promise<void> => {
-      for (let index = next++; index < items.length; index = next++) {
-        const file = items[index];
-        if (!file) continue;
-        try {
-          tickets[index] = await upload(file, relativePaths[index] || file.name, token);
-        } catch (thrown) {
+    const tickets = await Promise.all(
+      items.map((file, index) =>
+        atOnce(() => upload(file, relativePaths[index] || file.name, token)).catch((thrown: unknown) => {
           lastError = thrown;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: maxUploads }, take));
+          return null;
+        }),
+      ),
+    );
     const taken = tickets.filter((ticket) => ticket !== null);
     if (taken.length === 0 && lastError !== undefined) throw lastError;
     return taken;
@@ -71,6 +66,23 @@ function createLoopbackShell(token: string): QuothShell {
     openExternal: async (address) => {
       if (new URL(address).protocol === 'https:') window.open(address, '_blank', 'noopener,noreferrer');
     },
+  };
+}
+
+/** Runs a few works at a time; the others wait their turn. */
+function limit(maxAtOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let numRunning = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (numRunning >= maxAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+    else numRunning++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else numRunning--;
+    }
   };
 }
 

@@ -11,9 +11,11 @@ import { startTexts, text } from './common/text/text.ts';
 import { findShell, watchEnd } from './connection.ts';
 import { Frame } from './frame/frame.tsx';
 import { Message } from './frame/message.tsx';
+import { applyLastTheme } from './settings/settings-state.ts';
 
 async function start(): Promise<void> {
   startTexts();
+  applyLastTheme();
   const element = document.getElementById('root');
   if (!element) throw new Error('The page has no root.');
   const root = createRoot(element);

@@ -1,5 +1,5 @@
 import { Check, Copy, Quote, RotateCcw, SearchX, TriangleAlert } from 'lucide-react';
-import { type ReactNode, useMemo, useState } from 'react';
+import { memo, type ReactNode, useDeferredValue, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
@@ -12,13 +12,14 @@ import type { LiveTurn } from './conversations.ts';
 import { Quotes } from './quotes.tsx';
 import { SourcesStrip } from './sources-strip.tsx';
 
-type AnswerProps = { turn: LiveTurn; onAskAgain: () => void };
+type AnswerProps = { turn: LiveTurn; onAskAgain: (question: string) => void };
 
 /** One question and all that has come of it so far. */
-export function AnswerView({ turn, onAskAgain }: AnswerProps) {
+export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerProps) {
   const { t } = useTranslation();
-  const { answer, passages, text } = turn;
-  const sources = useMemo(() => citedSources(answer, passages), [answer, passages]);
+  const { answer } = turn;
+  const text = useDeferredValue(turn.text); // A long answer must not slow the typing of the next question.
+  const sources = useMemo(() => citedSources(answer), [answer]);
   const writing = turn.state === 'searching' || turn.state === 'writing';
   return (
     <article aria-label={turn.question} aria-busy={writing}>
@@ -50,14 +51,14 @@ export function AnswerView({ turn, onAskAgain }: AnswerProps) {
       </div>
     </article>
   );
-}
+});
 
 /** Says how an answer ended when it did not end by itself, with the one thing to do about it. */
 function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
   const { t } = useTranslation();
   const { view } = useQuoth();
   const again = (
-    <Button look="plain" onClick={onAskAgain}>
+    <Button look="plain" onClick={() => onAskAgain(turn.question)}>
       <RotateCcw className="size-3.5" aria-hidden="true" />
       {t('answer.askAgain')}
     </Button>
@@ -76,7 +77,14 @@ function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
         )}
       </Remark>
     );
-  const end = turn.answer?.end ?? (turn.state === 'stopped' ? (turn.key === turn.turnId ? 'cut' : 'stopped') : null);
+  if (turn.state === 'unanswered')
+    return (
+      <Remark icon={null} tone="calm">
+        <span className="min-w-48 flex-1">{t('answer.none')}</span>
+        {again}
+      </Remark>
+    );
+  const end = turn.answer?.end ?? (turn.state === 'stopped' ? 'stopped' : null);
   if (end === 'stopped')
     return (
       <Remark icon={null} tone="calm">

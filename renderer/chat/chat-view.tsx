@@ -1,5 +1,5 @@
 import { ArrowDown } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
@@ -23,10 +23,13 @@ export function ChatView() {
   const turns = conversation?.turns ?? [];
   const isEmpty = turns.length === 0 && conversation?.chatId === null;
   const { frame, content, awayFromEnd, toEnd } = useFollowEnd(key, !isEmpty);
-  const askAndFollow = (question: string): void => {
-    ask(question);
-    toEnd();
-  };
+  const askAndFollow = useCallback(
+    (question: string): void => {
+      ask(question); // The conversation itself refuses a second question at a time.
+      toEnd();
+    },
+    [ask, toEnd],
+  );
   return (
     <div className="relative flex h-full min-h-0 flex-col">
       <div ref={frame} className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
@@ -36,7 +39,7 @@ export function ChatView() {
           {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
           <div className="grid gap-12">
             {turns.map((turn) => (
-              <AnswerView key={turn.key} turn={turn} onAskAgain={() => !isAsking && askAndFollow(turn.question)} />
+              <AnswerView key={turn.key} turn={turn} onAskAgain={askAndFollow} />
             ))}
           </div>
         </div>

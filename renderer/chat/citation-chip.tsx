@@ -9,6 +9,12 @@ export function CitationChip({ n }: { n: number }) {
   const { t } = useTranslation();
   const { view } = useQuoth();
   const source = useCitedSource(n);
+  if (source === 'pending')
+    return (
+      <span className="mx-0.5 inline-flex h-[1.35em] min-w-[1.5em] -translate-y-px items-center justify-center rounded-[0.35em] bg-hover px-[0.35em] text-[0.72em] leading-none font-semibold text-soft tabular-nums">
+        {n}
+      </span>
+    );
   if (!source)
     return (
       <span className="mx-0.5 text-[0.75em] text-faint" title={t('citation.unknown')}>
@@ -23,9 +29,9 @@ export function CitationChip({ n }: { n: number }) {
           type="button"
           aria-label={t(place ? 'citation.label' : 'citation.labelNoPlace', { n, title: source.title, place })}
           className={`mx-0.5 inline-flex h-[1.35em] min-w-[1.5em] -translate-y-px items-center justify-center rounded-[0.35em] border px-[0.35em] align-baseline text-[0.72em] leading-none font-semibold tabular-nums transition-colors ${
-            source.verified === false
-              ? 'border-dashed border-warn bg-warn-wash text-warn'
-              : 'border-transparent bg-accent-wash text-accent hover:bg-accent hover:text-on-accent'
+            source.verified
+              ? 'border-transparent bg-accent-wash text-accent hover:bg-accent hover:text-on-accent'
+              : 'border-dashed border-warn bg-warn-wash text-warn'
           }`}
           onClick={() => view.getState().read(source)}
         >
@@ -44,10 +50,10 @@ export function CitationChip({ n }: { n: number }) {
           </p>
           {source.quote && (
             <p className="mt-1.5 line-clamp-6 font-serif leading-relaxed">
-              {source.verified === false ? source.quote : <mark>{source.quote}</mark>}
+              {source.verified ? <mark>{source.quote}</mark> : source.quote}
             </p>
           )}
-          {source.verified === false && <p className="mt-2 text-xs text-warn">{t('citation.unverified')}</p>}
+          {!source.verified && <p className="mt-2 text-xs text-warn">{t('citation.unverified')}</p>}
         </Tooltip.Content>
       </Tooltip.Portal>
     </Tooltip.Root>

@@ -2,13 +2,15 @@ import { createContext, useContext } from 'react';
 import type { Answer, Citation, Passage } from '../../app/contract/types.ts';
 import type { Reading } from '../common/view.ts';
 
-/** What a `[n]` stands for. While the answer is written its quote is not known yet, nor whether it holds. */
-export type CitedSource = Reading & { n: number; verified: boolean | null };
+/** What a `[n]` of an answer stands for. */
+export type CitedSource = Reading & { n: number; verified: boolean };
 
-/** The sources of an answer by number: its checked citations, or before them the passages that the model was given. */
-export function citedSources(answer: Answer | null, passages: Passage[] | null): Map<number, CitedSource> {
-  if (answer) return new Map(answer.citations.map((citation) => [citation.n, fromCitation(citation)]));
-  return new Map((passages ?? []).map((passage, index) => [index + 1, { ...fromPassage(passage), n: index + 1 }]));
+/**
+ * The sources of an answer by number. Null while it is being written: only the whole answer says what a number stands for,
+ * and a link to the wrong passage is worse than none.
+ */
+export function citedSources(answer: Answer | null): Map<number, CitedSource> | null {
+  return answer && new Map(answer.citations.map((citation) => [citation.n, fromCitation(citation)]));
 }
 
 function fromCitation(citation: Citation): CitedSource {
@@ -16,15 +18,18 @@ function fromCitation(citation: Citation): CitedSource {
   return { n, documentId, title, source, kind, place, passageId, quote: quote === '' ? null : quote, verified };
 }
 
-export function fromPassage(passage: Passage): CitedSource {
+/** How the reader shows a passage that was found. */
+export function readingOf(passage: Passage): Reading {
   const { documentId, title, source, kind, place, passageId } = passage;
-  return { n: 0, documentId, title, source, kind, place, passageId, quote: null, verified: null };
+  return { documentId, title, source, kind, place, passageId, quote: null };
 }
 
-const CitedSourcesContext = createContext<Map<number, CitedSource>>(new Map());
+const CitedSourcesContext = createContext<Map<number, CitedSource> | null>(null);
 
 export const CitedSourcesProvider = CitedSourcesContext.Provider;
 
-export function useCitedSource(n: number): CitedSource | undefined {
-  return useContext(CitedSourcesContext).get(n);
+/** The source of a number: `pending` while the answer is written, undefined when the answer has none of this number. */
+export function useCitedSource(n: number): CitedSource | 'pending' | undefined {
+  const sources = useContext(CitedSourcesContext);
+  return sources === null ? 'pending' : sources.get(n);
 }

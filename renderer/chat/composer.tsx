@@ -25,6 +25,11 @@ export function Composer(props: ComposerProps) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the focus follows the conversation
   useEffect(() => field.current?.focus(), [conversationKey]);
 
+  // The button that stopped the answer is gone; what had the focus must not lose it to nothing.
+  useEffect(() => {
+    if (!isAsking && document.activeElement === document.body) field.current?.focus();
+  }, [isAsking]);
+
   // biome-ignore lint/correctness/useExhaustiveDependencies: the height follows the text
   useLayoutEffect(() => {
     const element = field.current;

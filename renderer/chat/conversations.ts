@@ -8,12 +8,13 @@ import { type ErrorMessage, toErrorMessage } from '../../app/contract/errors.ts'
 import type { Client } from '../../app/contract/procedure.ts';
 import type { Answer, ChatId, Passage, Turn, TurnId } from '../../app/contract/types.ts';
 
-/** A question with its answer as the window knows it. `text` is what has been written so far. */
+/** A question with its answer as the window knows it. `text` is what has been written so far; a saved turn is `unanswered` when
+ * it came to its end before the first word. */
 export type LiveTurn = {
   key: string;
   turnId: TurnId | null;
   question: string;
-  state: 'searching' | 'writing' | 'done' | 'stopped' | 'failed';
+  state: 'searching' | 'writing' | 'done' | 'stopped' | 'failed' | 'unanswered';
   passages: Passage[] | null;
   retrieveMs: number | null;
   text: string;
@@ -172,7 +173,7 @@ function fromSaved(turn: Turn): LiveTurn {
   return {
     ...fresh(turn.id, turn.question),
     turnId: turn.id,
-    state: turn.answer ? 'done' : 'stopped',
+    state: turn.answer ? 'done' : 'unanswered',
     text: turn.answer?.text ?? '',
     answer: turn.answer,
   };

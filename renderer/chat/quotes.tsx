@@ -9,7 +9,7 @@ import { citedSources } from './cited-sources.ts';
 export function Quotes({ answer }: { answer: Answer }) {
   const { t } = useTranslation();
   const { view } = useQuoth();
-  const sources = [...citedSources(answer, null).values()];
+  const sources = [...(citedSources(answer)?.values() ?? [])];
   if (sources.length === 0) return null;
   return (
     <section aria-label={t('quotes.title')} className="mt-5">

@@ -3,7 +3,7 @@ import { useId, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
-import { fromPassage } from './cited-sources.ts';
+import { readingOf } from './cited-sources.ts';
 import type { LiveTurn } from './conversations.ts';
 
 /** What was searched and found for a question; opens to the list of passages. */
@@ -40,14 +40,13 @@ export function SourcesStrip({ turn }: { turn: LiveTurn }) {
       </button>
       {open && (
         <ol id={listId} className="mt-2 mb-1 divide-y divide-line overflow-hidden rounded-xl border border-line">
-          {passages.map((passage, index) => (
+          {passages.map((passage) => (
             <li key={passage.passageId}>
               <button
                 type="button"
                 className="flex w-full gap-3 px-3 py-2 text-left text-[0.8125rem] hover:bg-hover focus-visible:-outline-offset-2"
-                onClick={() => view.getState().read(fromPassage(passage))}
+                onClick={() => view.getState().read(readingOf(passage))}
               >
-                <span className="w-5 shrink-0 text-right text-faint tabular-nums">{index + 1}</span>
                 <span className="min-w-0 flex-1">
                   <span className="flex gap-2">
                     <span className="truncate font-medium">{passage.title}</span>

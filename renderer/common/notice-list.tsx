@@ -17,7 +17,7 @@ export function NoticeList() {
     <div
       role="status"
       aria-live="polite"
-      className="pointer-events-none fixed inset-x-0 bottom-4 z-40 flex flex-col items-center gap-2 px-4"
+      className="pointer-events-none fixed inset-x-0 bottom-28 z-40 flex flex-col items-center gap-2 px-4"
     >
       {notices.map((notice) => (
         <NoticeCard key={notice.id} notice={notice} />

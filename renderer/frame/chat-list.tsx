@@ -11,12 +11,13 @@ export function ChatList() {
   const { t } = useTranslation();
   const { chats: store, conversations, view } = useQuoth();
   const chats = useStore(store, (state) => state.chats);
-  const frontChatId = useStore(conversations, (state) => state.conversations[view.getState().conversationKey]?.chatId);
   const frontKey = useStore(view, (state) => (state.view === 'chat' ? state.conversationKey : null));
-  const activeId = frontKey === null ? null : (conversations.getState().conversations[frontKey]?.chatId ?? frontChatId);
+  const activeId = useStore(conversations, (state) =>
+    frontKey === null ? null : (state.conversations[frontKey]?.chatId ?? null),
+  );
   if (chats.length === 0) return null;
   return (
-    <nav aria-label={t('chats.title')} className="min-h-0 flex-1 overflow-y-auto px-2 max-md:hidden">
+    <nav aria-label={t('chats.title')} className="min-h-0 flex-1 overflow-y-auto px-2">
       <h2 className="px-2 pt-4 pb-1 text-xs font-medium text-faint">{t('chats.title')}</h2>
       <ul className="grid grid-cols-[minmax(0,1fr)] gap-px pb-2">
         {chats.map((chat) => (

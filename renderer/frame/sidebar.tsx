@@ -1,4 +1,5 @@
-import { Cpu, LibraryBig, Settings, SquarePen } from 'lucide-react';
+import { Cpu, LibraryBig, MessagesSquare, Settings, SquarePen } from 'lucide-react';
+import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
@@ -34,7 +35,10 @@ export function Sidebar() {
           <span className="max-md:sr-only">{t('chats.new')}</span>
         </button>
       </div>
-      <ChatList />
+      <div className="flex min-h-0 flex-1 flex-col max-md:hidden">
+        <ChatList />
+      </div>
+      <NarrowChats />
       <nav aria-label={t('frame.places')} className="mt-auto grid gap-px border-t border-line p-2">
         {places.map(({ view: name, icon: Icon }) => (
           <button
@@ -51,6 +55,38 @@ export function Sidebar() {
           </button>
         ))}
       </nav>
+    </div>
+  );
+}
+
+/** The chats of a narrow window, in a panel that opens beside the pictures and closes with a choice. */
+function NarrowChats() {
+  const { t } = useTranslation();
+  const { chats, view } = useQuoth();
+  const numChats = useStore(chats, (state) => state.chats.length);
+  const frontKey = useStore(view, (state) => state.conversationKey);
+  const [open, setOpen] = useState(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a choice closes the panel
+  useEffect(() => setOpen(false), [frontKey]);
+  if (numChats === 0) return null;
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes what its own button opened
+    <div className="px-2 pt-1 md:hidden" onKeyDown={(event) => event.key === 'Escape' && setOpen(false)}>
+      <button
+        type="button"
+        title={t('chats.title')}
+        aria-label={t('chats.title')}
+        aria-expanded={open}
+        className="flex h-9 w-full items-center justify-center rounded-lg text-soft hover:bg-hover hover:text-ink aria-expanded:bg-hover"
+        onClick={() => setOpen(!open)}
+      >
+        <MessagesSquare className="size-4" aria-hidden="true" />
+      </button>
+      {open && (
+        <div className="absolute inset-y-0 left-14 z-30 flex w-60 flex-col border-r border-line bg-panel shadow-float">
+          <ChatList />
+        </div>
+      )}
     </div>
   );
 }

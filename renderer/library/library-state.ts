@@ -1,5 +1,5 @@
 import { createStore } from 'zustand/vanilla';
-import type { AddEvent, QuothContract } from '../../app/contract/contract.ts';
+import type { AddEvent, LibraryEvent, QuothContract } from '../../app/contract/contract.ts';
 import type { Client } from '../../app/contract/procedure.ts';
 import type { DocumentId, DocumentState, DocumentSummary, Ticket } from '../../app/contract/types.ts';
 
@@ -19,6 +19,8 @@ export type Library = {
   remove(documentId: DocumentId): Promise<void>;
 };
 
+const redrawMs = 60; // A large folder brings thousands of changes a second; the eye takes about sixteen.
+
 /** The library as the core tells it: this side never guesses a state. */
 export function createLibrary(client: Client<QuothContract>) {
   return createStore<Library>((set) => {
@@ -37,15 +39,16 @@ export function createLibrary(client: Client<QuothContract>) {
       documents: new Map(),
       numAdding: 0,
       watch: async (signal) => {
-        for await (const event of client.watchLibrary({}, signal))
-          set(({ documents: before }) => {
-            if (event.type === 'reset')
-              return { loaded: true, documents: new Map(event.documents.map((document) => [document.id, document])) };
-            const documents = new Map(before);
-            if (event.type === 'changed') documents.set(event.document.id, event.document);
-            else documents.delete(event.documentId);
-            return { documents };
-          });
+        let waiting: LibraryEvent[] = [];
+        const show = (): void => {
+          const events = waiting;
+          waiting = [];
+          set(({ documents }) => ({ documents: apply(documents, events), loaded: true }));
+        };
+        for await (const event of client.watchLibrary({}, signal)) {
+          if (waiting.length === 0) setTimeout(show, event.type === 'reset' ? 0 : redrawMs);
+          waiting.push(event);
+        }
       },
       addFiles: (tickets) => add(client.addFiles({ tickets })),
       addAddress: (address) => add(client.addAddress({ address })),
@@ -55,6 +58,20 @@ export function createLibrary(client: Client<QuothContract>) {
       },
     };
   });
+}
+
+/** The documents after some events, as a new map. */
+function apply(before: Map<DocumentId, DocumentSummary>, events: LibraryEvent[]): Map<DocumentId, DocumentSummary> {
+  const documents = new Map(before);
+  for (const event of events) {
+    if (event.type === 'changed') documents.set(event.document.id, event.document);
+    else if (event.type === 'removed') documents.delete(event.documentId);
+    else {
+      documents.clear();
+      for (const document of event.documents) documents.set(document.id, document);
+    }
+  }
+  return documents;
 }
 
 export type StateFilter = 'all' | 'ready' | 'working' | 'problem';

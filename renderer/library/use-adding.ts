@@ -49,7 +49,12 @@ function createAdding({ shell, library, notices, view }: Quoth) {
         const dropped = await readDropped(transfer, shell.kind === 'loopback');
         if (dropped.type === 'nothing') return false;
         if (dropped.type === 'address') view.getState().askForAddress(dropped.address);
-        else await addTickets(await shell.ticketsFor(dropped.items, dropped.relativePaths));
+        else {
+          const tickets = await shell.ticketsFor(dropped.items, dropped.relativePaths);
+          const numLeft = dropped.items.length - tickets.length;
+          if (numLeft > 0) tell(text('library.notTaken', { count: numLeft }));
+          await addTickets(tickets);
+        }
       } catch (thrown) {
         tellError(thrown);
       }

@@ -1,10 +1,12 @@
-import { X } from 'lucide-react';
+import { ExternalLink, X } from 'lucide-react';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
+import { parseAddress, videoAddressAt } from '../common/address.ts';
 import { IconButton } from '../common/button.tsx';
 import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
+import { useLeave } from '../common/use-leave.ts';
 import type { Reading } from '../common/view.ts';
 import { PdfView } from './pdf-view.tsx';
 import { TextView } from './text-view.tsx';
@@ -19,6 +21,7 @@ export function ReaderPanel() {
 function OpenReader({ reading }: { reading: Reading }) {
   const { t } = useTranslation();
   const { view } = useQuoth();
+  const leave = useLeave();
   const [choice, setChoice] = useState<'page' | 'text'>('page');
   const [failed, setFailed] = useState<string | null>(null);
   const panel = useRef<HTMLElement>(null);
@@ -46,6 +49,9 @@ function OpenReader({ reading }: { reading: Reading }) {
   const isPdf = reading.kind === 'pdf';
   const showsPage = isPdf && choice === 'page' && failed === null;
   const place = formatPlace(reading.place);
+  const seconds = reading.place.startSeconds;
+  const address =
+    (seconds === null ? null : videoAddressAt(reading.source, seconds)) ?? parseAddress(reading.source)?.href ?? null;
   return (
     <aside
       ref={panel}
@@ -86,6 +92,11 @@ function OpenReader({ reading }: { reading: Reading }) {
                 </button>
               ))}
             </fieldset>
+          )}
+          {address && (
+            <IconButton label={t('reader.openAddress')} className="-mt-0.5" onClick={() => leave(address)}>
+              <ExternalLink className="size-4" />
+            </IconButton>
           )}
           <IconButton label={t('reader.close')} className="-mt-0.5 -mr-2" onClick={close}>
             <X className="size-4" />

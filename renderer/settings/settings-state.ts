@@ -27,8 +27,17 @@ export function createSettings(client: Client<QuothContract>) {
   }));
 }
 
-/** Puts the theme on the page; `system` leaves the choice to the system. */
+const themeKey = 'quoth.theme';
+
+/** Puts the theme on the page and keeps it for the next start; `system` leaves the choice to the system. */
 export function applyTheme(theme: Settings['theme']): void {
   if (theme === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
+  localStorage.setItem(themeKey, theme);
+}
+
+/** The theme of the last time, before the core has answered: a window must not start white and turn dark. */
+export function applyLastTheme(): void {
+  const theme = localStorage.getItem(themeKey);
+  if (theme === 'light' || theme === 'dark') applyTheme(theme);
 }

@@ -3,6 +3,7 @@ import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
 import type { AskEvent } from '../../app/contract/contract.ts';
+import type { ChatId, TurnId } from '../../app/contract/types.ts';
 import { type FakeApp, makeAnswer, makeCitation, makeDocument, makePassage, Tape } from '../fakes/app-handlers.ts';
 import { openWindow } from './open-window.tsx';
 
@@ -37,10 +38,12 @@ describe('a question', () => {
     tape.push({ type: 'text', text: 'With notice' });
     await screen.findByText('With notice');
     tape.push({ type: 'text', text: ' of three months [1].' });
-    await screen.findByRole('button', { name: /^Source 1: Lease/ });
+    await screen.findByText('1'); // Only the whole answer says what a number stands for: no link before.
+    expect(screen.queryByRole('button', { name: /^Source 1/ })).toBe(null);
     tape.push({ type: 'answer', answer: makeAnswer('With notice [1].', [makeCitation(1, found, quote)]) });
     tape.end();
     const quotes = await screen.findByRole('region', { name: 'Quotes' });
+    expect(screen.getByRole('button', { name: /^Source 1: Lease, ¶ 7/ })).toBeTruthy();
     expect(within(quotes).getByText(quote)).toBeTruthy();
     expect(within(quotes).getByText('Word for word')).toBeTruthy();
     expect(
@@ -228,6 +231,24 @@ describe('the looks of an answer', () => {
 });
 
 describe('saved chats', () => {
+  it('say of a question without an answer that it has none, and ask it again', async () => {
+    const { app } = openWindow((app) => {
+      const tape = withLease(app);
+      tape.push({ type: 'answer', answer: makeAnswer('Now it has one.') });
+      tape.end();
+      const id = `chat_${'9'.repeat(16)}` as ChatId;
+      app.chats.set(id, {
+        chat: { id, title: 'Broken off', numTurns: 1, updatedAtMs: 1 },
+        turns: [{ id: `turn_${'9'.repeat(16)}` as TurnId, question: 'Why?', answer: null, askedAtMs: 1 }],
+      });
+    });
+    fireEvent.click(await screen.findByRole('button', { name: 'Broken off' }));
+    await screen.findByText('This question came to its end before the first word.');
+    fireEvent.click(screen.getByRole('button', { name: 'Ask again' }));
+    await screen.findByText('Now it has one.');
+    expect(app.asked.map(({ question }) => question)).toEqual(['Why?']);
+  });
+
   it('are opened, renamed, deleted and brought back', async () => {
     const { app } = openWindow((app) => {
       const tape = withLease(app);

@@ -82,4 +82,4 @@ export function openWindow(prepare: (app: FakeApp) => void = () => undefined, ki
 afterEach(cleanup);
 
 // What is only for a screen reader says an answer a second time; a test that means it looks for it by name.
-configure({ defaultIgnore: 'script, style, .sr-only' });
+configure({ defaultIgnore: 'script, style, .sr-only', asyncUtilTimeout: 15_000 });
