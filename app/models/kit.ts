@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { buildPlan } from '../../engines/build/build.ts';
 import { type PlanHeader, readPlanHeader, readPlanTokenizer } from '../../engines/plan/format.ts';
+import { type ChatMessage, renderChat } from '../../engines/templates.ts';
 import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
 import { createEmbedder, type Embedder } from '../../ingest/embedder.ts';
 import type { Engine } from '../../native/index.ts';
@@ -10,7 +11,6 @@ import type { Outside } from '../outside.ts';
 import type { ModelKit } from './models.ts';
 import type { BuildOffer, Offer } from './offer.ts';
 import { offers } from './offers.ts';
-import { encodePrompt } from './render.ts';
 
 /** A chat model as it is kept; closing it closes its engine. */
 type OpenChat = ChatModel;
@@ -27,13 +27,21 @@ const maxCacheTokens = 16_384;
 const maxContextTokens = 8192;
 
 /** Marks of the usual templates, should a model write them out letter by letter. */
-const templateMarks = ['</s>', '<|user|>', '<|system|>', '<|assistant|>', '<|im_end|>', '<|im_start|>', '<|eot_id|>', '[INST]'];
+const templateMarks = [
+  '</s>',
+  '<|user|>',
+  '<|system|>',
+  '<|assistant|>',
+  '<|im_end|>',
+  '<|im_start|>',
+  '<|eot_id|>',
+  '[INST]',
+];
 
 export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer[] = offers): AppKit {
   const { native } = outside;
   const build: BuildOffer = async ({ offer, folder, plan, signal, onProgress }) => {
-    const [only] = offer.files;
-    const checkpoint = offer.files.length === 1 && only ? join(folder, only.name) : folder;
+    const checkpoint = offer.checkpoint === null ? folder : join(folder, offer.checkpoint);
     await buildPlan({
       checkpoint,
       out: plan,
@@ -75,7 +83,11 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
       stopIds: [...header.stopIds],
       stopStrings: templateMarks,
       countTokens: (text) => tokenizer.encode(text, { addSpecial: false }).length,
-      encodePrompt: (system, user) => encodePrompt(tokenizer, header, system, user),
+      encodePrompt: (system, user) =>
+        encodePrompt(tokenizer, header, [
+          { role: 'system', content: system },
+          { role: 'user', content: user },
+        ]),
       streamDecoder: () => tokenizer.streamDecoder(),
     };
   }
@@ -86,4 +98,19 @@ type OpenPlan = { header: PlanHeader; tokenizer: Tokenizer };
 async function openPlan(plan: string): Promise<OpenPlan> {
   const header = await readPlanHeader(plan);
   return { header, tokenizer: loadTokenizer(await readPlanTokenizer(plan, header)) };
+}
+
+/** The conversation in the plan's own template. The tokenizer adds the start; what people said becomes no control token. */
+function encodePrompt(tokenizer: Tokenizer, header: PlanHeader, messages: readonly ChatMessage[]): Int32Array {
+  const nameOf = (id: number | undefined): string => (id === undefined ? '' : tokenizer.pieceOf(id));
+  const [start] = header.startIds;
+  const pieces = renderChat({
+    template: header.template,
+    messages,
+    startToken: nameOf(start),
+    endToken: nameOf(header.stopIds[0]),
+  });
+  // Many templates write the start themselves: it stands once.
+  const ids = tokenizer.encodePieces(pieces, { addSpecial: false });
+  return ids[0] === start ? ids : Int32Array.from([...header.startIds, ...ids]);
 }
