@@ -1,22 +1,28 @@
 /** Files that tests write and find: tiny checkpoints of their own, given data, the built addon, fetched models. */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { loadNative } from '../../native/load.ts';
-import { addonFile, hasAddon } from '../native/open-addon.ts';
-
-export { hasAddon };
 
 const root = resolve(import.meta.dirname, '../..');
 export const sharedData = join(root, '..', 'shared', 'data');
 export const hasShared = existsSync(join(sharedData, 'README.md'));
 
-/** Where models' checkpoints lie, in a folder each named by the catalogue's id. */
-export const checkpointsFolder = process.env.QUOTH_CHECKPOINTS ?? join(homedir(), '.cache', 'quoth', 'checkpoints');
-
-export function openNative() {
-  return loadNative(addonFile);
+/** The plan of an installed model of the catalogue, or null: found by its first bytes, wherever in the model's folder. */
+export function installedPlan(id: string): string | null {
+  const models = process.env.QUOTH_MODELS;
+  if (models === undefined || !existsSync(models)) return null;
+  const files = readdirSync(models, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const entry of files) {
+    const path = join(entry.parentPath, entry.name);
+    if (!path.slice(models.length).includes(id)) continue;
+    const file = openSync(path, 'r');
+    const magic = Buffer.alloc(8);
+    readSync(file, magic, 0, 8, 0);
+    closeSync(file);
+    if (magic.toString('latin1') === 'QUOTHPLN') return path;
+  }
+  return null;
 }
 
 /** A folder with spaces and Japanese in its name, removed after the body. */

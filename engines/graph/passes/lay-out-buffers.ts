@@ -21,6 +21,7 @@ export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number)
   const placeOf = findPlaces(graph);
   const { defined, lastUse } = findLifetimes(graph, placeOf);
 
+  const outputRoot = placeOf(graph.output.value).root;
   const buffers: { rows: PlanBuffer['rows']; width: number; freeFrom: number }[] = [];
   const bufferOf = new Map<number, number>();
   for (let index = 0; index < graph.nodes.length; index++) {
@@ -29,7 +30,8 @@ export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number)
       if (defined.get(root) !== index || bufferOf.has(root)) continue;
       const { rows, width } = graph.values[root]!;
       const waste = (buffer: { width: number }): number => Math.abs(buffer.width - width);
-      const free = buffers
+      // The output has a buffer to itself, exactly as wide as it is: whoever reads it need not know of the others.
+      const free = (root === outputRoot ? [] : buffers)
         .filter((buffer) => buffer.rows === rows && buffer.freeFrom < index)
         .sort((a, b) => waste(a) - waste(b))[0];
       const buffer = free ?? { rows, width, freeFrom: 0 };
