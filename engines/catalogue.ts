@@ -148,6 +148,17 @@ export const catalogue: readonly CatalogueEntry[] = [
     ],
   },
   hubGguf({
+    id: 'qwen2.5-1.5b-instruct',
+    name: 'Qwen 2.5 1.5B Instruct',
+    licence: 'Apache-2.0',
+    repository: 'Qwen/Qwen2.5-1.5B-Instruct-GGUF',
+    file: 'qwen2.5-1.5b-instruct-q4_0.gguf',
+    sizeBytes: null,
+    aboutBytes: 1_070_000_000,
+    planBytes: 1_240_000_000,
+    note: 'Much better answers than TinyLlama at little more memory (3 GB), in many languages.',
+  }),
+  hubGguf({
     id: 'mistral-7b-instruct-v0.2',
     name: 'Mistral 7B Instruct v0.2',
     licence: 'Apache-2.0',

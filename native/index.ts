@@ -16,6 +16,7 @@ export const nativeErrorCodes = [
   'io', // a file cannot be opened, read or written
   'cancelled', // the caller left the loop
   'closed', // the engine or index was closed
+  'engine-died', // the engine's process ended; what was opened in it must be opened again
   'internal',
 ] as const;
 export type NativeErrorCode = (typeof nativeErrorCodes)[number];
@@ -53,9 +54,12 @@ export type EngineOptions = {
   device?: DeviceName;
   /** 0 or absent = one per physical core. */
   numThreads?: number;
-  /** How many tokens the KV cache holds in all, over all sequences. Rounded up to whole kv pages of 64. */
+  /**
+   * How many tokens the KV cache holds in all, over all sequences. Rounded up to whole kv pages of 64. Absent = two whole
+   * contexts, if they fit into 2 GiB. A sequence is never longer than this.
+   */
   kvTokens?: number;
-  /** The most tokens of one step: prefill is cut into chunks of this. It bounds the time to a cancel. */
+  /** The most tokens of one step: prefill is cut into chunks of this. A cancel does not wait for a step's end. */
   stepTokens?: number;
 };
 
@@ -85,7 +89,7 @@ export type Sampling = {
   minP: number;
   /** 1 = off; over the tokens of the prompt and the output so far. */
   repetitionPenalty: number;
-  /** The same seed gives the same tokens, whatever else is in the batch. */
+  /** A whole number from 0 to 2^53 - 1. The same seed gives the same tokens, whatever else is in the batch. */
   seed: number;
 };
 
@@ -94,6 +98,7 @@ export const greedy: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, rep
 export type GenerateRequest = {
   /** The prompt, `numTokens` ids of the vocabulary. */
   ids: Int32Array;
+  /** The end of the context may come first; the reason is `length` then, too. */
   maxTokens: number;
   /** Ids that end the generation; they are not yielded. */
   stopIds: number[];

@@ -1,6 +1,6 @@
 /**
- * Llama 1 to 3, TinyLlama, Mistral and what else is built so: norms before the blocks, rotary positions, gated feed
- * forward, and fewer key than query heads where the checkpoint says so. (arXiv 2302.13971, 2310.06825)
+ * Llama 1 to 3, TinyLlama, Mistral, Qwen 2 and what else is built so: norms before the blocks, rotary positions, gated
+ * feed forward, fewer key than query heads and biases where the checkpoint has them. (arXiv 2302.13971, 2310.06825)
  */
 import { createGraphBuilder, type Graph, type TensorShapes } from '../graph/graph.ts';
 

@@ -30,7 +30,7 @@ function nameOf(ggufName: string): string {
     : `model.layers.${layer![1]}.${inLayer}.${layer![3]}`;
 }
 
-/** Opens a GGUF file of a Llama-type model. */
+/** Opens a GGUF file of a Llama-type model: Llama, Mistral, Qwen 2. */
 export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
   const gguf = await openGguf(path);
   try {
@@ -72,23 +72,24 @@ async function llamaConfigOf(
 ): Promise<LlamaConfig> {
   const { metadata } = gguf;
   const architecture = metadata.get('general.architecture');
-  if (architecture !== 'llama') {
+  // Qwen 2 is a Llama with biases on q, k and v, and its pairs as the hub has them.
+  if (architecture !== 'llama' && architecture !== 'qwen2') {
     throw new ModelError('unsupported-model', `GGUF models of the architecture ${architecture} are not read here.`);
   }
   const size = (name: string, otherwise?: number): number => {
-    const value = metadata.get(`llama.${name}`) ?? otherwise;
+    const value = metadata.get(`${architecture}.${name}`) ?? otherwise;
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1 || value > 2 ** 24) {
-      throw damaged(path, `llama.${name} is missing or impossible`);
+      throw damaged(path, `${architecture}.${name} is missing or impossible`);
     }
     return value;
   };
   const real = (name: string, otherwise: number): number => {
-    const value = metadata.get(`llama.${name}`) ?? otherwise;
+    const value = metadata.get(`${architecture}.${name}`) ?? otherwise;
     if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
-      throw damaged(path, `llama.${name} is impossible`);
+      throw damaged(path, `${architecture}.${name} is impossible`);
     return value;
   };
-  if (metadata.has('llama.expert_count') && metadata.get('llama.expert_count') !== 0) {
+  if ((metadata.get(`${architecture}.expert_count`) ?? 0) !== 0) {
     throw new ModelError('unsupported-model', 'Mixtures of experts are not read here.');
   }
   const hiddenSize = size('embedding_length');
@@ -111,22 +112,23 @@ async function llamaConfigOf(
     vocabularySize: table?.rows ?? size('vocab_size'),
     contextTokens: size('context_length'),
     normEpsilon: real('attention.layer_norm_rms_epsilon', 1e-5),
-    window: metadata.has('llama.attention.sliding_window') ? size('attention.sliding_window') : 0,
-    inverseFrequencies: await frequenciesOf(gguf, headSize, real('rope.freq_base', 10_000), read),
-    adjacentPairs: true,
+    window: metadata.has(`${architecture}.attention.sliding_window`) ? size('attention.sliding_window') : 0,
+    inverseFrequencies: await frequenciesOf(gguf, architecture, headSize, real('rope.freq_base', 10_000), read),
+    adjacentPairs: architecture === 'llama',
   };
 }
 
 async function frequenciesOf(
   gguf: Gguf,
+  architecture: string,
   headSize: number,
   theta: number,
   read: (name: string) => Promise<Uint8Array>,
 ): Promise<Float32Array> {
   const frequencies = ropeFrequencies(theta, headSize);
-  const scaling = gguf.metadata.get('llama.rope.scaling.type') ?? 'none';
+  const scaling = gguf.metadata.get(`${architecture}.rope.scaling.type`) ?? 'none';
   if (scaling === 'linear') {
-    const factor = gguf.metadata.get('llama.rope.scaling.factor');
+    const factor = gguf.metadata.get(`${architecture}.rope.scaling.factor`);
     if (typeof factor !== 'number' || !(factor > 0)) throw damaged(gguf.file.path, 'its rope has no factor');
     return frequencies.map((frequency) => frequency / factor);
   }

@@ -108,7 +108,8 @@ async function configOf(json: Json, folder: string): Promise<ModelConfig> {
     throw new ModelError('unsupported-model', 'Quantized safetensors (AWQ, GPTQ and others) are not read yet.');
   }
   if (json.model_type === 'bert') return bertConfigOf(json, folder, name, size, real);
-  if (json.model_type === 'llama' || json.model_type === 'mistral') return llamaConfigOf(json, name, size, real);
+  // Qwen 2 is a Llama with biases on q, k and v.
+  if (['llama', 'mistral', 'qwen2'].includes(String(json.model_type))) return llamaConfigOf(json, name, size, real);
   throw new ModelError('unsupported-model', `Models of the type ${json.model_type} are not read here.`);
 }
 
@@ -147,6 +148,7 @@ function llamaConfigOf(json: Json, name: string, size: Size, real: Real): LlamaC
   if (json.hidden_act !== undefined && json.hidden_act !== 'silu') {
     throw new ModelError('unsupported-model', `The activation ${json.hidden_act} is not known for this architecture.`);
   }
+  const hasWindow = (json.sliding_window ?? null) !== null && json.use_sliding_window !== false;
   return {
     architecture: 'llama',
     name,
@@ -159,7 +161,7 @@ function llamaConfigOf(json: Json, name: string, size: Size, real: Real): LlamaC
     vocabularySize: size('vocab_size'),
     contextTokens: size('max_position_embeddings'),
     normEpsilon: real('rms_norm_eps', 1e-6),
-    window: json.sliding_window === null || json.sliding_window === undefined ? 0 : size('sliding_window'),
+    window: hasWindow ? size('sliding_window') : 0,
     inverseFrequencies: scaledFrequencies(json, real('rope_theta', 10_000), headSize),
     adjacentPairs: false,
   };

@@ -1,6 +1,9 @@
 /**
- * What runs in the disposable child: one request in, progress and one result out, then the end. The parent may be a Node
- * process (`fork`) or an Electron one (`utilityProcess.fork`). Importing this file starts it.
+ * What runs in the disposable child: one request in, progress and one result out. The parent may be a Node process (`fork`)
+ * or an Electron one (`utilityProcess.fork`). Importing this file starts it.
+ *
+ * It does not end by itself: a parent can hear of a process' end before it hears its last words, and would take a read file
+ * for a crash. The parent ends it when it has the result, and a parent's end is noticed by its channel.
  */
 import { forbidNetwork, type ReaderPort, serveReader, watchMemory } from './serve-reader.ts';
 
@@ -16,15 +19,12 @@ function portOfThisProcess(): ReaderPort | null {
     return {
       send: async (message) => parentPort.postMessage(message),
       onMessage: (listener) => parentPort.on('message', (event) => listener(event.data)),
-      // Electron gives no sign that a message has left; the parent kills the reader when it has the result.
-      end: () => setTimeout(() => process.exit(0), 10_000),
     };
   const send = process.send?.bind(process);
   if (!send) return null;
   return {
     send: (message) => new Promise((resolve) => send(message, undefined, undefined, () => resolve())),
     onMessage: (listener) => process.on('message', listener),
-    end: () => process.exit(0),
   };
 }
 

@@ -8,7 +8,6 @@ import { readDocument } from './read-document.ts';
 export type ReaderPort = {
   send(message: ReaderMessage): Promise<void>;
   onMessage(listener: (message: unknown) => void): void;
-  end(): void;
 };
 
 /** The parent reports it as `crashed`: nothing is known of the file. */
@@ -39,7 +38,7 @@ export function watchMemory(mostBytes: number): void {
   setInterval(look, 50).unref();
 }
 
-/** Serves the first request that comes over the port and ends. */
+/** Serves the first request that comes over the port and no other. */
 export function serveReader(port: ReaderPort): void {
   let isBusy = false;
   port.onMessage((message) => {
@@ -54,10 +53,7 @@ export function serveReader(port: ReaderPort): void {
     };
     readDocument(message, onProgress)
       .then((result) => port.send({ type: 'result', result }))
-      .then(
-        () => port.end(),
-        () => process.exit(exitCodeOfFault),
-      );
+      .catch(() => process.exit(exitCodeOfFault));
   });
 }
 

@@ -63,6 +63,7 @@ GenerateRequest request_of(const Napi::Value& value) {
   const Napi::Value stop_ids = object.Get("stopIds");
   if (!stop_ids.IsArray()) throw Fault(FaultCode::invalid_input, "stopIds is not an array.");
   const auto array = stop_ids.As<Napi::Array>();
+  if (array.Length() > 4096) throw Fault(FaultCode::invalid_input, "stopIds holds more than 4096 ids.");
   for (uint32_t i = 0; i < array.Length(); ++i) {
     request.stop_ids.push_back(static_cast<int32_t>(integer_of(array.Get(i), "stopIds", 0, INT32_MAX)));
   }

@@ -5,10 +5,10 @@
 namespace quoth {
 
 PageKey page_key(const PageKey& before, const int32_t* ids) {
-  uint8_t bytes[sizeof(PageKey) + kPageTokens * sizeof(int32_t)];
-  std::memcpy(bytes, before.data(), sizeof(PageKey));
-  std::memcpy(bytes + sizeof(PageKey), ids, kPageTokens * sizeof(int32_t));
-  return sha256(bytes, sizeof bytes);
+  Sha256 hash;
+  hash.update(before);
+  hash.update({reinterpret_cast<const uint8_t*>(ids), kPageTokens * sizeof(int32_t)});
+  return hash.digest();
 }
 
 PagePool::PagePool(int32_t num_pages) : pages_(static_cast<size_t>(num_pages)) {

@@ -9,16 +9,17 @@
 // first.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <unordered_map>
 #include <vector>
 
-#include "../program/sha256.h"
+#include "../sha256.h"
 
 namespace quoth {
 
-using PageKey = Sha256;
+using PageKey = std::array<uint8_t, 32>;
 
 // The key of a full page. before: the key of the page before it, zeros for the first.  ids: [64]
 PageKey page_key(const PageKey& before, const int32_t* ids);

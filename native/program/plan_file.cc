@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "../fault.h"
-#include "sha256.h"
+#include "../sha256.h"
 
 namespace quoth {
 namespace {
@@ -191,7 +191,9 @@ void read_plan(PlanFile& plan) {
   const uint64_t header_bytes = read_u32(bytes + 12);
   if (header_bytes > kMaxHeaderBytes) fail_plan("its header is larger than 64 MiB");
   if (header_bytes > file_bytes - kPrefixBytes) fail_plan("it ends inside its header");
-  const Sha256 digest = sha256(bytes + kPrefixBytes, header_bytes);
+  Sha256 hash;
+  hash.update({bytes + kPrefixBytes, static_cast<size_t>(header_bytes)});
+  const auto digest = hash.digest();
   if (std::memcmp(digest.data(), bytes + 16, digest.size()) != 0)
     fail_plan("its header has another SHA-256 than it says");
 

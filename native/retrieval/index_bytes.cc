@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "../fault.h"
-#include "sha256.h"
+#include "../sha256.h"
 
 namespace quoth {
 namespace {

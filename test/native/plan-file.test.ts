@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Native } from '../../native/index.ts';
-import { openNative } from './native.ts';
-import { type Header, planBytes, type Step, setHeader, temporaryFolder } from './plan-writer.ts';
+import { codeOf, openNative } from './native.ts';
+import { type Header, planBytes, randomNumbers, type Step, setHeader, temporaryFolder } from './plan-writer.ts';
 import { tinyBert, tinyLlama } from './tiny-models.ts';
 
 const folder = temporaryFolder();
@@ -217,3 +217,57 @@ describe('a program that would go wrong', () => {
     expect(code).toBe('out-of-memory');
   });
 });
+
+describe('a plan with a number changed at random', () => {
+  // Each either is refused with a code, or is a plan after all, and then it runs.
+  test.each(['llama', 'bert'] as const)('%s: never ends the process', async (name) => {
+    const random = randomNumbers(name.length);
+    const pick = (count: number) => Math.floor(((random() + 1) / 2) * count);
+    const whole = planBytes(name === 'llama' ? llama : bert);
+    const json = text(whole);
+    const places = [...json.matchAll(/(?<=[:,[])-?\d+(\.\d+)?(e[-+]?\d+)?(?=[,\]}])/g)];
+    const values = [
+      '0',
+      '1',
+      '2',
+      '3',
+      '16',
+      '31',
+      '64',
+      '4096',
+      '8192',
+      '-1',
+      '0.5',
+      '1e30',
+      '2147483648',
+      '4294967297',
+    ];
+    const codes = new Map<string, number>();
+    for (let i = 0; i < 400; i++) {
+      const place = places[pick(places.length)]!;
+      const end = place.index + place[0].length;
+      const header = json.slice(0, place.index) + values[pick(values.length)] + json.slice(end);
+      const bytes = whole.slice();
+      setHeader(bytes, new TextEncoder().encode(header.replace(/,"template":null/, '').padEnd(json.length)));
+      const plan = folder.write(`random ${name}.plan`, bytes);
+      const code = await codeOf(runBriefly(plan));
+      codes.set(code, (codes.get(code) ?? 0) + 1);
+    }
+    expect(
+      [...codes.keys()].filter((code) => !['answered', 'invalid-plan', 'out-of-memory', 'internal'].includes(code)),
+    ).toEqual([]);
+    expect(codes.get('invalid-plan')).toBeGreaterThan(100);
+    expect(codes.get('answered')).toBeGreaterThan(10);
+  });
+});
+
+async function runBriefly(plan: string): Promise<void> {
+  const engine = await native.loadEngine({ plan, device: 'cpu', numThreads: 1, kvTokens: 128, stepTokens: 64 });
+  const ids = Int32Array.of(0, 0, 0).subarray(0, engine.info.contextTokens);
+  try {
+    if (engine.info.role === 'chat') await engine.score(ids);
+    else await engine.embed([ids]);
+  } finally {
+    await engine.close();
+  }
+}

@@ -41,7 +41,7 @@ const states: Record<string, (engine: Engine) => Promise<() => Promise<unknown>>
     return async () => loop.return?.();
   },
   scoring: async (engine) => {
-    const scores = codeOf(engine.score(Int32Array.from(randomIds(12_000, 97, 2))));
+    const scores = codeOf(engine.score(Int32Array.from(randomIds(8_000, 97, 2))));
     return () => scores;
   },
   cancelled: async (engine) => {
