@@ -16,6 +16,7 @@ export const nativeErrorCodes = [
   'io', // a file cannot be opened, read or written
   'cancelled', // the caller left the loop
   'closed', // the engine or index was closed
+  'engine-died', // the engine's process ended; what was opened in it must be opened again
   'internal',
 ] as const;
 export type NativeErrorCode = (typeof nativeErrorCodes)[number];

@@ -24,6 +24,10 @@ export type ChatTable = {
   /** Takes the chat out of the list; `restore` brings it back until `purge`. */
   delete(id: string): void;
   restore(id: string): void;
+  /**
+   * Rewrites every saved answer that cites a document, also in deleted chats, in one commit: for what must be forgotten.
+   */
+  rewriteAnswersCiting(documentId: string, rewrite: (answer: Answer) => Answer): void;
   /** Removes deleted chats for good, also from the write-ahead log. Called at start and at the end. */
   purge(): void;
 };
@@ -61,6 +65,10 @@ export function createChatTable(
   const unmarkDeleted = sqlite.prepare('UPDATE chats SET deleted_at_ms = NULL WHERE id = ?');
   const removeDeleted = sqlite.prepare('DELETE FROM chats WHERE deleted_at_ms IS NOT NULL');
 
+  const selectCiting = sqlite.prepare<[string], { id: string; answer: string }>(
+    'SELECT id, answer FROM turns WHERE instr(answer, ?) > 0',
+  );
+
   const toChat = (row: ChatRow): ChatSummary => ({ ...row, id: row.id as ChatId });
 
   function mustChange(numChanges: number): void {
@@ -87,6 +95,13 @@ export function createChatTable(
     touchOfTurn.run(outside.nowMs(), turnId);
   });
 
+  const rewriteAnswersCiting = sqlite.transaction((documentId: string, rewrite: (answer: Answer) => Answer) => {
+    for (const row of selectCiting.all(JSON.stringify(documentId))) {
+      const answer = toAnswer(row.answer);
+      if (answer) updateAnswer.run(JSON.stringify(rewrite(answer)), row.id);
+    }
+  });
+
   return withStoreErrors(database, {
     list: () => selectAll.all().map(toChat),
     read(id: string) {
@@ -105,6 +120,8 @@ export function createChatTable(
     rename: (id: string, title: string) => mustChange(updateTitle.run(title, id).changes),
     delete: (id: string) => mustChange(markDeleted.run(outside.nowMs(), id).changes),
     restore: (id: string) => mustChange(unmarkDeleted.run(id).changes),
+    rewriteAnswersCiting: (documentId: string, rewrite: (answer: Answer) => Answer) =>
+      rewriteAnswersCiting(documentId, rewrite),
     purge() {
       if (removeDeleted.run().changes > 0) sqlite.pragma('wal_checkpoint(TRUNCATE)');
     },

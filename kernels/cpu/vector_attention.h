@@ -13,19 +13,19 @@ struct AttentionScratch {
   float* weight_sums;
 };
 
-inline __m256 load_eight(Type type, const void* data, int64_t at, int32_t count) {
-  if (type == Type::f32) {
-    const float* p = static_cast<const float*>(data) + at;
-    if (count >= 8) return _mm256_loadu_ps(p);
-    float copied[8] = {};
-    std::memcpy(copied, p, sizeof(float) * static_cast<size_t>(count));
-    return _mm256_loadu_ps(copied);
-  }
-  const uint16_t* p = static_cast<const uint16_t*>(data) + at;
-  if (count >= 8) return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  uint16_t copied[8] = {};
-  std::memcpy(copied, p, sizeof(uint16_t) * static_cast<size_t>(count));
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(copied)));
+template <bool kHalf>
+inline __m256 load_eight(const void* data, int64_t at) {
+  if (!kHalf) return _mm256_loadu_ps(static_cast<const float*>(data) + at);
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(static_cast<const uint16_t*>(data) + at)));
+}
+
+template <bool kHalf>
+inline __m256 load_some(const void* data, int64_t at, int32_t count) {
+  if (count >= 8) return load_eight<kHalf>(data, at);
+  constexpr int64_t kBytes = kHalf ? 2 : 4;
+  float copied[8] = {};
+  if (count > 0) std::memcpy(copied, static_cast<const char*>(data) + at * kBytes, static_cast<size_t>(count * kBytes));
+  return load_eight<kHalf>(copied, 0);
 }
 
 // Eight rows of eight columns → eight columns of eight rows, each at out + column * 64.
@@ -49,28 +49,33 @@ inline void transpose(const __m256 (&rows)[8], float* out) {
 }
 
 // Reads rows first .. end - 1 of a tile: no others, which may be unwritten or past the end.
+template <bool kHalf>
 void read_tile(const AttentionTask& task, int32_t tile, int32_t first, int32_t end, int32_t padded_size,
                const AttentionScratch& scratch) {
   const int64_t start = (task.pages == nullptr ? tile : task.pages[tile]) * task.tile_stride;
+  const int64_t row_stride = task.row_stride;
   const int32_t size = task.head_size;
   for (int32_t key = first / 8 * 8; key < end; key += 8) {
+    const bool is_whole = key >= first && key + 8 <= end;
     for (int32_t i = 0; i < size; i += 8) {
       __m256 rows[8];
-      for (int32_t r = 0; r < 8; ++r) {
-        const bool is_seen = key + r >= first && key + r < end;
-        rows[r] = is_seen ? load_eight(task.type, task.keys, start + (key + r) * task.row_stride + i, size - i)
-                          : _mm256_setzero_ps();
+      if (is_whole && size - i >= 8) {
+        for (int32_t r = 0; r < 8; ++r) rows[r] = load_eight<kHalf>(task.keys, start + (key + r) * row_stride + i);
+      } else {
+        for (int32_t r = 0; r < 8; ++r) {
+          const bool is_seen = key + r >= first && key + r < end;
+          rows[r] = load_some<kHalf>(task.keys, start + (key + r) * row_stride + i, is_seen ? size - i : 0);
+        }
       }
       transpose(rows, scratch.keys + static_cast<int64_t>(i) * kPageTokens + key);
     }
   }
   for (int32_t key = first; key < end; ++key) {
     float* out = scratch.values + static_cast<int64_t>(key) * padded_size;
-    for (int32_t i = 0; i < padded_size; i += 8) {
-      const int32_t count = size - i;
-      _mm256_storeu_ps(out + i, count > 0 ? load_eight(task.type, task.values, start + key * task.row_stride + i, count)
-                                          : _mm256_setzero_ps());
-    }
+    const int64_t from = start + key * row_stride;
+    int32_t i = 0;
+    for (; i + 8 <= size; i += 8) _mm256_storeu_ps(out + i, load_eight<kHalf>(task.values, from + i));
+    for (; i < padded_size; i += 8) _mm256_storeu_ps(out + i, load_some<kHalf>(task.values, from + i, size - i));
   }
 }
 
@@ -197,7 +202,8 @@ void attend_lanes(const AttentionTask& task, float* memory) {
     const auto in_tile = [start](int32_t key) {
       return key < start ? 0 : key - start > kPageTokens ? kPageTokens : key - start;
     };
-    read_tile(task, tile, in_tile(first_of_all), in_tile(end_of_all), padded_size, scratch);
+    const auto read = task.type == Type::f16 ? read_tile<true> : read_tile<false>;
+    read(task, tile, in_tile(first_of_all), in_tile(end_of_all), padded_size, scratch);
     for (int32_t lane = 0; lane < num_lanes;) {
       float* scores = scratch.weights + lane * kPageTokens;
       if (num_lanes - lane >= kLanesAtOnce) {

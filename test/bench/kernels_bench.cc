@@ -202,6 +202,7 @@ void bench_embedder(Bench& bench) {
 // quoth_kernels_bench [threads] [plain|avx2|avx512-vnni] [q4|q8]
 int main(int count, char** arguments) {
   Bench bench;
+  std::setvbuf(stdout, nullptr, _IONBF, 0);  // a run that is cut short still shows what it measured
   const char* instructions = count > 2 && std::strcmp(arguments[2], "best") != 0 ? arguments[2] : nullptr;
   bench.check(
       open_cpu_device(count > 1 ? std::atoi(arguments[1]) : 0, instructions, &bench.device, &bench.ops, &bench.info));
