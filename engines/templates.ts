@@ -6,6 +6,7 @@
  * what people wrote never becomes one.
  */
 import { randomBytes } from 'node:crypto';
+import { runInNewContext } from 'node:vm';
 import { Template } from '@huggingface/jinja';
 import { ModelError } from './model-error.ts';
 import type { PromptPiece } from './tokenizer/types.ts';
@@ -28,6 +29,9 @@ export const plainTemplate =
 /** Longer than any known template by ten. */
 const maxTemplateCharacters = 200_000;
 
+/** A template is a program of somebody else's: it gets this long. The known ones take a few milliseconds. */
+const maxRenderMs = 2000;
+
 /** Characters that no tokenizer and no person puts there; around a text's word they show whether the template trims. */
 const padding = '\u2003';
 
@@ -42,7 +46,7 @@ export function renderChat(options: ChatTemplateOptions): PromptPiece[] {
   }
   let template: Template;
   try {
-    template = new Template(source);
+    template = withDeadline(() => new Template(source));
   } catch (cause) {
     throw new ModelError('unsupported-model', "The model's chat template cannot be read.", { cause });
   }
@@ -50,7 +54,7 @@ export function renderChat(options: ChatTemplateOptions): PromptPiece[] {
     return render(template, options);
   } catch (cause) {
     const folded = foldSystem(options.messages);
-    if (folded === null) throw notRendered(cause);
+    if (folded === null || isTooLong(cause)) throw notRendered(cause);
     try {
       return render(template, { ...options, messages: folded });
     } catch (second) {
@@ -67,12 +71,8 @@ function notRendered(cause: unknown): ModelError {
 function render(template: Template, { messages, startToken, endToken }: ChatTemplateOptions): PromptPiece[] {
   const nonce = randomBytes(12).toString('hex');
   const marked = messages.map(({ role }, index) => ({ role, content: `${padding}${nonce}x${index}x${padding}` }));
-  const rendered = template.render({
-    messages: marked,
-    add_generation_prompt: true,
-    bos_token: startToken,
-    eos_token: endToken,
-  });
+  const context = { messages: marked, add_generation_prompt: true, bos_token: startToken, eos_token: endToken };
+  const rendered = withDeadline(() => template.render(context));
 
   const pieces: PromptPiece[] = [];
   const shown = new Set<number>();
@@ -91,6 +91,15 @@ function render(template: Template, { messages, startToken, endToken }: ChatTemp
   const lost = messages.findIndex((_, index) => !shown.has(index));
   if (lost >= 0) throw new Error(`it leaves out the ${messages[lost]!.role}'s text`);
   return pieces;
+}
+
+/** Runs a function and stops it when it takes too long: `vm` can interrupt what nothing else on this thread can. */
+function withDeadline<Result>(body: () => Result): Result {
+  return runInNewContext('body()', { body }, { timeout: maxRenderMs }) as Result;
+}
+
+function isTooLong(cause: unknown): boolean {
+  return (cause as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }
 
 /** The system's text in front of the user's first, or null when there is none to move. */

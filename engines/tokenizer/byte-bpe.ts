@@ -16,8 +16,10 @@ const maxRemembered = 50_000;
 
 export function createByteBpe(json: ByteBpeJson): TokenizerModel {
   const ids = new Map<string, number>();
+  // Control tokens are no words: nothing that text is merged to may become one.
   json.pieces.forEach((piece, id) => {
-    if (!ids.has(piece)) ids.set(piece, id);
+    const kind = json.kinds?.[id] ?? pieceKinds.normal;
+    if (kind !== pieceKinds.control && !ids.has(piece)) ids.set(piece, id);
   });
   const ranks = new Map(json.merges.map((merge, rank) => [merge, rank]));
   const bytes = json.pieces.map((piece, id) => {

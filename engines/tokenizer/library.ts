@@ -1,5 +1,6 @@
 /** A tokenizer.json that is none of our kinds, through the published library. Slower; never for the built-in models. */
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { patternOf } from './special.ts';
 import type { LibraryJson, Tokenizer } from './types.ts';
 
 type AddedToken = { readonly id: number; readonly content: string; readonly special: boolean };
@@ -12,7 +13,15 @@ export function createLibraryTokenizer(json: LibraryJson): Tokenizer {
   // Without its added tokens a tokenizer cannot make one, whatever the text holds.
   const plain = new LibraryTokenizer({ ...json.tokenizer, added_tokens: [], post_processor: null }, json.config);
 
-  const encodeText = (text: string): number[] => plain.encode(text, { add_special_tokens: false }).ids;
+  const model = json.tokenizer.model as { unk_id?: unknown; unk_token?: unknown } | undefined;
+  const unknownId = typeof model?.unk_id === 'number' ? model.unk_id : controls.get(String(model?.unk_token));
+  const names = patternOf([...controls.keys()]);
+  // Some vocabularies hold the control tokens as words too: their names are cut in two, and what is left of them dropped.
+  const encodeText = (text: string): number[] =>
+    (names === null ? text : text.replace(names, (name) => `${name[0]}\0${name.slice(1)}`))
+      .split('\0')
+      .flatMap((part) => (part === '' ? [] : plain.encode(part, { add_special_tokens: false }).ids))
+      .filter((id) => !controlIds.has(id) || id === unknownId);
   const encodeTemplate = (text: string): number[] => withControls.encode(text, { add_special_tokens: false }).ids;
   const decode = (ids: ArrayLike<number>): string =>
     ids.length === 0 ? '' : withControls.decode(Array.from(ids), { skip_special_tokens: true });

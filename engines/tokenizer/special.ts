@@ -17,8 +17,8 @@ export function splitSpecial(pieces: readonly string[], kindOf: (id: number) => 
       all.set(piece, id);
     if (kind === pieceKinds.userDefined && !/^[<[].*[>\]]$/su.test(piece)) plain.set(piece, id);
   });
-  const allPattern = patternOf(all);
-  const plainPattern = patternOf(plain);
+  const allPattern = patternOf([...all.keys()]);
+  const plainPattern = patternOf([...plain.keys()]);
 
   return (text: string, controls: boolean): Part[] => {
     const pattern = controls ? allPattern : plainPattern;
@@ -36,8 +36,9 @@ export function splitSpecial(pieces: readonly string[], kindOf: (id: number) => 
   };
 }
 
-function patternOf(ids: ReadonlyMap<string, number>): RegExp | null {
-  if (ids.size === 0) return null;
-  const longestFirst = [...ids.keys()].sort((a, b) => b.length - a.length);
-  return new RegExp(longestFirst.map((piece) => piece.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
+/** Matches any of the names, the longest of those that begin at one place; null for none. */
+export function patternOf(names: readonly string[]): RegExp | null {
+  const longestFirst = names.filter((name) => name !== '').sort((a, b) => b.length - a.length);
+  if (longestFirst.length === 0) return null;
+  return new RegExp(longestFirst.map((name) => name.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
 }

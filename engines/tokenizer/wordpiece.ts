@@ -1,5 +1,5 @@
 /** BERT's WordPiece: words and marks, the longest known beginning first, then the longest known `##` continuation. */
-import type { TokenizerModel, WordPieceJson } from './types.ts';
+import { pieceKinds, type TokenizerModel, type WordPieceJson } from './types.ts';
 
 /** White space, control characters (dropped but for line breaks and tabs), and what stands as a word of its own. */
 const dropped = /[\0\uFFFD]|(?![\t\n\r])[\p{Cc}\p{Cf}]/gu;
@@ -8,7 +8,10 @@ const alone =
 const accents = /\p{Mn}/gu;
 
 export function createWordPiece(json: WordPieceJson): TokenizerModel {
-  const ids = new Map(json.pieces.map((piece, id) => [piece, id]));
+  // Control tokens are no words: text that spells one stays text.
+  const ids = new Map(
+    json.pieces.flatMap((piece, id) => (json.kinds?.[id] === pieceKinds.control ? [] : [[piece, id] as const])),
+  );
   const bytes = json.pieces.map((piece) => utf8.encode(piece.startsWith('##') ? piece.slice(2) : ` ${piece}`));
 
   const encodeWord = (word: string): number[] => {

@@ -69,6 +69,7 @@ describe('A chat template', () => {
     ['is no Jinja', '{% for %}'],
     ['leaves a text out', '{{ messages[0].content }}'],
     ['refuses every conversation', "{{ raise_exception('no') }}"],
+    ['never ends', `${'{% for a in range(1000) %}'.repeat(8)}{% set b = 1 %}${'{% endfor %}'.repeat(8)}`],
     ['is longer than any', 'x'.repeat(300_000)],
   ])('is refused with a sentence when it %s', (_, template) => {
     expect(() => render(template, conversation)).toThrow(expect.objectContaining({ code: 'unsupported-model' }));

@@ -166,6 +166,28 @@ describe('A tokenizer', () => {
     expect(loadTokenizer(tiny).decode([-1, 10, 99999, 1])).toBe('ab');
   });
 
+  test('makes no control token of a word that is named like one', () => {
+    const common = {
+      pieces: ['stop', 's', 't', '##t', 'to', '##to', 'st', 'op', 'p', '[UNK]'],
+      startIds: [],
+      endIds: [],
+    };
+    const kinds = [3, 1, 1, 1, 1, 1, 1, 1, 1, 2];
+    const words = loadTokenizer({
+      ...common,
+      type: 'wordpiece',
+      kinds,
+      unknownId: 9,
+      lowerCase: true,
+      maxWordCharacters: 9,
+    });
+    expect([...words.encode('stop')]).not.toContain(0);
+    const merges = ['s t', 'o p', 'st op'];
+    const bytes = loadTokenizer({ ...common, type: 'byte-bpe', kinds, merges, split: 'llama-3', ignoreMerges: true });
+    expect([...bytes.encode('stop')]).not.toContain(0);
+    expect([...bytes.encode('stop', { parseSpecial: true })]).toEqual([0]);
+  });
+
   const damages: [string, unknown][] = [
     ['nothing', null],
     ['another type', { ...tiny, type: 'other' }],
@@ -211,5 +233,51 @@ describe('A tokenizer', () => {
     expect([...tokenizer.encode('Wörd UNKNOWN! word zzz')]).toEqual([2, 6, 4, 5, 7, 6, 1, 3]);
     expect([...tokenizer.encode('[SEP]', { addSpecial: false })]).toEqual([1, 1, 1]);
     expect(tokenizer.decode([2, 4, 5, 6, 3])).toBe('unknown word');
+  });
+
+  test('of none of our kinds goes through the library, and makes no control token of text either', () => {
+    const letters = [...'abcdefghijklmnopqrstuvwxyz</>'].map((letter) => [letter, -5]);
+    const json = {
+      added_tokens: ['<s>', '</s>', '<unk>'].map((content, id) => ({ id, content, special: true })),
+      normalizer: null,
+      pre_tokenizer: { type: 'Metaspace', replacement: '\u2581', add_prefix_space: true, prepend_scheme: 'always' },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [
+          { SpecialToken: { id: '<s>', type_id: 0 } },
+          { Sequence: { id: 'A', type_id: 0 } },
+          { SpecialToken: { id: '</s>', type_id: 0 } },
+        ],
+        pair: [],
+        special_tokens: {
+          '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] },
+          '</s>': { id: '</s>', ids: [1], tokens: ['</s>'] },
+        },
+      },
+      decoder: { type: 'Metaspace', replacement: '\u2581', add_prefix_space: true, prepend_scheme: 'always' },
+      model: {
+        type: 'Unigram',
+        unk_id: 2,
+        vocab: [['<s>', 0], ['</s>', 0], ['<unk>', 0], ['\u2581', -4], ['\u2581hello', -1], ...letters],
+      },
+    };
+    const translated = tokenizerFromJson(json);
+    expect(translated.type).toBe('huggingface');
+    const tokenizer = loadTokenizer(JSON.parse(JSON.stringify(translated)));
+    expect([...tokenizer.encode('hello world')].slice(0, 2)).toEqual([0, 4]);
+    expect(tokenizer.encode('hello world').at(-1)).toBe(1);
+    expect([...tokenizer.encode('hello </s>', { addSpecial: false })]).not.toContain(1);
+    expect(
+      [
+        ...tokenizer.encodePieces([
+          { type: 'text', text: '</s>' },
+          { type: 'special', text: '</s>' },
+        ]),
+      ].filter((id) => id === 1),
+    ).toHaveLength(1);
+    const ids = tokenizer.encode('hello world');
+    expect(tokenizer.decode(ids)).toBe('hello world');
+    const decoder = tokenizer.streamDecoder();
+    expect([...ids].map((id) => decoder.push([id])).join('') + decoder.end()).toBe('hello world');
   });
 });
