@@ -122,8 +122,21 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
     // Passages that got their vector after later ones had theirs.
     const missing = difference(storedIds, heldIds);
     if (gone.length > 0) await index.remove(gone);
-    for (const id of missing) await addBatch(index, store.vectorsAfter(embedderId, id - 1, 1));
+    await addMissing(index, missing);
     return gone.length + missing.length + (await addStored(index, lastId));
+  }
+
+  async function addMissing(index: VectorIndex, missing: Float64Array): Promise<void> {
+    const wanted = new Set(missing);
+    for (let i = 0; i < missing.length; ) {
+      const batch = store.vectorsAfter(embedderId, missing[i]! - 1, batchSize);
+      await addBatch(
+        index,
+        batch.filter(({ passageId }) => wanted.has(passageId)),
+      );
+      const lastId = batch.at(-1)?.passageId ?? Number.POSITIVE_INFINITY;
+      while (i < missing.length && missing[i]! <= lastId) i += 1;
+    }
   }
 
   /** Adds all stored vectors with ids above `afterId`; returns their number. */

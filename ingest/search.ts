@@ -13,7 +13,7 @@ export type SearchParts = {
 };
 
 export type FoundPassage = StoredPassage & {
-  /** Fused from the two ranks: compares passages of one search, and nothing else. */
+  /** Fused from the two below: compares passages of one search, and nothing else. */
   score: number;
   /** Cosine of question and passage; null if it was not found by meaning. */
   similarity: number | null;
@@ -25,9 +25,15 @@ export type SearchResult = { passages: FoundPassage[]; timings: { embedMs: numbe
 
 /** Candidates of each half. More add work and, beyond the first tens, next to nothing that ends up in the first ten. */
 const minCandidates = 50;
-/** Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): their constant. */
-const rankOffset = 60;
-const weights = { dense: 1, words: 1 };
+/**
+ * How much a cosine counts against BM25 (as a share of the best). A cosine is taken above that of the last candidate: an
+ * embedder that does not know the question's language finds everything about equally near, and so has little to say. Fusing
+ * ranks (RRF) gives it half the say. nDCG@10 with MiniLM, an English embedder, by words / by meaning / RRF / this:
+ *
+ *     SQuAD 0.907 / 0.894 / 0.923 / 0.929        NQ 0.836 / 0.925 / 0.899 / 0.898
+ *     XQuAD German 0.944 / 0.723 / 0.850 / 0.949     Chinese 0.958 / 0.308 / 0.678 / 0.947     English 0.961 / 0.969 / 0.966 / 0.979
+ */
+const meaningWeight = 2;
 
 /**
  * The best passages for a question, best first, at most `limit`.
@@ -54,13 +60,11 @@ export async function search(parts: SearchParts, question: string, limit: number
   const worded = store.searchWords(question, numCandidates);
 
   const scores = new Map<number, number>();
-  const addRanks = (found: { passageId: number }[], weight: number) => {
-    found.forEach(({ passageId }, rank) => {
-      scores.set(passageId, (scores.get(passageId) ?? 0) + weight / (rankOffset + rank + 1));
-    });
-  };
-  addRanks(near, weights.dense);
-  addRanks(worded, weights.words);
+  const leastSimilar = near[Math.min(near.length, minCandidates) - 1]?.score ?? 0;
+  for (const { passageId, score } of near) scores.set(passageId, meaningWeight * Math.max(0, score - leastSimilar));
+  const bestWordScore = worded[0]?.score ?? 1;
+  for (const { passageId, score } of worded)
+    scores.set(passageId, (scores.get(passageId) ?? 0) + (bestWordScore > 0 ? score / bestWordScore : 0));
 
   const similarities = new Map(near.map(({ passageId, score }) => [passageId, score]));
   const wordScores = new Map(worded.map(({ passageId, score }) => [passageId, score]));

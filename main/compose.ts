@@ -17,7 +17,15 @@ import { createReadFile } from '../ingest/run-reader.ts';
 import { modelsFolder } from './folders.ts';
 import { createLogFile } from './log-file.ts';
 import { packageAddress } from './package-address.ts';
-import { childEnvironment, type EngineSupervisor, entryPath, forkProcess, superviseEngine } from './processes.ts';
+import {
+  childEnvironment,
+  createReaderSpawner,
+  type EngineSupervisor,
+  entryPath,
+  forkProcess,
+  type StartProcess,
+  superviseEngine,
+} from './processes.ts';
 import { createTickets, type Tickets } from './tickets.ts';
 import { version } from './version.ts';
 
@@ -42,11 +50,13 @@ export type ComposeOptions = {
   profileFolder: string;
   /** False: do not take up unfinished documents; for a command that only looks. */
   resume?: boolean;
+  /** How the engine and the readers are started; absent = as forks of this process. */
+  startProcess?: StartProcess;
 };
 
 /** The engine's supervisor without a profile: for commands that only run a plan. */
-export function composeEngine(log: Log = () => undefined): EngineSupervisor {
-  return superviseEngine({ startProcess: forkProcess, nowMs: Date.now, wait: (ms) => pause(ms), log });
+export function composeEngine(log: Log = () => undefined, startProcess = forkProcess): EngineSupervisor {
+  return superviseEngine({ startProcess, nowMs: Date.now, wait: (ms) => pause(ms), log });
 }
 
 /** Opens a profile. Fails with one sentence for the person when another Quoth has it open or the disk does not allow it. */
@@ -55,15 +65,12 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   await mkdir(profileFolder, { recursive: true, mode: 0o700 });
   const log = createLogFile(profileFolder, Date.now);
   const tickets = createTickets({ randomBytes, nowMs: Date.now });
-  const native = composeEngine(log);
+  const native = composeEngine(log, options.startProcess);
   const models = modelsFolder();
 
-  // In Electron `process.execPath` is Electron; as a reader it is to be plain Node.
-  const runAsNode = process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {};
-  const spawnReader = createNodeSpawner({
-    readerMain: entryPath('reader-main'),
-    env: { ...childEnvironment(process.env), ...runAsNode },
-  });
+  const spawnReader = options.startProcess
+    ? createReaderSpawner(options.startProcess)
+    : createNodeSpawner({ readerMain: entryPath('reader-main'), env: childEnvironment(process.env) });
   const outside: Outside = {
     profileFolder,
     modelsFolder: models,

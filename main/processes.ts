@@ -7,6 +7,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Port } from '../app/contract/port.ts';
 import type { Log } from '../app/outside.ts';
+import { residentBytes } from '../ingest/readers/node-spawner.ts';
+import type { SpawnReader } from '../ingest/run-reader.ts';
 import { type Engine, type Native, NativeError, type VectorIndex } from '../native/index.ts';
 import { createRemoteNative } from './engine/remote-native.ts';
 import { portToChild } from './process-port.ts';
@@ -15,14 +17,18 @@ export type EntryName = 'engine-process' | 'reader-main';
 
 export type StartOptions = { maxHeapBytes?: number };
 
+/** How a process ended; `reason` says it in words: "exit code 1", "signal SIGKILL", "not started: …". */
+export type End = { code: number | null; signal: string | null; reason: string };
+
 /** A process that was started; it may have ended already. */
 export type Started = {
-  /** Undefined when the process could not be started; `whenEnded` then says why. */
-  pid: number | undefined;
+  /** Undefined until it runs, and for one that could not be started. */
+  readonly pid: number | undefined;
   port: Port;
+  /** At once, whatever it does. */
   kill(): void;
-  /** Resolves, never rejects, with how it ended: "exit code 1", "signal SIGKILL". */
-  whenEnded: Promise<string>;
+  /** Resolves, never rejects. */
+  whenEnded: Promise<End>;
 };
 
 /** Starts one of our own entries in a process of its own. */
@@ -51,10 +57,9 @@ export function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.Process
   return Object.fromEntries(Object.entries(environment).filter(([name]) => wanted.test(name)));
 }
 
-/** Starts a child of this runtime. In Electron the child is its binary as plain Node. */
+/** Starts a child of this runtime, which must be Node: Electron's core asks its window process instead. */
 export const forkProcess: StartProcess = (entry, options = {}) => {
   const env = childEnvironment(process.env);
-  if (process.versions.electron) env.ELECTRON_RUN_AS_NODE = '1';
   const execArgv = ['--disable-warning=ExperimentalWarning'];
   if (options.maxHeapBytes) execArgv.push(`--max-old-space-size=${Math.ceil(options.maxHeapBytes / 2 ** 20)}`);
   const child = fork(entryPath(entry), [], {
@@ -64,12 +69,29 @@ export const forkProcess: StartProcess = (entry, options = {}) => {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     windowsHide: true,
   } as Parameters<typeof fork>[2]);
-  const whenEnded = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(`not started: ${error.message}`));
-    child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
+  const whenEnded = new Promise<End>((resolve) => {
+    child.once('error', (error) => resolve({ code: null, signal: null, reason: `not started: ${error.message}` }));
+    child.once('exit', (code, signal) =>
+      resolve({ code, signal, reason: signal ? `signal ${signal}` : `exit code ${code}` }),
+    );
   });
   return { pid: child.pid, port: portToChild(child), kill: () => void child.kill('SIGKILL'), whenEnded };
 };
+
+/** Readers as processes that `startProcess` starts, for `ingest/run-reader.ts`. */
+export function createReaderSpawner(startProcess: StartProcess): SpawnReader {
+  return ({ memoryBytes }) => {
+    // The heap's limit stands below the whole process's: what else it holds needs room too.
+    const started = startProcess('reader-main', { maxHeapBytes: 0.8 * memoryBytes });
+    return {
+      send: (request) => started.port.send(request),
+      onMessage: (listener) => started.port.onMessage(listener),
+      onExit: (listener) => void started.whenEnded.then(listener),
+      kill: started.kill,
+      memoryBytes: () => residentBytes(started.pid),
+    };
+  };
+}
 
 export type EngineSupervisor = Native & {
   /** The engine's process id, if it runs. */
@@ -105,7 +127,7 @@ export function superviseEngine(outside: {
 
   function start(): Native {
     const started = startProcess('engine-process');
-    const ended = started.whenEnded.then((how) => {
+    const ended = started.whenEnded.then(({ reason: how }) => {
       started.port.close();
       ending = undefined;
       if (closed) return;

@@ -13,6 +13,7 @@ import { isRelevant } from './relevance.ts';
 import { searchText } from './search-text.ts';
 import { newSpeech, type Speech, speak } from './speak.ts';
 import { toPassage } from './to-passage.ts';
+import { createWanderGuard } from './wander.ts';
 
 export type AskParts = {
   search: (question: string, limit: number) => Promise<SearchResult>;
@@ -125,7 +126,8 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
       story.shown = prompt.passages;
       // The same question gives the same answer: what changes it is the temperature, not the hour.
       const sampling = { temperature, topK: 40, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1, seed: 1 };
-      yield* speak(model, prompt, sampling, story.speech, parts.nowMs, signal);
+      const wanders = createWanderGuard(story.question, prompt.passages);
+      yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
       return;
     } catch (error) {
       parts.log('error', 'an answer broke off', { error: String(error) });

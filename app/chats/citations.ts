@@ -5,8 +5,9 @@
  * passage when
  *   1. every number in it stands there, and every name that the question did not bring along;
  *   2. of its content words, weighted, at least 60 % stand there (45 % in a passage that the model itself pointed to);
- *   3. at least one of them, of those that the question does not already hold, stands there; or, where the answer only
- *      repeats the question's words, 80 % of them do.
+ *      words of the question may stand anywhere in the passage;
+ *   3. of those that the question does not already hold, 40 % stand there, and one that is more than a single digit; or,
+ *      where the answer only repeats the question's words, 80 % of them do.
  * Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
 import type { Citation, Passage } from '../contract/types.ts';
@@ -14,6 +15,8 @@ import { contentWords, type Sentence, splitSentences, type Word } from './senten
 
 const supportThreshold = 0.6;
 const supportThresholdMarked = 0.45;
+/** What the answer says beyond the question must be backed by itself: the question's words prove nothing. */
+const freshThreshold = 0.4;
 const supportThresholdRepeated = 0.8;
 /** A second sentence joins the quote when it adds so much. */
 const secondSentenceGain = 0.15;
@@ -26,6 +29,7 @@ export type Evidence = {
   passages: Passage[];
   /** Per passage: its stretches, single sentences first. */
   stretches: Stretch[][];
+  passageStems: Set<string>[];
   weightOf: (word: Word) => number;
 };
 
@@ -42,16 +46,15 @@ export function gatherEvidence(passages: Passage[]): Evidence {
     });
     return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
   });
+  const passageStems = stretches.map((one) => new Set(one.flatMap(({ stems }) => [...stems])));
   const numWith = new Map<string, number>();
-  for (const passageStretches of stretches)
-    for (const stem of new Set(passageStretches.flatMap(({ stems }) => [...stems])))
-      numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
+  for (const stems of passageStems) for (const stem of stems) numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
   const weightOf = (word: Word): number =>
-    Math.log(1 + passages.length / (numWith.get(word.stem) ?? 0.5)) * (word.isNumber || word.isName ? 2 : 1);
-  return { passages, stretches, weightOf };
+    Math.log(1 + passages.length / (numWith.get(word.stem) ?? 0.5)) * (isTelling(word) ? 2 : 1);
+  return { passages, stretches, passageStems, weightOf };
 }
 
-function stemsOf(text: string): Set<string> {
+export function stemsOf(text: string): Set<string> {
   return new Set(contentWords(text).map(({ stem }) => stem));
 }
 
@@ -70,6 +73,11 @@ function shorten(sentence: Sentence, text: string): Sentence[] {
   }
   pieces.push({ text: text.slice(start, sentence.endExclusive), start, endExclusive: sentence.endExclusive });
   return pieces;
+}
+
+/** A name, or a number of two digits or more: "3" stands in every other passage. */
+function isTelling({ stem, isNumber, isName }: Word): boolean {
+  return isNumber ? stem.length > 1 : isName;
 }
 
 export type Support = { passageIndex: number; start: number; endExclusive: number; score: number };
@@ -99,14 +107,20 @@ export function findSupport(
   if (words.length === 0) return null;
   let best: Support | null = null;
   for (const [passageIndex, stretches] of evidence.stretches.entries()) {
+    // What the question named may stand in another sentence of the passage: "It is painted …" goes on about the bridge.
+    const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
     for (const stretch of stretches) {
       if (!strict.every(({ stem }) => stretch.stems.has(stem))) continue;
-      const coverage = coverageOf(words, stretch, evidence.weightOf);
-      const numFresh = fresh.filter(({ stem }) => stretch.stems.has(stem)).length;
+      const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;
+      const coverage = coverageOf(words, { stems }, evidence.weightOf);
+      const numFresh = fresh.filter(
+        (word) => stretch.stems.has(word.stem) && (!word.isNumber || isTelling(word)),
+      ).length;
+      const freshCoverage = fresh.length > 0 ? coverageOf(fresh, stretch, evidence.weightOf) : 1;
       const isMarked = marked.has(passageIndex);
       const threshold =
         fresh.length === 0 ? supportThresholdRepeated : isMarked ? supportThresholdMarked : supportThreshold;
-      if (coverage < threshold || (fresh.length > 0 && numFresh === 0)) continue;
+      if (coverage < threshold || freshCoverage < freshThreshold || (fresh.length > 0 && numFresh === 0)) continue;
       // Among stretches that hold the words of the sentence, the one that also speaks of the question is the proof.
       const ofQuestion = [...questionStems].filter((stem) => stretch.stems.has(stem)).length;
       const score = coverage + (isMarked ? 0.1 : 0) + 0.2 * (ofQuestion / Math.max(1, questionStems.size));

@@ -7,8 +7,8 @@ import { citationNumber, coverageOf, gatherEvidence } from './citations.ts';
 import { contentWords } from './sentences.ts';
 
 const maxQuotes = 4;
-/** Below this share of the question's content words, a sentence says nothing about it. */
-const worthQuoting = 0.3;
+/** Below this share of the question's content words, a sentence says nothing about it; relevance.ts has judged the whole. */
+const worthQuoting = 0.15;
 /** A sentence so much weaker than the best one is left out. */
 const shareOfBest = 0.6;
 
@@ -54,8 +54,7 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
   };
 }
 
-/** The beginnings of the best passages: offered as "nearest" when nothing answers. */
+/** The best sentences of the best passages, however little they say: offered as "nearest" when nothing answers. */
 export function nearestQuotes(question: string, passages: Passage[]): Quotes {
-  const picked = pickQuotes(question, passages.slice(0, 3), 0);
-  return picked;
+  return pickQuotes(question, passages.slice(0, 3), 0);
 }

@@ -75,6 +75,14 @@ export type Word = {
   isName: boolean;
 };
 
+/** British spelling as American: the models write what they learned, the documents what their authors did. */
+function american(word: string): string {
+  return word
+    .replace(/(?<=[a-z]{2})our(?=s?$|ed$|ing$|ful$)/, 'or')
+    .replace(/(?<=[a-z]{2})tre(?=s?$)/, 'ter')
+    .replace(/(?<=[a-z]{3})is(?=e$|ed$|es$|ing$|ations?$)/, 'iz');
+}
+
 /** Cuts the commonest English endings. Crude on purpose: both sides of every comparison go through it. */
 function stemOf(word: string): string {
   if (word.length < 5 || !/^[a-z]+$/.test(word))
@@ -106,7 +114,11 @@ export function contentWords(text: string): Word[] {
     first = false;
     if (functionWords.has(folded) && !isNumber) continue;
     if (folded.length === 1 && /[a-z]/.test(folded)) continue;
-    words.push({ stem: isNumber ? numberOf(folded) : stemOf(folded.replace(/[’']s$/, '')), isNumber, isName });
+    words.push({
+      stem: isNumber ? numberOf(folded) : stemOf(american(folded.replace(/[’']s$/, ''))),
+      isNumber,
+      isName,
+    });
   }
   return words;
 }

@@ -3,6 +3,7 @@ import type { GenerateEvent, Sampling } from '../../native/index.ts';
 import type { ChatModel } from './chat-model.ts';
 import type { Prompt } from './prompt.ts';
 import { createStopFilter } from './stop-strings.ts';
+import type { WanderGuard } from './wander.ts';
 
 /** What was said and how it went; filled while it is being said. */
 export type Speech = {
@@ -14,8 +15,12 @@ export type Speech = {
   decodeTokensPerSecond: number;
 };
 
-/** Small models go on and interview themselves. */
-const inventedTails = ['\nQuestion:', '\nEarlier question:', '\n\n[', '\nPassage'];
+/** Small models go on and interview themselves, or repeat the form of the prompt. */
+const inventedTails = ['Question:', 'Earlier question:', 'Answer:', 'Passage:', '\nPassage', '\n\n['];
+/** The same habit at the beginning of an answer; only there it is no end. */
+const label = /^\s*(?:(?:the )?(?:answer|passages?|answers?)\s*(?:\[\d+\])?\s*:\s*)+/i;
+/** Longer than any label: until so much is there, nothing is shown. */
+const labelCharacters = 24;
 
 export function newSpeech(): Speech {
   return {
@@ -34,12 +39,14 @@ export async function* speak(
   prompt: Prompt,
   sampling: Sampling,
   speech: Speech,
+  wanders: WanderGuard,
   nowMs: () => number,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   speech.numPromptTokens = prompt.ids.length;
   const decoder = model.streamDecoder();
   const filter = createStopFilter([...model.stopStrings, ...inventedTails]);
+  let beginning: string | null = '';
   const events = model.engine.generate({
     ids: prompt.ids,
     maxTokens: prompt.maxTokens,
@@ -55,23 +62,40 @@ export async function* speak(
       speech.numOutputTokens += event.ids.length;
       const seconds = (nowMs() - firstMs) / 1000;
       if (seconds > 0) speech.decodeTokensPerSecond = (speech.numOutputTokens - 1) / seconds;
-      yield* add(filter.push(decoder.push(event.ids)));
-      if (filter.stopped) {
+      yield* say(decoder.push(event.ids));
+      const kept = wanders(speech.text);
+      if (kept !== null) speech.text = kept;
+      if (filter.stopped || kept !== null) {
         speech.end = 'complete';
-        return;
+        if (kept !== null) return; // what is held back belongs to what was left out
+        break;
       }
     }
     if (event.type === 'finished') {
       speech.end = event.reason === 'length' ? 'length' : 'complete';
       speech.numOutputTokens = event.numOutputTokens;
       if (event.decodeMs > 0) speech.decodeTokensPerSecond = (1000 * (event.numOutputTokens - 1)) / event.decodeMs;
-      yield* add(filter.push(decoder.end()) + filter.flush());
+      yield* say(decoder.end());
     }
   }
+  yield* show(filter.flush(), true);
 
-  function* add(text: string): Generator<string> {
-    // A model's answer begins with white space of the template's making.
-    const shown = speech.text === '' ? text.trimStart() : text;
+  /** Hands text to the filter, once the label that may stand before it has been taken off. */
+  function* say(text: string): Generator<string> {
+    if (beginning === null) return yield* show(filter.push(text), false);
+    beginning += text;
+    if (beginning.trimStart().length < labelCharacters) return;
+    const rest = beginning.replace(label, '').trimStart();
+    beginning = null;
+    yield* show(filter.push(rest), false);
+  }
+
+  function* show(text: string, last: boolean): Generator<string> {
+    let shown = text;
+    if (last && beginning !== null) {
+      shown = filter.push(beginning.replace(label, '').trimStart()) + filter.flush();
+      beginning = null;
+    }
     speech.text += shown;
     if (shown !== '') yield shown;
   }

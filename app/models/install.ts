@@ -110,7 +110,7 @@ async function installLocked(
   // Without its manifest the old plan does not count any more; the new one counts from the last line on.
   await rm(where.manifest, { force: true });
   await rename(unfinished, where.plan);
-  const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : `sha256-${part.sha256}`));
+  const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : part.address));
   await writeManifest(where, { id: offer.id, planBytes, planSha256, sources, installedAtMs: outside.nowMs() });
   await rm(where.download, { recursive: true, force: true });
   report('done', planBytes, planBytes);
@@ -146,8 +146,13 @@ function partPath(where: ModelFolder, index: number): string {
   return join(where.download, `part-${index + 1}`);
 }
 
-function hashOf(part: OfferPart): FileHash {
-  return part.type === 'npm' ? hashFromIntegrity(part.integrity) : { algorithm: 'sha256', hex: part.sha256 };
+function hashOf(part: OfferPart): FileHash | null {
+  if (part.type === 'npm') return hashFromIntegrity(part.integrity);
+  return part.sha256 === null ? null : { algorithm: 'sha256', hex: part.sha256 };
+}
+
+function sizeOfPart(part: OfferPart): number | null {
+  return part.type === 'npm' || part.exact ? part.sizeBytes : null;
 }
 
 async function addressOf(part: OfferPart, outside: InstallOutside): Promise<string> {
@@ -175,13 +180,13 @@ async function fetchParts(
     signal.throwIfAborted();
     const path = partPath(where, index);
     const hash = hashOf(part);
-    if ((await sizeOf(path)) > 0) {
+    if (hash && (await sizeOf(path)) > 0) {
       report('verify', before, totalBytes);
       if ((await hashFile(path, hash.algorithm, signal)) !== hash.hex) await rm(path, { force: true });
     }
     if ((await sizeOf(path)) === 0)
       await download(
-        { address: await addressOf(part, outside), destination: path, sizeBytes: part.sizeBytes, hash },
+        { address: await addressOf(part, outside), destination: path, sizeBytes: sizeOfPart(part), hash },
         {
           fetch: outside.fetch,
           signal,
@@ -204,7 +209,7 @@ async function unpack(
 ): Promise<void> {
   const totalBytes = downloadBytesOf(offer);
   let doneBytes = 0;
-  for (const { name, parts } of offer.files) {
+  for (const { name, parts, sha256 } of offer.files) {
     if (!/^[0-9a-zA-Z][0-9a-zA-Z._-]*$/.test(name))
       throw new QuothError('internal', 'The catalogue names a file in a way that is not allowed.');
     const only = parts.length === 1 ? parts[0] : undefined;
@@ -226,6 +231,8 @@ async function unpack(
     } finally {
       await file.close();
     }
+    if (sha256 !== null && (await hashFile(join(checkpoint, name), 'sha256', signal)) !== sha256)
+      throw new QuothError('unreadable', `What was unpacked as ${name} is not the file that was expected.`);
   }
 }
 

@@ -12,10 +12,11 @@ export type OfferPart =
       /** The file inside the archive: "package/model.part". */
       member: string;
     }
-  | { type: 'web'; address: string; sizeBytes: number; sha256: string };
+  /** `sizeBytes` is about right where `exact` is false. A null hash: only the file's structure can be checked. */
+  | { type: 'web'; address: string; sizeBytes: number; exact: boolean; sha256: string | null };
 
-/** One file of the checkpoint: its parts, one behind the other. */
-export type OfferFile = { name: string; parts: OfferPart[] };
+/** One file of the checkpoint: its parts, one behind the other. The hash is that of the whole file, where it is known. */
+export type OfferFile = { name: string; parts: OfferPart[]; sha256: string | null };
 
 export type Offer = {
   id: string;
@@ -25,6 +26,8 @@ export type Offer = {
   /** What it takes on the disk once built. */
   planBytes: number;
   note: string;
+  /** What the builder opens: one of the files, or null for the folder with all of them. */
+  checkpoint: string | null;
   files: OfferFile[];
 };
 
@@ -56,5 +59,5 @@ export function downloadsOf(offer: Offer): OfferPart[] {
 
 /** The same for parts that come out of the same download. */
 export function downloadKeyOf(part: OfferPart): string {
-  return part.type === 'npm' ? part.integrity : part.sha256;
+  return part.type === 'npm' ? part.integrity : part.address;
 }

@@ -11,6 +11,7 @@ import { QuothError } from '../contract/errors.ts';
 import type { Log } from '../outside.ts';
 import { migrations } from './migrations/migrations.ts';
 import { rescueRows } from './rescue.ts';
+import { createScrubber, type Scrubber } from './scrub.ts';
 import { isDamage, toStoreError } from './store-error.ts';
 import { words } from './words.ts';
 
@@ -21,12 +22,16 @@ export type Database = {
   notice: string | null;
   /** Notes in the profile that SQLite met damage: the next opening looks at every page. */
   suspectDamage(): void;
+  /** What takes the words of removed passages out of the file. Call `work` when idle; `close` does some, too. */
+  scrubber: Scrubber;
   /** Writes everything into the one file and gives the profile free. May be called twice. */
   close(): void;
 };
 
 export type DatabaseOptions = { profileFolder: string; nowMs: () => number; log: Log };
 
+/** What a person does not notice at the end of a program. What is left then is done at the next end. */
+const scrubAtCloseMs = 1000;
 /** Longer than another Quoth needs to end, shorter than a person's patience. */
 const lockTimeoutMs = 1000;
 
@@ -44,10 +49,10 @@ export function openDatabase({ profileFolder, nowMs, log }: DatabaseOptions): Da
   try {
     fs.mkdirSync(profileFolder, { recursive: true });
     try {
-      return toDatabase(file, openFile(file), null);
+      return toDatabase(file, openFile(file), null, nowMs);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      return replaceDamaged(file, nowMs(), log, error);
+      return replaceDamaged(file, nowMs, log, error);
     }
   } catch (error) {
     throw toStoreError(error);
@@ -100,21 +105,22 @@ function migrate(sqlite: Sqlite.Database): void {
 }
 
 /** Moves a damaged database aside and starts a new one with all that can still be read of the old. */
-function replaceDamaged(file: string, nowMs: number, log: Log, cause: unknown): Database {
-  const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-');
+function replaceDamaged(file: string, nowMs: () => number, log: Log, cause: unknown): Database {
+  const stamp = new Date(nowMs()).toISOString().replace(/[:.]/g, '-');
   const kept = `${file}.corrupt-${stamp}`;
   log('error', 'the database is damaged; it is kept and a new one is made', { kept, cause: String(cause) });
   for (const suffix of ['', '-wal', '-journal', '.suspect'])
     if (fs.existsSync(file + suffix)) fs.renameSync(file + suffix, kept + suffix);
   const sqlite = openFile(file);
   try {
-    const rescued = rescueRows(sqlite, kept, nowMs);
+    const rescued = rescueRows(sqlite, kept, nowMs());
     log('warn', 'rows taken over from the damaged database', rescued);
     return toDatabase(
       file,
       sqlite,
       `Quoth's database was damaged and has been made anew. ${rescued.documents} documents are being read again and ` +
         `${rescued.chats} chats were kept. The damaged file is still there as "${path.basename(kept)}".`,
+      nowMs,
     );
   } catch (error) {
     sqlite.close();
@@ -122,10 +128,12 @@ function replaceDamaged(file: string, nowMs: number, log: Log, cause: unknown): 
   }
 }
 
-function toDatabase(file: string, sqlite: Sqlite.Database, notice: string | null): Database {
+function toDatabase(file: string, sqlite: Sqlite.Database, notice: string | null, nowMs: () => number): Database {
+  const scrubber = createScrubber(sqlite, nowMs);
   return {
     sqlite,
     notice,
+    scrubber,
     suspectDamage() {
       try {
         fs.writeFileSync(`${file}.suspect`, '');
@@ -136,10 +144,11 @@ function toDatabase(file: string, sqlite: Sqlite.Database, notice: string | null
     close() {
       if (!sqlite.open) return;
       try {
-        sqlite.close();
-      } catch (error) {
-        throw toStoreError(error);
+        scrubber.work(scrubAtCloseMs);
+      } catch {
+        // A full disk or damage: the note stays, and whoever reads next is told.
       }
+      sqlite.close();
     },
   };
 }

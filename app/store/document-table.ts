@@ -43,7 +43,10 @@ export type DocumentTable = {
   list(): StoredDocument[];
   /** Those that an end of the process has left on their way, the oldest first. */
   listUnfinished(): StoredDocument[];
-  /** Removes the document, its passages, words and vectors, also from the write-ahead log. */
+  /**
+   * Removes the document, its passages and vectors, also from the write-ahead log. Its single words leave the word index
+   * when the database's scrubber has worked.
+   */
   remove(id: string): { removedIds: number[] };
   counts(): { numDocuments: number; numReady: number; numPassages: number };
 };
@@ -100,6 +103,7 @@ export function createDocumentTable(
     mustFind(id);
     const removedIds = selectPassageIds.all(id);
     remove.run(id);
+    database.scrubber.note();
     return { removedIds };
   });
 

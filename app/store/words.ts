@@ -35,16 +35,17 @@ function pieces(run: string, length: number): string {
   return starts.map((_, i) => characters.slice(i, i + length).join('')).join(' ');
 }
 
-/**
- * An FTS5 query that finds passages with any of the words of `text`, or null if there are none. Each word stands in
- * quotes and holds letters, digits and marks only, so that nothing a person writes can be taken for syntax.
- */
-export function wordQuery(text: string): string | null {
+/** The different words of a question, as they stand in it. They hold letters, digits and marks, and nothing else. */
+export function questionWords(question: string): string[] {
   const found = new Set<string>();
-  for (const [word] of words(text).matchAll(/[\p{L}\p{N}\p{M}\p{Co}]+/gu)) {
+  for (const [word] of words(question).matchAll(/[\p{L}\p{N}\p{M}\p{Co}]+/gu)) {
     found.add(word.toLowerCase());
     if (found.size === maxQueryWords) break;
   }
-  if (found.size === 0) return null;
-  return Array.from(found, (word) => `"${word}"`).join(' OR ');
+  return [...found];
+}
+
+/** An FTS5 query for passages with any of the words. In quotes, nothing that a person writes can be taken for syntax. */
+export function anyOf(found: string[]): string {
+  return found.map((word) => `"${word}"`).join(' OR ');
 }

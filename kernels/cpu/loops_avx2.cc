@@ -53,75 +53,111 @@ void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* value
   }
 }
 
-// One record (16 rows x 32 columns of int8: [8, 16, 4]) times kTokens of a block's rows; totals [., 16] are added to.
-// u8 x s8 products come from |w| and x with w's sign: two of them, at most 2 * 128 * 127, fit 16 bits.
-template <int32_t kTokens>
-void add_record(const int8_t* weights, const float* row_scales, const int8_t* values, const float* scales,
-                int32_t height, float* totals) {
+// One record's weights for maddubs, which takes u8 x s8 and adds two products in 16 bits: 2 * 128 * 127 fits.
+//   is_shifted: u8 [8, 16, 4], weight - lowest, where a codebook spans at most 128; lowest * sum(x) is added back,
+//   exactly else:       s8 [8, 16, 4], the weights; they go in as |w|, and their signs with x
+struct Record {
+  const int8_t* weights;
+  const float* row_scales;  // [16]
+  bool is_shifted;
+  int32_t lowest;
+};
+
+// The rows of x beside each other in one block, from the record's group on.
+struct BlockRows {
+  const int8_t* values;
+  const float* scales;
+  const int32_t* corrections;
+  int32_t height;
+  BlockRows from(int32_t t) const { return {values + 4 * t, scales + t, corrections + t, height}; }
+};
+
+// The record times kTokens rows; totals [kTokens, 16] are added to.
+template <int32_t kTokens, bool kShifted>
+void add_record(const Record& record, const BlockRows& x, float* totals) {
   const __m256i ones = _mm256_set1_epi16(1);
+  const int64_t step = 4 * static_cast<int64_t>(x.height);
   for (int32_t half = 0; half < 2; ++half) {
     __m256i sums_of_group[kTokens];
-    for (int32_t t = 0; t < kTokens; ++t) sums_of_group[t] = _mm256_setzero_si256();
-    for (int32_t i = 0; i < 8; ++i) {
-      const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + i * 64 + half * 32));
-      const __m256i size = _mm256_abs_epi8(w);
+    for (int32_t t = 0; t < kTokens; ++t) {
+      const int32_t sum_of_x = x.corrections[t] / -128;
+      sums_of_group[t] = _mm256_set1_epi32(kShifted ? record.lowest * sum_of_x : 0);
+    }
+    const int8_t* columns_of_block = x.values;
+#if defined(__GNUC__)
+#pragma GCC unroll 1  // unrolled, the addresses of 8 i x kTokens places are worked out one by one
+#endif
+    for (int32_t i = 0; i < 8; ++i, columns_of_block += step) {
+      const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(record.weights + i * 64 + half * 32));
+      const __m256i size = kShifted ? w : _mm256_abs_epi8(w);
       for (int32_t t = 0; t < kTokens; ++t) {
         int32_t four = 0;
-        std::memcpy(&four, values + (i * height + t) * 4, 4);
-        const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(_mm256_set1_epi32(four), w));
+        std::memcpy(&four, columns_of_block + 4 * t, 4);
+        const __m256i columns = _mm256_set1_epi32(four);
+        const __m256i pairs = _mm256_maddubs_epi16(size, kShifted ? columns : _mm256_sign_epi8(columns, w));
         sums_of_group[t] = _mm256_add_epi32(sums_of_group[t], _mm256_madd_epi16(pairs, ones));
       }
     }
-    const __m256 scale = _mm256_load_ps(row_scales + half * 8);
+    const __m256 scale = _mm256_load_ps(record.row_scales + half * 8);
     for (int32_t t = 0; t < kTokens; ++t) {
       float* total = totals + t * 16 + half * 8;
-      const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(scales[t]));
+      const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(x.scales[t]));
       _mm256_store_ps(total, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums_of_group[t]), factor, _mm256_load_ps(total)));
     }
   }
 }
 
-void add_record_to_block(const int8_t* weights, const float* row_scales, const int8_t* values, const float* scales,
-                         int32_t height, float* totals) {
+template <bool kShifted>
+void add_record_to_block(const Record& record, const BlockRows& x, float* totals) {
   int32_t t = 0;
-  for (; t + 4 <= height; t += 4) {
-    add_record<4>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
-  }
-  if (height - t >= 2) {
-    add_record<2>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
+  for (; t + 4 <= x.height; t += 4) add_record<4, kShifted>(record, x.from(t), totals + 16 * t);
+  if (x.height - t >= 2) {
+    add_record<2, kShifted>(record, x.from(t), totals + 16 * t);
     t += 2;
   }
-  if (t < height) add_record<1>(weights, row_scales, values + 4 * t, scales + t, height, totals + 16 * t);
+  if (t < x.height) add_record<1, kShifted>(record, x.from(t), totals + 16 * t);
 }
 
-// A record of the plan → int8 [8, 16, 4] and 16 scales.
-void unpack(const Weight& weight, const uint8_t* record, int8_t* values, float* row_scales) {
-  const bool is_q8 = weight.type == Type::q8;
-  if (is_q8) {
-    const __m256i offset = _mm256_set1_epi8(static_cast<char>(0x80));
-    for (int32_t i = 0; i < 512; i += 32) {
-      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + i));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(values + i), _mm256_xor_si256(bytes, offset));
+// How one weight's records are unpacked: q8 by its offset, q4 by the 16 values that its nibbles stand for.
+struct Unpacker {
+  bool is_q8 = false;
+  bool is_shifted = false;
+  int32_t lowest = 0;
+  __m256i values{};  // q4: the codebook, or codebook - lowest, in both halves
+
+  explicit Unpacker(const Weight& weight) : is_q8(weight.type == Type::q8) {
+    if (is_q8) return;
+    int32_t highest = lowest = weight.codebook[0];
+    for (int32_t i = 1; i < 16; ++i) {
+      lowest = weight.codebook[i] < lowest ? weight.codebook[i] : lowest;
+      highest = weight.codebook[i] > highest ? weight.codebook[i] : highest;
     }
-  } else {
-    const __m256i codebook =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weight.codebook)));
-    const __m256i low = _mm256_set1_epi8(15);
-    for (int32_t i = 0; i < 4; ++i) {
-      for (int32_t half = 0; half < 64; half += 32) {
-        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + i * 64 + half));
-        const __m256i even = _mm256_and_si256(bytes, low);
-        const __m256i odd = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
-        __m256i* out = reinterpret_cast<__m256i*>(values + i * 128 + half);
-        _mm256_store_si256(out, _mm256_shuffle_epi8(codebook, even));
-        _mm256_store_si256(out + 2, _mm256_shuffle_epi8(codebook, odd));
+    is_shifted = highest - lowest <= 128;
+    values = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weight.codebook)));
+    if (is_shifted) values = _mm256_sub_epi8(values, _mm256_set1_epi8(static_cast<char>(lowest)));
+  }
+
+  void unpack(const uint8_t* record, int8_t* out, float* row_scales) const {
+    if (is_q8) {
+      const __m256i offset = _mm256_set1_epi8(static_cast<char>(0x80));
+      for (int32_t i = 0; i < 512; i += 32) {
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + i));
+        _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), _mm256_xor_si256(bytes, offset));
+      }
+    } else {
+      const __m256i low = _mm256_set1_epi8(15);
+      for (int32_t i = 0; i < 8; ++i) {  // half a vector of the record: 8 rows
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + i * 32));
+        __m256i* to = reinterpret_cast<__m256i*>(out + i / 2 * 128 + i % 2 * 32);
+        _mm256_store_si256(to, _mm256_shuffle_epi8(values, _mm256_and_si256(bytes, low)));
+        _mm256_store_si256(to + 2, _mm256_shuffle_epi8(values, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low)));
       }
     }
+    const __m128i* halves = reinterpret_cast<const __m128i*>(record + (is_q8 ? 512 : 256));
+    _mm256_store_ps(row_scales, _mm256_cvtph_ps(_mm_loadu_si128(halves)));
+    _mm256_store_ps(row_scales + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
   }
-  const __m128i* halves = reinterpret_cast<const __m128i*>(record + (is_q8 ? 512 : 256));
-  _mm256_store_ps(row_scales, _mm256_cvtph_ps(_mm_loadu_si128(halves)));
-  _mm256_store_ps(row_scales + 8, _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
-}
+};
 
 void finish_block(const LinearTask& task, int32_t tile, int32_t first, int32_t height, const float* totals) {
   const int32_t row = tile * kQuantRows;
@@ -148,30 +184,32 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
   alignas(64) int8_t one_record[512];
   alignas(64) float one_scales[16];
   alignas(64) float totals[kBlockRows * 16];
+  const Unpacker unpacker(weight);
+  const auto add_to_block = unpacker.is_shifted ? add_record_to_block<true> : add_record_to_block<false>;
   for (int32_t tile = first_tile; tile < end_tile; ++tile) {
     const uint8_t* records = static_cast<const uint8_t*>(weight.data) + tile * num_groups * record_bytes;
     for (int64_t group = 0; is_many && group < num_groups; ++group) {
-      unpack(weight, records + group * record_bytes, unpacked + group * 512, unpacked_scales + group * 16);
+      unpacker.unpack(records + group * record_bytes, unpacked + group * 512, unpacked_scales + group * 16);
     }
     for (int32_t first = 0; first < task.x.num_rows; first += most_rows) {
       const int32_t height = task.x.num_rows - first < most_rows ? task.x.num_rows - first : most_rows;
-      const int8_t* values = task.packed.values + static_cast<int64_t>(first) * weight.num_columns;
-      const float* scales = task.packed.scales + first * num_groups;
       std::memset(totals, 0, sizeof totals);
       for (int64_t group = 0; group < num_groups; ++group) {
-        const int8_t* weights = one_record;
-        const float* row_scales = one_scales;
+        Record record{one_record, one_scales, unpacker.is_shifted, unpacker.lowest};
         if (is_many) {
-          weights = unpacked + group * 512;
-          row_scales = unpacked_scales + group * 16;
+          record.weights = unpacked + group * 512;
+          record.row_scales = unpacked_scales + group * 16;
         } else {
-          const uint8_t* record = records + group * record_bytes;
+          const uint8_t* packed = records + group * record_bytes;
           for (int64_t line = 0; line < record_bytes; line += 64) {
-            _mm_prefetch(reinterpret_cast<const char*>(record + 16 * record_bytes + line), _MM_HINT_T0);
+            _mm_prefetch(reinterpret_cast<const char*>(packed + 16 * record_bytes + line), _MM_HINT_T0);
           }
-          unpack(weight, record, one_record, one_scales);
+          unpacker.unpack(packed, one_record, one_scales);
         }
-        add_record_to_block(weights, row_scales, values + group * 32 * height, scales + group * height, height, totals);
+        const int64_t at = first * num_groups + group * height;
+        add_to_block(record,
+                     {task.packed.values + at * 32, task.packed.scales + at, task.packed.corrections + at, height},
+                     totals);
       }
       finish_block(task, tile, first, height, totals);
     }

@@ -10,6 +10,7 @@ const root = path.resolve(import.meta.dirname, '..', '..');
 const entries = {
   electron: 'main/electron/main.ts',
   'core-process': 'main/electron/core-process.ts',
+  'electron-child': 'main/electron/electron-child.ts',
   'engine-process': 'main/engine/engine-process.ts',
   'reader-main': 'ingest/readers/reader-main.ts',
   cli: 'main/cli/cli.ts',

@@ -27,8 +27,6 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   doctor: () => import('./commands/doctor.ts'),
 };
 
-const interrupted = 130;
-
 async function help(): Promise<string> {
   const loaded = await Promise.all(Object.values(commands).map((load) => load()));
   const lines = loaded.map(({ command }) => `  quoth ${command.usage}\n      ${command.summary}`);
@@ -73,21 +71,20 @@ export async function run(words: string[]): Promise<number> {
       values,
       output: createOutput(process.stdout, json),
       profileFolder,
-      openCore() {
-        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder }));
+      openCore({ resume = false } = {}) {
+        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder, resume }));
         return core;
       },
       signal: controller.signal,
       readLines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
     });
-    return controller.signal.aborted ? interrupted : (code ?? 0);
+    return code ?? 0;
   } catch (thrown) {
     if (thrown instanceof WrongUse) {
       fail(`${thrown.message} Usage: quoth ${command.usage}`);
       return 2;
     }
-    if (controller.signal.aborted) return interrupted;
-    fail(sentenceOf(thrown));
+    fail(controller.signal.aborted ? 'Stopped.' : sentenceOf(thrown));
     return 1;
   } finally {
     await (await core?.catch(() => undefined))?.close();

@@ -15,8 +15,11 @@ export type Context = {
   values: Values;
   output: Output;
   profileFolder: string;
-  /** Opens the profile and the engine's supervisor, once. Closed when the command ends. */
-  openCore(): Promise<Core>;
+  /**
+   * Opens the profile and the engine's supervisor, once; closed when the command ends. `resume`: go on with documents that
+   * an earlier start left unfinished; a command that only looks leaves them.
+   */
+  openCore(options?: { resume?: boolean }): Promise<Core>;
   /** Aborts at Ctrl-C. */
   signal: AbortSignal;
   /** The lines of standard input. To be read at once: what comes before the loop starts is lost. */

@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannelMain, type MessagePortMain, type UtilityProcess, utilityProcess } from 'electron';
-import type { CoreMessage, WindowMessage } from './core-process.ts';
+import { createChildren } from './children.ts';
+import { type CoreMessage, coreMessage, type WindowMessage } from './messages.ts';
 
 export type CoreProcess = {
   /** One end of a new connection to the core; the other end is the core's. */
@@ -39,15 +40,18 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
       waiting.get(message.id)?.resolve(message.tickets);
       waiting.delete(message.id);
     } else if (message.type === 'closed') onClosed?.();
+    else if (message.type === 'start') children.start(message);
+    else if (message.type === 'kill') children.kill(message.id);
   }
 
   function start(): void {
     const entry = path.join(path.dirname(fileURLToPath(import.meta.url)), 'core-process.js');
     child = utilityProcess.fork(entry, [profileFolder], { serviceName: 'Quoth core', stdio: 'inherit' });
-    child.on('message', receive);
+    child.on('message', (message: unknown) => receive(coreMessage.parse(message)));
     child.once('exit', () => {
       for (const { reject } of waiting.values()) reject(new Error('Quoth is starting again; please retry.'));
       waiting.clear();
+      children.killAll();
       onClosed?.();
       if (closing || refused) return;
       const now = Date.now();
@@ -59,6 +63,7 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
   }
 
   const say = (message: WindowMessage, ports: MessagePortMain[] = []): void => child.postMessage(message, ports);
+  const children = createChildren(say);
   start();
   return {
     connect() {
@@ -81,6 +86,7 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
         say({ type: 'close' });
       });
       child.kill();
+      children.killAll();
     },
   };
 }

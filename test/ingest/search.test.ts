@@ -115,6 +115,30 @@ describe('with an embedder', () => {
     expect(passages).toHaveLength(6); // by meaning, everything is somewhere
   });
 
+  test('an embedder to which everything is equally near does not spoil what the words find', async () => {
+    const profile = createProfile();
+    const store = openStore(profile);
+    const { id } = store.documents.insertQueued(fileSource('a.txt'));
+    const same = embedByHash('whatever');
+    const vectors = Float32Array.from(texts.flatMap(() => [...same]));
+    store.passages.replacePassages(id, chunksOf(texts), { embedderId: 'hash', vectors }, facts);
+    const parts = await bothParts(profile, store);
+    const embedText = async () => same;
+    const { passages } = await search({ ...parts, dense: { ...parts.dense, embedText } }, 'bread with yeast', 6);
+    expect(passages[0]!.text).toBe(texts[3]);
+  });
+
+  test('a passage that no word finds is found by its meaning', async () => {
+    const profile = createProfile();
+    const store = openStore(profile);
+    add(store, 'a.txt', texts);
+    const parts = await bothParts(profile, store);
+    // Stands for a synonym: the words of the question are in no passage, its vector is that of the recipe.
+    const embedText = async () => embedByHash(texts[3]!);
+    const { passages } = await search({ ...parts, dense: { ...parts.dense, embedText } }, 'loaf baking', 3);
+    expect(passages[0]).toMatchObject({ text: texts[3], wordScore: null });
+  });
+
   test('what the index still holds and the store does not is not found', async () => {
     const profile = createProfile();
     const store = openStore(profile);

@@ -58,10 +58,15 @@ TestWeight make_weight(Type type, int32_t num_rows, int32_t num_columns, Random&
     const size_t num_groups = static_cast<size_t>(num_columns) / 32;
     const size_t num_tiles = (static_cast<size_t>(num_rows) + 15) / 16;
     made.data = std::make_unique<Guarded<uint8_t>>(num_tiles * num_groups * (weight_bytes + 32));
-    // One codebook like IQ4_NL's, one with the two ends of int8.
-    made.codebook = random.below(2) == 0
-                        ? std::vector<int8_t>{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
-                        : std::vector<int8_t>{-128, -43, -25, -8, 8, 25, 43, 127, 0, 1, -1, 5, 99, -99, 64, -64};
+    // The formats' own (IQ4_NL, IQ2_XXS, Q4_0), one that spans all of int8, one that spans 128 and no more.
+    static const std::vector<int8_t> codebooks[] = {
+        {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113},
+        {8, 25, 43, 8, 8, 25, 43, 8, -8, -25, -43, -8, -8, -25, -43, -8},
+        {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7},
+        {-128, -43, -25, -8, 8, 25, 43, 127, 0, 1, -1, 5, 99, -99, 64, -64},
+        {-128, 0, -128, 0, -127, -1, -64, -64, -128, 0, -100, -3, -9, -27, -81, -111},
+    };
+    made.codebook = codebooks[random.below(5)];
     for (size_t tile = 0; tile < num_tiles; ++tile) {
       for (size_t group = 0; group < num_groups; ++group) {
         uint8_t* record = made.data->data() + (tile * num_groups + group) * (weight_bytes + 32);

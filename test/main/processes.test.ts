@@ -2,7 +2,13 @@ import { fork } from 'node:child_process';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { portToChild } from '../../main/process-port.ts';
-import { childEnvironment, type EngineSupervisor, type StartProcess, superviseEngine } from '../../main/processes.ts';
+import {
+  childEnvironment,
+  type End,
+  type EngineSupervisor,
+  type StartProcess,
+  superviseEngine,
+} from '../../main/processes.ts';
 import { prompts, request } from '../fakes/small-native.ts';
 
 const entry = path.join(import.meta.dirname, '..', 'fakes', 'small-native-process.ts');
@@ -10,8 +16,8 @@ const entry = path.join(import.meta.dirname, '..', 'fakes', 'small-native-proces
 /** As `forkProcess`, with the small engine in place of the real one. */
 const startSmall: StartProcess = () => {
   const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const whenEnded = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
+  const whenEnded = new Promise<End>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal, reason: `signal ${signal}` }));
   });
   return { pid: child.pid, port: portToChild(child), kill: () => void child.kill('SIGKILL'), whenEnded };
 };

@@ -11,3 +11,12 @@ const native = loadNative(addonFile);
 export function openAddon(): Pick<Native, 'openVectorIndex'> {
   return native;
 }
+
+/** False in a build without libfaiss. */
+export const hasFaiss: boolean = await native.openVectorIndex({ dimension: 1, kind: 'faiss' }).then(
+  async (index) => {
+    await index.close();
+    return true;
+  },
+  () => false,
+);

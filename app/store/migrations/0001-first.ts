@@ -55,8 +55,6 @@ CREATE INDEX vectors_by_embedder ON vectors (embedder_id, passage_id);
 CREATE VIRTUAL TABLE passage_words USING fts5 (
   text, heading, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
 );
--- A removed passage's words leave the file, and are not only marked as gone.
-INSERT INTO passage_words (passage_words, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
   INSERT INTO passage_words (rowid, text, heading) VALUES (new.id, words(new.text), words(new.heading));
 END;

@@ -20,7 +20,7 @@ export const command: Command = {
       await stat(one).catch((cause: unknown) => {
         throw new QuothError('not-found', `There is no file or folder "${one}".`, { cause });
       });
-    const core = await openCore();
+    const core = await openCore({ resume: true });
     const streams: AsyncIterable<AddEvent>[] = [];
     if (paths.length > 0) {
       const tickets = paths.map((one) => ticket.parse(core.tickets.issue(one)));

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { QuothError } from '../../../app/contract/errors.ts';
 import { type Command, needed, realNumber, WrongUse, wholeNumber } from '../command.ts';
 import { readIds } from '../json-input.ts';
 import { engineOptionNames, engineOptions, openPlan, withEngine } from '../plan-model.ts';
@@ -34,7 +35,7 @@ export const command: Command = {
       const decoder = tokenizer.streamDecoder();
       let text = '';
       for await (const event of events) {
-        if (signal.aborted) break;
+        if (signal.aborted) throw new QuothError('cancelled', 'Stopped.');
         if (event.type === 'tokens') {
           ids.push(...event.ids);
           const piece = decoder.push(event.ids);

@@ -29,6 +29,8 @@ async function install(core: Core, { output, signal }: Context, id: string): Pro
     await output.say({ type: 'progress', ...item }, item.step === 'done' ? null : words);
   }
   const model = (await core.app.listModels()).find((one) => one.id === id);
+  // A new embedder gives vectors to what is in the library already.
+  if (model?.role === 'embedder') await core.app.idle();
   await output.say({ type: 'installed', model }, `Installed ${model?.name ?? id}.`);
 }
 

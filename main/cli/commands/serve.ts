@@ -25,7 +25,7 @@ export const command: Command = {
     const folder = rendererFolder();
     if (!existsSync(path.join(folder, 'index.html')))
       throw new QuothError('not-found', 'The window is not built yet; please run "npm run build" first.');
-    const core = await openCore();
+    const core = await openCore({ resume: true });
     const shell = await serveLoopback(core, { port, rendererFolder: folder });
     await output.say(
       { type: 'serving', address: shell.address },

