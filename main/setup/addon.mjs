@@ -43,33 +43,26 @@ export function addonCacheFolder() {
  */
 export async function buildAddon({ root = repositoryRoot(), log = () => {} } = {}) {
   const nodeModules = findNodeModules(root);
+  // Nothing is installed, and no network asked, while what is there is enough.
+  const before = hasTools(await findTools()) ? await placeOf(root, nodeModules) : undefined;
+  if (before && existsSync(before)) return before;
   await installTools(log);
   const tools = await findTools();
-  const key = createHash('sha256');
-  key.update(JSON.stringify([process.platform, process.arch, tools.compilerVersion, tools.hasFaiss]));
-  for (const file of listSources(root)) {
-    key.update(`\0${relative(root, file).split(sep).join('/')}\0`);
-    key.update(readFileSync(file));
-  }
-  key.update(readFileSync(join(nodeModules, 'node-addon-api', 'package.json')));
-  key.update(readFileSync(join(nodeModules, 'node-api-headers', 'package.json')));
-  const folder = join(addonCacheFolder(), key.digest('hex').slice(0, 24));
-  const addon = join(folder, 'quoth.node');
+  refuseWithoutTools(tools);
+  const addon = await placeOf(root, nodeModules);
   if (existsSync(addon)) return addon;
+  const folder = dirname(addon);
 
   // One build folder per checkout and compiler: after a change only what it touches is compiled again.
-  const checkout = createHash('sha256').update(resolve(root)).update(tools.compilerVersion).digest('hex').slice(0, 16);
+  const checkout = createHash('sha256').update(resolve(root)).update(toolNames(tools)).digest('hex').slice(0, 16);
   const buildFolder = join(addonCacheFolder(), `build-${checkout}`);
   mkdirSync(buildFolder, { recursive: true });
   const unlock = await lock(join(buildFolder, 'lock'), log);
   try {
     if (existsSync(addon)) return addon; // another process was first
     log('Building the engine. The first time this takes some minutes.');
-    // A generator cannot be changed in a configured folder: ninja may have come since.
-    const marker = join(buildFolder, `configured-${tools.ninja ? 'ninja' : 'default'}`);
-    if (!existsSync(marker)) rmSync(join(buildFolder, 'out'), { recursive: true, force: true });
-    writeFileSync(marker, '');
-    const out = join(buildFolder, 'out');
+    // A generator cannot be changed in a configured folder: ninja may come later.
+    const out = join(buildFolder, tools.ninja ? 'ninja' : 'default');
     const configure = ['-S', join(root, 'native'), '-B', out, '-DCMAKE_BUILD_TYPE=Release'];
     configure.push(`-DQUOTH_NODE_MODULES=${nodeModules.split(sep).join('/')}`);
     if (tools.ninja) configure.push('-G', 'Ninja');
@@ -85,6 +78,20 @@ export async function buildAddon({ root = repositoryRoot(), log = () => {} } = {
   } finally {
     unlock();
   }
+}
+
+/** Where the addon of these sources, this compiler and this system belongs. */
+async function placeOf(root, nodeModules) {
+  const tools = await findTools();
+  const key = createHash('sha256');
+  key.update(JSON.stringify([process.platform, process.arch, toolNames(tools), hasFaiss()]));
+  for (const file of listSources(root)) {
+    key.update(`\0${relative(root, file).split(sep).join('/')}\0`);
+    key.update(readFileSync(file));
+  }
+  key.update(readFileSync(join(nodeModules, 'node-addon-api', 'package.json')));
+  key.update(readFileSync(join(nodeModules, 'node-api-headers', 'package.json')));
+  return join(addonCacheFolder(), key.digest('hex').slice(0, 24), 'quoth.node');
 }
 
 function repositoryRoot() {
@@ -111,18 +118,23 @@ function* listSources(root) {
   }
 }
 
+/** The first line of each tool's version; undefined for one that is not there. */
 async function findTools() {
-  const cmake = await versionOf('cmake');
-  const compiler = process.platform === 'win32' ? 'Visual Studio' : await compilerVersion();
-  if (!cmake || !compiler) {
-    const missing = !cmake && !compiler ? 'CMake and a C++ compiler are' : cmake ? 'A C++ compiler is' : 'CMake is';
-    throw new Error(`${missing} needed to build the engine. ${installHint()}`);
-  }
   return {
+    cmake: await versionOf('cmake'),
+    compiler: process.platform === 'win32' ? 'Visual Studio' : await compilerVersion(),
     ninja: process.platform !== 'win32' && (await versionOf('ninja')) !== undefined,
-    compilerVersion: `${compiler}, ${cmake}`,
-    hasFaiss: hasFaiss(),
   };
+}
+
+const hasTools = (tools) => tools.cmake !== undefined && tools.compiler !== undefined;
+const toolNames = (tools) => `${tools.compiler}, ${tools.cmake}`;
+
+function refuseWithoutTools(tools) {
+  if (hasTools(tools)) return;
+  const both = !tools.cmake && !tools.compiler;
+  const missing = both ? 'CMake and a C++ compiler are' : tools.cmake ? 'A C++ compiler is' : 'CMake is';
+  throw new Error(`${missing} needed to build the engine. ${installHint()}`);
 }
 
 async function compilerVersion() {
@@ -156,8 +168,7 @@ function installHint() {
 async function installTools(log) {
   const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get') && existsSync('/etc/debian_version');
   if (!canInstall) return;
-  const hasTools = (await versionOf('cmake')) && (await compilerVersion());
-  if (hasTools && hasFaiss()) return;
+  if (hasTools(await findTools()) && hasFaiss()) return;
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = ['install', '-y', '--no-install-recommends', ...debianPackages];
   log(`Installing what the build needs: apt-get ${install.join(' ')}`);
@@ -165,7 +176,7 @@ async function installTools(log) {
     await run('apt-get', ['update'], () => {}, environment);
     await run('apt-get', install, () => {}, environment);
   } catch (error) {
-    // Without FAISS the engine still builds, with a search of its own; without the tools `findTools` says what to do.
+    // Without FAISS the engine still builds, with a search of its own; without the tools `refuseWithoutTools` says what to do.
     log(`They could not be installed: ${error.message.split('\n')[0]}`);
   }
 }

@@ -19,6 +19,9 @@ struct Runner::Call {
 
 namespace {
 
+// Systems promise memory that they do not have: what no step of a real model needs is refused, not tried.
+constexpr uint64_t kMaxActivationBytes = uint64_t{64} << 30;
+
 bool offers(const Ops& ops, Op op) {
   switch (op) {
     case Op::embed:
@@ -97,8 +100,12 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
                            : buffer.rows == RowsOf::outputs ? capacity.outputs
                                                             : capacity.sequences;
       const uint64_t size_bytes = uint64_t{4} * static_cast<uint64_t>(rows) * static_cast<uint64_t>(buffer.width);
+      activation_bytes_ += size_bytes;  // at most 4096 buffers of 2^35 bytes: it cannot wrap
+      if (activation_bytes_ > kMaxActivationBytes) {
+        throw Fault(FaultCode::out_of_memory,
+                    "The plan " + plan.path + " asks for more than 64 GiB for a step's rows.");
+      }
       buffers_.push_back(static_cast<float*>(allocate(size_bytes, "an activation buffer")));
-      activation_bytes_ += size_bytes;
     }
 
     codebooks_.resize(plan.tensors.size());
