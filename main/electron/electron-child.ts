@@ -12,6 +12,8 @@ if (Number(maxHeapBytes) > 0) setFlagsFromString(`--max-old-space-size=${Math.ce
 const messageLeavesMs = 10_000;
 
 async function runReader(channel: MessagePortMain): Promise<void> {
+  // pdfjs takes a process whose `type` it does not know for a page, and looks for a DOM.
+  Object.defineProperty(process, 'type', { value: 'browser' });
   const { serveReader } = await import('../../ingest/readers/reader-main.ts');
   const port = messagePort(channel);
   port.onClose(() => process.exit(0));
