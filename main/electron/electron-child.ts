@@ -1,55 +1,32 @@
-/**
- * The entry of every utility process that works for the core: takes its port, makes it the channel that a forked child of
- * Node has (`process.send`, `message`, `disconnect`), and runs the entry that its first argument names. So the engine's
- * and the readers' entries are the same files in every shell.
- */
+/** The entry of every utility process that works for the core: becomes the engine or a reader, on the port it is given. */
 import { setFlagsFromString } from 'node:v8';
 import type { MessagePortMain } from 'electron';
+import { runEngine } from '../engine/run-engine.ts';
+import { messagePort } from './ipc-port.ts';
 
 const [entry, maxHeapBytes] = process.argv.slice(-2);
-const entries: Record<string, () => Promise<unknown>> = {
-  'engine-process': () => import('../engine/engine-process.ts'),
-  'reader-main': () => import('../../ingest/readers/reader-main.ts'),
-};
 
 if (Number(maxHeapBytes) > 0) setFlagsFromString(`--max-old-space-size=${Math.ceil(Number(maxHeapBytes) / 2 ** 20)}`);
 
-/**
- * Electron gives no sign that a message has left. Whoever ends the process in its callback must wait this long; the parent
- * kills a reader that has given its result long before.
- */
+/** Electron gives no sign that a message has left. The parent kills a reader when it has its result, long before. */
 const messageLeavesMs = 10_000;
 
-function becomeChannel(channel: MessagePortMain): void {
-  // As `process.send`: the callback is the last of up to four arguments.
-  const send = (message: unknown, ...rest: unknown[]): boolean => {
-    channel.postMessage(message);
-    const callback = rest.findLast((one) => typeof one === 'function') as ((error: Error | null) => void) | undefined;
-    if (callback) setTimeout(callback, messageLeavesMs, null).unref();
-    return true;
-  };
-  const disconnect = (): void => {
-    if (!process.connected) return;
-    process.connected = false;
-    channel.close();
-    process.emit('disconnect');
-  };
-  Object.assign(process, { send, connected: true, disconnect });
-  channel.on('message', ({ data }) => process.emit('message', data, undefined));
-  channel.on('close', disconnect);
+async function runReader(channel: MessagePortMain): Promise<void> {
+  // pdfjs takes a process whose `type` it does not know for a page, and looks for a DOM.
+  Object.defineProperty(process, 'type', { value: 'browser' });
+  const { serveReader } = await import('../../ingest/readers/reader-main.ts');
+  const port = messagePort(channel);
+  port.onClose(() => process.exit(0));
+  serveReader({
+    send: async (message) => port.send(message),
+    onMessage: port.onMessage,
+    end: () => setTimeout(() => process.exit(0), messageLeavesMs),
+  });
 }
 
-const { parentPort } = process;
-parentPort.once('message', ({ ports: [channel] }) => {
-  if (!channel) return process.exit(1);
-  // An entry that knows of Electron would speak over this one; there is one channel, as in a fork.
-  Reflect.deleteProperty(process, 'parentPort');
-  becomeChannel(channel);
-  const run = entry ? entries[entry] : undefined;
-  if (!run) return process.exit(1);
-  // Messages wait in the channel until the entry listens.
-  run().then(
-    () => channel.start(),
-    () => process.exit(1),
-  );
+process.parentPort.once('message', ({ ports: [channel] }) => {
+  if (!channel) process.exit(1);
+  else if (entry === 'engine-process') runEngine(messagePort(channel));
+  else if (entry === 'reader-main') runReader(channel).catch(() => process.exit(1));
+  else process.exit(1);
 });

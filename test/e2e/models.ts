@@ -7,7 +7,7 @@ import { modelsFolder } from '../../main/folders.ts';
 export function hasChatModel(): boolean {
   const folder = modelsFolder();
   if (!existsSync(folder)) return false;
-  const plans = readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith('.plan'));
+  const plans = readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith('.quoth'));
   return plans.some((name) =>
     readFileSync(path.join(folder, String(name)))
       .subarray(0, 4096)
