@@ -1,6 +1,5 @@
-// What each part of the addon puts on its exports, for native/load.ts alone. A part whose sources are absent is not
-// compiled in. Every function of these answers with a promise, unless a line says otherwise, and fails with a code
-// (fault.h).
+// What each part of the addon puts on its exports, for native/load.ts alone. Every function of these answers with a
+// promise, unless a line says otherwise, and fails with a code (fault.h).
 #pragma once
 
 #include <napi.h>
