@@ -101,6 +101,8 @@ export function findSupport(
   evidence: Evidence,
   marked: Set<number>,
 ): Support | null {
+  // A question states nothing: small models like to give the one they were asked back.
+  if (/[?？]["'”’)\s]*$/u.test(sentence)) return null;
   const words = contentWords(sentence);
   const fresh = words.filter(({ stem }) => !questionStems.has(stem));
   const strict = words.filter((word) => word.isNumber || (word.isName && !questionStems.has(word.stem)));

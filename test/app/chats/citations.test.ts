@@ -57,6 +57,19 @@ describe('citing an answer', () => {
     expect(wrong.citations[0]!.passageId).toBe(1);
   });
 
+  it('takes a question for no claim, even where a passage holds all its words', () => {
+    const cited = cite(
+      'When was the Eiffel Tower built? It was built by the company of engineer Gustave Eiffel.',
+      'When was the Eiffel Tower built?',
+      passages,
+    );
+    expect(cited.text).toBe(
+      'When was the Eiffel Tower built? It was built by the company of engineer Gustave Eiffel. [1]',
+    );
+    expect(cited.numSupported).toBe(1);
+    expect(cite('When was the tower built?”', 'When was it built?', passages).citations).toEqual([]);
+  });
+
   it('cites the same words once', () => {
     const cited = cite(
       'The bridge opened in 1937.\n\nThe Golden Gate Bridge opened in 1937.',
