@@ -51,7 +51,11 @@ export async function askAndOpenCitation(page: Page): Promise<void> {
 
 /** After a restart: the chat with its answer, as it was. */
 export async function findChatAgain(page: Page): Promise<void> {
-  await page.getByRole('navigation', { name: 'Chats' }).getByRole('button').first().click();
+  await page
+    .getByRole('navigation', { name: 'Chats' })
+    .getByRole('button', { name: /^How long/ })
+    .first()
+    .click();
   const answer = page.getByRole('article', { name: question });
   await expect(answer).toContainText(answerWords);
 }
