@@ -49,7 +49,10 @@ export interface PassageStore {
   ): { passageId: number; text: string; heading: string | null }[];
   /** Vectors ([passageIds.length, dimension]) of passages that exist; those gone meanwhile are left out. */
   addVectors(embedderId: string, passageIds: number[], vectors: Float32Array): void;
-  /** Passages by id, in the order asked for; ids that are gone, or whose document is not `ready`, are left out. */
+  /**
+   * Passages by id, in the order asked for. Left out are ids that are gone, whose document is not `ready`, or whose text was
+   * damaged on the disk (its document is then queued again).
+   */
   passages(ids: number[]): StoredPassage[];
   /** Best first by BM25. `query` is plain text from a person: nothing in it is syntax. */
   searchWords(query: string, limit: number): { passageId: number; score: number }[];

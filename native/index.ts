@@ -16,6 +16,7 @@ export const nativeErrorCodes = [
   'io', // a file cannot be opened, read or written
   'cancelled', // the caller left the loop
   'closed', // the engine or index was closed
+  'engine-died', // the engine's process ended; what was opened in it must be opened again
   'internal',
 ] as const;
 export type NativeErrorCode = (typeof nativeErrorCodes)[number];
@@ -53,9 +54,12 @@ export type EngineOptions = {
   device?: DeviceName;
   /** 0 or absent = one per physical core. */
   numThreads?: number;
-  /** How many tokens the KV cache holds in all, over all sequences. Rounded up to whole kv pages of 64. */
+  /**
+   * How many tokens the KV cache holds in all, over all sequences. Rounded up to whole kv pages of 64. Absent = two whole
+   * contexts, if they fit into 2 GiB. A sequence is never longer than this.
+   */
   kvTokens?: number;
-  /** The most tokens of one step: prefill is cut into chunks of this. It bounds the time to a cancel. */
+  /** The most tokens of one step: prefill is cut into chunks of this. A cancel does not wait for a step's end. */
   stepTokens?: number;
 };
 
@@ -85,7 +89,7 @@ export type Sampling = {
   minP: number;
   /** 1 = off; over the tokens of the prompt and the output so far. */
   repetitionPenalty: number;
-  /** The same seed gives the same tokens, whatever else is in the batch. */
+  /** A whole number from 0 to 2^53 - 1. The same seed gives the same tokens, whatever else is in the batch. */
   seed: number;
 };
 
@@ -94,6 +98,7 @@ export const greedy: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, rep
 export type GenerateRequest = {
   /** The prompt, `numTokens` ids of the vocabulary. */
   ids: Int32Array;
+  /** The end of the context may come first; the reason is `length` then, too. */
   maxTokens: number;
   /** Ids that end the generation; they are not yielded. */
   stopIds: number[];
@@ -155,7 +160,10 @@ export interface VectorIndex {
   remove(ids: Float64Array): Promise<void>;
   /** The `limit` nearest to `query` ([dimension]), best first. Fewer when the index holds fewer. */
   search(query: Float32Array, limit: number): Promise<{ ids: Float64Array; scores: Float32Array }>;
-  /** The whole index as bytes of our own framing (checksum inside); `openVectorIndex` reads them back. */
+  /**
+   * The whole index as bytes of our own framing (checksum inside); `openVectorIndex` reads them back. The same vectors give
+   * the same bytes. The layout is in native/retrieval/vector_index.h; `ingest/passage-index.ts` reads the ids in it.
+   */
   serialize(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -164,6 +172,8 @@ export type VectorIndexOptions = {
   dimension: number;
   /** Bytes from `serialize`. Anything else, or a wrong checksum, fails with `invalid-input`, before FAISS sees it. */
   bytes?: Uint8Array;
+  /** To compare the two; absent = FAISS where the build has it. Both read each other's bytes. */
+  kind?: 'faiss' | 'exact';
 };
 
 /** Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case. */
@@ -183,6 +193,8 @@ export type PackRequest = {
    * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
    */
   rowOrder?: Int32Array;
+  /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
+  codebook?: Int8Array;
 };
 
 /** The builder's heavy arithmetic: read a checkpoint's numbers, quantize, lay them out for the kernels. */

@@ -20,6 +20,12 @@ class Conversation {
     this.wake?.();
   }
 
+  /** Nobody listens any more: what was not fetched is dropped, and a waiting `next` ends. */
+  leave(): void {
+    this.items = [];
+    this.end({ type: 'done' });
+  }
+
   get ended(): boolean {
     return this.outcome !== undefined;
   }
@@ -37,11 +43,16 @@ class Conversation {
   }
 }
 
+function cancelled(): QuothError {
+  return new QuothError('cancelled', 'The work was stopped before it ended.');
+}
+
 /**
  * Typed functions for every procedure of a contract, over a port.
  *
  * A call resolves with its answer; a stream is an async iterable, and leaving its loop cancels the work on the other
- * side. When the port closes, everything still open throws `closed`. What arrives is checked against the schema.
+ * side. The second argument is a signal: its abort cancels at once, also what waits, which then throws `cancelled`. When
+ * the port closes, everything still open throws `closed`. What arrives is checked against the schema.
  */
 export function createClient<C extends Contract>(contract: C, port: Port): Client<C> {
   const conversations = new Map<number, Conversation>();
@@ -66,34 +77,76 @@ export function createClient<C extends Contract>(contract: C, port: Port): Clien
     for (const conversation of conversations.values()) conversation.end({ type: 'failed', error });
   });
 
-  async function* converse(name: string, procedure: Procedure, input: unknown): AsyncGenerator<unknown> {
-    if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
+  /** One conversation as an iterator. `return` cancels at once, also while `next` waits: that one then ends. */
+  function converse(
+    name: string,
+    procedure: Procedure,
+    input: unknown,
+    signal?: AbortSignal,
+  ): AsyncIterableIterator<unknown, undefined> {
     const id = nextId++;
     const conversation = new Conversation();
-    conversations.set(id, conversation);
-    const send = (message: ClientMessage): void => port.send(message);
-    send({ type: 'open', id, procedure: name, input });
     const schema = procedure.type === 'call' ? procedure.output : procedure.item;
-    try {
-      for (let next = await conversation.next(); next; next = await conversation.next()) {
-        const item = schema.safeParse(next.item);
-        if (!item.success)
-          throw new QuothError('internal', `The answer to "${name}" is malformed.`, { cause: item.error });
-        yield item.data;
-      }
-    } finally {
-      conversations.delete(id);
+    const send = (message: ClientMessage): void => port.send(message);
+    let state: 'new' | 'open' | 'left' = 'new';
+
+    const abort = (): void => {
       if (!conversation.ended) send({ type: 'cancel', id });
-    }
+      conversation.end({ type: 'failed', error: cancelled() });
+    };
+    const leave = (): void => {
+      if (state === 'open') {
+        signal?.removeEventListener('abort', abort);
+        conversations.delete(id);
+        if (!conversation.ended) send({ type: 'cancel', id });
+        conversation.leave();
+      }
+      state = 'left';
+    };
+    const open = (): void => {
+      if (signal?.aborted) throw cancelled();
+      if (closed) throw new QuothError('closed', 'The connection to Quoth ended. Please reload the window.');
+      state = 'open';
+      conversations.set(id, conversation);
+      send({ type: 'open', id, procedure: name, input });
+      signal?.addEventListener('abort', abort, { once: true });
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next() {
+        if (state === 'new') open();
+        if (state === 'left') return { done: true, value: undefined };
+        try {
+          const next = await conversation.next();
+          if (!next) {
+            leave();
+            return { done: true, value: undefined };
+          }
+          const item = schema.safeParse(next.item);
+          if (!item.success)
+            throw new QuothError('internal', `The answer to "${name}" is malformed.`, { cause: item.error });
+          return { done: false, value: item.data };
+        } catch (thrown) {
+          leave();
+          throw thrown;
+        }
+      },
+      async return() {
+        leave();
+        return { done: true, value: undefined };
+      },
+    };
   }
 
   const functions: Record<string, unknown> = {};
   for (const [name, procedure] of Object.entries(contract)) {
     functions[name] =
       procedure.type === 'stream'
-        ? (input: unknown) => converse(name, procedure, input)
-        : async (input: unknown) => {
-            for await (const answer of converse(name, procedure, input)) return answer;
+        ? (input: unknown, signal?: AbortSignal) => converse(name, procedure, input, signal)
+        : async (input: unknown, signal?: AbortSignal) => {
+            for await (const answer of converse(name, procedure, input, signal)) return answer;
             throw new QuothError('internal', `"${name}" ended without an answer.`);
           };
   }

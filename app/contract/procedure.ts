@@ -28,12 +28,12 @@ export function stream<Input extends z.ZodType, Item extends z.ZodType>(input: I
   return { type: 'stream', input, item };
 }
 
-/** The functions a client gets from a contract. */
+/** The functions a client gets from a contract. An aborted `signal` cancels the work and throws `cancelled`. */
 export type Client<C extends Contract> = {
   readonly [Name in keyof C]: C[Name] extends Call<infer Input, infer Output>
-    ? (input: z.input<Input>) => Promise<z.output<Output>>
+    ? (input: z.input<Input>, signal?: AbortSignal) => Promise<z.output<Output>>
     : C[Name] extends Stream<infer Input, infer Item>
-      ? (input: z.input<Input>) => AsyncIterable<z.output<Item>>
+      ? (input: z.input<Input>, signal?: AbortSignal) => AsyncIterable<z.output<Item>>
       : never;
 };
 

@@ -89,7 +89,11 @@ export async function ensureDebianPackages(names, why) {
   return missingDebianPackages(missing);
 }
 
-/** SHA-256, hexadecimal, over the names and contents of all files below some folders or of single files. */
+/**
+ * SHA-256, hexadecimal, over the names and contents of all files below some folders or of single files.
+ * @param {string[]} paths from the root
+ * @param {(path: string) => boolean} [isWanted]
+ */
 export function hashOfFiles(paths, isWanted = () => true) {
   const hash = createHash('sha256');
   const visit = (path) => {

@@ -1,50 +1,48 @@
 // Builds the kernels' test executables outside the repository, once per content of their sources.
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { access, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cacheFolder, hashOfFiles, root } from '../../main/setup/tools.mjs';
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const sourceFolders = ['kernels', 'kernels/cpu', 'test/kernels', 'test/bench'];
-const isSource = /\.(cc|h|txt)$/;
-
-/** SHA-256 over names and contents of all C++ sources and build files, in a fixed order. */
-async function sourcesHash(): Promise<string> {
-  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
-  for (const folder of sourceFolders) {
-    const names = (await readdir(join(root, folder))).filter((name) => isSource.test(name)).sort();
-    for (const name of names) hash.update(`\0${folder}/${name}\0`).update(await readFile(join(root, folder, name)));
-  }
-  return hash.digest('hex');
-}
-
-function cacheFolder(): string {
-  const base =
-    process.platform === 'win32'
-      ? (process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'))
-      : (process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'));
-  return join(base, 'quoth', 'kernels-test');
-}
+const sources = ['kernels', 'test/kernels', 'test/bench'];
 
 /**
  * The path of a test executable (`quoth_kernels_test`, `quoth_kernels_bench`), built when its sources are new. Needs CMake,
  * Ninja and a C++20 compiler; throws with the compiler's words when the build fails.
+ *
+ * It is built in a folder of its own and then moved to its place in one step, so that two runs never share a build.
  */
 export async function buildKernels(target: string): Promise<string> {
-  const folder = join(cacheFolder(), (await sourcesHash()).slice(0, 16));
+  const contents = hashOfFiles(sources, (path) => /\.(cc|h|txt)$/.test(path)).slice(0, 16);
+  const folder = cacheFolder('kernels-test', `${process.platform}-${process.arch}-${contents}`);
+  const name = process.platform === 'win32' ? `${target}.exe` : target;
+  const executable = join(folder, name);
+  if (await exists(executable)) return executable;
   await mkdir(folder, { recursive: true });
+  const build = await mkdtemp(join(tmpdir(), 'quoth-kernels-'));
   const options = { maxBuffer: 16 << 20 };
   try {
-    const configure = ['-S', join(root, 'kernels'), '-B', folder, '-G', 'Ninja', '-DQUOTH_TESTS=ON'];
+    const configure = ['-S', join(root, 'kernels'), '-B', build, '-G', 'Ninja', '-DQUOTH_TESTS=ON'];
     await run('cmake', [...configure, '-DCMAKE_BUILD_TYPE=Release'], options);
-    await run('cmake', ['--build', folder, '--target', target, '--parallel', '2'], options);
+    await run('cmake', ['--build', build, '--target', target, '--parallel', '2'], options);
+    const finished = join(folder, `${name}.${process.pid}`);
+    await copyFile(join(build, name), finished);
+    await rename(finished, executable);
   } catch (error) {
-    const output = error instanceof Error && 'stdout' in error ? String(error.stdout).slice(-4000) : '';
-    throw new Error(`the kernels' tests do not build: ${output}`, { cause: error });
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`the kernels' tests do not build: ${(stdout + stderr).slice(-4000)}`, { cause: error });
+  } finally {
+    await rm(build, { recursive: true, force: true });
   }
-  return join(folder, process.platform === 'win32' ? `${target}.exe` : target);
+  return executable;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,0 +1,140 @@
+/**
+ * The application without a shell: everything a window can ask for, over the things of the world outside that it is given.
+ *
+ * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
+ */
+import { search } from '../ingest/search.ts';
+import { ask } from './chats/ask.ts';
+import { createChats } from './chats/chats.ts';
+import { toPassage } from './chats/to-passage.ts';
+import type { QuothContract } from './contract/contract.ts';
+import { QuothError } from './contract/errors.ts';
+import type { Handlers } from './contract/procedure.ts';
+import type { ModelSummary } from './contract/types.ts';
+import { createLibrary, type Library } from './library/library.ts';
+import { createMeaning } from './library/meaning.ts';
+import { type AppKit, createKit } from './models/kit.ts';
+import { createModels } from './models/models.ts';
+import type { Outside } from './outside.ts';
+import { createSettings } from './settings/settings.ts';
+import { createChatTable } from './store/chat-table.ts';
+import { openDatabase } from './store/database.ts';
+import { createDocumentTable } from './store/document-table.ts';
+import { createPassageTable } from './store/passage-table.ts';
+import { createSettingsTable } from './store/settings-table.ts';
+
+export type App = {
+  handlers: Handlers<QuothContract>;
+  /** For the shells and the command line, which have paths. */
+  library: Pick<Library, 'addPaths' | 'list' | 'idle'>;
+  /** All models with the paths of their plans. */
+  listModels(): Promise<ModelSummary[]>;
+  /** What the person must be told about the opening of the profile, or null. */
+  notice: string | null;
+  /** Resolves when nothing waits, nothing runs and every passage that can have a vector has one. */
+  idle(): Promise<void>;
+  /** Ends all work, writes the index, gives the profile free. What was on its way goes on at the next start. */
+  close(): Promise<void>;
+};
+
+export type AppOptions = {
+  /** The path behind a shell's ticket. Without it, no ticket stands for anything. */
+  redeemTicket?: (ticket: string) => string | undefined;
+  /** Other models than the catalogue's, for tests. */
+  kit?: AppKit;
+  /** Do not take up unfinished documents: for a command that only looks. */
+  resume?: boolean;
+};
+
+/** Opens a profile. Fails with `busy` when another Quoth has it open, and as `openDatabase` says. */
+export async function createApp(outside: Outside, options: AppOptions = {}): Promise<App> {
+  const { nowMs, log } = outside;
+  const database = openDatabase({ profileFolder: outside.profileFolder, nowMs, log });
+  const documents = createDocumentTable(database, outside);
+  const passages = createPassageTable(database);
+  const chatTable = createChatTable(database, outside);
+  const settingsTable = createSettingsTable(database);
+  chatTable.purge();
+
+  const closing = new AbortController();
+  const models = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
+    onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+  });
+  const meaning = createMeaning({ outside, store: passages, models });
+  const chats = createChats(chatTable);
+  const library = createLibrary({
+    outside,
+    documents,
+    passages,
+    meaning,
+    captionLanguages: () => settingsTable.read().captionLanguages,
+    onRemoved: chats.forgetDocument,
+  });
+  const settings = createSettings(outside, settingsTable, models);
+
+  async function find(question: string, limit: number) {
+    const meant = await meaning.get();
+    const dense = meant && { index: meant.index, embedText: (text: string) => meant.embedder.embed([text]) };
+    return search({ store: passages, dense, nowMs, log }, question, limit);
+  }
+
+  const askParts = {
+    search: find,
+    chatModel: models.chat,
+    noteFailure: models.noteFailure,
+    chats: chatTable,
+    readPassages: passages.passages,
+    counts: () => {
+      const { numReady, numPassages } = documents.counts();
+      return { numDocuments: numReady, numPassages };
+    },
+    settings: settingsTable.read,
+    memory: { lastPassageIds: [] },
+    nowMs,
+    log,
+  };
+
+  if (options.resume !== false) {
+    library.resume();
+    void meaning.fill(closing.signal);
+  }
+  let closed: Promise<void> | undefined;
+
+  return {
+    handlers: {
+      ...library.handlers,
+      addFiles: ({ tickets }, signal) => {
+        const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
+        if (paths.length === 0)
+          throw new QuothError('not-found', 'What was dropped is too long ago to be found. Please drop it again.');
+        return library.addPaths(paths, signal);
+      },
+      ...chats.handlers,
+      ...models.handlers,
+      ...settings,
+      search: async ({ question, limit }) => {
+        const found = await find(question, limit);
+        return { passages: found.passages.map(toPassage), timings: found.timings };
+      },
+      ask: (request, signal) => ask(request, askParts, signal),
+    },
+    library,
+    listModels: models.listWithPlans,
+    notice: database.notice,
+    async idle() {
+      await library.idle();
+      await meaning.fill(closing.signal);
+    },
+    close() {
+      closed ??= (async () => {
+        closing.abort();
+        await library.close();
+        await meaning.close();
+        await models.close();
+        chatTable.purge();
+        database.close();
+      })();
+      return closed;
+    },
+  };
+}

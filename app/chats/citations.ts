@@ -1,0 +1,189 @@
+/**
+ * Which passage backs which sentence of an answer, decided by program.
+ *
+ * A small model's own `[n]` marks are a hint at best. A sentence is *supported* by a stretch of one or two sentences of a
+ * passage when
+ *   1. every number in it stands there, and every name that the question did not bring along;
+ *   2. of its content words, weighted, at least 60 % stand there (45 % in a passage that the model itself pointed to);
+ *      words of the question may stand anywhere in the passage;
+ *   3. of those that the question does not already hold, 40 % stand there, and one that is more than a single digit; or,
+ *      where the answer only repeats the question's words, 80 % of them do.
+ * Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
+ */
+import type { Citation, Passage } from '../contract/types.ts';
+import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
+
+const supportThreshold = 0.6;
+const supportThresholdMarked = 0.45;
+/** What the answer says beyond the question must be backed by itself: the question's words prove nothing. */
+const freshThreshold = 0.4;
+const supportThresholdRepeated = 0.8;
+/** A second sentence joins the quote when it adds so much. */
+const secondSentenceGain = 0.15;
+const maxQuoteCharacters = 480;
+
+/** A stretch of a passage that can be quoted: one sentence, or two that follow each other. */
+type Stretch = { start: number; endExclusive: number; stems: Set<string> };
+
+export type Evidence = {
+  passages: Passage[];
+  /** Per passage: its stretches, single sentences first. */
+  stretches: Stretch[][];
+  passageStems: Set<string>[];
+  weightOf: (word: Word) => number;
+};
+
+export type CitedAnswer = { text: string; citations: Citation[]; numSentences: number; numSupported: number };
+
+/** Prepares the passages once for all sentences. */
+export function gatherEvidence(passages: Passage[]): Evidence {
+  const stretches = passages.map(({ text }) => {
+    const sentences = splitSentences(text).flatMap((sentence) => shorten(sentence, text));
+    const single = sentences.map((sentence) => ({ ...sentence, stems: stemsOf(sentence.text) }));
+    const double = single.slice(1).map((second, index) => {
+      const first = single[index]!;
+      return { start: first.start, endExclusive: second.endExclusive, stems: first.stems.union(second.stems) };
+    });
+    return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
+  });
+  const passageStems = stretches.map((one) => new Set(one.flatMap(({ stems }) => [...stems])));
+  const numWith = new Map<string, number>();
+  for (const stems of passageStems) for (const stem of stems) numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
+  const weightOf = (word: Word): number =>
+    Math.log(1 + passages.length / (numWith.get(word.stem) ?? 0.5)) * (isTelling(word) ? 2 : 1);
+  return { passages, stretches, passageStems, weightOf };
+}
+
+export function stemsOf(text: string): Set<string> {
+  return new Set(contentWords(text).map(({ stem }) => stem));
+}
+
+/** A sentence that is too long to quote (a table, a list without stops) as pieces cut at white space. */
+function shorten(sentence: Sentence, text: string): Sentence[] {
+  const pieces: Sentence[] = [];
+  let { start } = sentence;
+  while (sentence.endExclusive - start > maxQuoteCharacters) {
+    const limit = start + maxQuoteCharacters;
+    const space = Math.max(text.lastIndexOf(' ', limit), text.lastIndexOf('\n', limit));
+    let cut = space > start + maxQuoteCharacters / 2 ? space : limit;
+    if (/[\uDC00-\uDFFF]/.test(text[cut] ?? '')) cut -= 1; // never between the halves of a character
+    pieces.push({ text: text.slice(start, cut), start, endExclusive: cut });
+    start = cut;
+    while (/\s/.test(text[start] ?? '')) start += 1;
+  }
+  pieces.push({ text: text.slice(start, sentence.endExclusive), start, endExclusive: sentence.endExclusive });
+  return pieces;
+}
+
+/** A name, or a number of two digits or more: "3" stands in every other passage. */
+function isTelling({ stem, isNumber, isName }: Word): boolean {
+  return isNumber ? stem.length > 1 : isName;
+}
+
+export type Support = { passageIndex: number; start: number; endExclusive: number; score: number };
+
+/** The share of `words` that stands in the stretch, by weight: 0 to 1. */
+export function coverageOf(words: Word[], stretch: { stems: Set<string> }, weightOf: (word: Word) => number): number {
+  let all = 0;
+  let found = 0;
+  for (const word of words) {
+    const weight = weightOf(word);
+    all += weight;
+    if (stretch.stems.has(word.stem)) found += weight;
+  }
+  return all > 0 ? found / all : 0;
+}
+
+/** The stretch that supports a sentence best, or `null` when none does. `marked` are passages the model pointed to. */
+export function findSupport(
+  sentence: string,
+  questionStems: Set<string>,
+  evidence: Evidence,
+  marked: Set<number>,
+): Support | null {
+  // A question states nothing: small models like to give the one they were asked back.
+  if (/[?？]["'”’)\s]*$/u.test(sentence)) return null;
+  const words = contentWords(sentence);
+  const fresh = words.filter(({ stem }) => !questionStems.has(stem));
+  const strict = words.filter((word) => word.isNumber || (word.isName && !questionStems.has(word.stem)));
+  if (words.length === 0) return null;
+  let best: Support | null = null;
+  for (const [passageIndex, stretches] of evidence.stretches.entries()) {
+    // What the question named may stand in another sentence of the passage: "It is painted …" goes on about the bridge.
+    const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
+    for (const stretch of stretches) {
+      if (!strict.every(({ stem }) => stretch.stems.has(stem))) continue;
+      const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;
+      const coverage = coverageOf(words, { stems }, evidence.weightOf);
+      const numFresh = fresh.filter(
+        (word) => stretch.stems.has(word.stem) && (!word.isNumber || isTelling(word)),
+      ).length;
+      const freshCoverage = fresh.length > 0 ? coverageOf(fresh, stretch, evidence.weightOf) : 1;
+      const isMarked = marked.has(passageIndex);
+      const threshold =
+        fresh.length === 0 ? supportThresholdRepeated : isMarked ? supportThresholdMarked : supportThreshold;
+      if (coverage < threshold || freshCoverage < freshThreshold || (fresh.length > 0 && numFresh === 0)) continue;
+      // Among stretches that hold the words of the sentence, the one that also speaks of the question is the proof.
+      const ofQuestion = [...questionStems].filter((stem) => stretch.stems.has(stem)).length;
+      const score = coverage + (isMarked ? 0.1 : 0) + 0.2 * (ofQuestion / Math.max(1, questionStems.size));
+      const isLonger = best && stretch.endExclusive - stretch.start > 1.3 * (best.endExclusive - best.start);
+      if (!best || score > best.score + (isLonger ? secondSentenceGain : 0.001))
+        best = { passageIndex, start: stretch.start, endExclusive: stretch.endExclusive, score };
+    }
+  }
+  return best;
+}
+
+/** Marks as models write them: [1], [1, 3], [Passage 2]. */
+const markPattern = /\s*\[(?:(?:passages?|sources?)\s*)?(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/giu;
+
+/**
+ * Puts `[n]` behind every sentence that a passage supports, with the verbatim words that do. Marks of the model's own
+ * are taken as hints and removed. `passages` are numbered from 1 in the order in which the prompt showed them.
+ *
+ * `verified` is false in what comes back: `verify.ts` decides it.
+ */
+export function cite(answer: string, question: string, passages: Passage[]): CitedAnswer {
+  const evidence = gatherEvidence(passages);
+  const questionStems = stemsOf(question);
+  const citations: Citation[] = [];
+  let text = '';
+  let written = 0;
+  let numSentences = 0;
+  let numSupported = 0;
+  // A mark behind the full stop belongs to the sentence before it: it moves inside, so that the cut comes after it.
+  const moved = answer.replace(
+    /([.!?。！？]+)((?:\s*\[(?:(?:passages?|sources?)\s*)?\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)/giu,
+    '$2$1',
+  );
+  for (const sentence of splitSentences(moved)) {
+    const marked = new Set<number>();
+    for (const [, numbers] of sentence.text.matchAll(markPattern))
+      for (const number of numbers!.split(/[,;]/)) if (passages[Number(number) - 1]) marked.add(Number(number) - 1);
+    const bare = sentence.text.replace(markPattern, '');
+    text += moved.slice(written, sentence.start) + bare;
+    written = sentence.endExclusive;
+    if (contentWords(bare).length === 0) continue;
+    numSentences += 1;
+    const support = findSupport(bare, questionStems, evidence, marked);
+    if (!support) continue;
+    numSupported += 1;
+    text += ` [${citationNumber(citations, passages[support.passageIndex]!, support)}]`;
+  }
+  return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported };
+}
+
+/** The number of this quote among the citations; the same words are cited once. */
+export function citationNumber(
+  citations: Citation[],
+  passage: Passage,
+  stretch: { start: number; endExclusive: number },
+): number {
+  const quote = passage.text.slice(stretch.start, stretch.endExclusive);
+  const there = citations.find((citation) => citation.passageId === passage.passageId && citation.quote === quote);
+  if (there) return there.n;
+  const { passageId, documentId, title, source, kind, place } = passage;
+  const n = citations.length + 1;
+  citations.push({ n, passageId, documentId, title, source, kind, place, quote, verified: false });
+  return n;
+}

@@ -1,0 +1,111 @@
+/**
+ * The prompt, fitted to the model's context.
+ *
+ * The order is: instruction, passages, earlier question, question. What stays the same between questions comes first, so
+ * that a second question about the same passages finds their KV pages in the cache.
+ */
+import type { Passage, Turn } from '../contract/types.ts';
+import type { ChatModel } from './chat-model.ts';
+
+/** Short: a model of one billion weights follows one plain sentence, and forgets the third. */
+const instruction =
+  'Answer the question in one or two short sentences, using only the passages. If they do not say, answer: Not found.';
+
+/** More passages make a small model wander and a long prompt slow. */
+const maxPassages = 5;
+/** An earlier turn is only there to make sense of "and how high is it?". */
+const maxHistoryTokens = 120;
+/** Counts of parts do not add up exactly where parts meet. */
+const slackTokens = 24;
+
+export type Prompt = {
+  ids: Int32Array;
+  /** In the prompt's order: number n stands at index n - 1. */
+  passages: Passage[];
+  maxTokens: number;
+};
+
+export type PromptRequest = {
+  question: string;
+  /** Best first. */
+  passages: Passage[];
+  /** The chat so far, oldest first. */
+  earlier: Turn[];
+  /** Ids of the passages in the last prompt, in its order: repeated as far as they are found again. */
+  lastPassageIds: readonly number[];
+  answerTokens: number;
+};
+
+/** Builds the prompt: the best passages that fit, the first one cut if it must be. */
+export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
+  const maxTokens = Math.min(request.answerTokens, Math.floor(model.contextTokens / 4));
+  const limit = model.contextTokens - maxTokens;
+  const frameTokens = model.encodePrompt(instruction, '').length;
+  const room = limit - frameTokens - slackTokens;
+  const question = cutTo(`Question: ${request.question}`, Math.floor(room / 2), model);
+  let budget = room - model.countTokens(question);
+
+  const chosen: Passage[] = [];
+  for (const passage of request.passages.slice(0, maxPassages)) {
+    const tokens = model.countTokens(passageText(passage, maxPassages));
+    if (tokens <= budget) {
+      chosen.push(passage);
+      budget -= tokens;
+    } else if (chosen.length === 0) {
+      chosen.push({ ...passage, text: cutTo(passage.text, budget - slackTokens, model) });
+      budget = 0;
+    }
+  }
+  const history = historyText(request.earlier);
+  const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
+  const passages = inStableOrder(chosen, request.lastPassageIds);
+  const write = (shown: Passage[]): string =>
+    shown.map((passage, index) => passageText(passage, index + 1)).join('') + (fits ? history : '') + question;
+  let ids = model.encodePrompt(instruction, write(passages));
+  while (ids.length > limit && passages.length > 0) {
+    passages.pop();
+    ids = model.encodePrompt(instruction, write(passages));
+  }
+  // Citations are looked for in the whole passage, not in what was left of it.
+  const whole = new Map(request.passages.map((passage) => [passage.passageId, passage]));
+  return { ids, passages: passages.map((passage) => whole.get(passage.passageId) ?? passage), maxTokens };
+}
+
+function passageText({ title, text }: Passage, number: number): string {
+  return `[${number}] ${title}\n${text}\n\n`;
+}
+
+/** The beginning of a text that has at most so many tokens, cut at a word. */
+function cutTo(text: string, maxTokens: number, model: ChatModel): string {
+  let cut = text;
+  for (let tokens = model.countTokens(cut); tokens > Math.max(1, maxTokens) && cut !== ''; ) {
+    const length = Math.floor(cut.length * Math.min(0.95, Math.max(1, maxTokens) / tokens));
+    const space = cut.lastIndexOf(' ', length);
+    cut = cut.slice(0, space > length / 2 ? space : length).toWellFormed();
+    tokens = model.countTokens(cut);
+  }
+  return cut;
+}
+
+function historyText(earlier: Turn[]): string {
+  const last = earlier.findLast(({ answer }) => answer !== null && !answer.refused && answer.end === 'complete');
+  if (!last?.answer) return '';
+  const said = last.answer.text.replace(/\s*\[\d+\]/g, '');
+  return `Earlier question: ${last.question}\nEarlier answer: ${said}\n\n`;
+}
+
+/**
+ * As the last prompt had them, as far as its beginning is found again; the rest in the documents' order (passage ids grow
+ * with it). Rank does not decide: the same passages for another question must give the same beginning.
+ */
+export function inStableOrder(passages: Passage[], lastPassageIds: readonly number[]): Passage[] {
+  const byId = new Map<number, Passage>(passages.map((passage) => [passage.passageId, passage]));
+  const repeated: Passage[] = [];
+  for (const id of lastPassageIds) {
+    const passage = byId.get(id);
+    if (!passage) break;
+    repeated.push(passage);
+    byId.delete(id);
+  }
+  return [...repeated, ...[...byId.values()].sort((a, b) => a.passageId - b.passageId)];
+}

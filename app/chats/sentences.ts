@@ -1,0 +1,124 @@
+/** Text as sentences and content words: what citations are decided by. Works on scripts without spaces too (ICU). */
+
+export type Sentence = { text: string; start: number; endExclusive: number };
+
+const sentenceSegmenter = new Intl.Segmenter(undefined, { granularity: 'sentence' });
+const wordSegmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
+
+/** A dot after these does not end a sentence; nor does one after a single capital ("J. Smith"). */
+const abbreviation =
+  /(?:^|[\s(])(?:\p{Lu}|(?:\p{Lu}\.)+\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Fig|Figs|Eq|Art|Sec|Vol|vs|etc|cf|e\.g|i\.e|approx|Inc|Ltd|Co|Corp|Jr|Sr)\.\s*$/u;
+
+/**
+ * Cuts a text into sentences, without the white space around them. Line ends cut too where a list item or a heading
+ * begins (an empty line, or a line that starts with a bullet or number); others are only wrapping.
+ */
+export function splitSentences(text: string): Sentence[] {
+  const sentences: Sentence[] = [];
+  const add = (start: number, endExclusive: number): void => {
+    const piece = text.slice(start, endExclusive);
+    const trimmed = piece.trim();
+    if (!trimmed) return;
+    const from = start + piece.indexOf(trimmed);
+    sentences.push({ text: trimmed, start: from, endExclusive: from + trimmed.length });
+  };
+  let blockStart = 0;
+  for (const cut of text.matchAll(/\n\s*\n|\n(?=\s*(?:[-*•–]|\d{1,3}[.)]|#{1,6})\s)/g)) {
+    splitBlock(text, blockStart, cut.index, add);
+    blockStart = cut.index;
+  }
+  splitBlock(text, blockStart, text.length, add);
+  return sentences;
+}
+
+function splitBlock(
+  text: string,
+  start: number,
+  endExclusive: number,
+  add: (start: number, endExclusive: number) => void,
+): void {
+  // ICU ends a sentence at every line end; a wrapped line is none, so line ends are read as spaces (same length).
+  const block = text.slice(start, endExclusive).replace(/[\r\n]/g, ' ');
+  let from = 0;
+  for (const { segment, index } of sentenceSegmenter.segment(block)) {
+    const end = index + segment.length;
+    if (abbreviation.test(block.slice(from, end)) && end < block.length) continue;
+    if (/^\s*(?:[-*•–]|\d{1,3}[.)])\s*$/.test(block.slice(from, end)) && end < block.length) continue;
+    add(start + from, start + end);
+    from = end;
+  }
+  if (from < block.length) add(start + from, endExclusive);
+}
+
+/** Words that carry no matter of their own, of the languages most documents are in. */
+const functionWords = new Set(
+  (
+    'a an the and or but nor so if then than that this these those there here it its he she they them his her their our ' +
+    'we you your i me my us is are was were be been being am do does did done has have had having will would can could ' +
+    'shall should may might must not no yes of in on at by for from to into onto over under with without about as up ' +
+    'out off per via who whom whose which what when where why how all any some each every both such only also just more ' +
+    'most other very too own same while during between because until again further once said says according ' +
+    'passage passages document documents text answer question sentence ' +
+    'le la les un une des du de et ou que qui dans pour sur avec est sont au aux ce cette ces il elle ils pas ne par ' +
+    'der die das ein eine einer eines und oder in im ist sind von zu zum zur mit auf für als an dem den des nicht es ' +
+    'il lo gli i un una di e che per con su è sono della del dei nel nella non da ' +
+    'el los las una de y que en con por para es son del al no se su'
+  ).split(' '),
+);
+
+export type Word = {
+  /** Folded and stemmed: equal for "Rivers" and "river". */
+  stem: string;
+  /** It has a digit: must match exactly. */
+  isNumber: boolean;
+  /** It stands with a capital where the sentence does not begin: likely a name. */
+  isName: boolean;
+};
+
+/** British spelling as American: the models write what they learned, the documents what their authors did. */
+function american(word: string): string {
+  return word
+    .replace(/(?<=[a-z]{2})our(?=s?$|ed$|ing$|ful$)/, 'or')
+    .replace(/(?<=[a-z]{2})tre(?=s?$)/, 'ter')
+    .replace(/(?<=[a-z]{3})is(?=e$|ed$|es$|ing$|ations?$)/, 'iz');
+}
+
+/** Cuts the commonest English endings. Crude on purpose: both sides of every comparison go through it. */
+function stemOf(word: string): string {
+  if (word.length < 5 || !/^[a-z]+$/.test(word))
+    return word.length === 4 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
+  let stem = word.replace(/(?:'s|ies)$/, (ending) => (ending === 'ies' ? 'y' : ''));
+  stem = stem.replace(/(?<=[a-z]{3})(?:ing|edly|ed|ly|es|s|e)$/, '');
+  return stem.replace(/([b-df-hj-np-tv-z])\1$/, '$1');
+}
+
+/** "1,234.50" and "1234.5" are one number; "2.0" is not "20". */
+function numberOf(word: string): string {
+  const plain = word.replace(/(?<=\d),(?=\d{3}(?!\d))/g, '');
+  return /^\d+\.\d+$/.test(plain) ? plain.replace(/\.?0+$/, '') : plain;
+}
+
+/** The content words of a text, in order: function words are left out. */
+export function contentWords(text: string): Word[] {
+  const words: Word[] = [];
+  let first = true;
+  for (const { segment, isWordLike } of wordSegmenter.segment(text.normalize('NFKC'))) {
+    if (!isWordLike) continue;
+    const folded = segment
+      .toLowerCase()
+      .normalize('NFD')
+      .replace(/\p{Mn}/gu, '')
+      .normalize('NFC');
+    const isNumber = /\p{Nd}/u.test(folded);
+    const isName = !first && /^\p{Lu}/u.test(segment);
+    first = false;
+    if (functionWords.has(folded) && !isNumber) continue;
+    if (folded.length === 1 && /[a-z]/.test(folded)) continue;
+    words.push({
+      stem: isNumber ? numberOf(folded) : stemOf(american(folded.replace(/[’']s$/, ''))),
+      isNumber,
+      isName,
+    });
+  }
+  return words;
+}

@@ -1,0 +1,49 @@
+/**
+ * What the shell around the picture offers it: a connection to the core, files that the person gives, and a way out to the
+ * web. Everything else goes through the contract.
+ *
+ * **Electron**: the preload script puts it on the page as `window.quothShell`.
+ *
+ * **Loopback** (a browser on this computer): there is no preload, so `renderer/connection.ts` makes the same object out of
+ * this small HTTP interface of `main/loopback/`:
+ *
+ * - The address that Quoth prints is `http://127.0.0.1:PORT/#token=TOKEN`. The fragment never reaches a server or a log.
+ *   The page takes the token out of it, keeps it in `sessionStorage` (so that a reload works) and removes the fragment
+ *   with `history.replaceState`. A page without a token asks for the address that stands in the terminal.
+ * - `new WebSocket('ws://' + location.host + '/port', ['quoth.v1', 'token.' + TOKEN])` is the port: one JSON text per
+ *   message, at most `maxMessageBytes`. A refused token closes the socket before it opens. When it closes, the port is
+ *   closed: reload.
+ * - `PUT /files?path=RELATIVE` (`encodeURIComponent` of the file's name, or of `folder/…/name` for a file of a folder;
+ *   forward slashes), header `Authorization: Bearer TOKEN`, `Content-Type: application/octet-stream`, the file itself as
+ *   the body. Answers 201 `{"ticket": "…"}`, or 4xx/5xx `{"error": {"code", "message"}}` with a code of `errors.ts` and a
+ *   sentence for the person. One file a request; a few at a time (the server takes four).
+ *
+ * No cookie is used: browsers send a cookie of 127.0.0.1 to every port of it, so another local server could read it.
+ */
+import type { Port } from './port.ts';
+import type { Ticket } from './types.ts';
+
+/** The largest message of a WebSocket port, in bytes. */
+export const maxMessageBytes = 16 * 1024 * 1024;
+
+/** The largest file that the loopback shell takes. */
+export const maxUploadBytes = 2 * 1024 * 1024 * 1024;
+
+export type QuothShell = {
+  readonly kind: 'electron' | 'loopback';
+  /** A new connection to the core. Rejects when there is none; a reload tries again. */
+  connect(): Promise<Port>;
+  /** Lets the person choose files. Null = they changed their mind. */
+  chooseFiles(): Promise<Ticket[] | null>;
+  /** Lets the person choose a folder. In a browser its files come one by one, in Electron as one ticket. Null as above. */
+  chooseFolder(): Promise<Ticket[] | null>;
+  /**
+   * Tickets for files that were dropped on the page, in order; what cannot be taken (too large, gone) is left out.
+   *
+   * Electron: the `File`s of `dataTransfer.files` as they are, a dropped folder is one of them. Loopback: folders must be
+   * walked first (`webkitGetAsEntry`), and `relativePaths[i]` is the path of `items[i]` within what was dropped.
+   */
+  ticketsFor(items: File[], relativePaths?: string[]): Promise<Ticket[]>;
+  /** Opens an https address in the person's browser, after they agreed. Other addresses do nothing. */
+  openExternal(address: string): Promise<void>;
+};

@@ -1,0 +1,185 @@
+/**
+ * The documents that wait to be read. One reader runs at a time, one document is embedded at a time, and both overlap:
+ * while one document is embedded, the next is being read. Videos wait for their network in a lane of their own.
+ */
+import { realpath, stat } from 'node:fs/promises';
+import { type IngestProgress, ingestDocument } from '../../ingest/ingest.ts';
+import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
+import type { Source } from '../../ingest/source.ts';
+import { QuothError } from '../contract/errors.ts';
+import type { DocumentId, DocumentState } from '../contract/types.ts';
+import type { Outside } from '../outside.ts';
+import type { DocumentTable, StoredDocument } from '../store/document-table.ts';
+import type { PassageTable } from '../store/passage-table.ts';
+import type { MeaningService } from './meaning.ts';
+import { createSemaphore } from './semaphore.ts';
+
+export type QueueParts = {
+  outside: Outside;
+  documents: DocumentTable;
+  passages: PassageTable;
+  meaning: MeaningService;
+  captionLanguages: () => readonly string[];
+  /** Told of each step; `document` is as stored, `progress` from 0 to 1 within its state. */
+  onChange: (document: StoredDocument, progress: number) => void;
+};
+
+export type IngestQueue = {
+  /** Queues a document, or finds it queued already. Resolves with it at its end, whatever that is. */
+  add(id: DocumentId): Promise<StoredDocument>;
+  /** Stops work on a document and takes it out of the queue. Resolves when nothing of it runs any more. */
+  drop(id: DocumentId): Promise<void>;
+  has(id: DocumentId): boolean;
+  progressOf(id: DocumentId): number;
+  /** Resolves when nothing waits and nothing runs. */
+  idle(): Promise<void>;
+  close(): Promise<void>;
+};
+
+type Job = {
+  id: DocumentId;
+  controller: AbortController;
+  progress: number;
+  ended: Promise<StoredDocument>;
+};
+
+/** One being read, one being embedded, one more that is a video or waits between the two. */
+const numWorkers = 3;
+
+export function createIngestQueue(parts: QueueParts): IngestQueue {
+  const { outside, documents, passages, meaning } = parts;
+  const jobs = new Map<DocumentId, Job>();
+  const workers = createSemaphore(numWorkers);
+  const lanes = { file: createSemaphore(1), video: createSemaphore(1), embedding: createSemaphore(1) };
+  let closed = false;
+
+  /** What a failed step is to the person; the state of the document if even that cannot be stored. */
+  function end(id: DocumentId, state: DocumentState, reason: string, detail: string): StoredDocument | null {
+    try {
+      return documents.setState(id, state, { reason, detail });
+    } catch (error) {
+      outside.log('error', 'the end of a document could not be stored', { id, error: String(error) });
+      return documents.find(id);
+    }
+  }
+
+  async function run(job: Job): Promise<StoredDocument> {
+    const { id } = job;
+    const { signal } = job.controller;
+    const leaveWorkers = await workers.enter();
+    let leaveLane: (() => void) | undefined;
+    try {
+      signal.throwIfAborted();
+      const before = documents.find(id);
+      if (!before) throw new QuothError('not-found', 'This document is not in the library any more.');
+      leaveLane = await lanes[before.sourceType].enter();
+      signal.throwIfAborted();
+      const source = await sourceNow(before);
+      if (!source) {
+        end(id, stateFor('outside'), sentenceFor('outside'), 'outside: It is a link.');
+        return tell(id);
+      }
+      const meant = await meaning.get();
+      const request = { documentId: id, source, knownHash: before.contentHash };
+      const ingestOutside = {
+        readFile: outside.readFile,
+        fetch: outside.fetch,
+        store: passages,
+        index: meant?.index ?? { add: async () => {}, remove: async () => {} },
+        embedder: meant?.embedder ?? null,
+        captionLanguages: parts.captionLanguages(),
+        log: outside.log,
+      };
+      let state: DocumentState = before.state;
+      for await (const step of ingestDocument(request, ingestOutside, signal)) {
+        if (step.state === 'embedding' && state !== 'embedding') {
+          leaveLane();
+          leaveLane = await lanes.embedding.enter();
+          signal.throwIfAborted();
+        }
+        note(job, step, state);
+        state = step.state === 'unchanged' ? 'ready' : step.state;
+        if (step.state === 'ready' && !step.hasVectors) void meaning.fill(signal);
+      }
+    } catch (error) {
+      if (signal.aborted) throw new QuothError('cancelled', 'The document was removed or Quoth was closed.');
+      const known =
+        error instanceof QuothError ? error.message : 'Something went wrong inside Quoth. Please try again.';
+      outside.log('error', 'a document could not be taken in', { id, error: String(error) });
+      end(id, 'failed', known, String(error));
+    } finally {
+      leaveLane?.();
+      leaveWorkers();
+      jobs.delete(id);
+    }
+    return tell(id);
+  }
+
+  function tell(id: DocumentId): StoredDocument {
+    const document = documents.find(id);
+    if (!document) throw new QuothError('not-found', 'This document was removed while it was being read.');
+    parts.onChange(document, 0);
+    return document;
+  }
+
+  /** Stores a change of state; progress inside one is only told. */
+  function note(job: Job, step: IngestProgress, state: DocumentState): void {
+    const { id } = job;
+    if (step.state === 'reading' || step.state === 'embedding') {
+      job.progress = Math.min(1, Math.max(0, step.progress));
+      const document = step.state === state ? documents.find(id) : documents.setState(id, step.state);
+      if (document) parts.onChange(document, job.progress);
+      return;
+    }
+    job.progress = 0;
+    if (step.state === 'unchanged') documents.setState(id, 'ready');
+    else if ('reason' in step) {
+      documents.setFacts(id, { kind: step.kind });
+      end(id, step.state, step.sentence, `${step.reason}: ${step.detail}`);
+    }
+  }
+
+  /**
+   * The document's source as it is now, its size and date noted. Null for a path that is a link: whatever was handed in was
+   * resolved, so it was put there since, or lay in a folder and led out of it.
+   */
+  async function sourceNow(document: StoredDocument): Promise<Source | null> {
+    const { id, location, name } = document;
+    if (document.sourceType === 'video')
+      return { type: 'video', address: location, videoId: new URL(location).searchParams.get('v') ?? '' };
+    const resolved = await realpath(location).catch(() => location);
+    if (resolved !== location) return null;
+    const facts = await stat(location).catch(() => null);
+    if (facts) documents.setFacts(id, { sizeBytes: facts.size, modifiedAtMs: facts.mtimeMs });
+    const sizeBytes = facts?.size ?? document.sizeBytes;
+    return { type: 'file', path: location, name, sizeBytes, modifiedAtMs: facts?.mtimeMs ?? document.modifiedAtMs };
+  }
+
+  return {
+    add(id) {
+      const there = jobs.get(id);
+      if (there) return there.ended;
+      if (closed) return Promise.reject(new QuothError('closed', 'Quoth is closing.'));
+      const job: Job = { id, controller: new AbortController(), progress: 0, ended: Promise.resolve(null as never) };
+      jobs.set(id, job);
+      job.ended = run(job);
+      job.ended.catch(() => {}); // whoever cares has the promise; a removed document's end concerns nobody
+      return job.ended;
+    },
+    async drop(id) {
+      const job = jobs.get(id);
+      job?.controller.abort();
+      await job?.ended.catch(() => {});
+    },
+    has: (id) => jobs.has(id),
+    progressOf: (id) => jobs.get(id)?.progress ?? 0,
+    async idle() {
+      while (jobs.size > 0) await Promise.allSettled([...jobs.values()].map(({ ended }) => ended));
+    },
+    async close() {
+      closed = true;
+      for (const { controller } of jobs.values()) controller.abort();
+      await this.idle();
+    },
+  };
+}

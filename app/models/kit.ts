@@ -1,0 +1,116 @@
+/** The catalogue's models, made to run: from a plan on the disk to what chats and search work with. */
+import { join } from 'node:path';
+import { buildPlan } from '../../engines/build/build.ts';
+import { type PlanHeader, readPlanHeader, readPlanTokenizer } from '../../engines/plan/format.ts';
+import { type ChatMessage, renderChat } from '../../engines/templates.ts';
+import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
+import { createEmbedder, type Embedder } from '../../ingest/embedder.ts';
+import type { Engine } from '../../native/index.ts';
+import type { ChatModel } from '../chats/chat-model.ts';
+import type { Outside } from '../outside.ts';
+import type { ModelKit } from './models.ts';
+import type { BuildOffer, Offer } from './offer.ts';
+import { offers } from './offers.ts';
+
+/** A chat model as it is kept; closing it closes its engine. */
+type OpenChat = ChatModel;
+type OpenEmbedder = Embedder & { engine: Engine };
+export type AppKit = ModelKit<OpenChat, Embedder>;
+
+/**
+ * Room in the KV cache, in contexts: the one that runs, and the passages of the last questions for reuse.
+ * TinyLlama takes 22.5 kB a token: 92 MB for two contexts of 2048.
+ */
+const contextsInCache = 2;
+const maxCacheTokens = 16_384;
+/** Nothing here asks for more; models that were made for 128k tokens would reserve gigabytes. */
+const maxContextTokens = 8192;
+
+/** Marks of the usual templates, should a model write them out letter by letter. */
+const templateMarks = [
+  '</s>',
+  '<|user|>',
+  '<|system|>',
+  '<|assistant|>',
+  '<|im_end|>',
+  '<|im_start|>',
+  '<|eot_id|>',
+  '[INST]',
+];
+
+export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer[] = offers): AppKit {
+  const { native } = outside;
+  const build: BuildOffer = async ({ offer, folder, plan, signal, onProgress }) => {
+    const checkpoint = offer.checkpoint === null ? folder : join(folder, offer.checkpoint);
+    await buildPlan({
+      checkpoint,
+      out: plan,
+      builder: native.builder,
+      name: offer.name,
+      signal,
+      onProgress: ({ doneBytes, totalBytes }) => onProgress(doneBytes, totalBytes),
+    });
+  };
+
+  return {
+    offers: from,
+    build,
+    openChat: async (plan, offer) => openChat(await openPlan(plan), plan, offer),
+    openEmbedder: async (plan, offer, planSha256) => {
+      const { header, tokenizer } = await openPlan(plan);
+      const engine = await native.loadEngine({ plan });
+      const around = [...tokenizer.encode('')];
+      const prefixIds = around.slice(0, header.startIds.length);
+      const encode = (text: string): Int32Array => tokenizer.encode(text, { addSpecial: false });
+      const suffixIds = around.slice(prefixIds.length);
+      // Vectors of another build are other vectors: the plan's hash is part of the name.
+      const id = `${offer.id}@${planSha256.slice(0, 16)}`;
+      return { ...createEmbedder(engine, { encode, prefixIds, suffixIds }, id), engine };
+    },
+    closeChat: ({ engine }) => engine.close(),
+    closeEmbedder: (embedder) => (embedder as OpenEmbedder).engine.close(),
+  };
+
+  async function openChat({ header, tokenizer }: OpenPlan, plan: string, offer: Offer): Promise<OpenChat> {
+    const contextTokens = Math.min(header.contextTokens, maxContextTokens);
+    const kvTokens = Math.max(contextTokens, Math.min(contextTokens * contextsInCache, maxCacheTokens));
+    const engine = await native.loadEngine({ plan, kvTokens });
+    return {
+      id: offer.id,
+      name: offer.name,
+      engine,
+      contextTokens,
+      stopIds: [...header.stopIds],
+      stopStrings: templateMarks,
+      countTokens: (text) => tokenizer.encode(text, { addSpecial: false }).length,
+      encodePrompt: (system, user) =>
+        encodePrompt(tokenizer, header, [
+          { role: 'system', content: system },
+          { role: 'user', content: user },
+        ]),
+      streamDecoder: () => tokenizer.streamDecoder(),
+    };
+  }
+}
+
+type OpenPlan = { header: PlanHeader; tokenizer: Tokenizer };
+
+async function openPlan(plan: string): Promise<OpenPlan> {
+  const header = await readPlanHeader(plan);
+  return { header, tokenizer: loadTokenizer(await readPlanTokenizer(plan, header)) };
+}
+
+/** The conversation in the plan's own template. The tokenizer adds the start; what people said becomes no control token. */
+function encodePrompt(tokenizer: Tokenizer, header: PlanHeader, messages: readonly ChatMessage[]): Int32Array {
+  const nameOf = (id: number | undefined): string => (id === undefined ? '' : tokenizer.pieceOf(id));
+  const [start] = header.startIds;
+  const pieces = renderChat({
+    template: header.template,
+    messages,
+    startToken: nameOf(start),
+    endToken: nameOf(header.stopIds[0]),
+  });
+  // Many templates write the start themselves: it stands once.
+  const ids = tokenizer.encodePieces(pieces, { addSpecial: false });
+  return ids[0] === start ? ids : Int32Array.from([...header.startIds, ...ids]);
+}

@@ -1,0 +1,77 @@
+/** What the person may choose, and what this machine has. */
+import { totalmem } from 'node:os';
+import type { QuothContract } from '../contract/contract.ts';
+import type { Handlers } from '../contract/procedure.ts';
+import { freeBytes } from '../free-bytes.ts';
+import type { Models } from '../models/models.ts';
+import type { Outside } from '../outside.ts';
+import type { SettingsTable } from '../store/settings-table.ts';
+
+type SettingsHandlers = Pick<Handlers<QuothContract>, 'readSettings' | 'changeSettings' | 'describeMachine'>;
+
+/** After this the machine is described without the engine: its process may be starting again. */
+const describeDeadlineMs = 10_000;
+
+export function createSettings(outside: Outside, table: SettingsTable, models: Models): SettingsHandlers {
+  return {
+    readSettings: async () => table.read(),
+    changeSettings: async (changed) => table.change(changed),
+    describeMachine: async () => {
+      const [device, freeDiskBytes, inUse] = await Promise.all([
+        describeDevice(outside),
+        freeBytes(outside.profileFolder),
+        models.inUse(),
+      ]);
+      return {
+        version: outside.version,
+        ...device,
+        memoryBytes: totalmem(),
+        freeDiskBytes: freeDiskBytes ?? 0,
+        chatModel: inUse.chat?.name ?? null,
+        embedder: inUse.embedder?.name ?? null,
+        // Only an install or a video can tell; nothing is sent anywhere to find out.
+        offline: models.seemsOffline(),
+      };
+    },
+  };
+}
+
+type Device = {
+  device: 'cpu' | 'cuda';
+  deviceName: string;
+  deviceReason: string;
+  numThreads: number;
+  vectorIndex: 'faiss' | 'exact';
+  vectorIndexReason: string;
+};
+
+async function describeDevice(outside: Outside): Promise<Device> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('the engine does not answer')), describeDeadlineMs);
+  });
+  try {
+    const report = await Promise.race([outside.native.describe(), late]);
+    const { device, deviceName, reason, numThreads, vectorIndex, vectorIndexReason } = report;
+    return {
+      device,
+      deviceName,
+      deviceReason: reason,
+      numThreads: Math.max(1, numThreads),
+      vectorIndex,
+      vectorIndexReason,
+    };
+  } catch (error) {
+    outside.log('warn', 'the engine could not describe the machine', { error: String(error) });
+    return {
+      device: 'cpu',
+      deviceName: 'unknown',
+      deviceReason: 'The engine does not answer at the moment; it is being started again.',
+      numThreads: 1,
+      vectorIndex: 'exact',
+      vectorIndexReason: 'The engine does not answer at the moment.',
+    };
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,158 @@
+import type { Source } from '../../ingest/source.ts';
+import { QuothError } from '../contract/errors.ts';
+import type { DocumentId, DocumentKind, DocumentState, DocumentSummary } from '../contract/types.ts';
+import type { Database } from './database.ts';
+import { createId } from './ids.ts';
+import { withStoreErrors } from './store-error.ts';
+
+/** A document as it is stored. `location` (a path, or a video's address) never leaves the core process. */
+export type StoredDocument = {
+  id: DocumentId;
+  sourceType: Source['type'];
+  location: string;
+  name: string;
+  title: string;
+  kind: DocumentKind;
+  state: DocumentState;
+  reason: string | null;
+  detail: string | null;
+  numPages: number | null;
+  numPassages: number;
+  sizeBytes: number;
+  modifiedAtMs: number;
+  contentHash: string | null;
+  addedAtMs: number;
+};
+
+/** What is found out about a document while it is read; what is left out stays as it is. */
+export type DocumentFacts = Partial<
+  Pick<StoredDocument, 'title' | 'kind' | 'numPages' | 'contentHash' | 'sizeBytes' | 'modifiedAtMs'>
+>;
+
+export type DocumentTable = {
+  /** A new document in state `queued`; a source that is there already is queued again under its old id. */
+  insertQueued(source: Source): StoredDocument;
+  /** The new state; `reason` is for the person, `detail` for the log. Without them both are cleared. */
+  setState(id: string, state: DocumentState, why?: { reason: string; detail: string | null }): StoredDocument;
+  setFacts(id: string, facts: DocumentFacts): StoredDocument;
+  find(id: string): StoredDocument | null;
+  findByLocation(location: string): StoredDocument | null;
+  /** The document, ready ones first, that was cut from exactly these bytes. */
+  findByHash(contentHash: string): StoredDocument | null;
+  /** All documents, the newest first. */
+  list(): StoredDocument[];
+  /** Those that an end of the process has left on their way, the oldest first. */
+  listUnfinished(): StoredDocument[];
+  /**
+   * Removes the document, its passages and vectors, also from the write-ahead log. Its single words leave the word index
+   * when the database's scrubber has worked.
+   */
+  remove(id: string): { removedIds: number[] };
+  counts(): { numDocuments: number; numReady: number; numPassages: number };
+};
+
+type Row = Omit<StoredDocument, 'id'> & { id: string };
+
+const columns = `id, source_type AS sourceType, location, name, title, kind, state, reason, detail, num_pages AS numPages,
+  size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, added_at_ms AS addedAtMs,
+  (SELECT count(*) FROM passages WHERE document_id = documents.id) AS numPassages`;
+
+const factColumns: Record<keyof DocumentFacts, string> = {
+  title: 'title',
+  kind: 'kind',
+  numPages: 'num_pages',
+  contentHash: 'content_hash',
+  sizeBytes: 'size_bytes',
+  modifiedAtMs: 'modified_at_ms',
+};
+
+export function createDocumentTable(
+  database: Database,
+  outside: { nowMs: () => number; randomBytes: (numBytes: number) => Uint8Array },
+): DocumentTable {
+  const { sqlite } = database;
+  const select = (rest: string) => sqlite.prepare<unknown[], Row>(`SELECT ${columns} FROM documents ${rest}`);
+  const selectById = select('WHERE id = ?');
+  const selectByLocation = select('WHERE location = ?');
+  const selectByHash = select("WHERE content_hash = ? ORDER BY state = 'ready' DESC, added_at_ms, rowid LIMIT 1");
+  const selectAll = select('ORDER BY added_at_ms DESC, rowid DESC');
+  const selectUnfinished = select("WHERE state IN ('queued', 'reading', 'embedding') ORDER BY added_at_ms, rowid");
+  const insert = sqlite.prepare(
+    `INSERT INTO documents (id, source_type, location, name, title, kind, state, size_bytes, modified_at_ms, added_at_ms)
+     VALUES (@id, @sourceType, @location, @name, @name, @kind, 'queued', @sizeBytes, @modifiedAtMs, @addedAtMs)
+     ON CONFLICT (location) DO UPDATE SET name = excluded.name, size_bytes = excluded.size_bytes,
+       modified_at_ms = excluded.modified_at_ms, state = 'queued', reason = NULL, detail = NULL`,
+  );
+  const updateState = sqlite.prepare('UPDATE documents SET state = ?, reason = ?, detail = ? WHERE id = ?');
+  const selectPassageIds = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
+  const remove = sqlite.prepare('DELETE FROM documents WHERE id = ?');
+  const selectCounts = sqlite.prepare<[], { numDocuments: number; numReady: number; numPassages: number }>(
+    `SELECT count(*) AS numDocuments, count(*) FILTER (WHERE state = 'ready') AS numReady,
+       (SELECT count(*) FROM passages) AS numPassages FROM documents`,
+  );
+
+  const found = (row: Row | undefined): StoredDocument | null => (row ? { ...row, id: row.id as DocumentId } : null);
+
+  function mustFind(id: string): StoredDocument {
+    const document = found(selectById.get(id));
+    if (!document) throw new QuothError('not-found', 'This document is not in the library any more.');
+    return document;
+  }
+
+  const removeAll = sqlite.transaction((id: string) => {
+    mustFind(id);
+    const removedIds = selectPassageIds.all(id);
+    remove.run(id);
+    database.scrubber.note();
+    return { removedIds };
+  });
+
+  return withStoreErrors(database, {
+    insertQueued(source: Source) {
+      const location = source.type === 'file' ? source.path : source.address;
+      insert.run({
+        id: createId('doc', outside.randomBytes),
+        sourceType: source.type,
+        location,
+        name: source.type === 'file' ? source.name : source.address,
+        kind: source.type === 'file' ? 'other' : 'youtube',
+        sizeBytes: source.type === 'file' ? source.sizeBytes : 0,
+        modifiedAtMs: source.type === 'file' ? source.modifiedAtMs : outside.nowMs(),
+        addedAtMs: outside.nowMs(),
+      });
+      return found(selectByLocation.get(location))!;
+    },
+    setState(id: string, state: DocumentState, why?: { reason: string; detail: string | null }) {
+      updateState.run(state, why?.reason ?? null, why?.detail ?? null, id);
+      return mustFind(id);
+    },
+    setFacts(id: string, facts: DocumentFacts) {
+      const keys = (Object.keys(factColumns) as (keyof DocumentFacts)[]).filter((key) => facts[key] !== undefined);
+      if (keys.length > 0)
+        sqlite
+          .prepare(
+            `UPDATE documents SET ${keys.map((key) => `${factColumns[key]} = @${key}`).join(', ')} WHERE id = @id`,
+          )
+          .run({ ...facts, id });
+      return mustFind(id);
+    },
+    find: (id: string) => found(selectById.get(id)),
+    findByLocation: (location: string) => found(selectByLocation.get(location)),
+    findByHash: (contentHash: string) => found(selectByHash.get(contentHash)),
+    list: () => selectAll.all().map((row) => found(row)!),
+    listUnfinished: () => selectUnfinished.all().map((row) => found(row)!),
+    remove(id: string) {
+      const removed = removeAll(id);
+      // The log still holds the pages as they were; a deleted text must be gone from every file.
+      sqlite.pragma('wal_checkpoint(TRUNCATE)');
+      return removed;
+    },
+    counts: () => selectCounts.get()!,
+  });
+}
+
+/** What a window learns of a document. `progress` is known to whoever works on it, and never stored. */
+export function toDocumentSummary(document: StoredDocument, progress = 0): DocumentSummary {
+  const { id, title, name, kind, state, reason, numPages, numPassages, sizeBytes, addedAtMs } = document;
+  return { id, title, source: name, kind, state, progress, reason, numPages, numPassages, sizeBytes, addedAtMs };
+}

@@ -1,0 +1,4 @@
+import { first } from './0001-first.ts';
+
+/** All schemas in order. A database's `user_version` is the number of those it has seen. Never change one that shipped. */
+export const migrations: readonly string[] = [first];

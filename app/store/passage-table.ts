@@ -1,0 +1,231 @@
+import { crc32 } from 'node:zlib';
+import type { DocumentKind, Locator } from '../../ingest/source.ts';
+import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
+import { QuothError } from '../contract/errors.ts';
+import type { Database } from './database.ts';
+import { withStoreErrors } from './store-error.ts';
+import { anyOf, questionWords } from './words.ts';
+
+/** What the table offers beside the ingest's border. */
+export type PassageTable = PassageStore & {
+  /** Passages of one document in its order, for reading. */
+  passagesOf(documentId: string, fromOrdinal: number, limit: number): StoredPassage[];
+};
+
+/**
+ * The most places of words that one search looks at. A word that stands in half of 100,000 passages costs 50 ms and says
+ * nothing; up to some thousands of passages no word is left out.
+ */
+const maxPlaces = 30_000;
+
+type PassageRow = {
+  passageId: number;
+  documentId: string;
+  ordinal: number;
+  text: string;
+  checksum: number;
+  heading: string | null;
+  page: number | null;
+  paragraph: number | null;
+  startSeconds: number | null;
+  endSeconds: number | null;
+  title: string;
+  source: string;
+  kind: DocumentKind;
+};
+
+const passageColumns = `passages.id AS passageId, document_id AS documentId, ordinal, text, checksum, heading, page, paragraph,
+  start_seconds AS startSeconds, end_seconds AS endSeconds, title, name AS source, kind
+  FROM passages JOIN documents ON documents.id = document_id`;
+
+/** Passages, their words and their vectors. A heading's words count less than the text's own: it stands over many. */
+export function createPassageTable(database: Database): PassageTable {
+  const { sqlite } = database;
+  const updateDocument = sqlite.prepare(
+    `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
+       num_pages = @numPages, content_hash = @contentHash WHERE id = @documentId`,
+  );
+  const queueAgain = sqlite.prepare("UPDATE documents SET state = 'queued', content_hash = NULL WHERE id = ?");
+  const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
+  const removeAllOf = sqlite.prepare('DELETE FROM passages WHERE document_id = ?');
+  const insertPassage = sqlite.prepare(
+    `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds)
+     VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds)`,
+  );
+  // A passage that is gone meanwhile has no row to take the vector.
+  const insertVector = sqlite.prepare(
+    `INSERT INTO vectors (passage_id, embedder_id, vector) SELECT id, @embedderId, @vector FROM passages WHERE id = @passageId
+     ON CONFLICT (passage_id) DO UPDATE SET embedder_id = excluded.embedder_id, vector = excluded.vector`,
+  );
+  const selectWithoutVector = sqlite.prepare<
+    [string, number, number],
+    { passageId: number; text: string; heading: string | null }
+  >(
+    `SELECT id AS passageId, text, heading FROM passages WHERE NOT EXISTS
+       (SELECT 1 FROM vectors WHERE embedder_id = ? AND passage_id = passages.id) AND id > ? ORDER BY id LIMIT ?`,
+  );
+  const selectPassage = sqlite.prepare<[number], PassageRow>(
+    `SELECT ${passageColumns} WHERE passages.id = ? AND state = 'ready'`,
+  );
+  const selectPassagesOf = sqlite.prepare<[string, number, number], PassageRow>(
+    `SELECT ${passageColumns} WHERE document_id = ? AND ordinal >= ? ORDER BY ordinal LIMIT ?`,
+  );
+  const selectByWords = sqlite.prepare<[string, number], { passageId: number; score: number }>(
+    `SELECT rowid AS passageId, -rank AS score FROM passage_words
+     WHERE passage_words MATCH ? AND rank MATCH 'bm25(1.0, 0.5)' ORDER BY rank LIMIT ?`,
+  );
+  const selectLastId = sqlite.prepare<[], number | null>('SELECT max(id) FROM passages').pluck();
+  const countPassages = sqlite.prepare<[], number>('SELECT count(*) FROM passages').pluck();
+  const countWord = sqlite
+    .prepare<[string], number>('SELECT count(*) FROM passage_words WHERE passage_words MATCH ?')
+    .pluck();
+  const selectVectorsAfter = sqlite.prepare<[string, number, number], { passageId: number; vector: Buffer }>(
+    `SELECT passage_id AS passageId, vector FROM vectors WHERE embedder_id = ? AND passage_id > ?
+     ORDER BY passage_id LIMIT ?`,
+  );
+  const selectIdsUpTo = sqlite
+    .prepare<[string, number], number>(
+      'SELECT passage_id FROM vectors WHERE embedder_id = ? AND passage_id <= ? ORDER BY passage_id',
+    )
+    .pluck();
+  const countVectors = sqlite.prepare<[string], number>('SELECT count(*) FROM vectors WHERE embedder_id = ?').pluck();
+  const selectGeneration = sqlite.prepare<[], IndexGeneration>(
+    `SELECT file, sha256, dimension, embedder_id AS embedderId, num_vectors AS numVectors,
+       last_passage_id AS lastPassageId FROM index_generation`,
+  );
+  const upsertGeneration = sqlite.prepare(
+    `INSERT INTO index_generation (one, file, sha256, dimension, embedder_id, num_vectors, last_passage_id)
+     VALUES (1, @file, @sha256, @dimension, @embedderId, @numVectors, @lastPassageId)
+     ON CONFLICT (one) DO UPDATE SET file = excluded.file, sha256 = excluded.sha256, dimension = excluded.dimension,
+       embedder_id = excluded.embedder_id, num_vectors = excluded.num_vectors, last_passage_id = excluded.last_passage_id`,
+  );
+
+  /** By embedder: no passage up to this id is without a vector. Spares a walk over all passages for each batch. */
+  const embeddedUpTo = new Map<string, number>();
+
+  const addVectors = sqlite.transaction((embedderId: string, passageIds: number[], vectors: Float32Array) => {
+    if (passageIds.length === 0) return;
+    // A passage has one vector: this embedder's takes the place of another's.
+    for (const other of [...embeddedUpTo.keys()]) if (other !== embedderId) embeddedUpTo.delete(other);
+    const dimension = vectors.length / passageIds.length;
+    if (!Number.isInteger(dimension) || dimension === 0)
+      throw new QuothError('internal', `${vectors.length} numbers are not vectors of ${passageIds.length} passages.`);
+    passageIds.forEach((passageId, i) => {
+      const vector = toBytes(vectors.subarray(i * dimension, (i + 1) * dimension));
+      insertVector.run({ embedderId, passageId, vector });
+    });
+  });
+
+  const replacePassages = sqlite.transaction(
+    (...[documentId, chunks, embedded, facts]: Parameters<PassageStore['replacePassages']>) => {
+      if (updateDocument.run({ documentId, ...facts }).changes === 0)
+        throw new QuothError('not-found', 'This document was removed while it was being read.');
+      const removedIds = selectIdsOf.all(documentId);
+      removeAllOf.run(documentId);
+      if (removedIds.length > 0) database.scrubber.note();
+      const addedIds = chunks.map((chunk) => {
+        const { ordinal, heading, locator } = chunk;
+        // SQLite stores UTF-8: half of a surrogate pair would come back as another character than the one summed up.
+        const text = chunk.text.toWellFormed();
+        const row = { documentId, ordinal, text, checksum: crc32(text), heading, ...toColumns(locator) };
+        return Number(insertPassage.run(row).lastInsertRowid);
+      });
+      if (embedded) addVectors(embedded.embedderId, addedIds, embedded.vectors);
+      return { addedIds, removedIds };
+    },
+  );
+
+  /** The words that a search uses: all, or in a large library the rarest. */
+  function telling(found: string[]): string[] {
+    const numPassages = countPassages.get() ?? 0;
+    if (found.length * numPassages <= maxPlaces) return found;
+    const counted = found.map((word) => ({ word, count: countWord.get(anyOf([word])) ?? 0 }));
+    counted.sort((a, b) => a.count - b.count);
+    let numPlaces = 0;
+    return counted.flatMap(({ word, count }, i) => {
+      numPlaces += count;
+      return i === 0 || numPlaces <= maxPlaces ? [word] : [];
+    });
+  }
+
+  /** The passage, or nothing if its text is not what was stored: then its document is to be read again. */
+  function toSoundPassages(rows: PassageRow[]): StoredPassage[] {
+    return rows.flatMap((row) => {
+      if (crc32(row.text) === row.checksum) return [toPassage(row)];
+      database.suspectDamage();
+      queueAgain.run(row.documentId);
+      return [];
+    });
+  }
+
+  return withStoreErrors(database, {
+    replacePassages: (...input: Parameters<PassageStore['replacePassages']>) => replacePassages(...input),
+    passagesWithoutVector(embedderId: string, limit: number) {
+      const rows = selectWithoutVector.all(embedderId, embeddedUpTo.get(embedderId) ?? 0, limit);
+      const first = rows[0]?.passageId;
+      embeddedUpTo.set(embedderId, first === undefined ? (selectLastId.get() ?? 0) : first - 1);
+      return rows;
+    },
+    addVectors: (embedderId: string, passageIds: number[], vectors: Float32Array) =>
+      addVectors(embedderId, passageIds, vectors),
+    passages: (ids: number[]) =>
+      toSoundPassages(
+        ids.flatMap((id) => {
+          const row = selectPassage.get(id);
+          return row ? [row] : [];
+        }),
+      ),
+    passagesOf: (documentId: string, fromOrdinal: number, limit: number) =>
+      toSoundPassages(selectPassagesOf.all(documentId, fromOrdinal, limit)),
+    searchWords(query: string, limit: number) {
+      const chosen = telling(questionWords(query));
+      return chosen.length === 0 ? [] : selectByWords.all(anyOf(chosen), limit);
+    },
+    vectorsAfter: (embedderId: string, afterId: number, limit: number): StoredVector[] =>
+      selectVectorsAfter
+        .all(embedderId, afterId, limit)
+        .map(({ passageId, vector }) => ({ passageId, vector: fromBytes(vector) })),
+    passageIdsUpTo: (embedderId: string, lastPassageId: number) =>
+      Float64Array.from(selectIdsUpTo.all(embedderId, lastPassageId)),
+    numVectors: (embedderId: string) => countVectors.get(embedderId) ?? 0,
+    generation: () => selectGeneration.get() ?? null,
+    setGeneration(generation: IndexGeneration) {
+      upsertGeneration.run(generation);
+    },
+  });
+}
+
+/** float32 → float16 bytes. Every machine Quoth runs on is little-endian, as the column is. */
+function toBytes(vector: Float32Array): Uint8Array {
+  return new Uint8Array(new Float16Array(vector).buffer);
+}
+
+function fromBytes(bytes: Buffer): Float16Array {
+  // A copy: a view needs an even offset into a buffer that SQLite's rows do not promise.
+  const copy = new Uint8Array(bytes.length - (bytes.length % 2));
+  copy.set(bytes.subarray(0, copy.length));
+  return new Float16Array(copy.buffer);
+}
+
+function toColumns(locator: Locator) {
+  const nowhere = { page: null, paragraph: null, startSeconds: null, endSeconds: null };
+  switch (locator.type) {
+    case 'page':
+      return { ...nowhere, page: locator.page };
+    case 'paragraph':
+      return { ...nowhere, paragraph: locator.paragraph };
+    case 'time':
+      return { ...nowhere, startSeconds: locator.startSeconds, endSeconds: locator.endSeconds };
+  }
+}
+
+function toPassage(row: PassageRow): StoredPassage {
+  const { page, paragraph, startSeconds, endSeconds, checksum: _, ...passage } = row;
+  const locator: Locator =
+    page !== null
+      ? { type: 'page', page }
+      : startSeconds !== null
+        ? { type: 'time', startSeconds, endSeconds: endSeconds ?? startSeconds }
+        : { type: 'paragraph', paragraph: paragraph ?? 1 };
+  return { ...passage, locator };
+}

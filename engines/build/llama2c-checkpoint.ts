@@ -1,0 +1,156 @@
+/** Models of llama2.c (stories260K and its like): seven sizes, then every weight as float32 in a fixed order. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type LlamaConfig, ropeFrequencies } from '../architectures/llama.ts';
+import { ModelError } from '../model-error.ts';
+import { pieceKinds, type SentencePieceJson } from '../tokenizer/types.ts';
+import { type Checkpoint, type CheckpointTensor, damaged, type FileBytes, openFileBytes } from './checkpoint.ts';
+
+const headerBytes = 28;
+
+/** Opens a .bin file; its tokenizer (`tok<V>.bin` or `tokenizer.bin`) is looked for beside it unless it is named. */
+export async function openLlama2cCheckpoint(path: string, tokenizerFile?: string): Promise<Checkpoint> {
+  const file = await openFileBytes(path);
+  try {
+    const { config, sharesHead } = await readConfig(file);
+    const places = placeTensors(file, config, sharesHead);
+    const tokenizerPath = tokenizerFile ?? (await findTokenizer(path, config.vocabularySize));
+    const tokenizer = tokenizerPath === null ? null : await readLlama2cTokenizer(tokenizerPath, config.vocabularySize);
+    return {
+      config,
+      tensors: [...places.values()].map(({ tensor }) => tensor),
+      async read(name) {
+        const place = places.get(name);
+        if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
+        return file.at(place.offset, place.tensor.sizeBytes);
+      },
+      tokenizer,
+      template: null,
+      startIds: [1],
+      // llama2.c ends a story at the next start as well as at an end.
+      stopIds: [1, 2],
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function readConfig(file: FileBytes): Promise<{ config: LlamaConfig; sharesHead: boolean }> {
+  const header = await file.at(0, headerBytes);
+  const at = (index: number): number => header.readInt32LE(4 * index);
+  const [hiddenSize, feedForwardSize, numLayers, numHeads, numKvHeads] = [at(0), at(1), at(2), at(3), at(4)];
+  const [signedVocabulary, contextTokens] = [at(5), at(6)];
+  const vocabularySize = Math.abs(signedVocabulary);
+  const headSize = hiddenSize / numHeads;
+  const sizes = [hiddenSize, feedForwardSize, numLayers, numHeads, numKvHeads, vocabularySize, contextTokens];
+  if (!sizes.every((size) => size >= 1 && size <= 2 ** 20) || numLayers > 1000)
+    throw damaged(file.path, 'its sizes are impossible');
+  if (!Number.isInteger(headSize) || headSize % 2 !== 0 || numHeads % numKvHeads !== 0) {
+    throw damaged(file.path, 'its heads do not fit its width');
+  }
+  const config: LlamaConfig = {
+    architecture: 'llama',
+    name: basename(file.path, '.bin'),
+    numLayers,
+    hiddenSize,
+    numHeads,
+    numKvHeads,
+    headSize,
+    feedForwardSize,
+    vocabularySize,
+    contextTokens,
+    normEpsilon: 1e-5,
+    window: 0,
+    inverseFrequencies: ropeFrequencies(10_000, headSize),
+    adjacentPairs: true,
+  };
+  return { config, sharesHead: signedVocabulary > 0 };
+}
+
+type Place = { readonly tensor: CheckpointTensor; readonly offset: number };
+
+/** Each kind of weight stands for all layers together, in this order. */
+function placeTensors(file: FileBytes, config: LlamaConfig, sharesHead: boolean): Map<string, Place> {
+  const { hiddenSize, feedForwardSize, numLayers, vocabularySize, contextTokens, headSize } = config;
+  const kvSize = config.numKvHeads * headSize;
+  const places = new Map<string, Place>();
+  let offset = headerBytes;
+  const place = (name: string, rows: number, columns: number) => {
+    const sizeBytes = rows * columns * 4;
+    places.set(name, { tensor: { name, rows, columns, type: 'f32', sizeBytes }, offset });
+    offset += sizeBytes;
+  };
+  const placeLayers = (name: string, rows: number, columns: number) => {
+    for (let layer = 0; layer < numLayers; layer++) place(`model.layers.${layer}.${name}.weight`, rows, columns);
+  };
+  place('model.embed_tokens.weight', vocabularySize, hiddenSize);
+  placeLayers('input_layernorm', 1, hiddenSize);
+  placeLayers('self_attn.q_proj', hiddenSize, hiddenSize);
+  placeLayers('self_attn.k_proj', kvSize, hiddenSize);
+  placeLayers('self_attn.v_proj', kvSize, hiddenSize);
+  placeLayers('self_attn.o_proj', hiddenSize, hiddenSize);
+  placeLayers('post_attention_layernorm', 1, hiddenSize);
+  placeLayers('mlp.gate_proj', feedForwardSize, hiddenSize);
+  placeLayers('mlp.down_proj', hiddenSize, feedForwardSize);
+  placeLayers('mlp.up_proj', feedForwardSize, hiddenSize);
+  place('model.norm.weight', 1, hiddenSize);
+  offset += contextTokens * headSize * 4; // cosines and sines, which are computed here
+  if (!sharesHead) place('lm_head.weight', vocabularySize, hiddenSize);
+  if (offset !== file.sizeBytes) throw damaged(file.path, 'its length does not fit its sizes');
+  return places;
+}
+
+async function findTokenizer(path: string, vocabularySize: number): Promise<string | null> {
+  for (const name of [`tok${vocabularySize}.bin`, 'tokenizer.bin']) {
+    const candidate = join(dirname(path), name);
+    const found = await stat(candidate).then(
+      (entry) => entry.isFile(),
+      () => false,
+    );
+    if (found) return candidate;
+  }
+  return null;
+}
+
+/** The longest text, then for each piece its score, its length and its bytes. */
+export async function readLlama2cTokenizer(path: string, vocabularySize: number): Promise<SentencePieceJson> {
+  const file = await openFileBytes(path);
+  try {
+    if (file.sizeBytes > 64 * 1024 * 1024) throw damaged(path, 'it is too large');
+    const bytes = await file.at(0, file.sizeBytes);
+    const pieces: string[] = [];
+    const scores: number[] = [];
+    let at = 4;
+    for (let id = 0; id < vocabularySize; id++) {
+      if (at + 8 > bytes.length) throw damaged(path, `it has ${id} pieces instead of ${vocabularySize}`);
+      scores.push(bytes.readFloatLE(at));
+      const length = bytes.readInt32LE(at + 4);
+      if (length < 0 || at + 8 + length > bytes.length) throw damaged(path, `its piece ${id} is cut`);
+      pieces.push(bytes.toString('utf8', at + 8, at + 8 + length).replaceAll(' ', '\u2581'));
+      at += 8 + length;
+    }
+    if (at !== bytes.length) throw damaged(path, `it has more than ${vocabularySize} pieces`);
+    // The file writes line breaks around the two control pieces, for printing.
+    pieces[1] = '<s>';
+    pieces[2] = '</s>';
+    const kinds = pieces.map((piece, id) => {
+      if (id === 0) return pieceKinds.unknown;
+      if (id <= 2) return pieceKinds.control;
+      return /^<0x[0-9A-F]{2}>$/.test(piece) ? pieceKinds.byte : pieceKinds.normal;
+    });
+    return {
+      type: 'sentencepiece',
+      pieces,
+      kinds,
+      scores,
+      unknownId: 0,
+      addSpacePrefix: true,
+      startIds: [1],
+      endIds: [],
+    };
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,259 @@
+/** The pipeline: a source → its passages in the store and the index, one state after the other. */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Embedder, estimateTokens, textToEmbed } from './embedder.ts';
+import { decideKind, documentKindOf, mostBytesOfKind } from './readers/kind.ts';
+import { reasonOfOpen } from './readers/read-document.ts';
+import { sentenceFor, stateFor } from './reasons.ts';
+import type { Chunk, DocumentKind, FailureReason, ReadFile, ReadResult, Section, Source } from './source.ts';
+import { batchesOfChunks, type SplitOptions } from './split.ts';
+import type { PassageStore } from './store.ts';
+import { readVideo } from './youtube.ts';
+
+/** What the pipeline needs of the world, all as arguments. */
+export type IngestOutside = {
+  readFile: ReadFile;
+  fetch: typeof globalThis.fetch;
+  store: Pick<PassageStore, 'replacePassages'>;
+  /** The vector index in use; what it misses it takes from the store when it is next opened. */
+  index: {
+    add(passageIds: number[], vectors: Float32Array): Promise<void>;
+    remove(passageIds: number[]): Promise<void>;
+  };
+  /** Null while none is installed: the words are searchable at once, the vectors are made later. */
+  embedder: Embedder | null;
+  captionLanguages: readonly string[];
+  log: (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
+};
+
+export type IngestRequest = {
+  documentId: string;
+  source: Source;
+  /** The hash of what the stored passages were cut from; null for a new document. */
+  knownHash: string | null;
+};
+
+/** `progress` runs from 0 to 1 within its state. The last item is an end: `ready`, `unchanged` or one with a reason. */
+export type IngestProgress =
+  | { state: 'reading' | 'embedding'; progress: number }
+  | { state: 'ready'; numPassages: number; hasVectors: boolean; contentHash: string }
+  | { state: 'unchanged'; contentHash: string }
+  | {
+      state: 'failed' | 'no-text' | 'password' | 'unsupported';
+      kind: DocumentKind;
+      reason: FailureReason;
+      /** For the person: what is wrong and what to do. */
+      sentence: string;
+      detail: string;
+    };
+
+const chunksOfBatch = 64;
+const turnMs = 15;
+
+/**
+ * Takes one source in. Bad sources end in a state with a reason; only a leaving caller (`signal`) and a failing store
+ * throw. Until `replacePassages` nothing is changed, so a kill at any moment leaves the old passages or the new ones.
+ */
+export async function* ingestDocument(
+  request: IngestRequest,
+  outside: IngestOutside,
+  signal: AbortSignal,
+): AsyncIterable<IngestProgress> {
+  const { documentId, source } = request;
+  yield { state: 'reading', progress: 0 };
+
+  const hashed = source.type === 'file' ? await hashFile(source, signal) : null;
+  if (hashed?.type === 'failed') return yield endOf(hashed.kind, hashed.reason, hashed.detail);
+  if (hashed && hashed.contentHash === request.knownHash)
+    return yield { state: 'unchanged', contentHash: hashed.contentHash };
+
+  const reading = createProgress();
+  const whenRead = readSource(source, outside, signal, reading.report);
+  yield* reading.until(whenRead, 'reading');
+  const result = await whenRead;
+  signal.throwIfAborted();
+  if (result.type === 'failed') return yield endOf(result.kind, result.reason, result.detail);
+
+  const contentHash = hashed?.contentHash ?? hashText(result);
+  if (contentHash === request.knownHash) return yield { state: 'unchanged', contentHash };
+
+  const { embedder } = outside;
+  // MiniLM takes 256 tokens; chunks of longer-sighted models stay as small, since a passage is also what a person reads.
+  const mostTokens = Math.min(220, (embedder?.maxTokens ?? 256) - 36);
+  const countTokens = embedder?.countTokens ?? estimateTokens;
+  const chunks = await splitInTurns(result.sections, { countTokens, mostTokens }, signal);
+  if (chunks.length === 0) return yield endOf(result.kind, 'no-text', 'Nothing was left after splitting.');
+
+  yield { state: 'embedding', progress: 0 };
+  let vectors: Float32Array | null = null;
+  if (embedder) {
+    vectors = new Float32Array(chunks.length * embedder.dimension);
+    for (let first = 0; first < chunks.length && vectors; first += chunksOfBatch) {
+      const block = await embedBatch(chunks.slice(first, first + chunksOfBatch), embedder, signal, outside);
+      if (block) vectors.set(block, first * embedder.dimension);
+      else vectors = null;
+      yield { state: 'embedding', progress: Math.min(1, (first + chunksOfBatch) / chunks.length) };
+    }
+  }
+
+  signal.throwIfAborted();
+  const { addedIds, removedIds } = outside.store.replacePassages(
+    documentId,
+    chunks,
+    embedder && vectors ? { embedderId: embedder.id, vectors } : null,
+    { title: result.title, kind: result.kind, numPages: result.numPages, contentHash },
+  );
+  await updateIndex(addedIds, removedIds, vectors, outside);
+  yield { state: 'ready', numPassages: chunks.length, hasVectors: vectors !== null, contentHash };
+}
+
+/** Splitting a book takes seconds of this thread: every few milliseconds others get their turn. */
+async function splitInTurns(
+  sections: readonly Section[],
+  options: SplitOptions,
+  signal: AbortSignal,
+): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  let turnEndsMs = performance.now() + turnMs;
+  for (const batch of batchesOfChunks(sections, options)) {
+    for (const chunk of batch) chunks.push(chunk);
+    if (performance.now() < turnEndsMs) continue;
+    await nextTurn();
+    signal.throwIfAborted();
+    turnEndsMs = performance.now() + turnMs;
+  }
+  return chunks;
+}
+
+function readSource(
+  source: Source,
+  outside: IngestOutside,
+  signal: AbortSignal,
+  onProgress: (done: number) => void,
+): Promise<ReadResult> {
+  if (source.type === 'file') return outside.readFile(source, { signal, onProgress });
+  return readVideo(source, { fetch: outside.fetch, languages: outside.captionLanguages, signal });
+}
+
+/** Vectors of some chunks; null when the engine fails, for the words are worth keeping without them. */
+async function embedBatch(
+  chunks: Chunk[],
+  embedder: Embedder,
+  signal: AbortSignal,
+  outside: IngestOutside,
+): Promise<Float32Array | null> {
+  try {
+    return await embedder.embed(chunks.map(textToEmbed), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    outside.log('warn', 'A document is stored without vectors: the embedder failed.', { error: String(error) });
+    return null;
+  }
+}
+
+/** The store has committed: an index that fails here is behind, not wrong, and is rebuilt from the store. */
+async function updateIndex(
+  addedIds: number[],
+  removedIds: number[],
+  vectors: Float32Array | null,
+  outside: IngestOutside,
+): Promise<void> {
+  try {
+    if (removedIds.length > 0) await outside.index.remove(removedIds);
+    if (vectors && addedIds.length > 0) await outside.index.add(addedIds, vectors);
+  } catch (error) {
+    outside.log('error', 'The vector index could not be brought up to date.', { error: String(error) });
+  }
+}
+
+type Hashed =
+  | { type: 'hashed'; contentHash: string }
+  | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
+
+/**
+ * SHA-256 of a file. It is taken before the reading: should the file change in between, its next hash differs and it is
+ * read again. What Quoth does not read, and what is too large for its kind, is refused by its first bytes.
+ */
+async function hashFile(source: Extract<Source, { type: 'file' }>, signal: AbortSignal): Promise<Hashed> {
+  const kind = documentKindOf(source.name);
+  const failed = (reason: FailureReason, detail: string): Hashed => ({ type: 'failed', kind, reason, detail });
+  try {
+    const file = await open(source.path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const facts = await file.stat();
+      if (!facts.isFile()) return failed('not-a-file', 'It is no ordinary file.');
+      if (facts.size === 0) return failed('empty', 'It holds 0 bytes.');
+      const head = new Uint8Array(Math.min(4096, facts.size));
+      await file.read(head, 0, head.length, 0);
+      const decision = decideKind(head, source.name);
+      if (decision.type === 'refused') return { ...decision, type: 'failed' };
+      if (facts.size > mostBytesOfKind[decision.kind])
+        return failed('too-large', `It is ${Math.round(facts.size / 1e6)} MB.`);
+      return { type: 'hashed', contentHash: await hashOf(file, signal) };
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    return failed(reasonOfOpen(error), error instanceof Error && 'code' in error ? String(error.code) : String(error));
+  }
+}
+
+/** Read piece by piece and not as a stream: a stream that is aborted before it is iterated throws where nobody catches. */
+async function hashOf(file: FileHandle, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(1024 * 1024);
+  for (let at = 0; ; ) {
+    signal.throwIfAborted();
+    const { bytesRead } = await file.read(piece, 0, piece.length, at);
+    if (bytesRead === 0) return hash.digest('hex');
+    hash.update(piece.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}
+
+/** A video has no bytes of its own: its words and times stand for it. */
+function hashText(result: Extract<ReadResult, { type: 'read' }>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([result.title, result.sections]))
+    .digest('hex');
+}
+
+function endOf(kind: DocumentKind, reason: FailureReason, detail: string): IngestProgress {
+  return { state: stateFor(reason), kind, reason, sentence: sentenceFor(reason, detail), detail };
+}
+
+/** Turns a callback's progress into items of the caller's loop, until the work has ended. */
+function createProgress(): {
+  report: (done: number) => void;
+  until: (work: Promise<unknown>, state: 'reading') => AsyncIterable<IngestProgress>;
+} {
+  let latest: number | null = null;
+  let wake = () => {};
+  return {
+    report(done) {
+      latest = done;
+      wake();
+    },
+    async *until(work, state) {
+      let hasEnded = false;
+      const end = () => {
+        hasEnded = true;
+        wake();
+      };
+      work.then(end, end);
+      while (!hasEnded) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (latest !== null || hasEnded) resolve();
+        });
+        if (latest === null || hasEnded) continue;
+        const progress = latest;
+        latest = null;
+        yield { state, progress };
+      }
+    },
+  };
+}

@@ -1,0 +1,122 @@
+/** HTML: bytes → numbered paragraphs under headings. Nothing is fetched, run or resolved. */
+import { HTMLElement, type Node, NodeType, parse, type TextNode } from 'node-html-parser';
+import type { ReadResult, Section } from '../source.ts';
+import { createParagraphs, oneLine, titleFromName } from './sections.ts';
+import { decodeText } from './text.ts';
+
+/** What a reader of the page does not read as its text. */
+const skipped = new Set(
+  'script style noscript template nav head iframe object embed svg math canvas audio video select button textarea dialog'.split(
+    ' ',
+  ),
+);
+const blocks = new Set(
+  (
+    'address article aside blockquote body center dd details dir div dl dt fieldset figcaption figure footer form header hr html ' +
+    'legend li main menu ol p pre section summary table tbody tfoot thead tr ul caption option'
+  ).split(' '),
+);
+/** Deeper than any page a person wrote; a hostile one has 100,000 levels and would overflow the stack. */
+const deepest = 500;
+
+export function readHtml(bytes: Uint8Array, name: string): ReadResult {
+  const decoded = decodeText(recode(bytes));
+  if (decoded.type === 'junk') return { type: 'failed', kind: 'html', reason: 'damaged', detail: decoded.detail };
+  const { title, sections } = htmlToSections(decoded.text);
+  if (sections.length === 0)
+    return { type: 'failed', kind: 'html', reason: 'no-text', detail: 'The page holds no text.' };
+  return { type: 'read', kind: 'html', title: title || titleFromName(name), numPages: null, sections };
+}
+
+/** Also used by the DOCX reader, whose parser gives HTML. `title` is empty where there is none. */
+export function htmlToSections(html: string): { title: string; sections: Section[] } {
+  const root = parse(html, {
+    comment: false,
+    blockTextElements: { script: false, style: false, noscript: false, pre: true },
+  });
+  const paragraphs = createParagraphs();
+  let line = '';
+  let firstHeading = '';
+  const flush = () => {
+    paragraphs.add(line);
+    line = '';
+  };
+
+  const walk = (node: Node, depth: number, preserve: boolean) => {
+    if (node.nodeType === NodeType.TEXT_NODE) {
+      const text = (node as TextNode).text;
+      line += preserve ? text : text.replace(/[^\S\u00a0]+/g, ' ');
+      return;
+    }
+    if (!(node instanceof HTMLElement) || depth > deepest) return;
+    const tag = (node.rawTagName ?? '').toLowerCase();
+    if (skipped.has(tag) || node.hasAttribute('hidden')) return;
+    if (/^h[1-6]$/.test(tag)) {
+      flush();
+      for (const child of node.childNodes) walk(child, depth + 1, preserve);
+      const heading = oneLine(line);
+      line = '';
+      if (tag === 'h1') firstHeading ||= heading;
+      paragraphs.startHeading(heading);
+      return;
+    }
+    if (tag === 'br') {
+      line += '\n';
+      return;
+    }
+    if (tag === 'tr') {
+      flush();
+      line = rowText(node, depth, walkInto);
+      flush();
+      return;
+    }
+    const isBlock = blocks.has(tag);
+    if (isBlock) flush();
+    for (const child of node.childNodes) walk(child, depth + 1, preserve || tag === 'pre');
+    if (isBlock) flush();
+  };
+  /** The text below a node as one line, without ending the paragraph at hand. */
+  const walkInto = (node: Node, depth: number): string => {
+    const before = line;
+    line = '';
+    inlineText(node, depth);
+    const text = oneLine(line);
+    line = before;
+    return text;
+  };
+  const inlineText = (node: Node, depth: number) => {
+    if (node.nodeType === NodeType.TEXT_NODE) line += (node as TextNode).text;
+    if (!(node instanceof HTMLElement) || depth > deepest) return;
+    const tag = (node.rawTagName ?? '').toLowerCase();
+    if (skipped.has(tag)) return;
+    const separates = blocks.has(tag) || tag === 'br' || tag === 'td' || tag === 'th';
+    if (separates) line += ' ';
+    for (const child of node.childNodes) inlineText(child, depth + 1);
+    if (separates) line += ' ';
+  };
+
+  walk(root, 0, false);
+  flush();
+  const title = oneLine(root.querySelector('title')?.text ?? '') || firstHeading;
+  return { title: title.slice(0, 200), sections: paragraphs.sections };
+}
+
+/** Cells side by side with a bar between them: a number stays apart from its neighbour. */
+function rowText(row: HTMLElement, depth: number, textOf: (node: Node, depth: number) => string): string {
+  const cells: string[] = [];
+  for (const child of row.childNodes) if (child instanceof HTMLElement) cells.push(textOf(child, depth + 1));
+  return cells.filter((cell) => cell !== '').join(' | ');
+}
+
+/** A page that names its encoding in a `meta` is turned into UTF-8 first; the name is taken only if the decoder has it. */
+function recode(bytes: Uint8Array): Uint8Array {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 2048)).toString('latin1');
+  const named = /<meta[^>]+charset\s*=\s*["']?\s*([a-z0-9_:.-]+)/i.exec(head)?.[1];
+  if (!named || /^utf-?(8|16)/i.test(named) || bytes[0] === 0xef || bytes[0] === 0xff || bytes[0] === 0xfe)
+    return bytes;
+  try {
+    return new TextEncoder().encode(new TextDecoder(named, { fatal: true }).decode(bytes));
+  } catch {
+    return bytes;
+  }
+}

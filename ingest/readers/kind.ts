@@ -1,0 +1,108 @@
+/** Which kind a file is: its first bytes decide, its name only where the bytes leave it open. */
+import type { DocumentKind, FailureReason } from '../source.ts';
+
+const kindByExtension = new Map<string, DocumentKind>([
+  ['pdf', 'pdf'],
+  ['docx', 'docx'],
+  ['docm', 'docx'],
+  ['dotx', 'docx'],
+  ['txt', 'text'],
+  ['text', 'text'],
+  ['log', 'text'],
+  ['rst', 'text'],
+  ['csv', 'text'],
+  ['tsv', 'text'],
+  ['md', 'markdown'],
+  ['markdown', 'markdown'],
+  ['html', 'html'],
+  ['htm', 'html'],
+  ['xhtml', 'html'],
+]);
+
+/** Above these a file is refused unread. Text is held whole in memory as UTF-16; PDFs are mostly pictures. */
+export const mostBytesOfKind: Record<DocumentKind, number> = {
+  pdf: 512e6,
+  docx: 256e6,
+  text: 64e6,
+  markdown: 64e6,
+  html: 32e6,
+  youtube: 0,
+  other: 64e6,
+};
+
+/** By the name alone: for what has to be known without opening the file. */
+export function documentKindOf(name: string): DocumentKind {
+  return kindByExtension.get(extensionOf(name)) ?? 'other';
+}
+
+/** Lower case, without the dot; empty for a name without one. */
+export function extensionOf(name: string): string {
+  const dot = name.lastIndexOf('.');
+  return dot > 0 ? name.slice(dot + 1).toLowerCase() : '';
+}
+
+export type KindDecision =
+  | { type: 'kind'; kind: Exclude<DocumentKind, 'youtube' | 'other'> }
+  | { type: 'refused'; kind: DocumentKind; reason: FailureReason; detail: string };
+
+/** First bytes (as Latin-1 text) of what Quoth does not read, so that it can say so by name. */
+const foreign: [string, string][] = [
+  ['\x89PNG\r\n', 'a PNG picture'],
+  ['\xff\xd8\xff', 'a JPEG picture'],
+  ['GIF8', 'a GIF picture'],
+  ['II*\0', 'a TIFF picture'],
+  ['MM\0*', 'a TIFF picture'],
+  ['\x1f\x8b', 'a gzip archive'],
+  ['7z\xbc\xaf', 'a 7-Zip archive'],
+  ['Rar!', 'a RAR archive'],
+  ['BZh', 'a bzip2 archive'],
+  ['\xfd7zXZ', 'an xz archive'],
+  ['\x7fELF', 'a program'],
+  ['MZ', 'a program'],
+  ['\xca\xfe\xba\xbe', 'a program'],
+  ['OggS', 'a sound'],
+  ['ID3', 'a sound'],
+  ['fLaC', 'a sound'],
+  ['RIFF', 'a sound, film or picture'],
+  ['SQLite format 3', 'a database'],
+  ['{\\rtf', 'an RTF document'],
+  ['%!PS', 'a PostScript file'],
+];
+
+/**
+ * `head` is the beginning of the file, 4 KiB or all of it. Zip files are told apart by their extension here; the DOCX
+ * reader then checks that one really holds a document.
+ */
+export function decideKind(head: Uint8Array, name: string): KindDecision {
+  const byName = documentKindOf(name);
+  const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 4096)).toString('latin1');
+  // Acrobat and pdf.js accept the header anywhere in the first 1024 bytes, after mail headers for instance.
+  const pdfAt = start.slice(0, 1024).indexOf('%PDF-');
+  if (pdfAt === 0 || (pdfAt > 0 && (byName === 'pdf' || byName === 'other'))) return { type: 'kind', kind: 'pdf' };
+  if (start.startsWith('PK\x03\x04') || start.startsWith('PK\x05\x06')) {
+    if (byName === 'docx') return { type: 'kind', kind: 'docx' };
+    return refused(byName, 'unsupported', 'It is a zip archive or an office file of a kind that Quoth does not read.');
+  }
+  if (start.startsWith('\xd0\xcf\x11\xe0')) {
+    // Word wraps an encrypted DOCX into an OLE file; anything else in one is an old .doc, .xls or .msg.
+    if (byName === 'docx') return refused('docx', 'password', 'It is encrypted.');
+    return refused(byName, 'unsupported', 'It is a file of an office before 2007.');
+  }
+  // Two letters are a weak sign: a text may begin with "MZ" or "BZh", so a text's name outweighs them without a NUL byte.
+  for (const [magic, what] of foreign)
+    if (start.startsWith(magic) && (magic.length > 3 || !isTextKind(byName) || start.includes('\0')))
+      return refused(byName, 'unsupported', `It is ${what}.`);
+  if (byName === 'docx') return refused('docx', 'damaged', 'A DOCX is a zip archive, this is none.');
+  if (byName !== 'other' && byName !== 'youtube') return { type: 'kind', kind: byName };
+  if (/^\s*(<!doctype html|<html)/i.test(start)) return { type: 'kind', kind: 'html' };
+  if (!extensionOf(name) && !start.includes('\0')) return { type: 'kind', kind: 'text' };
+  return refused('other', 'unsupported', 'Quoth does not read files of this kind.');
+}
+
+function isTextKind(kind: DocumentKind): boolean {
+  return kind === 'text' || kind === 'markdown' || kind === 'html';
+}
+
+function refused(kind: DocumentKind, reason: FailureReason, detail: string): KindDecision {
+  return { type: 'refused', kind, reason, detail };
+}

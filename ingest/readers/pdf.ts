@@ -1,0 +1,109 @@
+/** PDF: bytes → the text of each page in its reading order, through pdf.js. */
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import type { FailureReason, ReadResult, Section } from '../source.ts';
+import { joinHyphens, linesOfPage, type PdfLine } from './pdf-lines.ts';
+import { createOutline } from './pdf-outline.ts';
+import { cleanText, oneLine, titleFromName } from './sections.ts';
+
+/** A page's text beyond this is no page: a hostile or generated file. */
+const mostCharactersOfPage = 1_000_000;
+const mostPages = 20_000;
+
+/** `onProgress` gets the share of pages that are done. */
+export async function readPdf(
+  bytes: Uint8Array,
+  name: string,
+  onProgress?: (done: number) => void,
+): Promise<ReadResult> {
+  const failed = (reason: FailureReason, detail: string): ReadResult => ({
+    type: 'failed',
+    kind: 'pdf',
+    reason,
+    detail,
+  });
+  const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
+  const task = getDocument({
+    // pdf.js takes the buffer away from us, so it must own it whole.
+    data: bytes.byteLength === bytes.buffer.byteLength && !Buffer.isBuffer(bytes) ? bytes : new Uint8Array(bytes),
+    // As paths, not addresses: pdf.js for Node opens them with fs. Without the maps CJK text has no characters.
+    cMapUrl: join(folder, 'cmaps') + sep,
+    cMapPacked: true,
+    standardFontDataUrl: join(folder, 'standard_fonts') + sep,
+    useSystemFonts: false,
+    disableFontFace: true,
+    useWorkerFetch: false,
+    useWasm: false, // only pictures need it
+    verbosity: 0,
+  });
+
+  try {
+    const pdf = await task.promise;
+    if (pdf.numPages > mostPages) return failed('too-large', `It has ${pdf.numPages} pages.`);
+    const pages: PdfLine[][] = [];
+    let firstError: unknown = null;
+    for (let number = 1; number <= pdf.numPages; number++) {
+      try {
+        const page = await pdf.getPage(number);
+        const lines = linesOfPage((await page.getTextContent()).items);
+        pages.push([...lines, ...filledInLines(await page.getAnnotations().catch(() => []))]);
+        page.cleanup();
+      } catch (error) {
+        // One broken page must not take the others away; its number must still count.
+        firstError ??= error;
+        pages.push([]);
+      }
+      onProgress?.(number / pdf.numPages);
+    }
+
+    const outline = await createOutline(pdf);
+    const sections: Section[] = [];
+    const texts = joinHyphens(pages);
+    for (const [index, text] of texts.entries()) {
+      const cleaned = cleanText(text).slice(0, mostCharactersOfPage).trim();
+      if (!/[\p{L}\p{N}]/u.test(cleaned)) continue;
+      for (const part of outline.cut(index + 1, cleaned))
+        sections.push({ text: part.text, locator: { type: 'page', page: index + 1 }, heading: part.heading });
+    }
+    if (sections.length === 0) {
+      if (firstError) return failed('damaged', describe(firstError));
+      return failed('no-text', `Its ${pdf.numPages} pages hold no text.`);
+    }
+    return { type: 'read', kind: 'pdf', title: await titleOf(pdf, name), numPages: pdf.numPages, sections };
+  } catch (error) {
+    if (error instanceof PasswordException) return failed('password', 'It opens with a password only.');
+    return failed('damaged', describe(error));
+  } finally {
+    await task.destroy().catch(() => {});
+  }
+}
+
+/** What a person has typed into a form or onto a page stands in annotations, not in the page's own text. */
+function filledInLines(annotations: unknown[]): PdfLine[] {
+  const lines: PdfLine[] = [];
+  for (const annotation of annotations) {
+    if (typeof annotation !== 'object' || annotation === null) continue;
+    const { subtype, fieldType, fieldValue, contentsObj, hidden } = annotation as Record<string, unknown>;
+    if (hidden === true) continue;
+    const typed = subtype === 'Widget' && (fieldType === 'Tx' || fieldType === 'Ch') ? fieldValue : null;
+    const note = subtype === 'FreeText' && typeof contentsObj === 'object' && contentsObj !== null ? contentsObj : null;
+    for (const text of [typed, note && 'str' in note ? note.str : null])
+      if (typeof text === 'string' && text.trim()) lines.push({ text: text.trim(), startsParagraph: true });
+  }
+  return lines;
+}
+
+/** The title from the file's facts where a person wrote it; programs leave "Microsoft Word - a.doc" or "untitled". */
+async function titleOf(pdf: { getMetadata(): Promise<{ info: object }> }, name: string): Promise<string> {
+  const { info } = await pdf.getMetadata().catch(() => ({ info: {} }));
+  const title = 'Title' in info && typeof info.Title === 'string' ? oneLine(info.Title) : '';
+  const writtenByProgram =
+    /^(microsoft|untitled|unknown|document\d*$|title$|print|slide 1|powerpoint)|\.\w{2,4}$|[\\/]/i.test(title);
+  const isReadable = title.length >= 4 && title.length <= 200 && !writtenByProgram && !title.includes('\ufffd');
+  return isReadable ? title : titleFromName(name);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,82 @@
+/** One file → its text. This is all that a reader process does, and it can be called without one. */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { ReaderRequest } from '../reader-process.ts';
+import type { DocumentKind, FailureReason, ReadResult } from '../source.ts';
+import { decideKind, documentKindOf, mostBytesOfKind } from './kind.ts';
+
+const headBytes = 4096;
+const parserByKind = {
+  pdf: async () => (await import('./pdf.ts')).readPdf,
+  docx: async () => (await import('./docx.ts')).readDocx,
+  text: async () => (await import('./text.ts')).readText,
+  markdown: async () => (await import('./markdown.ts')).readMarkdown,
+  html: async () => (await import('./html.ts')).readHtml,
+};
+
+/** Opens and reads the one file of the request. A bad file is an answer; thrown are only faults of ours and of the disk. */
+export async function readDocument(request: ReaderRequest, onProgress?: (done: number) => void): Promise<ReadResult> {
+  const byName = documentKindOf(request.name);
+  let file: FileHandle;
+  try {
+    // O_NONBLOCK: opening a FIFO to which nobody writes would wait forever. Windows has neither.
+    file = await open(request.path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    return failed(byName, reasonOfOpen(error), error instanceof Error && 'code' in error ? String(error.code) : '');
+  }
+  try {
+    const facts = await file.stat();
+    if (!facts.isFile()) return failed(byName, 'not-a-file', 'It is no ordinary file.');
+    if (facts.size === 0) return failed(byName, 'empty', 'It holds 0 bytes.');
+    const head = new Uint8Array(Math.min(headBytes, facts.size));
+    await file.read(head, 0, head.length, 0);
+    const decision = decideKind(head, request.name);
+    if (decision.type === 'refused') return failed(decision.kind, decision.reason, decision.detail);
+    const { kind } = decision;
+    if (facts.size > mostBytesOfKind[kind])
+      return failed(
+        kind,
+        'too-large',
+        `It is ${megabytes(facts.size)}; the limit is ${megabytes(mostBytesOfKind[kind])}.`,
+      );
+
+    const parse = await parserByKind[kind](); // should our own code not load, that is thrown: no fault of the file
+    const bytes = await readWhole(file, facts.size);
+    try {
+      return await parse(bytes, request.name, onProgress);
+    } catch (error) {
+      return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
+    }
+  } finally {
+    await file.close().catch(() => {});
+  }
+}
+
+/** Exactly the bytes that the size promised, fewer if the file shrank meanwhile. */
+async function readWhole(file: FileHandle, sizeBytes: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(sizeBytes);
+  let at = 0;
+  while (at < sizeBytes) {
+    const { bytesRead } = await file.read(bytes, at, sizeBytes - at, at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return at === sizeBytes ? bytes : bytes.slice(0, at);
+}
+
+/** What an `open` that failed means for the person: shared with the walk and the pipeline. */
+export function reasonOfOpen(error: unknown): FailureReason {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+  if (code === 'ENXIO' || code === 'EISDIR' || code === 'ENODEV') return 'not-a-file';
+  if (code === 'ELOOP') return 'outside';
+  return 'locked'; // EACCES, EPERM, EBUSY, ETXTBSY, EMFILE: somebody or something holds it
+}
+
+function megabytes(numBytes: number): string {
+  return `${Math.round(numBytes / 1e6).toLocaleString('en')} MB`;
+}
+
+function failed(kind: DocumentKind, reason: FailureReason, detail: string): ReadResult {
+  return { type: 'failed', kind, reason, detail };
+}

@@ -1,0 +1,54 @@
+/** Why a document could not be taken in: one plain sentence for the person, with what to do next. */
+import type { FailureReason } from './source.ts';
+
+const sentences: Record<FailureReason, string> = {
+  password: 'This document is protected by a password. Save a copy without it and add that.',
+  'no-text':
+    'No text was found; it may be a scan or pictures only. Run text recognition (OCR) on it and add the result.',
+  empty: 'This file is empty. Check that it was saved or downloaded completely and add it again.',
+  damaged:
+    'This file is damaged or is not what its name says. Open it in its own program, save it anew and add it again.',
+  unsupported: 'Quoth cannot read this kind of file. Save it as PDF, Word (DOCX), text, Markdown or HTML and add that.',
+  'too-large': 'This file is too large to be read. Split it into parts and add those.',
+  'too-slow': 'Reading this file took too long and was stopped. Print it to a new PDF and add that, or try again.',
+  'too-hungry': 'Reading this file needed too much memory and was stopped. Split it into parts and add those.',
+  locked: 'This file could not be opened. Close the program that uses it, check that you may read it, and try again.',
+  missing: 'This file is no longer where it was. Put it back or add it from its new place.',
+  'not-a-file':
+    'This is not an ordinary file (a pipe, a device or a socket), so there is nothing to read. Leave it out.',
+  outside: 'This is a link that leads out of the folder you added. Add the file it points to itself.',
+  'no-captions': 'This video has no captions, so there is nothing to search. Choose a video with captions.',
+  'video-unavailable':
+    'This video is not available. Check in a browser that it plays without signing in, and try again.',
+  offline: 'YouTube did not answer. Check the connection to the internet and try again.',
+  crashed:
+    'Reading this file failed because of a fault in it or in Quoth. Try again, or save the file anew and add that.',
+};
+
+/** What a video refused with; the first word of a video failure's `detail`, before its colon. */
+export const videoRefusals = {
+  private: 'This video is private. Only its owner can let others see it.',
+  'age-restricted': 'This video is age-restricted and cannot be read without signing in. Choose another one.',
+  blocked:
+    'YouTube takes this computer for a robot and refuses to answer. Wait some hours or use another connection, then try again.',
+  'too-many-requests': 'YouTube has had too many requests from this connection. Wait an hour and try again.',
+  consent:
+    'YouTube shows its consent page instead of the video. Accept it once in a browser on this connection and try again.',
+  'po-token':
+    'YouTube gives the captions of this video to its own player only. Choose another one, or try again later.',
+  'no-address': 'This is not the address of a YouTube video or playlist. Copy it again from the browser.',
+  live: 'This video has not begun or is still live; captions come when it has ended. Try again then.',
+} as const;
+export type VideoRefusal = keyof typeof videoRefusals;
+
+/** The sentence for a reason. `detail` makes it more exact where a video refused; otherwise it is for the log only. */
+export function sentenceFor(reason: FailureReason, detail = ''): string {
+  const refusal = detail.split(':', 1)[0]!;
+  return Object.hasOwn(videoRefusals, refusal) ? videoRefusals[refusal as VideoRefusal] : sentences[reason];
+}
+
+/** The state a document ends in: some ends have a state of their own because a person can act on them. */
+export function stateFor(reason: FailureReason): 'failed' | 'no-text' | 'password' | 'unsupported' {
+  if (reason === 'no-text' || reason === 'password' || reason === 'unsupported') return reason;
+  return 'failed';
+}

@@ -1,0 +1,167 @@
+/**
+ * Reads one file in a disposable process: a parser may hang, eat all memory or die, and must cost only its own file.
+ *
+ * How the process is started is an argument: `main/processes.ts` forks `readers/reader-main.ts`, tests use
+ * `readers/node-spawner.ts`.
+ */
+
+import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest } from './reader-process.ts';
+import { documentKindOf } from './readers/kind.ts';
+import {
+  type DocumentKind,
+  type FailureReason,
+  failureReasons,
+  type ReadFile,
+  type ReadResult,
+  type Section,
+} from './source.ts';
+
+/** A started reader process, as far as the core sees it. `kill` is for good (SIGKILL) and may be called again. */
+export type ReaderChild = {
+  send(request: ReaderRequest): void;
+  /** What the process says; it parsed an untrusted file, so the message's shape is checked here. */
+  onMessage(listener: (message: unknown) => void): void;
+  /** Called once when the process has ended or could not be started. `code` is null for a signal. */
+  onExit(listener: (end: { code: number | null; signal: string | null }) => void): void;
+  kill(): void;
+  /** Resident memory in bytes; null where the system does not tell or the process has gone. */
+  memoryBytes(): Promise<number | null>;
+};
+
+/**
+ * Starts a fresh reader. `path` is the one file it may open. The spawner should hold V8's heap below
+ * `limits.memoryBytes` and should deny the process whatever else the system lets it deny.
+ */
+export type SpawnReader = (limits: ReaderLimits, path: string) => ReaderChild;
+
+export type RunReaderOptions = {
+  /** Other limits than `limitsFor`, for tests. */
+  limits?: (sizeBytes: number) => ReaderLimits;
+  /** How often the memory of the reader is looked at. */
+  memoryPollMs?: number;
+};
+
+/** V8 ends a process that passes its heap limit with an abort: that is hunger, not a crash of the parser. */
+const outOfMemoryCodes = [134, 137];
+const outOfMemorySignals = ['SIGABRT', 'SIGKILL'];
+
+/**
+ * A `ReadFile` over disposable processes. It never throws: every end, including a leaving caller, is a `ReadResult`. A
+ * leaving caller gets `crashed` with the detail "stopped", which it will not look at.
+ */
+export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptions = {}): ReadFile {
+  const chooseLimits = options.limits ?? limitsFor;
+  const memoryPollMs = options.memoryPollMs ?? 100;
+
+  return (source, { signal, onProgress }) =>
+    new Promise((resolve) => {
+      const kind = documentKindOf(source.name);
+      const limits = chooseLimits(source.sizeBytes);
+      if (signal.aborted) return resolve(failed(kind, 'crashed', 'stopped'));
+
+      let child: ReaderChild;
+      try {
+        child = spawnReader(limits, source.path);
+      } catch (error) {
+        return resolve(failed(kind, 'crashed', `The reader could not be started: ${describe(error)}`));
+      }
+
+      let ended = false;
+      let highestBytes = 0;
+      const end = (result: ReadResult) => {
+        if (ended) return;
+        ended = true;
+        clearTimeout(deadline);
+        clearInterval(memoryPoll);
+        signal.removeEventListener('abort', onAbort);
+        child.kill();
+        resolve(result);
+      };
+      const onAbort = () => end(failed(kind, 'crashed', 'stopped'));
+      const deadline = setTimeout(
+        () => end(failed(kind, 'too-slow', `It was not read after ${Math.round(limits.deadlineMs / 1000)} s.`)),
+        limits.deadlineMs,
+      );
+      const memoryPoll = setInterval(() => {
+        child.memoryBytes().then(
+          (bytes) => {
+            highestBytes = Math.max(highestBytes, bytes ?? 0);
+            if (highestBytes > limits.memoryBytes) end(tooHungry(kind, limits));
+          },
+          () => {}, // not knowing the memory is no fault of the file; the heap limit still holds
+        );
+      }, memoryPollMs);
+      signal.addEventListener('abort', onAbort, { once: true });
+
+      child.onMessage((message) => {
+        if (ended || !isReaderMessage(message)) return;
+        if (message.type === 'progress') onProgress?.(Math.min(1, Math.max(0, message.done)));
+        else end(message.result);
+      });
+      child.onExit(({ code, signal: exitSignal }) => {
+        const outOfMemory =
+          (code !== null && outOfMemoryCodes.includes(code)) ||
+          (exitSignal !== null && outOfMemorySignals.includes(exitSignal));
+        if (outOfMemory) end(tooHungry(kind, limits));
+        else end(failed(kind, 'crashed', `The reader ended with ${exitSignal ?? `code ${code}`}.`));
+      });
+      try {
+        child.send({ type: 'read', path: source.path, name: source.name, sizeBytes: source.sizeBytes });
+      } catch (error) {
+        end(failed(kind, 'crashed', `The reader did not take the file: ${describe(error)}`));
+      }
+    });
+}
+
+/**
+ * The reader parsed an untrusted file and may speak for it: what it says is taken only if every field is what it should be.
+ */
+function isReaderMessage(message: unknown): message is ReaderMessage {
+  if (!isObject(message)) return false;
+  if (message.type === 'progress') return Number.isFinite(message.done);
+  return message.type === 'result' && isReadResult(message.result);
+}
+
+function isReadResult(result: unknown): result is ReadResult {
+  if (!isObject(result) || !isOneOf(documentKinds, result.kind)) return false;
+  if (result.type === 'failed') return isOneOf(failureReasons, result.reason) && isText(result.detail, 100_000);
+  if (result.type !== 'read' || !isText(result.title, 10_000) || !Array.isArray(result.sections)) return false;
+  return (result.numPages === null || isCount(result.numPages)) && result.sections.every(isSection);
+}
+
+function isSection(section: unknown): section is Section {
+  if (!isObject(section) || !isText(section.text) || !isObject(section.locator)) return false;
+  if (section.heading !== null && !isText(section.heading, 10_000)) return false;
+  const { type, page, paragraph } = section.locator;
+  return (type === 'page' && isCount(page)) || (type === 'paragraph' && isCount(paragraph));
+}
+
+const documentKinds: readonly DocumentKind[] = ['pdf', 'docx', 'text', 'markdown', 'html', 'other'];
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isText(value: unknown, mostCharacters = Number.POSITIVE_INFINITY): value is string {
+  return typeof value === 'string' && value.length <= mostCharacters;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1;
+}
+
+function isOneOf(list: readonly string[], value: unknown): boolean {
+  return typeof value === 'string' && list.includes(value);
+}
+
+function tooHungry(kind: DocumentKind, limits: ReaderLimits): ReadResult {
+  return failed(kind, 'too-hungry', `It needed more than ${Math.round(limits.memoryBytes / 1e6)} MB of memory.`);
+}
+
+function failed(kind: DocumentKind, reason: FailureReason, detail: string): ReadResult {
+  return { type: 'failed', kind, reason, detail };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

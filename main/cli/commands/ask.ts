@@ -1,0 +1,46 @@
+import type { AskEvent } from '../../../app/contract/contract.ts';
+import { QuothError } from '../../../app/contract/errors.ts';
+import { chatId } from '../../../app/contract/types.ts';
+import type { Command } from '../command.ts';
+import { placeWords } from '../places.ts';
+
+export const command: Command = {
+  usage: 'ask <question> [--chat ID]',
+  summary: 'Answers a question from the library, with the quotes that back it.',
+  options: ['chat'],
+  minPositionals: 1,
+  maxPositionals: 1,
+  async run({ positionals: [question = ''], values, output, openCore, signal }) {
+    const chat = values.chat === undefined ? null : chatId.safeParse(values.chat);
+    if (chat && !chat.success) throw new QuothError('not-found', `There is no chat "${values.chat}".`);
+    const core = await openCore();
+    const events = core.handlers.ask({ question, chatId: chat?.data ?? null }, signal) as AsyncIterable<AskEvent>;
+    for await (const event of events) {
+      if (event.type === 'started') await output.say(event, null);
+      if (event.type === 'text') {
+        await output.say(event, null);
+        await output.piece(event.text);
+      }
+      if (event.type !== 'answer') continue;
+      const { text, citations, refused, writtenBy, end, timings } = event.answer;
+      const facts = citations.map(({ n, documentId, source, place, quote, verified }) => ({
+        n,
+        documentId,
+        source,
+        page: place.page,
+        startSeconds: place.startSeconds,
+        quote,
+        verified,
+      }));
+      const words = citations.map(({ n, source, place, quote, verified }) => {
+        const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
+        return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
+      });
+      await output.say(
+        { type: 'answer', text, citations: facts, refused, writtenBy, end, timings },
+        `\n\n${words.join('\n')}`.trimEnd(),
+      );
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,92 @@
+/** The core's process, as the window process sees it: started, restarted after a death, given ports. */
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MessageChannelMain, type MessagePortMain, type UtilityProcess, utilityProcess } from 'electron';
+import { createChildren } from './children.ts';
+import { type CoreMessage, coreMessage, type WindowMessage } from './messages.ts';
+
+export type CoreProcess = {
+  /** One end of a new connection to the core; the other end is the core's. */
+  connect(): MessagePortMain;
+  /** Tickets for absolute paths, in order. */
+  issueTickets(paths: string[]): Promise<string[]>;
+  /** Ends the core in order; after a short while, in disorder. */
+  close(): Promise<void>;
+};
+
+const maxDeaths = 3;
+const deathWindowMs = 60_000;
+const restartPauseMs = 300;
+const closeDeadlineMs = 3_000;
+
+/**
+ * Starts the core. `onRefused` is told when it cannot start, with a sentence for the person, and when it died three times
+ * within a minute; it is then not started again.
+ */
+export function startCore(profileFolder: string, onRefused: (message: string) => void): CoreProcess {
+  let child: UtilityProcess;
+  let deaths: number[] = [];
+  let closing = false;
+  let refused = false;
+  let nextId = 0;
+  const waiting = new Map<number, { resolve: (tickets: string[]) => void; reject: (error: Error) => void }>();
+  let onClosed: (() => void) | undefined;
+
+  function receive(message: CoreMessage): void {
+    if (message.type === 'failed') {
+      refused = true;
+      onRefused(message.message);
+    } else if (message.type === 'issued') {
+      waiting.get(message.id)?.resolve(message.tickets);
+      waiting.delete(message.id);
+    } else if (message.type === 'closed') onClosed?.();
+    else if (message.type === 'start') children.start(message);
+    else if (message.type === 'kill') children.kill(message.id);
+  }
+
+  function start(): void {
+    const entry = path.join(path.dirname(fileURLToPath(import.meta.url)), 'core-process.js');
+    child = utilityProcess.fork(entry, [profileFolder], { serviceName: 'Quoth core', stdio: 'inherit' });
+    child.on('message', (message: unknown) => receive(coreMessage.parse(message)));
+    child.once('exit', () => {
+      for (const { reject } of waiting.values()) reject(new Error('Quoth is starting again; please retry.'));
+      waiting.clear();
+      children.killAll();
+      onClosed?.();
+      if (closing || refused) return;
+      const now = Date.now();
+      deaths = [...deaths.filter((at) => at > now - deathWindowMs), now];
+      if (deaths.length >= maxDeaths)
+        onRefused('Quoth ended unexpectedly three times within a minute. The log in its profile folder says more.');
+      else setTimeout(start, restartPauseMs);
+    });
+  }
+
+  const say = (message: WindowMessage, ports: MessagePortMain[] = []): void => child.postMessage(message, ports);
+  const children = createChildren(say);
+  start();
+  return {
+    connect() {
+      const { port1, port2 } = new MessageChannelMain();
+      say({ type: 'connect' }, [port1]);
+      return port2;
+    },
+    issueTickets(paths) {
+      return new Promise((resolve, reject) => {
+        const id = nextId++;
+        waiting.set(id, { resolve, reject });
+        say({ type: 'issue', id, paths });
+      });
+    },
+    async close() {
+      closing = true;
+      await new Promise<void>((resolve) => {
+        onClosed = resolve;
+        setTimeout(resolve, closeDeadlineMs);
+        say({ type: 'close' });
+      });
+      child.kill();
+      children.killAll();
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * What the page sees of Electron: the five functions of `QuothShell` and its kind. No channel name, no event object and no
+ * path gets through.
+ */
+import { contextBridge, ipcRenderer, webUtils } from 'electron';
+import type { Port } from '../../app/contract/port.ts';
+import type { QuothShell } from '../../app/contract/shell.ts';
+import type { Ticket } from '../../app/contract/types.ts';
+
+/** The part of the DOM's MessagePort that is used: this folder is compiled without the DOM. */
+type PageChannel = {
+  addEventListener(type: 'message' | 'close', listener: (event: { data: unknown }) => void): void;
+  postMessage(message: unknown): void;
+  start(): void;
+  close(): void;
+};
+
+function pagePort(channel: PageChannel): Port {
+  let listener: ((message: unknown) => void) | undefined;
+  let closeListener: (() => void) | undefined;
+  let closed = false;
+  const end = (): void => {
+    if (closed) return;
+    closed = true;
+    closeListener?.();
+  };
+  channel.addEventListener('message', ({ data }) => listener?.(data));
+  channel.addEventListener('close', end);
+  return {
+    send(message) {
+      if (!closed) channel.postMessage(message);
+    },
+    onMessage(newListener) {
+      listener = newListener;
+      channel.start();
+    },
+    onClose(newListener) {
+      closeListener = newListener;
+      if (closed) newListener();
+    },
+    close() {
+      channel.close();
+      end();
+    },
+  };
+}
+
+let connecting: Promise<unknown> = Promise.resolve();
+
+/** One at a time, so that each answer finds its question. */
+function connect(): Promise<Port> {
+  const connected = connecting.then(async () => {
+    const received = new Promise<PageChannel>((resolve, reject) => {
+      ipcRenderer.once('quoth:port', ({ ports: [channel] }) => {
+        if (channel) resolve(channel);
+        else reject(new Error('Quoth could not be reached.'));
+      });
+    });
+    await ipcRenderer.invoke('quoth:connect');
+    return pagePort(await received);
+  });
+  connecting = connected.catch(() => undefined);
+  return connected;
+}
+
+const shell: QuothShell = {
+  kind: 'electron',
+  connect,
+  chooseFiles: () => ipcRenderer.invoke('quoth:choose-files') as Promise<Ticket[] | null>,
+  chooseFolder: () => ipcRenderer.invoke('quoth:choose-folder') as Promise<Ticket[] | null>,
+  ticketsFor(items) {
+    // A File that a page made itself has no path: it is left out.
+    const paths = items.map((item) => webUtils.getPathForFile(item)).filter((path) => path !== '');
+    return ipcRenderer.invoke('quoth:tickets-for-paths', paths) as Promise<Ticket[]>;
+  },
+  openExternal: (address) => ipcRenderer.invoke('quoth:open-external', address) as Promise<void>,
+};
+
+contextBridge.exposeInMainWorld('quothShell', shell);

@@ -1,0 +1,28 @@
+// What each part of the addon puts on its exports, for native/load.ts alone. Every function of these answers with a
+// promise, unless a line says otherwise, and fails with a code (fault.h).
+#pragma once
+
+#include <napi.h>
+
+namespace quoth {
+
+//   describeDevice()                 -> { device, deviceName, reason, instructions, numThreads }
+//   loadEngine(options)              -> { handle, info }
+//   engineGenerate(handle, request)  -> a generation's handle, not a promise; throws
+//   generationNext(handle)           -> events, none = the end
+//   generationCancel(handle)         -> nothing, once its kv pages are free
+//   engineScore(handle, ids), engineEmbed(handle, sequences), engineStats(handle), engineClose(handle)
+void register_engine(Napi::Env env, Napi::Object exports);
+
+//   describeVectorIndex()            -> { vectorIndex, vectorIndexReason }, not a promise
+//   openVectorIndex({ dimension, bytes? }) -> handle
+//   vectorIndexSize(handle)          -> number, not a promise
+//   vectorIndexAdd(handle, ids, vectors), vectorIndexRemove(handle, ids), vectorIndexSearch(handle, query, limit)
+//   vectorIndexSerialize(handle), vectorIndexClose(handle)
+void register_retrieval(Napi::Env env, Napi::Object exports);
+
+//   toFloat32(bytes, from, numRows, numColumns) -> Float32Array
+//   pack(request)                               -> Uint8Array
+void register_build(Napi::Env env, Napi::Object exports);
+
+}  // namespace quoth

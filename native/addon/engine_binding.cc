@@ -1,0 +1,246 @@
+// The engine, for native/load.ts: JavaScript's values in and out, nothing else. What is exported stands in bindings.h.
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../engine/engine.h"
+#include "async_work.h"
+#include "bindings.h"
+#include "settle.h"
+
+namespace quoth {
+namespace {
+
+struct EngineHandle final : Handle {
+  explicit EngineHandle(std::shared_ptr<Engine> held) : engine(std::move(held)) {}
+  std::shared_ptr<Engine> engine;
+};
+
+struct GenerationHandle final : Handle {
+  GenerationHandle(std::shared_ptr<Engine> of, std::shared_ptr<Generation> held)
+      : engine(std::move(of)), generation(std::move(held)) {}
+  ~GenerationHandle() override {
+    engine->cancel(generation, [](Outcome<bool>) {});  // collected: nobody can ask any more
+  }
+  std::shared_ptr<Engine> engine;
+  std::shared_ptr<Generation> generation;
+};
+
+const char* name_of(DeviceKind kind) {
+  return kind == DeviceKind::cuda ? "cuda" : "cpu";
+}
+
+// A member that may be absent: 0 then.
+int64_t optional_integer(const Napi::Object& object, const char* name, int64_t most) {
+  const Napi::Value value = object.Get(name);
+  return value.IsUndefined() ? 0 : integer_of(value, name, 0, most);
+}
+
+EngineOptions options_of(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "options");
+  EngineOptions options;
+  options.plan = string_of(object.Get("plan"), "plan");
+  const Napi::Value device = object.Get("device");
+  if (!device.IsUndefined()) {
+    const std::string name = string_of(device, "device");
+    if (name != "cpu" && name != "cuda") throw Fault(FaultCode::invalid_input, "device is not \"cpu\" or \"cuda\".");
+    options.device = name == "cpu" ? DeviceChoice::cpu : DeviceChoice::cuda;
+  }
+  options.num_threads = static_cast<int32_t>(optional_integer(object, "numThreads", INT32_MAX));
+  options.kv_tokens = optional_integer(object, "kvTokens", int64_t{1} << 53);
+  options.step_tokens = static_cast<int32_t>(optional_integer(object, "stepTokens", INT32_MAX));
+  return options;
+}
+
+GenerateRequest request_of(const Napi::Value& value) {
+  const Napi::Object object = object_of(value, "request");
+  GenerateRequest request;
+  request.ids = copy_ints(object.Get("ids"), "ids");
+  request.max_tokens = static_cast<int32_t>(integer_of(object.Get("maxTokens"), "maxTokens", 1, INT32_MAX));
+  const Napi::Value stop_ids = object.Get("stopIds");
+  if (!stop_ids.IsArray()) throw Fault(FaultCode::invalid_input, "stopIds is not an array.");
+  const auto array = stop_ids.As<Napi::Array>();
+  if (array.Length() > 4096) throw Fault(FaultCode::invalid_input, "stopIds holds more than 4096 ids.");
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    request.stop_ids.push_back(static_cast<int32_t>(integer_of(array.Get(i), "stopIds", 0, INT32_MAX)));
+  }
+  const Napi::Object sampling = object_of(object.Get("sampling"), "sampling");
+  const double huge = 1e300;  // the engine knows the ranges
+  request.sampling.temperature = number_of(sampling.Get("temperature"), "sampling.temperature", -huge, huge);
+  request.sampling.top_k = static_cast<int32_t>(integer_of(sampling.Get("topK"), "sampling.topK", 0, INT32_MAX));
+  request.sampling.top_p = number_of(sampling.Get("topP"), "sampling.topP", -huge, huge);
+  request.sampling.min_p = number_of(sampling.Get("minP"), "sampling.minP", -huge, huge);
+  request.sampling.repetition_penalty =
+      number_of(sampling.Get("repetitionPenalty"), "sampling.repetitionPenalty", -huge, huge);
+  request.sampling.seed =
+      static_cast<uint64_t>(integer_of(sampling.Get("seed"), "sampling.seed", 0, (int64_t{1} << 53) - 1));
+  request.priority = number_of(object.Get("priority"), "priority", -huge, huge);
+  return request;
+}
+
+Napi::Value to_js(Napi::Env env, const EngineInfo& info) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("architecture", info.architecture);
+  object.Set("role", info.role == Role::chat ? "chat" : "embedder");
+  object.Set("device", name_of(info.device));
+  object.Set("numThreads", info.num_threads);
+  object.Set("vocabularySize", info.vocabulary_size);
+  object.Set("contextTokens", info.context_tokens);
+  object.Set("embeddingSize", info.embedding_size);
+  object.Set("weightBytes", static_cast<double>(info.weight_bytes));
+  object.Set("kvBytes", static_cast<double>(info.kv_bytes));
+  object.Set("activationBytes", static_cast<double>(info.activation_bytes));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const EngineStats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("numRunning", stats.num_running);
+  object.Set("numWaiting", stats.num_waiting);
+  object.Set("kvPagesTotal", stats.kv_pages_total);
+  object.Set("kvPagesFree", stats.kv_pages_free);
+  object.Set("kvPagesCached", stats.kv_pages_cached);
+  object.Set("numSteps", static_cast<double>(stats.num_steps));
+  object.Set("promptTokens", static_cast<double>(stats.prompt_tokens));
+  object.Set("cachedTokens", static_cast<double>(stats.cached_tokens));
+  object.Set("outputTokens", static_cast<double>(stats.output_tokens));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Event& event) {
+  Napi::Object object = Napi::Object::New(env);
+  switch (event.kind) {
+    case Event::Kind::started:
+      object.Set("type", "started");
+      object.Set("numPromptTokens", event.num_prompt_tokens);
+      object.Set("numCachedTokens", event.num_cached_tokens);
+      break;
+    case Event::Kind::tokens:
+      object.Set("type", "tokens");
+      object.Set("ids", make_ints(env, event.ids));
+      break;
+    case Event::Kind::finished:
+      object.Set("type", "finished");
+      object.Set("reason", event.stopped ? "stop" : "length");
+      object.Set("numOutputTokens", event.num_output_tokens);
+      object.Set("ttftMs", event.ttft_ms);
+      object.Set("decodeMs", event.decode_ms);
+      break;
+  }
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<Event>& events) {
+  Napi::Array array = Napi::Array::New(env, events.size());
+  for (size_t i = 0; i < events.size(); ++i) array.Set(static_cast<uint32_t>(i), to_js(env, events[i]));
+  return array;
+}
+
+Napi::Value describe_device(const Napi::CallbackInfo& info) {
+  return run_async(
+      info.Env(), "quoth.describe", [] { return open_device(DeviceChoice::best, 0); },
+      [](Napi::Env env, std::unique_ptr<OpenDevice>&& device) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("device", name_of(device->kind));
+        std::string name = device->info.name;
+        if (device->kind == DeviceKind::cpu) name += std::string(", ") + device->info.instructions;
+        object.Set("deviceName", name);
+        object.Set("reason", device->reason);
+        object.Set("instructions", static_cast<const char*>(device->info.instructions));
+        object.Set("numThreads", device->info.num_threads);
+        return object;
+      });
+}
+
+Napi::Value load_engine(const Napi::CallbackInfo& info) {
+  return promised(info, [&] {
+    return run_async(
+        info.Env(), "quoth.load", [options = options_of(info[0])] { return std::make_shared<Engine>(options); },
+        [](Napi::Env env, std::shared_ptr<Engine>&& engine) {
+          Napi::Object object = Napi::Object::New(env);
+          object.Set("info", to_js(env, engine->info()));
+          object.Set("handle", make_handle(env, std::make_unique<EngineHandle>(std::move(engine))));
+          return object;
+        });
+  });
+}
+
+Napi::Value engine_generate(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] {
+    const std::shared_ptr<Engine>& engine = handle_of<EngineHandle>(info[0]).engine;
+    auto generation = engine->generate(request_of(info[1]));
+    return make_handle(info.Env(), std::make_unique<GenerationHandle>(engine, std::move(generation)));
+  });
+}
+
+Napi::Value engine_close(const Napi::CallbackInfo& info) {
+  return promised(info, [&] {
+    return run_async(
+        info.Env(), "quoth.close", [engine = handle_of<EngineHandle>(info[0]).engine] { engine->close(); },
+        [](Napi::Env env) { return env.Undefined(); });
+  });
+}
+
+}  // namespace
+
+void register_engine(Napi::Env env, Napi::Object exports) {
+  const std::shared_ptr<Settler> settler = Settler::create(env);
+  const auto set = [&](const char* name, auto function) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+
+  set("describeDevice", describe_device);
+  set("loadEngine", load_engine);
+  set("engineGenerate", engine_generate);
+  set("engineClose", engine_close);
+  set("generationNext", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      const auto generation = handle_of<GenerationHandle>(info[0]).generation;
+      return Settler::promise<std::vector<Event>>(
+          settler, info.Env(), [&](auto answer) { generation->next(std::move(answer)); },
+          [](Napi::Env env, std::vector<Event>&& events) { return to_js(env, events); });
+    });
+  });
+  set("generationCancel", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      const GenerationHandle& handle = handle_of<GenerationHandle>(info[0]);
+      return Settler::promise<bool>(
+          settler, info.Env(), [&](auto answer) { handle.engine->cancel(handle.generation, std::move(answer)); },
+          [](Napi::Env env, bool&&) { return env.Undefined(); });
+    });
+  });
+  set("engineScore", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      Engine& engine = *handle_of<EngineHandle>(info[0]).engine;
+      std::vector<int32_t> ids = copy_ints(info[1], "ids");
+      return Settler::promise<std::vector<float>>(
+          settler, info.Env(), [&](auto answer) { engine.score(std::move(ids), std::move(answer)); },
+          [](Napi::Env env, std::vector<float>&& values) { return make_floats(env, values); });
+    });
+  });
+  set("engineEmbed", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      Engine& engine = *handle_of<EngineHandle>(info[0]).engine;
+      if (!info[1].IsArray()) throw Fault(FaultCode::invalid_input, "sequences is not an array.");
+      const auto array = info[1].As<Napi::Array>();
+      std::vector<std::vector<int32_t>> sequences;
+      for (uint32_t i = 0; i < array.Length(); ++i) sequences.push_back(copy_ints(array.Get(i), "A sequence"));
+      return Settler::promise<std::vector<float>>(
+          settler, info.Env(), [&](auto answer) { engine.embed(std::move(sequences), std::move(answer)); },
+          [](Napi::Env env, std::vector<float>&& values) { return make_floats(env, values); });
+    });
+  });
+  set("engineStats", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      Engine& engine = *handle_of<EngineHandle>(info[0]).engine;
+      return Settler::promise<EngineStats>(
+          settler, info.Env(), [&](auto answer) { engine.stats(std::move(answer)); },
+          [](Napi::Env env, EngineStats&& stats) { return to_js(env, stats); });
+    });
+  });
+}
+
+}  // namespace quoth

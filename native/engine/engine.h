@@ -1,0 +1,135 @@
+// A loaded plan on a device. One thread does everything on the device: schedule, run, sample, emit, forever; it sleeps
+// when there is nothing to do. All functions may be called from any thread and return at once, but for the constructor
+// and `close`.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../program/plan_file.h"
+#include "../program/runner.h"
+#include "device.h"
+#include "generation.h"
+#include "sampler.h"
+#include "scheduler.h"
+
+namespace quoth {
+
+// As `EngineOptions` in native/index.ts; 0 = the default.
+struct EngineOptions {
+  std::string plan;
+  DeviceChoice device = DeviceChoice::best;
+  int32_t num_threads = 0;
+  int64_t kv_tokens = 0;
+  int32_t step_tokens = 0;
+};
+
+struct EngineInfo {
+  std::string architecture;
+  Role role = Role::chat;
+  DeviceKind device = DeviceKind::cpu;
+  int32_t num_threads = 0;
+  int32_t vocabulary_size = 0;
+  int32_t context_tokens = 0;
+  int32_t embedding_size = 0;
+  uint64_t weight_bytes = 0;
+  uint64_t kv_bytes = 0;
+  uint64_t activation_bytes = 0;
+};
+
+struct EngineStats {
+  int32_t num_running = 0;
+  int32_t num_waiting = 0;
+  int32_t kv_pages_total = 0;
+  int32_t kv_pages_free = 0;
+  int32_t kv_pages_cached = 0;
+  uint64_t num_steps = 0;
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;
+  uint64_t output_tokens = 0;
+};
+
+struct GenerateRequest {
+  std::vector<int32_t> ids;
+  int32_t max_tokens = 0;
+  std::vector<int32_t> stop_ids;
+  Sampling sampling;
+  double priority = 0;
+};
+
+class Engine {
+ public:
+  // Opens, checks and loads a plan. Throws Fault.
+  explicit Engine(const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const EngineInfo& info() const { return info_; }
+
+  // Throws Fault invalid_input, unsupported (an embedder) or closed.
+  std::shared_ptr<Generation> generate(GenerateRequest request);
+  // Ends the generation; answers when its kv pages are free.
+  void cancel(const std::shared_ptr<Generation>& generation, Answer<bool> answer);
+  // ln probabilities, f32 [ids]; the first is NaN.
+  void score(std::vector<int32_t> ids, Answer<std::vector<float>> answer);
+  // f32 [sequences, embedding_size]
+  void embed(std::vector<std::vector<int32_t>> sequences, Answer<std::vector<float>> answer);
+  void stats(Answer<EngineStats> answer);
+  // Ends all that runs with the fault `closed`, waits for the engine's thread and gives the device's memory back.
+  void close();
+
+ private:
+  struct Request;  // a sequence with who asked for it
+  struct EmbedJob;
+  struct StepArrays;  // host memory of a batch
+  using Lock = std::unique_lock<std::mutex>;
+
+  void check_ids(const std::vector<int32_t>& ids, const char* name) const;
+  void check_open() const;
+  void submit(std::shared_ptr<Request> request);
+  void loop();
+  bool step_sequences(Lock& lock);
+  bool step_embeddings(Lock& lock);
+  void drop_cancelled();
+  void begin(const std::vector<Part>& parts);
+  Batch make_batch(const std::vector<Part>& parts);
+  void finish(const std::vector<Part>& parts, const std::vector<int32_t>& ids);
+  void take_output(Request& request, int32_t id);
+  void fail_all(const Fault& fault);
+
+  EngineInfo info_;
+  PlanFile plan_;
+  std::unique_ptr<OpenDevice> device_;
+  std::unique_ptr<Runner> runner_;
+  Capacity capacity_;
+  int32_t max_sequence_tokens_ = 0;  // what the context and the kv pages both hold
+  std::unique_ptr<StepArrays> arrays_;
+  Sampler sampler_;
+  std::vector<float> logits_;  // [V]
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::optional<Scheduler> scheduler_;
+  std::deque<std::shared_ptr<EmbedJob>> embed_jobs_;
+  const std::vector<Part>* current_ = nullptr;  // the step that runs
+  std::atomic<bool> abandon_{false};            // ends the step that runs between two operations
+  bool closing_ = false;
+  std::optional<Fault> broken_;  // the device is lost
+  uint64_t num_arrivals_ = 0;
+  EngineStats stats_;
+
+  std::mutex close_mutex_;
+  std::thread thread_;
+};
+
+}  // namespace quoth

@@ -1,0 +1,85 @@
+// What was asked of an engine and is not answered yet. Private to engine.cc and engine_loop.cc.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "engine.h"
+
+namespace quoth {
+
+using Clock = std::chrono::steady_clock;
+
+// A generation, or a scoring when `generation` is null.
+struct Engine::Request final : Sequence {
+  std::shared_ptr<Generation> generation;
+  Sampling sampling;
+  std::vector<int32_t> stop_ids;
+  int32_t max_output = 0;
+  int32_t num_output = 0;
+  Clock::time_point submitted;
+  Clock::time_point first_token;
+  std::vector<Answer<bool>> cancel_answers;
+
+  Answer<std::vector<float>> score_answer;
+  std::vector<float> log_probabilities;
+
+  void fail(const Fault& fault) {
+    if (generation) {
+      generation->fail(fault);
+    } else {
+      score_answer({fault, {}});
+    }
+    answer_cancels();
+  }
+  void answer_cancels() {
+    for (const auto& answer : cancel_answers) answer({std::nullopt, true});
+    cancel_answers.clear();
+  }
+};
+
+struct Engine::EmbedJob {
+  std::vector<std::vector<int32_t>> sequences;
+  size_t num_done = 0;
+  std::vector<float> vectors;  // f32 [sequences, embedding_size]
+  Answer<std::vector<float>> answer;
+};
+
+struct Engine::StepArrays {
+  std::vector<int32_t> ids;          // [T]
+  std::vector<int32_t> positions;    // [T]
+  std::vector<int32_t> first_row;    // [B + 1]
+  std::vector<int32_t> page_table;   // [B, M]
+  std::vector<int32_t> output_rows;  // [O]
+  int32_t page_table_stride = 0;     // M
+
+  void clear() {
+    ids.clear();
+    positions.clear();
+    first_row.assign(1, 0);
+    page_table.clear();
+    output_rows.clear();
+  }
+  // Ends the rows of a sequence.
+  void end_sequence(const std::vector<int32_t>& pages) {
+    first_row.push_back(static_cast<int32_t>(ids.size()));
+    page_table.insert(page_table.end(), pages.begin(), pages.end());
+    page_table.resize((first_row.size() - 1) * static_cast<size_t>(page_table_stride), 0);
+  }
+  Batch batch() const {
+    Batch batch;
+    batch.num_tokens = static_cast<int32_t>(ids.size());
+    batch.ids = ids.data();
+    batch.positions = positions.data();
+    batch.num_sequences = static_cast<int32_t>(first_row.size()) - 1;
+    batch.first_row = first_row.data();
+    batch.page_table = page_table.data();
+    batch.page_table_stride = page_table_stride;
+    batch.num_outputs = static_cast<int32_t>(output_rows.size());
+    batch.output_rows = output_rows.data();
+    return batch;
+  }
+};
+
+}  // namespace quoth

@@ -1,0 +1,82 @@
+// The program of a plan, read and checked whole: every view inside its buffer, every tensor of the shape and type that
+// its operation takes, every row written before it is read. What passes here runs without a check.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../../kernels/ops.h"
+#include "plan_file.h"
+
+namespace quoth {
+
+enum class Op {
+  embed,
+  add_positions,
+  gather_outputs,
+  linear,
+  rms_norm,
+  layer_norm,
+  add_rms_norm,
+  add_layer_norm,
+  add,
+  multiply,
+  add_bias,
+  activate,
+  gated,
+  rope,
+  kv_write,
+  rope_kv_write,
+  attention,
+  attention_full,
+  pool_mean,
+  pool_first,
+  normalize,
+};
+
+// What a buffer has one row for, in a step.
+enum class RowsOf { tokens, outputs, sequences };
+
+struct Buffer {
+  RowsOf rows = RowsOf::tokens;
+  int32_t width = 0;
+};
+
+// Columns [first_column, first_column + width) of a buffer.
+struct View {
+  int32_t buffer = 0;
+  int32_t first_column = 0;
+  int32_t width = 0;
+};
+
+struct Instruction {
+  Op op = Op::embed;
+  std::string place;  // "step 3 (linear)", for sentences
+  int num_in = 0;
+  int num_out = 0;
+  std::array<View, 3> in{};
+  View out{};
+  std::array<int32_t, 2> weights{-1, -1};  // indices of tensors, -1 = none
+  Activation activation = Activation::none;
+  float scale = 1;
+  float epsilon = 0;
+  int32_t offset = 0;
+  int32_t layer = 0;
+  int32_t rotary_size = 0;
+  bool adjacent_pairs = false;
+  Attention attention{};
+};
+
+struct Program {
+  std::vector<Buffer> buffers;
+  std::vector<Instruction> instructions;
+  int32_t output = 0;       // the buffer with the logits or the embeddings
+  int32_t max_columns = 0;  // of all weights of `linear`
+};
+
+// Throws Fault invalid_plan with a sentence that names the file and the step.
+Program read_program(const PlanFile& plan);
+
+}  // namespace quoth

@@ -1,0 +1,277 @@
+#include "runner.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "../fault.h"
+
+namespace quoth {
+
+struct Runner::Call {
+  Rows in[3];
+  Rows out;
+  RowsOf in_rows[3] = {RowsOf::tokens, RowsOf::tokens, RowsOf::tokens};
+  RowsOf out_rows = RowsOf::tokens;
+  const Weight* table = nullptr;  // embed, add_positions, linear
+  const float* vectors[2] = {};   // norms: weight, bias; linear: bias in [1]; add_bias: in [0]
+  Rope rope;
+};
+
+namespace {
+
+// Systems promise memory that they do not have: what no step of a real model needs is refused, not tried.
+constexpr uint64_t kMaxActivationBytes = uint64_t{64} << 30;
+
+bool offers(const Ops& ops, Op op) {
+  switch (op) {
+    case Op::embed:
+      return ops.embed != nullptr;
+    case Op::add_positions:
+      return ops.add_positions != nullptr;
+    case Op::gather_outputs:
+      return ops.gather_outputs != nullptr;
+    case Op::linear:
+      return ops.linear != nullptr;
+    case Op::rms_norm:
+      return ops.rms_norm != nullptr;
+    case Op::layer_norm:
+      return ops.layer_norm != nullptr;
+    case Op::add_rms_norm:
+      return ops.add_rms_norm != nullptr;
+    case Op::add_layer_norm:
+      return ops.add_layer_norm != nullptr;
+    case Op::add:
+      return ops.add != nullptr;
+    case Op::multiply:
+      return ops.multiply != nullptr;
+    case Op::add_bias:
+      return ops.add_bias != nullptr;
+    case Op::activate:
+      return ops.activate != nullptr;
+    case Op::gated:
+      return ops.gated != nullptr;
+    case Op::rope:
+      return ops.rope != nullptr;
+    case Op::kv_write:
+      return ops.kv_write != nullptr;
+    case Op::rope_kv_write:
+      return ops.rope_kv_write != nullptr;
+    case Op::attention:
+      return ops.attention != nullptr;
+    case Op::attention_full:
+      return ops.attention_full != nullptr;
+    case Op::pool_mean:
+      return ops.pool_mean != nullptr;
+    case Op::pool_first:
+      return ops.pool_first != nullptr;
+    case Op::normalize:
+      return ops.normalize != nullptr;
+  }
+  return false;
+}
+
+int32_t rows_in(const Batch& batch, RowsOf rows) {
+  switch (rows) {
+    case RowsOf::tokens:
+      return batch.num_tokens;
+    case RowsOf::outputs:
+      return batch.num_outputs;
+    case RowsOf::sequences:
+      return batch.num_sequences;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops* ops, bool reads_host_memory,
+               Capacity capacity, int32_t num_pages)
+    : program_(std::move(program)), device_(device), ops_(ops), capacity_(capacity) {
+  try {
+    for (const Instruction& step : program_.instructions) {
+      if (!offers(*ops_, step.op)) {
+        throw Fault(FaultCode::unsupported,
+                    "The plan " + plan.path + ", " + step.place + ": the device has no such operation.");
+      }
+    }
+
+    for (const Buffer& buffer : program_.buffers) {
+      const int32_t rows = buffer.rows == RowsOf::tokens    ? capacity.tokens
+                           : buffer.rows == RowsOf::outputs ? capacity.outputs
+                                                            : capacity.sequences;
+      const uint64_t size_bytes = uint64_t{4} * static_cast<uint64_t>(rows) * static_cast<uint64_t>(buffer.width);
+      activation_bytes_ += size_bytes;  // at most 4096 buffers of 2^35 bytes: it cannot wrap
+      if (activation_bytes_ > kMaxActivationBytes) {
+        throw Fault(FaultCode::out_of_memory,
+                    "The plan " + plan.path + " asks for more than 64 GiB for a step's rows.");
+      }
+      buffers_.push_back(static_cast<float*>(allocate(size_bytes, "an activation buffer")));
+    }
+
+    codebooks_.resize(plan.tensors.size());
+    weights_.resize(plan.tensors.size());
+    for (size_t i = 0; i < plan.tensors.size(); ++i) {
+      const PlanTensor& tensor = plan.tensors[i];
+      Weight& weight = weights_[i];
+      weight = Weight{tensor.type, tensor.num_rows, tensor.num_columns, plan.bytes_of(tensor), nullptr};
+      codebooks_[i] = tensor.codebook;
+      if (tensor.type == Type::q4) weight.codebook = codebooks_[i].data();
+      if (reads_host_memory) continue;
+      void* memory = allocate(tensor.size_bytes, tensor.name);
+      check(ops_->upload(device_, memory, weight.data, tensor.size_bytes), tensor.name);
+      weight.data = memory;
+      if (tensor.type == Type::q4) {
+        void* codebook = allocate(16, tensor.name);
+        check(ops_->upload(device_, codebook, weight.codebook, 16), tensor.name);
+        weight.codebook = static_cast<const int8_t*>(codebook);
+      }
+    }
+
+    for (int32_t layer = 0; plan.has_kv && layer < plan.kv.num_layers; ++layer) {
+      const uint64_t element_bytes = plan.kv.type == Type::f32 ? 4 : 2;
+      const uint64_t half = element_bytes * static_cast<uint64_t>(num_pages) *
+                            static_cast<uint64_t>(plan.kv.num_heads) * kPageTokens *
+                            static_cast<uint64_t>(plan.kv.head_size);
+      KvPages pages{plan.kv.type, nullptr, nullptr, plan.kv.num_heads, plan.kv.head_size};
+      pages.keys = allocate(half, "the kv pages");
+      pages.values = allocate(half, "the kv pages");
+      layers_.push_back(pages);
+      kv_bytes_ += 2 * half;
+    }
+
+    check(ops_->reserve(device_, capacity.tokens, std::max(program_.max_columns, 1)), "the device's scratch");
+
+    const auto rows_of = [this](const View& view) {
+      const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
+      return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
+    };
+    for (const Instruction& step : program_.instructions) {
+      Call& call = calls_.emplace_back();
+      for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
+        call.in[i] = rows_of(step.in[i]);
+        call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
+      }
+      if (step.num_out == 1) {
+        call.out = rows_of(step.out);
+        call.out_rows = program_.buffers[static_cast<size_t>(step.out.buffer)].rows;
+      }
+      for (size_t i = 0; i < 2; ++i) {
+        if (step.weights[i] < 0) continue;
+        const Weight& weight = weights_[static_cast<size_t>(step.weights[i])];
+        call.vectors[i] = static_cast<const float*>(weight.data);
+        if (i == 0) call.table = &weight;
+      }
+      call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs};
+    }
+  } catch (...) {
+    release();
+    throw;
+  }
+}
+
+Runner::~Runner() {
+  release();
+}
+
+void Runner::release() {
+  for (void* memory : allocations_) ops_->release(device_, memory);
+  allocations_.clear();
+}
+
+void Runner::check(const Status& status, const std::string& what) {
+  if (status.ok()) return;
+  if (status.code == Code::device_lost) device_lost_ = true;
+  throw fault_of(status, what);
+}
+
+void* Runner::allocate(uint64_t size_bytes, const std::string& what) {
+  // A size_t of 32 bits must not cut the size.
+  if (size_bytes > std::numeric_limits<size_t>::max() / 2) {
+    throw Fault(FaultCode::out_of_memory, "There is not enough memory for " + what + ".");
+  }
+  allocations_.reserve(allocations_.size() + 1);
+  void* memory = nullptr;
+  const Status status = ops_->allocate(device_, size_bytes, &memory);
+  if (!status.ok()) {
+    check(status, "There is not enough memory for " + what + " (" + std::to_string(size_bytes) + " bytes)");
+  }
+  allocations_.push_back(memory);
+  return memory;
+}
+
+bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon) {
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (abandon.load(std::memory_order_relaxed)) return false;
+    const Instruction& step = program_.instructions[i];
+    const Status status = call(calls_[i], step, batch);
+    if (!status.ok()) check(status, "The engine failed in " + step.place);
+  }
+  check(ops_->synchronize(device_), "The engine failed at the end of a step");
+  return true;
+}
+
+void Runner::read_output(int32_t row, float* to) {
+  const size_t width = static_cast<size_t>(output_width());
+  const float* from = buffers_[static_cast<size_t>(program_.output)] + static_cast<size_t>(row) * width;
+  check(ops_->download(device_, to, from, width * sizeof(float)), "The engine failed to read its output");
+}
+
+Status Runner::call(const Call& call, const Instruction& step, const Batch& batch) {
+  Rows a = call.in[0], b = call.in[1], c = call.in[2], out = call.out;
+  a.num_rows = rows_in(batch, call.in_rows[0]);
+  b.num_rows = rows_in(batch, call.in_rows[1]);
+  c.num_rows = rows_in(batch, call.in_rows[2]);
+  out.num_rows = rows_in(batch, call.out_rows);
+  if (step.num_out == 1 && out.num_rows == 0) return Status{};  // a step that wants no logits
+  const float* weight = call.vectors[0];
+  const float* bias = call.vectors[1];
+  const auto pages = [&] { return layers_[static_cast<size_t>(step.layer)]; };
+
+  switch (step.op) {
+    case Op::embed:
+      return ops_->embed(device_, call.table, &batch, step.scale, out);
+    case Op::add_positions:
+      return ops_->add_positions(device_, call.table, &batch, step.offset, out);
+    case Op::gather_outputs:
+      return ops_->gather_outputs(device_, a, &batch, out);
+    case Op::linear:
+      return ops_->linear(device_, a, call.table, bias, step.activation, out);
+    case Op::rms_norm:
+      return ops_->rms_norm(device_, a, weight, step.epsilon, out);
+    case Op::layer_norm:
+      return ops_->layer_norm(device_, a, weight, bias, step.epsilon, out);
+    case Op::add_rms_norm:
+      return ops_->add_rms_norm(device_, a, b, weight, step.epsilon, out);
+    case Op::add_layer_norm:
+      return ops_->add_layer_norm(device_, a, b, weight, bias, step.epsilon, out);
+    case Op::add:
+      return ops_->add(device_, a, b, out);
+    case Op::multiply:
+      return ops_->multiply(device_, a, b, out);
+    case Op::add_bias:
+      return ops_->add_bias(device_, out, weight);
+    case Op::activate:
+      return ops_->activate(device_, a, step.activation, out);
+    case Op::gated:
+      return ops_->gated(device_, a, step.activation, out);
+    case Op::rope:
+      return ops_->rope(device_, out, step.attention.num_heads, step.attention.head_size, &call.rope, &batch);
+    case Op::kv_write:
+      return ops_->kv_write(device_, a, b, &batch, pages());
+    case Op::rope_kv_write:
+      return ops_->rope_kv_write(device_, out, &step.attention, &call.rope, &batch, pages());
+    case Op::attention:
+      return ops_->attention(device_, a, &step.attention, &batch, pages(), out);
+    case Op::attention_full:
+      return ops_->attention_full(device_, a, b, c, &step.attention, &batch, out);
+    case Op::pool_mean:
+      return ops_->pool_mean(device_, a, &batch, out);
+    case Op::pool_first:
+      return ops_->pool_first(device_, a, &batch, out);
+    case Op::normalize:
+      return ops_->normalize(device_, out);
+  }
+  return Status{Code::internal, "an operation without a call"};
+}
+
+}  // namespace quoth

@@ -1,0 +1,69 @@
+// A checked program on a device: its buffers and weights there, and one call per instruction.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "../../kernels/ops.h"
+#include "plan_file.h"
+#include "program.h"
+
+namespace quoth {
+
+// The most rows of each kind that a step can have.
+struct Capacity {
+  int32_t tokens = 0;
+  int32_t outputs = 0;
+  int32_t sequences = 0;
+};
+
+class Runner {
+ public:
+  // Takes memory on the device: every buffer, every weight if the device cannot read the mapped file, and kv pages
+  // [P, G, S, d] for each layer. `plan` and the device must outlive the runner.
+  // Throws Fault out_of_memory, or unsupported when the device lacks an operation.
+  Runner(const PlanFile& plan, Program program, Device* device, const Ops* ops, bool reads_host_memory,
+         Capacity capacity, int32_t num_pages);
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  // Runs one step. False when `abandon` became true before its end: what it was to write is then unknown, but only in
+  // the rows of this step. Throws Fault; see `device_lost`.
+  bool run(const Batch& batch, const std::atomic<bool>& abandon);
+
+  // Copies row `row` of the output (logits or an embedding) of the last step to `to`, f32 [output_width].
+  void read_output(int32_t row, float* to);
+  int32_t output_width() const { return program_.buffers[static_cast<size_t>(program_.output)].width; }
+
+  uint64_t activation_bytes() const { return activation_bytes_; }
+  uint64_t kv_bytes() const { return kv_bytes_; }
+  // True once the device said that nothing more will work on it.
+  bool device_lost() const { return device_lost_; }
+
+ private:
+  struct Call;  // an instruction with its arguments made ready
+
+  void release();
+  void check(const Status& status, const std::string& what);
+  void* allocate(uint64_t size_bytes, const std::string& what);
+  Status call(const Call& call, const Instruction& step, const Batch& batch);
+
+  Program program_;
+  Device* device_;
+  const Ops* ops_;
+  Capacity capacity_;
+  std::vector<void*> allocations_;
+  std::vector<float*> buffers_;
+  std::vector<std::array<int8_t, 16>> codebooks_;
+  std::vector<const int8_t*> device_codebooks_;
+  std::vector<Weight> weights_;
+  std::vector<KvPages> layers_;
+  std::vector<Call> calls_;
+  uint64_t activation_bytes_ = 0;
+  uint64_t kv_bytes_ = 0;
+  bool device_lost_ = false;
+};
+
+}  // namespace quoth

@@ -1,0 +1,64 @@
+import { ChevronRight, Search } from 'lucide-react';
+import { useId, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { formatPlace } from '../common/format.ts';
+import { useQuoth } from '../common/quoth.tsx';
+import { readingOf } from './cited-sources.ts';
+import type { LiveTurn } from './conversations.ts';
+
+/** What was searched and found for a question; opens to the list of passages. */
+export function SourcesStrip({ turn }: { turn: LiveTurn }) {
+  const { t } = useTranslation();
+  const { view } = useQuoth();
+  const [open, setOpen] = useState(false);
+  const listId = useId();
+  if (turn.state === 'searching')
+    return (
+      <p className="flex items-center gap-2 text-[0.8125rem] text-soft">
+        <Search className="indeterminate size-3.5" aria-hidden="true" />
+        {t('sources.searching')}
+      </p>
+    );
+  const passages = turn.passages;
+  if (!passages) return null;
+  const numDocuments = new Set(passages.map((passage) => passage.documentId)).size;
+  if (passages.length === 0) return <p className="text-[0.8125rem] text-soft">{t('sources.none')}</p>;
+  return (
+    <div>
+      <button
+        type="button"
+        aria-expanded={open}
+        aria-controls={listId}
+        className="-ml-1 flex items-center gap-1 rounded-md px-1 py-0.5 text-[0.8125rem] text-soft hover:text-ink"
+        onClick={() => setOpen(!open)}
+      >
+        <ChevronRight className={`size-3.5 transition-transform ${open ? 'rotate-90' : ''}`} aria-hidden="true" />
+        {t('sources.found', {
+          passages: t('count.passages', { count: passages.length }),
+          documents: t('count.documents', { count: numDocuments }),
+        })}
+      </button>
+      {open && (
+        <ol id={listId} className="mt-2 mb-1 divide-y divide-line overflow-hidden rounded-xl border border-line">
+          {passages.map((passage) => (
+            <li key={passage.passageId}>
+              <button
+                type="button"
+                className="flex w-full gap-3 px-3 py-2 text-left text-[0.8125rem] hover:bg-hover focus-visible:-outline-offset-2"
+                onClick={() => view.getState().read(readingOf(passage))}
+              >
+                <span className="min-w-0 flex-1">
+                  <span className="flex gap-2">
+                    <span className="truncate font-medium">{passage.title}</span>
+                    <span className="shrink-0 text-faint">{formatPlace(passage.place)}</span>
+                  </span>
+                  <span className="line-clamp-2 text-soft">{passage.text}</span>
+                </span>
+              </button>
+            </li>
+          ))}
+        </ol>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import { createContext, type ReactNode, useContext } from 'react';
+import type { QuothContract } from '../../app/contract/contract.ts';
+import type { Client } from '../../app/contract/procedure.ts';
+import type { QuothShell } from '../../app/contract/shell.ts';
+import { createChats } from '../chat/chats.ts';
+import { createConversations } from '../chat/conversations.ts';
+import { createLibrary } from '../library/library-state.ts';
+import { createModels } from '../models/models-state.ts';
+import { createSettings } from '../settings/settings-state.ts';
+import { createNotices } from './notices.ts';
+import { createView } from './view.ts';
+
+/** All that a component may need: the client, the shell, and the stores that are made of them. */
+export type Quoth = ReturnType<typeof createQuoth>;
+
+export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
+  const notices = createNotices();
+  const chats = createChats(client);
+  const conversations = createConversations(client, () => {
+    chats.getState().load().catch(notices.getState().tellError);
+  });
+  return {
+    client,
+    shell,
+    notices,
+    chats,
+    conversations,
+    library: createLibrary(client),
+    models: createModels(client),
+    settings: createSettings(client),
+    view: createView(conversations.getState().begin()),
+  };
+}
+
+const QuothContext = createContext<Quoth | null>(null);
+
+export function QuothProvider({ quoth, children }: { quoth: Quoth; children: ReactNode }) {
+  return <QuothContext value={quoth}>{children}</QuothContext>;
+}
+
+export function useQuoth(): Quoth {
+  const quoth = useContext(QuothContext);
+  if (!quoth) throw new Error('A component of Quoth stands outside of its provider.');
+  return quoth;
+}

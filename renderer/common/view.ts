@@ -1,0 +1,49 @@
+import { createStore } from 'zustand/vanilla';
+import type { DocumentId, DocumentKind, PassageId, Place } from '../../app/contract/types.ts';
+
+export type ViewName = 'chat' | 'library' | 'models' | 'settings';
+
+/** What the reader shows: a document, and in it a quote, a passage, or nothing in particular. */
+export type Reading = {
+  documentId: DocumentId;
+  title: string;
+  source: string;
+  kind: DocumentKind;
+  place: Place;
+  passageId: PassageId | null;
+  quote: string | null;
+  /** The stored text around the quote, where the window has it: it tells apart two places with the same words. */
+  passageText: string | null;
+};
+
+export type View = {
+  view: ViewName;
+  /** The conversation in front: see `chat/conversations.ts` for its key. */
+  conversationKey: string;
+  reading: Reading | null;
+  /** The address that waits for a yes before it is opened. */
+  leavingTo: string | null;
+  /** The text of the dialog that asks for an address; null while it is closed. */
+  addressAsked: string | null;
+  show(view: ViewName): void;
+  showConversation(key: string): void;
+  read(reading: Reading | null): void;
+  leaveTo(address: string | null): void;
+  askForAddress(text: string | null): void;
+};
+
+/** What is in front of the person: the one place that knows it. */
+export function createView(conversationKey: string) {
+  return createStore<View>((set) => ({
+    view: 'chat',
+    conversationKey,
+    reading: null,
+    leavingTo: null,
+    addressAsked: null,
+    show: (view) => set({ view }),
+    showConversation: (key) => set({ view: 'chat', conversationKey: key }),
+    read: (reading) => set({ reading }),
+    leaveTo: (address) => set({ leavingTo: address }),
+    askForAddress: (text) => set({ addressAsked: text }),
+  }));
+}

@@ -1,0 +1,136 @@
+import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
+import { DropdownMenu } from 'radix-ui';
+import { useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useStore } from 'zustand';
+import type { ChatSummary } from '../../app/contract/types.ts';
+import { useQuoth } from '../common/quoth.tsx';
+
+/** The saved chats, newest first. */
+export function ChatList() {
+  const { t } = useTranslation();
+  const { chats: store, conversations, view } = useQuoth();
+  const chats = useStore(store, (state) => state.chats);
+  const frontKey = useStore(view, (state) => (state.view === 'chat' ? state.conversationKey : null));
+  const activeId = useStore(conversations, (state) =>
+    frontKey === null ? null : (state.conversations[frontKey]?.chatId ?? null),
+  );
+  if (chats.length === 0) return null;
+  return (
+    <nav aria-label={t('chats.title')} className="min-h-0 flex-1 overflow-y-auto px-2">
+      <h2 className="px-2 pt-4 pb-1 text-xs font-medium text-faint">{t('chats.title')}</h2>
+      <ul className="grid grid-cols-[minmax(0,1fr)] gap-px pb-2">
+        {chats.map((chat) => (
+          <ChatItem key={chat.id} chat={chat} active={chat.id === activeId} />
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
+  const { t } = useTranslation();
+  const { chats, conversations, view, notices } = useQuoth();
+  const [renaming, setRenaming] = useState(false);
+  const { tell, tellError } = notices.getState();
+  const open = (): void => view.getState().showConversation(conversations.getState().open(chat.id));
+  const remove = async (): Promise<void> => {
+    await chats.getState().remove(chat.id);
+    if (active) view.getState().showConversation(conversations.getState().begin());
+    tell(t('chats.deleted', { title: chat.title }), {
+      label: t('common.undo'),
+      run: () => chats.getState().restore(chat.id).then(open).catch(tellError),
+    });
+  };
+  if (renaming)
+    return (
+      <li>
+        <RenameField
+          title={chat.title}
+          onDone={(title) => {
+            setRenaming(false);
+            if (title !== null) chats.getState().rename(chat.id, title).catch(tellError);
+          }}
+        />
+      </li>
+    );
+  return (
+    <li className={`group relative flex items-center rounded-lg ${active ? 'bg-hover' : 'hover:bg-hover/60'}`}>
+      <button
+        type="button"
+        aria-current={active ? 'page' : undefined}
+        title={chat.title}
+        className={`min-w-0 flex-1 truncate rounded-lg py-1.5 pr-8 pl-2 text-left text-sm ${active ? 'font-medium' : 'text-soft'}`}
+        onClick={open}
+        onDoubleClick={() => setRenaming(true)}
+      >
+        {chat.title}
+      </button>
+      {/* Not modal: a modal menu writes a style sheet into the page, which the content policy forbids. */}
+      <DropdownMenu.Root modal={false}>
+        <DropdownMenu.Trigger asChild>
+          <button
+            type="button"
+            aria-label={t('chats.menuOf', { title: chat.title })}
+            className="absolute right-1 inline-flex size-6 items-center justify-center rounded-md text-soft opacity-0 group-hover:opacity-100 hover:bg-line focus-visible:opacity-100 data-[state=open]:opacity-100"
+          >
+            <Ellipsis className="size-4" />
+          </button>
+        </DropdownMenu.Trigger>
+        <DropdownMenu.Portal>
+          <DropdownMenu.Content
+            align="start"
+            sideOffset={4}
+            className="z-40 min-w-36 rounded-xl border border-line bg-raised p-1 text-sm shadow-float"
+            onCloseAutoFocus={(event) => renaming && event.preventDefault()}
+          >
+            <DropdownMenu.Item
+              className="flex cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 outline-none data-[highlighted]:bg-hover"
+              onSelect={() => setRenaming(true)}
+            >
+              <Pencil className="size-3.5" aria-hidden="true" />
+              {t('chats.rename')}
+            </DropdownMenu.Item>
+            <DropdownMenu.Item
+              className="flex cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 text-danger outline-none data-[highlighted]:bg-danger-wash"
+              onSelect={() => void remove().catch(tellError)}
+            >
+              <Trash2 className="size-3.5" aria-hidden="true" />
+              {t('chats.delete')}
+            </DropdownMenu.Item>
+          </DropdownMenu.Content>
+        </DropdownMenu.Portal>
+      </DropdownMenu.Root>
+    </li>
+  );
+}
+
+function RenameField({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
+  const { t } = useTranslation();
+  const [typed, setTyped] = useState(title);
+  const ended = useRef(false);
+  const end = (value: string | null): void => {
+    if (ended.current) return; // Leaving the field after Enter or Escape is not a second answer.
+    ended.current = true;
+    const wanted = value?.trim() ?? '';
+    onDone(wanted === '' || wanted === title ? null : wanted);
+  };
+  return (
+    <input
+      // biome-ignore lint/a11y/noAutofocus: the person has just asked to write here
+      autoFocus
+      value={typed}
+      maxLength={200}
+      aria-label={t('chats.newName')}
+      className="w-full rounded-lg border border-accent bg-raised px-2 py-1 text-sm outline-none"
+      onChange={(event) => setTyped(event.target.value)}
+      onFocus={(event) => event.target.select()}
+      onBlur={() => end(typed)}
+      onKeyDown={(event) => {
+        if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+        if (event.key === 'Enter') end(typed);
+        if (event.key === 'Escape') end(null);
+      }}
+    />
+  );
+}

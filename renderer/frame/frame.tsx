@@ -1,0 +1,90 @@
+import { Tooltip } from 'radix-ui';
+import { useEffect, useSyncExternalStore } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useStore } from 'zustand';
+import { ChatView } from '../chat/chat-view.tsx';
+import { LeaveDialog } from '../common/leave-dialog.tsx';
+import { NoticeList } from '../common/notice-list.tsx';
+import { useQuoth } from '../common/quoth.tsx';
+import { AddressDialog } from '../library/address-dialog.tsx';
+import { DropZone } from '../library/drop-zone.tsx';
+import { LibraryView } from '../library/library-view.tsx';
+import { ModelsView } from '../models/models-view.tsx';
+import { ReaderPanel } from '../reader/reader-panel.tsx';
+import { applyTheme } from '../settings/settings-state.ts';
+import { SettingsView } from '../settings/settings-view.tsx';
+import { Sidebar } from './sidebar.tsx';
+
+/** The end of the connection as the window learns of it: whether it has come, and how to hear of it. */
+export type ConnectionEnd = { ended: () => boolean; subscribe: (listener: () => void) => () => void };
+
+const views = { chat: ChatView, library: LibraryView, models: ModelsView, settings: SettingsView };
+
+/** The whole window: sidebar, view, and the reader beside it (in a narrow window over it). */
+export function Frame({ connection }: { connection: ConnectionEnd }) {
+  const { view } = useQuoth();
+  const front = useStore(view, (state) => state.view);
+  const reading = useStore(view, (state) => state.reading !== null);
+  const Front = views[front];
+  useStart();
+  return (
+    <Tooltip.Provider delayDuration={200} skipDelayDuration={100}>
+      <div className="flex h-full flex-col">
+        <ConnectionBanner connection={connection} />
+        <div className="relative flex min-h-0 flex-1">
+          <div className="w-60 shrink-0 max-md:w-14">
+            <Sidebar />
+          </div>
+          <main className="min-h-0 min-w-0 flex-1">
+            <Front />
+          </main>
+          {reading && (
+            <div className="h-full w-[clamp(22rem,38vw,42rem)] shrink-0 max-lg:absolute max-lg:inset-y-0 max-lg:right-0 max-lg:z-30 max-lg:w-[min(30rem,calc(100%-3.5rem))] max-lg:shadow-float">
+              <ReaderPanel />
+            </div>
+          )}
+        </div>
+      </div>
+      <DropZone />
+      <AddressDialog />
+      <LeaveDialog />
+      <NoticeList />
+    </Tooltip.Provider>
+  );
+}
+
+/** Asks the core for all that the window shows, once, and follows the library. */
+function useStart(): void {
+  const { library, chats, models, settings, notices } = useQuoth();
+  const theme = useStore(settings, (state) => state.settings?.theme);
+  useEffect(() => {
+    const { tellError } = notices.getState();
+    const controller = new AbortController();
+    library.getState().watch(controller.signal).catch(tellError);
+    settings.getState().load().catch(tellError);
+    chats.getState().load().catch(tellError);
+    models.getState().load().catch(tellError);
+    return () => controller.abort();
+  }, [library, chats, models, settings, notices]);
+  useEffect(() => {
+    if (theme) applyTheme(theme);
+  }, [theme]);
+}
+
+function ConnectionBanner({ connection }: { connection: ConnectionEnd }) {
+  const { t } = useTranslation();
+  const ended = useSyncExternalStore(connection.subscribe, connection.ended);
+  if (!ended) return null;
+  return (
+    <div role="alert" className="flex items-center justify-center gap-4 bg-warn-wash px-4 py-2 text-sm text-warn">
+      <span>{t('connection.lost')}</span>
+      <button
+        type="button"
+        className="rounded-md border border-current px-2.5 py-0.5 font-medium hover:bg-raised"
+        onClick={() => location.reload()}
+      >
+        {t('connection.reload')}
+      </button>
+    </div>
+  );
+}

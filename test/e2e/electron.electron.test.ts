@@ -1,0 +1,134 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { build } from '../../main/setup/build.mjs';
+import { canOpenDisplay, type Display, openDisplay } from './display.ts';
+import { writeDocuments } from './documents.ts';
+import { findElectron } from './electron-runtime.ts';
+import { hasChatModel } from './models.ts';
+import { _electron, type ElectronApplication, type Page } from './playwright.ts';
+import { askAndOpenCitation, findChatAgain, openLibrary, seeLibrary, stopAnAnswer, watchFaults } from './story.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const electron = canOpenDisplay() ? findElectron() : { reason: 'there is no display and no Xvfb' };
+
+describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${electron.reason})` : ''}`, () => {
+  let folder = '';
+  let display: Display;
+  let app: ElectronApplication;
+  let page: Page;
+  let faults: string[] = [];
+
+  async function launch(): Promise<void> {
+    // Root has no sandbox to give; everybody else gets it.
+    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    app = await _electron.launch({
+      executablePath: 'binary' in electron ? electron.binary : undefined,
+      args: [...sandbox, root, `--profile=${path.join(folder, 'profile')}`],
+      env: { ...(process.env as Record<string, string>), DISPLAY: display.name },
+      timeout: 60_000,
+    });
+    page = await app.firstWindow();
+    faults = watchFaults(page);
+  }
+
+  beforeAll(async () => {
+    await build();
+    folder = await mkdtemp(path.join(os.tmpdir(), 'quoth electron 山田 '));
+    await writeDocuments(path.join(folder, 'documents'));
+    display = await openDisplay();
+    await launch();
+  }, 600_000);
+  afterAll(async () => {
+    await app?.close();
+    display?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('the page gets five functions and a name from the shell, and nothing of Node or Electron', async () => {
+    await page.getByRole('textbox', { name: 'Your question' }).waitFor();
+    const seen = await page.evaluate(() => {
+      const shell = (window as unknown as { quothShell: Record<string, unknown> }).quothShell;
+      const globals = ['require', 'process', 'module', 'Buffer', 'ipcRenderer', 'electron', 'global'];
+      return { shell: Object.keys(shell).sort(), leaked: globals.filter((name) => name in window) };
+    });
+    const functions = ['chooseFiles', 'chooseFolder', 'connect', 'openExternal', 'ticketsFor'];
+    expect(seen).toEqual({ shell: [...functions, 'kind'].sort(), leaked: [] });
+  });
+
+  it('every window is sandboxed and isolated', async () => {
+    const preferences = await app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows().map((window) => {
+        // Electron has this function and leaves it out of its types.
+        type WithPreferences = { getLastWebPreferences(): Record<string, unknown> };
+        return (window.webContents as unknown as WithPreferences).getLastWebPreferences();
+      }),
+    );
+    expect(preferences.length).toBeGreaterThan(0);
+    for (const one of preferences)
+      expect(one).toMatchObject({ contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true });
+  });
+
+  it('a message from a frame that is not ours is refused', async () => {
+    const refused = await app.evaluate(
+      async ({ BrowserWindow }, preload) => {
+        const foreign = new BrowserWindow({ show: false, webPreferences: { preload, sandbox: true } });
+        await foreign.loadURL('data:text/html,<p>not ours</p>');
+        const attempts = ['chooseFiles()', 'ticketsFor([])', "openExternal('https://example.com')"];
+        const results: string[] = [];
+        for (const attempt of attempts)
+          results.push(
+            await foreign.webContents.executeJavaScript(
+              `window.quothShell.${attempt}.then(() => 'answered', (error) => String(error))`,
+            ),
+          );
+        foreign.destroy();
+        return results;
+      },
+      path.join(root, 'out/preload/preload.cjs'),
+    );
+    for (const result of refused) expect(result).toContain('This page may not ask Quoth.');
+  });
+
+  it('a folder that is added is read, each document with its end', async () => {
+    await openLibrary(page);
+    await app.evaluate(
+      ({ dialog }, chosen) => {
+        dialog.showOpenDialog = async () => ({ canceled: false, filePaths: [chosen] });
+      },
+      path.join(folder, 'documents'),
+    );
+    await page.getByRole('button', { name: 'Add folder' }).click();
+    await seeLibrary(page);
+  });
+
+  it('a question is answered with a citation that opens at its page', () => askAndOpenCitation(page), 120_000);
+
+  it.skipIf(!hasChatModel())('an answer that is stopped keeps what it said', () => stopAnAnswer(page), 120_000);
+
+  it('after a restart everything is there again', async () => {
+    expect(faults).toEqual([]);
+    await app.close();
+    await launch();
+    await seeLibrary(page);
+    await findChatAgain(page);
+    expect(faults).toEqual([]);
+  }, 120_000);
+
+  // Last: Playwright takes a refused navigation for one that is still going on.
+  it('the page cannot leave, open a window, reach the network or get a permission', async () => {
+    const reached = await page.evaluate(async () => {
+      const fetched = await fetch('https://example.com/').then(
+        () => 'fetched',
+        () => 'refused',
+      );
+      const opened = window.open('javascript:alert(1)') === null ? 'refused' : 'opened';
+      const permission = await navigator.permissions.query({ name: 'geolocation' });
+      window.location.href = 'https://example.com/';
+      return { fetched, opened, permission: permission.state };
+    });
+    expect(reached).toEqual({ fetched: 'refused', opened: 'refused', permission: 'denied' });
+    expect(page.url()).toBe('app://quoth/');
+  });
+});

@@ -1,0 +1,69 @@
+/** The road, as a person walks it, in a window of either shell. */
+
+import { answerWords, question } from './documents.ts';
+import { expect, type Page } from './playwright.ts';
+
+/** Everything that the page's policy blocked or that threw in it: none of it may happen. */
+export function watchFaults(page: Page): string[] {
+  const faults: string[] = [];
+  page.on('console', (message) => {
+    if (/content security policy|refused to/i.test(message.text())) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(error.message));
+  return faults;
+}
+
+export async function openLibrary(page: Page): Promise<void> {
+  await page.getByRole('button', { name: /^Library/ }).click();
+}
+
+/** All four documents come to their end, three of them ready and one with its reason. */
+export async function seeLibrary(page: Page): Promise<void> {
+  await openLibrary(page);
+  const rows = page.getByRole('list', { name: 'Library' });
+  for (const name of ['bridges', 'Tea', 'lighthouse'])
+    await expect(rows.getByRole('button', { name: new RegExp(`^${name}`, 'i') })).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Ready\s*3/ })).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Not read\s*1/ })).toBeVisible();
+  await expect(rows.getByText(/empty/i).first()).toBeVisible();
+}
+
+/** Asks in a new chat, sees the answer with its citation, opens it, and finds the words in the reader. */
+export async function askAndOpenCitation(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'New chat' }).click();
+  await page.getByRole('textbox', { name: 'Your question' }).fill(question);
+  await page.keyboard.press('Enter');
+  const answer = page.getByRole('article', { name: question });
+  await expect(answer).toHaveAttribute('aria-busy', 'false');
+  const citation = answer.getByRole('button', { name: /^Source \d+: .*p\. 2/ }).first();
+  await expect(citation).toBeVisible();
+  await citation.click();
+  const reader = page.getByRole('complementary', { name: /^Reader: bridges/i });
+  await expect(reader).toBeVisible();
+  await reader
+    .getByRole('button', { name: 'Text' })
+    .or(reader.getByRole('radio', { name: 'Text' }))
+    .click();
+  await expect(reader.getByText(new RegExp(answerWords)).first()).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(reader).toBeHidden();
+}
+
+/** After a restart: the chat with its answer, as it was. */
+export async function findChatAgain(page: Page): Promise<void> {
+  await page.getByRole('navigation', { name: 'Chats' }).getByRole('button').first().click();
+  const answer = page.getByRole('article', { name: question });
+  await expect(answer).toContainText(answerWords);
+}
+
+/** Stops an answer while it is written; what was said is kept. Needs a chat model. */
+export async function stopAnAnswer(page: Page): Promise<void> {
+  const longQuestion = 'Tell everything about tea, the lighthouse and the bridge, with all details.';
+  await page.getByRole('button', { name: 'New chat' }).click();
+  await page.getByRole('textbox', { name: 'Your question' }).fill(longQuestion);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Stop' }).click();
+  const answer = page.getByRole('article', { name: longQuestion });
+  await expect(answer).toHaveAttribute('aria-busy', 'false');
+  await expect(answer).toContainText(/Stopped/);
+}

@@ -1,0 +1,306 @@
+/**
+ * An application of cardboard behind the real contract: what a window can ask is answered from lists that a test fills and
+ * changes. Answers are written piece by piece, each when the test says so.
+ */
+import type { AddEvent, AskEvent, LibraryEvent, QuothContract } from '../../app/contract/contract.ts';
+import { QuothError } from '../../app/contract/errors.ts';
+import type { Handlers } from '../../app/contract/procedure.ts';
+import type {
+  Answer,
+  ChatId,
+  ChatSummary,
+  Citation,
+  DocumentId,
+  DocumentSummary,
+  InstallProgress,
+  MachineReport,
+  ModelId,
+  ModelSummary,
+  Passage,
+  PassageId,
+  Place,
+  Settings,
+  Ticket,
+  Turn,
+  TurnId,
+} from '../../app/contract/types.ts';
+
+/** A list that can be looped over while it is being filled. */
+export class Tape<T> {
+  private items: T[] = [];
+  private ended = false;
+  private thrown: unknown;
+  private wakers = new Set<() => void>();
+
+  push(...items: T[]): void {
+    this.items.push(...items);
+    this.wake();
+  }
+
+  end(thrown?: unknown): void {
+    this.ended = true;
+    this.thrown = thrown;
+    this.wake();
+  }
+
+  async *play(signal: AbortSignal): AsyncGenerator<T> {
+    signal.addEventListener('abort', () => this.wake());
+    for (let next = 0; ; ) {
+      if (signal.aborted) return;
+      const item = this.items[next];
+      if (item !== undefined) {
+        next++;
+        yield item;
+      } else if (this.ended) {
+        if (this.thrown !== undefined) throw this.thrown;
+        return;
+      } else await new Promise<void>((resolve) => this.wakers.add(resolve));
+    }
+  }
+
+  private wake(): void {
+    for (const waker of this.wakers) waker();
+    this.wakers.clear();
+  }
+}
+
+const nowhere: Place = { page: null, paragraph: null, startSeconds: null };
+const pad = (prefix: string, n: number): string => `${prefix}_${String(n).padStart(16, '0')}`;
+
+export function makeDocument(n: number, part: Partial<DocumentSummary> = {}): DocumentSummary {
+  return {
+    id: pad('doc', n) as DocumentId,
+    title: `Document ${n}`,
+    source: `document-${n}.txt`,
+    kind: 'text',
+    state: 'ready',
+    progress: 1,
+    reason: null,
+    numPages: null,
+    numPassages: 3,
+    sizeBytes: 12_000,
+    addedAtMs: 1_700_000_000_000 + n,
+    ...part,
+  };
+}
+
+export function makePassage(n: number, document: DocumentSummary, text: string, place: Partial<Place> = {}): Passage {
+  const { id, title, source, kind } = document;
+  return {
+    passageId: n as PassageId,
+    documentId: id,
+    title,
+    source,
+    kind,
+    place: { ...nowhere, ...place },
+    text,
+    score: 1,
+  };
+}
+
+export function makeCitation(n: number, passage: Passage, quote: string, verified = true): Citation {
+  const { passageId, documentId, title, source, kind, place } = passage;
+  return { n, passageId, documentId, title, source, kind, place, quote, verified };
+}
+
+export function makeAnswer(text: string, citations: Citation[] = [], part: Partial<Answer> = {}): Answer {
+  return {
+    text,
+    citations,
+    refused: false,
+    writtenBy: 'model',
+    end: 'complete',
+    timings: {
+      retrieveMs: 41,
+      ttftMs: 3200,
+      decodeTokensPerSecond: 17.25,
+      numPromptTokens: 1493,
+      numCachedTokens: 820,
+      numOutputTokens: 90,
+    },
+    ...part,
+  };
+}
+
+export function makeModel(id: string, part: Partial<ModelSummary> = {}): ModelSummary {
+  return {
+    id: id as ModelId,
+    name: id,
+    role: 'chat',
+    licence: 'Apache-2.0',
+    downloadBytes: 322_000_000,
+    planBytes: 330_000_000,
+    state: 'available',
+    inUse: false,
+    plan: null,
+    note: '',
+    ...part,
+  };
+}
+
+export type FakeApp = ReturnType<typeof createFakeApp>;
+
+/** The handlers and the strings that move them. */
+export function createFakeApp() {
+  const library = new Tape<LibraryEvent>();
+  const documents = new Map<DocumentId, DocumentSummary>();
+  const texts = new Map<DocumentId, Passage[]>();
+  const originals = new Map<DocumentId, Uint8Array>();
+  const chats = new Map<ChatId, { chat: ChatSummary; turns: Turn[] }>();
+  const deleted = new Map<ChatId, { chat: ChatSummary; turns: Turn[] }>();
+  const models: ModelSummary[] = [];
+  const asked: { question: string; chatId: ChatId | null; signal: AbortSignal }[] = [];
+  const added: (Ticket[] | string)[] = [];
+  const retried: DocumentId[] = [];
+  let settings: Settings = { theme: 'system', answerTokens: 512, temperature: 0, captionLanguages: ['en'] };
+  const machine: MachineReport = {
+    version: '0.1.0',
+    device: 'cpu',
+    deviceName: 'Two-core processor',
+    deviceReason: 'No CUDA device was found.',
+    numThreads: 2,
+    memoryBytes: 24e9,
+    freeDiskBytes: 120e9,
+    vectorIndex: 'faiss',
+    vectorIndexReason: 'libfaiss was found.',
+    chatModel: null,
+    embedder: null,
+    offline: false,
+  };
+  const script = {
+    /** Plays each question's answer; the test pushes pieces into it. Replaced by a test for its own story. */
+    answers: [] as Tape<AskEvent>[],
+    installs: new Map<ModelId, Tape<InstallProgress>>(),
+    adding: new Tape<AddEvent>(),
+    /** Called when the asker left before the end: what the core then saves. */
+    onStopped: (_turn: Turn): void => undefined,
+  };
+  let numTurns = 0;
+  library.push({ type: 'reset', documents: [] });
+
+  const setDocument = (document: DocumentSummary): void => {
+    documents.set(document.id, document);
+    library.push({ type: 'changed', document });
+  };
+  const chatOf = (chatId: ChatId): { chat: ChatSummary; turns: Turn[] } => {
+    const chat = chats.get(chatId);
+    if (!chat) throw new QuothError('not-found', 'This chat does not exist any more.');
+    return chat;
+  };
+  const modelOf = (modelId: ModelId): ModelSummary => {
+    const model = models.find((one) => one.id === modelId);
+    if (!model) throw new QuothError('not-found', 'There is no such model.');
+    return model;
+  };
+
+  const handlers: Handlers<QuothContract> = {
+    watchLibrary: (_input, signal) => library.play(signal),
+    addFiles: ({ tickets }, signal) => {
+      added.push(tickets);
+      return script.adding.play(signal);
+    },
+    addAddress: ({ address }, signal) => {
+      added.push(address);
+      return script.adding.play(signal);
+    },
+    retryDocument: ({ documentId }, signal) => {
+      retried.push(documentId);
+      return script.adding.play(signal);
+    },
+    removeDocument: async ({ documentId }) => {
+      documents.delete(documentId);
+      library.push({ type: 'removed', documentId });
+      return {};
+    },
+    readDocument: async ({ documentId, fromPassage, numPassages }) => {
+      const document = documents.get(documentId);
+      if (!document) throw new QuothError('not-found', 'This document is not in the library any more.');
+      const passages = texts.get(documentId) ?? [];
+      return {
+        document,
+        passages: passages.slice(fromPassage, fromPassage + numPassages),
+        numPassages: passages.length,
+      };
+    },
+    readOriginal: async function* ({ documentId }) {
+      const bytes = originals.get(documentId);
+      if (!bytes) throw new QuothError('not-found', 'The file has moved, so its pages cannot be shown.');
+      for (let from = 0; from < bytes.length; from += 60_000)
+        yield {
+          base64: btoa(String.fromCharCode(...bytes.subarray(from, from + 60_000))),
+          totalBytes: bytes.length,
+        };
+    },
+    search: async () => ({ passages: [], timings: { embedMs: 1, searchMs: 1 } }),
+    ask: async function* ({ question, chatId }, signal) {
+      asked.push({ question, chatId, signal });
+      const turn: Turn = { id: pad('turn', ++numTurns) as TurnId, question, answer: null, askedAtMs: numTurns };
+      const id = chatId ?? (pad('chat', numTurns) as ChatId);
+      if (!chats.has(id))
+        chats.set(id, { chat: { id, title: question, numTurns: 0, updatedAtMs: numTurns }, turns: [] });
+      chatOf(id).turns.push(turn);
+      yield { type: 'started', chatId: id, turnId: turn.id };
+      const tape = script.answers.shift();
+      if (!tape) throw new QuothError('engine-died', 'The engine ended while it was answering.');
+      for await (const event of tape.play(signal)) {
+        if (event.type === 'answer') turn.answer = event.answer as Answer;
+        yield event;
+      }
+      if (signal.aborted) script.onStopped(turn);
+    },
+    listChats: async () => ({ chats: [...chats.values()].map(({ chat }) => chat) }),
+    readChat: async ({ chatId }) => chatOf(chatId),
+    renameChat: async ({ chatId, title }) => {
+      chatOf(chatId).chat.title = title;
+      return {};
+    },
+    deleteChat: async ({ chatId }) => {
+      deleted.set(chatId, chatOf(chatId));
+      chats.delete(chatId);
+      return {};
+    },
+    restoreChat: async ({ chatId }) => {
+      const chat = deleted.get(chatId);
+      if (!chat) throw new QuothError('not-found', 'This chat cannot be brought back.');
+      chats.set(chatId, chat);
+      return {};
+    },
+    listModels: async () => ({ models }),
+    installModel: async function* ({ modelId }, signal) {
+      const tape = script.installs.get(modelId);
+      if (!tape) throw new QuothError('offline', 'The address of the model did not answer. Please try again later.');
+      yield* tape.play(signal);
+      if (!signal.aborted) modelOf(modelId).state = 'installed';
+    },
+    removeModel: async ({ modelId }) => {
+      Object.assign(modelOf(modelId), { state: 'available', inUse: false });
+      return {};
+    },
+    useModel: async ({ modelId }) => {
+      const { role } = modelOf(modelId);
+      for (const model of models) if (model.role === role) model.inUse = model.id === modelId;
+      return {};
+    },
+    readSettings: async () => settings,
+    changeSettings: async (part) => {
+      settings = { ...settings, ...part };
+      return settings;
+    },
+    describeMachine: async () => machine,
+  };
+  return {
+    handlers,
+    script,
+    documents,
+    texts,
+    originals,
+    chats,
+    models,
+    asked,
+    added,
+    retried,
+    machine,
+    setDocument,
+    settings: () => settings,
+  };
+}

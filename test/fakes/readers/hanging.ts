@@ -1,0 +1,4 @@
+// A parser that never comes back: it does not even let timers run.
+process.on('message', () => {
+  for (;;) Math.random();
+});

@@ -1,0 +1,123 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const launcher = path.join(root, 'main/cli/quoth.mjs');
+let folder = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'quoth cli 山田 '));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+type Ended = { code: number | null; out: string; err: string };
+
+function quoth(words: string[], options: { input?: string; node?: string } = {}): Promise<Ended> {
+  const { input = '', node = process.execPath } = options;
+  return new Promise((resolve) => {
+    const child = spawn(node, [launcher, ...words], { cwd: folder });
+    const ended: Ended = { code: null, out: '', err: '' };
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      ended.out += piece;
+    });
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+      ended.err += piece;
+    });
+    child.once('close', (code) => resolve({ ...ended, code }));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+  });
+}
+
+const sentence = /^\S[^\n]*\n$/;
+
+describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => {
+  const wrong = [
+    [],
+    ['frobnicate'],
+    ['constructor'],
+    ['add'],
+    ['list', 'all'],
+    ['remove'],
+    ['search'],
+    ['search', 'two', 'words'],
+    ['search', 'x', '-k', '0'],
+    ['search', 'x', '-k', 'ten'],
+    ['search', 'x', '--bogus', '1'],
+    ['ask'],
+    ['models', 'polish'],
+    ['models', 'install'],
+    ['build', 'x'],
+    ['generate', '--model', 'x'],
+    ['generate', '--prompt', 'x', '--prompt-ids', 'y', '--model', 'x'],
+    ['generate', '--prompt', 'x', '--temperature', 'hot', '--model', 'x'],
+    ['score', '--model', 'x'],
+    ['tokenize'],
+    ['embed'],
+    ['eval', 'taste'],
+    ['eval', 'retrieval'],
+    ['bench'],
+    ['bench', 'patience'],
+    ['serve', '--port', '70000'],
+    ['serve', '--port', '-1'],
+  ];
+  it.each(wrong.map((words) => [words.join(' '), words] as const))('quoth %s', async (_shown, words) => {
+    const { code, out, err } = await quoth(words);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    if (words.length > 0) expect(err).toMatch(sentence);
+  });
+});
+
+describe('what fails is one sentence on stderr, and 1', () => {
+  it.each([
+    [['add', 'no such file.pdf'], /There is no file or folder ".*no such file\.pdf"\./],
+    [['remove', 'doc_1'], /There is no document "doc_1"/],
+    [['ask', 'x', '--chat', 'none'], /There is no chat "none"\./],
+    [['build', 'none.gguf', '--out', 'a.plan'], /There is no "none\.gguf"\./],
+    [['generate', '--model', 'none.plan', '--prompt', 'x'], /There is no plan file ".*none\.plan"/],
+    [['score', '--model', 'text.txt', '--ids', 'text.txt'], /text\.txt is not a sound plan/],
+    [['tokenize', '--model', 'text.txt'], /text\.txt is not a sound plan/],
+  ] as const)('quoth %j', async (words, wanted) => {
+    await writeFile(path.join(folder, 'text.txt'), 'no plan at all');
+    const { code, out, err } = await quoth([...words, '--profile', path.join(folder, 'profile')]);
+    expect(err).toMatch(wanted);
+    expect(err).toMatch(sentence);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+  });
+});
+
+describe('help', () => {
+  it('lists all commands and is no failure', async () => {
+    const { code, out } = await quoth(['help']);
+    expect(code).toBe(0);
+    for (const name of 'add list remove search ask models build generate score tokenize embed eval bench serve doctor'.split(
+      ' ',
+    ))
+      expect(out).toContain(`quoth ${name}`);
+    expect((await quoth(['search', '--help'])).out).toMatch(/^quoth search <question>/);
+  });
+});
+
+describe('the launcher', () => {
+  const systemNode = ['/usr/bin/node', '/usr/local/bin/node'].find((file) => existsSync(file));
+
+  it.skipIf(!systemNode)('works from the Node of the system, whatever its age', async () => {
+    const { code, out } = await quoth(['help'], { node: systemNode });
+    expect(code).toBe(0);
+    expect(out).toContain('quoth add');
+  });
+
+  it('is what `npx quoth` runs', () => {
+    const { status, stdout } = spawnSync('npx', ['quoth', 'help'], {
+      cwd: root,
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    });
+    expect(status).toBe(0);
+    expect(stdout).toContain('quoth add');
+  });
+});

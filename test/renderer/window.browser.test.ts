@@ -1,0 +1,340 @@
+/**
+ * The built window in Chromium, served by the real loopback server with its real policy. Behind the contract stands a fake
+ * application: what is tested here is the picture and what the browser makes of it.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type AskEvent, contract } from '../../app/contract/contract.ts';
+import { serve } from '../../app/contract/server.ts';
+import type { ChatId, TurnId } from '../../app/contract/types.ts';
+import { type HttpServer, startHttp } from '../../main/loopback/http.ts';
+import {
+  createFakeApp,
+  makeAnswer,
+  makeCitation,
+  makeDocument,
+  makeModel,
+  makePassage,
+  Tape,
+} from '../fakes/app-handlers.ts';
+import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
+import { makePdf } from '../fakes/pdf.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const executablePath = [
+  process.env.CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== undefined && existsSync(path));
+const token = 'test-token-of-the-window-0123456789';
+
+const report = makeDocument(1, { title: 'Report', source: 'report.pdf', kind: 'pdf', numPages: 3 });
+const quote = 'The harvest of 2024 was the best in forty years';
+
+describe.skipIf(!executablePath)('the built window in Chromium', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'quoth-window-'));
+  const rendererFolder = join(folder, 'renderer');
+  const ticketPaths: string[] = [];
+  const strayRequests: string[] = [];
+  const violations: string[] = [];
+  let server: HttpServer;
+  let browser: Browser;
+  let context: BrowserContext;
+  let app = createFakeApp();
+
+  beforeAll(async () => {
+    await build({
+      configFile: join(root, 'renderer', 'vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir: rendererFolder, emptyOutDir: true },
+    });
+    server = await startHttp({
+      token,
+      port: 0,
+      rendererFolder,
+      droppedFolder: join(folder, 'dropped'),
+      issueTicket: (path) => {
+        ticketPaths.push(path);
+        return String(ticketPaths.length).padStart(24, '0');
+      },
+      onPort: (port) => serve(contract, app.handlers, port),
+      log: () => undefined,
+    });
+    browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox', '--disable-gpu'] });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  afterEach(async () => {
+    await context?.close();
+    ticketPaths.length = 0;
+  });
+
+  async function open(): Promise<Page> {
+    strayRequests.length = 0;
+    violations.length = 0;
+    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    const origin = `http://127.0.0.1:${server.port}`;
+    await context.route('**/*', (route) => {
+      if (route.request().url().startsWith(`${origin}/`)) return route.continue();
+      strayRequests.push(route.request().url());
+      return route.abort();
+    });
+    page.on('console', (message) => message.type() === 'error' && violations.push(message.text()));
+    page.on('pageerror', (error) => violations.push(String(error)));
+    page.on('dialog', (dialog) => {
+      violations.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    // A violation that a script catches is silent in the console.
+    await page.addInitScript(() =>
+      document.addEventListener('securitypolicyviolation', (event) =>
+        console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+      ),
+    );
+    await page.goto(`${origin}/#token=${token}`);
+    await page.getByRole('button', { name: 'Settings' }).waitFor();
+    return page;
+  }
+
+  it('loads at most 600 kB, compressed, before it can be used', () => {
+    const page = readFileSync(join(rendererFolder, 'index.html'), 'utf8');
+    const files = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1] ?? '');
+    expect(files.length).toBeGreaterThanOrEqual(2);
+    const sizeBytes = files.reduce((sum, file) => sum + gzipSync(readFileSync(join(rendererFolder, file))).length, 0);
+    expect(sizeBytes).toBeLessThan(600_000);
+    expect(page).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/i);
+  });
+
+  it('hides its token, outlives a reload, and refuses a page without one', async () => {
+    app = createFakeApp();
+    const page = await open();
+    expect(page.url()).toBe(`http://127.0.0.1:${server.port}/`);
+    await page.reload();
+    await page.getByRole('heading', { name: 'Ask your own documents.' }).waitFor();
+    const stranger = await (await browser.newContext()).newPage();
+    await stranger.goto(page.url());
+    await stranger.getByText('This page needs its full address').waitFor();
+    await stranger.context().close();
+    expect(violations).toEqual([]);
+  });
+
+  it('takes files that are chosen, by ticket', async () => {
+    app = createFakeApp();
+    const page = await open();
+    const choosing = page.waitForEvent('filechooser');
+    await page.getByRole('button', { name: 'Add files' }).click();
+    const names = ['a.txt', '山田 太郎 #1 %41.txt', "it's [b]&c.md", 'd.txt', 'e.txt', 'f.txt'];
+    const files = names.map((name) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(`words of ${name}`) }));
+    await (await choosing).setFiles(files);
+    await page.getByRole('heading', { name: 'Library' }).waitFor();
+    await expect.poll(() => app.added.length).toBe(1);
+    expect(app.added[0]).toHaveLength(names.length);
+    expect(ticketPaths.map((path) => basename(path)).sort()).toEqual([...names].sort());
+    expect(violations).toEqual([]);
+  });
+
+  it('draws the page of a citation and marks the quote where it stands', async () => {
+    app = createFakeApp();
+    app.setDocument(report);
+    app.originals.set(
+      report.id,
+      makePdf([
+        ['Nothing here.'],
+        ['First some other words.', 'The harvest of 2024 was the best in', 'forty years of records.'],
+        ['The end.'],
+      ]),
+    );
+    const passage = makePassage(1, report, `${quote} of records.`, { page: 2 });
+    app.texts.set(report.id, [passage]);
+    const tape = new Tape<AskEvent>();
+    tape.push({ type: 'answer', answer: makeAnswer('It was good [1].', [makeCitation(1, passage, quote)]) });
+    tape.end();
+    app.script.answers.push(tape);
+    const page = await open();
+    await page.getByRole('textbox', { name: 'Your question' }).fill('How was the harvest?');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: /^Source 1: Report, p. 2/ }).click();
+    const marks = page.getByTestId('pdf-mark');
+    await marks.first().waitFor();
+    await page.getByText('Page 2 of 3').waitFor();
+    expect(await marks.count()).toBe(2);
+    const sheet = await page.locator('.pdf-words').boundingBox();
+    const boxes = await Promise.all((await marks.all()).map((mark) => mark.boundingBox()));
+    const scale = (sheet?.width ?? 0) / 612;
+    // Line n of the page starts at x = 72 and has its foot at y = 100 + 30 n from above: see `makePdf`.
+    for (const [index, line] of [1, 2].entries()) {
+      const box = boxes[index];
+      if (!box || !sheet) throw new Error('A mark has no box.');
+      expect(Math.abs(box.x - sheet.x - 72 * scale)).toBeLessThan(4);
+      const foot = sheet.y + (100 + 30 * line) * scale;
+      expect(box.y).toBeLessThan(foot - 8 * scale);
+      expect(box.y + box.height).toBeGreaterThan(foot);
+      expect(box.height).toBeLessThan(26 * scale);
+    }
+    expect(boxes[1]?.width ?? 0).toBeLessThan((boxes[0]?.width ?? 0) / 2);
+    await page.getByRole('button', { name: 'Text' }).click();
+    expect(await page.locator('aside mark').textContent()).toBe(quote);
+    expect(strayRequests).toEqual([]);
+    expect(violations).toEqual([]);
+  });
+
+  it('marks nothing when the page does not hold the quote, and shows the text when there is no file', async () => {
+    app = createFakeApp();
+    app.setDocument(report);
+    app.originals.set(report.id, makePdf([['Other words.'], ['Twice the same. Twice the same.']]));
+    const twice = makePassage(1, report, 'Twice the same.', { page: 2 });
+    app.texts.set(report.id, [twice]);
+    for (let n = 0; n < 2; n++) {
+      const tape = new Tape<AskEvent>();
+      tape.push({
+        type: 'answer',
+        answer: makeAnswer('See [1].', [makeCitation(1, twice, 'Twice the same.')]),
+      });
+      tape.end();
+      app.script.answers.push(tape);
+    }
+    const page = await open();
+    await page.getByRole('textbox', { name: 'Your question' }).fill('What?');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: /^Source 1/ }).click();
+    await page.getByText('The quote could not be placed for certain on this page.').waitFor();
+    expect(await page.getByTestId('pdf-mark').count()).toBe(0);
+    await page.keyboard.press('Escape');
+    app.originals.clear();
+    await page.getByRole('button', { name: /^Source 1/ }).click();
+    await page.getByText('The file has moved, so its pages cannot be shown.').waitFor();
+    expect(await page.locator('aside mark').textContent()).toBe('Twice the same.');
+  });
+
+  it('breaks no rule of its policy in any corner', async () => {
+    app = createFakeApp();
+    app.setDocument(makeDocument(1));
+    app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }));
+    const id = `chat_${'1'.repeat(16)}` as ChatId;
+    app.chats.set(id, { chat: { id, title: 'A chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });
+    const page = await open();
+    await page.getByRole('button', { name: 'More for “A chat”' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    await page.getByRole('textbox', { name: 'New name of the chat' }).press('Escape');
+    await page.getByRole('button', { name: 'Library' }).click();
+    await page.getByRole('button', { name: 'Add address' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Remove “Document 1”' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Document 1', exact: true }).click();
+    await page.getByText('This document has no text.').waitFor();
+    await page.getByRole('button', { name: 'Models' }).click();
+    await page.getByRole('button', { name: 'Remove Tiny' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('slider').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByRole('radio', { name: 'Dark' }).click();
+    await expect.poll(() => app.settings().theme).toBe('dark');
+    expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(23, 22, 20)');
+    expect(strayRequests).toEqual([]);
+    expect(violations).toEqual([]);
+  });
+
+  it('follows an answer to its end, but not against the person who scrolls up', async () => {
+    app = createFakeApp();
+    const tape = new Tape<AskEvent>();
+    app.script.answers.push(tape);
+    const page = await open();
+    await page.getByRole('textbox', { name: 'Your question' }).fill('Tell me all.');
+    await page.keyboard.press('Enter');
+    tape.push({ type: 'sources', passages: [], retrieveMs: 1 });
+    const say = async (word: string): Promise<void> => {
+      tape.push({ type: 'text', text: `${`A line of ${word}.\n\n`.repeat(30)}${word} ends.\n\n` });
+      await page.getByText(`${word} ends.`).waitFor({ state: 'attached' });
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    };
+    const distance = () =>
+      page.locator('main .overflow-y-auto').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+    const top = () => page.locator('main .overflow-y-auto').evaluate((list) => list.scrollTop);
+    await say('one');
+    expect(await distance()).toBeLessThan(48);
+    await page.mouse.move(700, 300);
+    await page.mouse.wheel(0, -400);
+    await page.getByRole('button', { name: 'To the end' }).waitFor();
+    const held = await top();
+    await say('two');
+    expect(await top()).toBe(held);
+    await page.getByRole('button', { name: 'To the end' }).click();
+    await say('three');
+    expect(await distance()).toBeLessThan(48);
+    expect(violations).toEqual([]);
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    app = createFakeApp();
+    app.setDocument(makeDocument(1));
+    const page = await open();
+    const focused = () =>
+      page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '',
+      );
+    await page.getByRole('textbox', { name: 'Your question' }).waitFor();
+    expect(await focused()).toBe('Your question');
+    const seen = new Set<string>();
+    for (let n = 0; n < 16; n++) {
+      await page.keyboard.press('Tab');
+      seen.add(await focused());
+    }
+    for (const name of [
+      'New chat',
+      'Library',
+      'Models',
+      'Settings',
+      'Add files',
+      'Add folder',
+      'Add address',
+      'Document 1',
+    ])
+      expect([...seen]).toContain(name);
+  });
+
+  it.skipIf(!existsSync(payloadFolder))('fetches, runs and follows nothing that an answer says', async () => {
+    app = createFakeApp();
+    const payloads = collectPayloads();
+    expect(payloads.length).toBeGreaterThan(300);
+    const id = `chat_${'0'.repeat(16)}` as ChatId;
+    const perTurn = 20;
+    const turns = Array.from({ length: Math.ceil(payloads.length / perTurn) }, (_, n) => ({
+      id: `turn_${String(n).padStart(16, '0')}` as TurnId,
+      question: `Question ${n}`,
+      askedAtMs: n,
+      answer: makeAnswer(
+        payloads
+          .slice(n * perTurn, (n + 1) * perTurn)
+          .map((payload) => `${payload}\n\n[l](${payload}) ![p](${payload}) ![q][r${n}]\n\n[r${n}]: ${payload}`)
+          .join('\n\n'),
+      ),
+    }));
+    app.chats.set(id, { chat: { id, title: 'Payloads', numTurns: turns.length, updatedAtMs: 1 }, turns });
+    const page = await open();
+    await page.getByRole('button', { name: 'Payloads', exact: true }).click();
+    await page.getByText(`Question ${turns.length - 1}`, { exact: true }).waitFor();
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    expect(strayRequests).toEqual([]);
+    expect(violations).toEqual([]);
+    expect(new URL(page.url()).pathname).toBe('/');
+    expect(await page.locator('article').locator('img, iframe, object, embed, video, script, style, a').count()).toBe(
+      0,
+    );
+    expect(context.pages()).toHaveLength(1);
+  });
+});
