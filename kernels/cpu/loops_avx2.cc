@@ -104,6 +104,7 @@ void add_record(const Record& record, const BlockRows& x, float* totals) {
 
 void add_record_to_block(const Record& record, const BlockRows& x, float* totals) {
   int32_t t = 0;
+  for (; t + 6 <= x.height; t += 6) add_record<6>(record, x.from(t), totals + 16 * t);
   for (; t + 4 <= x.height; t += 4) add_record<4>(record, x.from(t), totals + 16 * t);
   if (x.height - t >= 2) {
     add_record<2>(record, x.from(t), totals + 16 * t);
