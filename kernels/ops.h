@@ -49,8 +49,9 @@ struct Ops {
 
   // -- linear algebra ----------------------------------------------------------------------------------------------
   // out = act(x W^T + bias)      x [T, K]   weight any type [N, K]   bias f32 [N] or null   out [T, N], not x
-  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to int8 with one scale per 32 columns, sums
-  // of 32 products are exact, groups are added in f32 in ascending order.
+  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to 16 bits (the largest magnitude of 32
+  // columns becomes 32512), sums of 32 products are exact, groups are added in f32 in ascending order. With 8 bits for
+  // x a model with 4-bit weights is measurably another one (kernels/README.md).
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
