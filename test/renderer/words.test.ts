@@ -73,7 +73,7 @@ describe('figures', () => {
     ]);
     expect([0, 272, 3872].map(formatClock)).toEqual(['0:00', '4:32', '1:04:32']);
     expect([12.4, 3200, 23_000, 180_000].map(formatDuration)).toEqual(['12 ms', '3.2 s', '23 s', '3 min']);
-    expect(formatPlace({ page: 4, paragraph: null, startSeconds: null })).toBe('p. 4');
-    expect(formatPlace({ page: null, paragraph: null, startSeconds: null })).toBe('');
+    expect(formatPlace({ page: 4, paragraph: null, startSeconds: null, label: null })).toBe('p. 4');
+    expect(formatPlace({ page: null, paragraph: null, startSeconds: null, label: null })).toBe('');
   });
 });
