@@ -52,7 +52,8 @@ export type TableLayout = {
 export function rowsOfTable(rows: readonly string[][], layout: TableLayout): Pick<Section, 'text' | 'row'>[] {
   const lines = rows.map((cells) => {
     const clean = cells.map(oneLine);
-    return (layout.hasHeader ? clean : clean.filter((cell) => cell !== '')).join(' | ');
+    if (!layout.hasHeader) return clean.filter((cell) => cell !== '').join(' | ');
+    return clean.slice(0, clean.findLastIndex((cell) => cell !== '') + 1).join(' | ');
   });
   const hasHeader = layout.hasHeader && lines.slice(1).some((line) => /[^\s|]/.test(line));
   const sections: Pick<Section, 'text' | 'row'>[] = [];

@@ -97,7 +97,7 @@ export function sectionsOfSheet(
   return { sections, numTables };
 }
 
-/** Runs of rows without an empty one between them. */
+/** Runs of rows without an empty one between them, and what stands side by side in them. */
 function blocksOf(rows: readonly SheetRow[]): SheetRow[][] {
   const blocks: SheetRow[][] = [];
   for (const row of rows) {
@@ -105,5 +105,62 @@ function blocksOf(rows: readonly SheetRow[]): SheetRow[][] {
     if (block && row.row <= block.at(-1)!.row + 1) block.push(row);
     else blocks.push([row]);
   }
-  return blocks;
+  return blocks.flatMap((block) => {
+    const [left, right] = sideBySide(block) ?? [];
+    return left && right ? [left, ...blocksOf(right)] : [block];
+  });
+}
+
+/**
+ * Two tables with an empty column between them, if both begin with a header of their own: a column that is merely left empty
+ * parts labels from their figures, which must stay together.
+ */
+function sideBySide(block: readonly SheetRow[]): [SheetRow[], SheetRow[]] | null {
+  const columns = [...new Set(block.flatMap((row) => row.cells.map((cell) => cell.column)))].sort((a, b) => a - b);
+  if (columns.length > 100) return null;
+  for (let at = 2; at < columns.length - 1; at++) {
+    const from = columns[at]!;
+    if (from === columns[at - 1]! + 1) continue;
+    const part = (isOurs: (column: number) => boolean): SheetRow[] =>
+      block.flatMap(({ row, cells }) => {
+        const own = cells.filter((cell) => isOurs(cell.column));
+        return own.length > 0 ? [{ row, cells: own }] : [];
+      });
+    const left = part((column) => column < from);
+    const right = part((column) => column >= from);
+    if ([left, right].every(beginsWithHeader)) return [left, right];
+  }
+  return null;
+}
+
+function beginsWithHeader(rows: SheetRow[]): boolean {
+  const texts = rows.slice(0, 20).map((row) => row.cells.map((cell) => cell.text));
+  return looksLikeHeader(texts[0] ?? [], texts.slice(1));
+}
+
+const mostMergedCells = 1000;
+const mostMerges = 20_000;
+
+/**
+ * Writes a merged cell's words into all the cells it covers, so that each row says all by itself. A line that holds nothing
+ * else is a title and keeps its words once.
+ */
+export function fillMerged(rows: readonly SheetRow[], ranges: readonly string[]): void {
+  const byNumber = new Map(rows.map((row) => [row.row, row]));
+  for (const range of ranges.slice(0, mostMerges)) {
+    const [, fromName, fromRow, toName, toRow] = /^([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})$/.exec(range) ?? [];
+    const [from, to] = [columnOf(fromName ?? ''), columnOf(toName ?? '')];
+    const [top, bottom] = [Number(fromRow), Number(toRow)];
+    if (from === null || to === null || !(bottom >= top) || !(to >= from)) continue;
+    if ((to - from + 1) * (bottom - top + 1) > mostMergedCells) continue;
+    const text = byNumber.get(top)?.cells.find((cell) => cell.column === from)?.text;
+    if (text === undefined) continue;
+    for (let number = top; number <= bottom; number++) {
+      const row = byNumber.get(number);
+      if (!row || (number === top && row.cells.length === 1)) continue;
+      for (let column = from; column <= to; column++)
+        if (!row.cells.some((cell) => cell.column === column)) row.cells.push({ column, text });
+      row.cells.sort((a, b) => a.column - b.column);
+    }
+  }
 }

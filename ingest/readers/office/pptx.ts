@@ -4,6 +4,7 @@ import { ReadingRefused } from '../refusal.ts';
 import { cleanText, mostHeadingCharacters, oneLine, rowsOfTable, titleFromName } from '../sections.ts';
 import { attributeOf, childrenOf, descendantsOf, elementAt, textBelow, type XmlElement } from '../xml.ts';
 import { openZip, type Zip } from '../zip-limits.ts';
+import { paragraphsOf, wordsOfChart } from './drawing.ts';
 import { partOf, type Relation, relationsOf } from './package.ts';
 
 const mostSlides = 5000;
@@ -111,18 +112,6 @@ function notesOf(root: XmlElement | undefined): string {
   return cleanText(lines.join('\n')).trim();
 }
 
-/** The paragraphs of a text body, line breaks kept. */
-function paragraphsOf(body: XmlElement | undefined): string[] {
-  return childrenOf(body, 'p').map((paragraph) => {
-    let text = '';
-    for (const piece of childrenOf(paragraph)) {
-      if (piece.name === 'br') text += '\n';
-      else if (piece.name === 'r' || piece.name === 'fld') text += textBelow(elementAt(piece, 't'));
-    }
-    return text;
-  });
-}
-
 /** A merged cell's words stand in each of the cells it covers: a row then says all by itself. */
 function cellsOfTable(table: XmlElement): string[][] {
   const rows: string[][] = [];
@@ -141,31 +130,6 @@ function cellsOfTable(table: XmlElement): string[][] {
 
 function isTrue(value: string | undefined): boolean {
   return value === '1' || value === 'true';
-}
-
-/** Title, then each series with its categories and values, as the chart keeps them. */
-export function wordsOfChart(root: XmlElement | undefined): string[] {
-  if (!root) return [];
-  const lines: string[] = [];
-  for (const title of descendantsOf(root, 'title'))
-    for (const rich of descendantsOf(title, 'rich')) lines.push(...paragraphsOf(rich));
-  for (const series of descendantsOf(root, 'ser')) {
-    const valuesOf = (name: string) =>
-      [...descendantsOf(elementAt(series, name), 'v')].map((value) => textBelow(value));
-    const [seriesName = ''] = valuesOf('tx');
-    const categories = valuesOf('cat');
-    const values = valuesOf('val').map((value, index) =>
-      [categories[index], roundedNumber(value)].filter(Boolean).join(': '),
-    );
-    lines.push([seriesName, values.join(', ')].filter(Boolean).join(': '));
-  }
-  return lines.filter((line) => line.trim() !== '');
-}
-
-/** What a binary number gained in its last digits is no one's figure. */
-export function roundedNumber(text: string): string {
-  const number = Number(text);
-  return text.trim() !== '' && Number.isFinite(number) ? String(Number(number.toPrecision(15))) : text;
 }
 
 function relationId(element: XmlElement): string {

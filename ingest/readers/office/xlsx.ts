@@ -4,7 +4,8 @@ import { ReadingRefused } from '../refusal.ts';
 import { oneLine, titleFromName } from '../sections.ts';
 import { attributeOf, childrenOf, descendantsOf, elementAt, textBelow, xmlEvents } from '../xml.ts';
 import { openZip, type Zip } from '../zip-limits.ts';
-import { columnOf, type SheetRow, sectionsOfSheet } from './cells.ts';
+import { columnOf, fillMerged, type SheetRow, sectionsOfSheet } from './cells.ts';
+import { paragraphsOf, wordsOfChart } from './drawing.ts';
 import { createNumberFormats, type NumberFormats } from './number-formats.ts';
 import { partOf, relationsOf } from './package.ts';
 
@@ -77,6 +78,7 @@ function readRows(bytes: Uint8Array, strings: string[], formats: NumberFormats, 
   let row: SheetRow = { row: 0, cells: [] };
   let cell = { column: 0, type: '', style: 0, value: '' };
   let inValue = false;
+  const merges: string[] = [];
   for (const event of xmlEvents(bytes)) {
     if (event.type === 'text') {
       if (inValue) cell.value += event.text;
@@ -102,8 +104,10 @@ function readRows(bytes: Uint8Array, strings: string[], formats: NumberFormats, 
       if (budget.cells < 0) throw new ReadingRefused('too-large', `It has more than ${mostCells} cells.`);
       row.cells.push({ column: cell.column, text });
     } else if (event.name === 'v' || event.name === 't') inValue = isOpen;
+    else if (event.name === 'mergeCell' && event.type === 'open') merges.push(event.attributes.get('ref') ?? '');
     else if (event.name === 'rPh') inValue = false;
   }
+  fillMerged(rows, merges);
   return rows;
 }
 
@@ -128,14 +132,15 @@ function* remarksOf(zip: Zip, sheetPart: string): Generator<string> {
         const words = isThreaded ? text.replace(/^.*?Comment:\s*/, '') : text;
         if (words) yield `${attributeOf(comment, 'ref') ?? ''}: ${words}`;
       }
-    if (relation.type === 'drawing')
+    if (relation.type === 'drawing') {
       for (const body of descendantsOf(partOf(zip, relation.target), 'txBody')) {
-        const text = oneLine(
-          childrenOf(body, 'p')
-            .map((paragraph) => textBelow(paragraph))
-            .join('\n'),
-        );
+        const text = oneLine(paragraphsOf(body).join('\n'));
         if (text) yield text;
       }
+      for (const inner of relationsOf(zip, relation.target).values()) {
+        const words = inner.type === 'chart' ? wordsOfChart(partOf(zip, inner.target)).join('\n') : '';
+        if (words) yield words;
+      }
+    }
   }
 }
