@@ -17,6 +17,8 @@ export function boundDepth(html: string): string {
   const open: string[] = [];
   /** How often a tag stands in `open`: an end of what is not open must not be searched for. */
   const numOpen = new Map<string, number>();
+  /** Raw tags that no end follows any more: looking for one each time would take the square of the time. */
+  const endless = new Set<string>();
   const kept: string[] = [];
   let keptTo = 0;
   const drop = (from: number, to: number) => {
@@ -59,7 +61,8 @@ export function boundDepth(html: string): string {
             if (closed === name) break;
           }
       } else if (rawTags.has(name) && !isEmpty) {
-        const close = indexOfEnd(html, name, end);
+        const close = endless.has(name) ? -1 : indexOfEnd(html, name, end);
+        if (close === -1) endless.add(name);
         // Without its end it would swallow the page, in the parser as well.
         if (close === -1) drop(at, end);
         else end = endOfTag(html, close + 2 + name.length);

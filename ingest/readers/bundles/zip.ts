@@ -14,7 +14,7 @@ export async function readZip(
   const zip = openZip(bytes);
   // Folders, and what systems leave for themselves.
   const members = zip.names
-    .filter((member) => !/\/$|(^|\/)(__MACOSX\/|\.|Thumbs\.db$|desktop\.ini$)/i.test(member))
+    .filter((member) => !/\/$|(^|\/)(__MACOSX\/|\.[^./]|Thumbs\.db$|desktop\.ini$)/i.test(member))
     .sort();
   const sections: Section[] = [];
   const left: string[] = [];
