@@ -54,9 +54,10 @@ export async function readEmail(
           locator: { type: 'paragraph', paragraph: sections.length + 1 },
         });
 
+  let numTables = sections.reduce((most, section) => Math.max(most, section.row?.table ?? 0), 0);
   for (const [index, attachment] of letter.attachments.entries()) {
     const result = await readMember(attachment.bytes, attachment.name);
-    if (result.type === 'read') addMember(sections, result, attachment.name);
+    if (result.type === 'read') numTables = addMember(sections, result, attachment.name, numTables);
     onProgress?.((index + 1) / letter.attachments.length);
   }
   if (sections.length === 0) throw new ReadingRefused('no-text', 'The mail holds no text.');

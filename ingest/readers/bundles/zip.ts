@@ -18,10 +18,11 @@ export async function readZip(
     .sort();
   const sections: Section[] = [];
   const left: string[] = [];
+  let numTables = 0;
   for (const [index, member] of members.entries()) {
     const content = zip.read(member);
     const result = content.length === 0 ? null : await readMember(content, member.split(/[\\/]/).at(-1)!);
-    if (result?.type === 'read') addMember(sections, result, oneLine(member).slice(0, 300));
+    if (result?.type === 'read') numTables = addMember(sections, result, oneLine(member).slice(0, 300), numTables);
     else left.push(`${member.slice(0, 100)}: ${result?.reason ?? 'empty'}`);
     onProgress?.((index + 1) / members.length);
   }
@@ -36,14 +37,26 @@ export async function readZip(
   return { type: 'read', kind: 'zip', title: titleFromName(name), numPages: null, sections };
 }
 
-/** Appends a member's sections: its name before each place, its tables counted on. */
-export function addMember(sections: Section[], member: Extract<ReadResult, { type: 'read' }>, name: string): void {
-  const numTables = sections.reduce((most, section) => Math.max(most, section.row?.table ?? 0), 0);
-  for (const section of member.sections)
+/**
+ * Appends a member's sections: its name before each place, its tables counted on from `numTables`. Returns the number of
+ * tables there are now.
+ */
+export function addMember(
+  sections: Section[],
+  member: Extract<ReadResult, { type: 'read' }>,
+  name: string,
+  numTables: number,
+): number {
+  let most = numTables;
+  for (const section of member.sections) {
+    const row = section.row && { ...section.row, table: section.row.table + numTables };
+    most = Math.max(most, row?.table ?? 0);
     sections.push({
       ...section,
       heading: section.heading ?? name.slice(0, mostHeadingCharacters),
       label: section.label === undefined ? name : `${name}, ${section.label}`,
-      ...(section.row ? { row: { ...section.row, table: section.row.table + numTables } } : {}),
+      ...(row ? { row } : {}),
     });
+  }
+  return most;
 }
