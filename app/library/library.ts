@@ -243,10 +243,10 @@ export function createLibrary(parts: LibraryParts): Library {
         const found = passages.passagesOf(documentId, fromPassage, numPassages);
         return {
           document: summaryOf(document),
-          passages: found.map(({ passageId, locator, text }) => ({
-            passageId: passageId as PassageId,
-            place: placeOf(locator),
-            text,
+          passages: found.map((passage) => ({
+            passageId: passage.passageId as PassageId,
+            place: placeOf(passage),
+            text: passage.text,
           })),
           numPassages: document.numPassages,
         };

@@ -29,6 +29,7 @@ export const command: Command = {
         source,
         page: place.page,
         startSeconds: place.startSeconds,
+        label: place.label,
         quote,
         verified,
       }));
