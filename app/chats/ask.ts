@@ -124,8 +124,9 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
       });
       parts.memory.lastPassageIds = prompt.passages.map(({ passageId }) => passageId);
       story.shown = prompt.passages;
-      // The same question gives the same answer: what changes it is the temperature, not the hour.
-      const sampling = { temperature, topK: 40, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1, seed: 1 };
+      // The same question gives the same answer: what changes it is the temperature, not the hour. No repetition penalty: it
+      // would count the prompt's tokens, and an answer is to repeat the passages' names and numbers.
+      const sampling = { temperature, topK: 40, topP: 0.95, minP: 0.05, repetitionPenalty: 1, seed: 1 };
       const wanders = createWanderGuard(story.question, prompt.passages);
       yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
       return;

@@ -8,9 +8,10 @@
  *      words of the question may stand anywhere in the passage;
  *   3. of those that the question does not already hold, 40 % stand there, and one that is more than a single digit; or,
  *      where the answer only repeats the question's words, 80 % of them do.
- * Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
+ * A sentence that was broken off must stand there whole, every word of it; a single word beside other sentences proves
+ * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
-import type { Citation, Passage } from '../contract/types.ts';
+import type { Answer, Citation, Passage } from '../contract/types.ts';
 import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
 
 const supportThreshold = 0.6;
@@ -94,15 +95,19 @@ export function coverageOf(words: Word[], stretch: { stems: Set<string> }, weigh
   return all > 0 ? found / all : 0;
 }
 
-/** The stretch that supports a sentence best, or `null` when none does. `marked` are passages the model pointed to. */
+/**
+ * The stretch that supports a sentence best, or `null` when none does. `marked` are passages the model pointed to; of a
+ * sentence that is `brokenOff` every content word must stand in the stretch.
+ */
 export function findSupport(
   sentence: string,
   questionStems: Set<string>,
   evidence: Evidence,
   marked: Set<number>,
+  brokenOff = false,
 ): Support | null {
   // A question states nothing: small models like to give the one they were asked back.
-  if (/[?？]["'”’)\s]*$/u.test(sentence)) return null;
+  if (/[?？؟]["'”’)\s]*$/u.test(sentence)) return null;
   const words = contentWords(sentence);
   const fresh = words.filter(({ stem }) => !questionStems.has(stem));
   const strict = words.filter((word) => word.isNumber || (word.isName && !questionStems.has(word.stem)));
@@ -112,7 +117,8 @@ export function findSupport(
     // What the question named may stand in another sentence of the passage: "It is painted …" goes on about the bridge.
     const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
     for (const stretch of stretches) {
-      if (!strict.every(({ stem }) => stretch.stems.has(stem))) continue;
+      const required = brokenOff ? words : strict;
+      if (!required.every(({ stem }) => stretch.stems.has(stem))) continue;
       const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;
       const coverage = coverageOf(words, { stems }, evidence.weightOf);
       const numFresh = fresh.filter(
@@ -137,13 +143,22 @@ export function findSupport(
 /** Marks as models write them: [1], [1, 3], [Passage 2]. */
 const markPattern = /\s*\[(?:(?:passages?|sources?)\s*)?(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/giu;
 
+const isFinished = /[.!?…。！？｡।؟۔]["'”’」』）】»)\]\s]*$/u;
+
 /**
  * Puts `[n]` behind every sentence that a passage supports, with the verbatim words that do. Marks of the model's own
  * are taken as hints and removed. `passages` are numbered from 1 in the order in which the prompt showed them.
  *
+ * `end` says how the answer came to its end: a last sentence that it broke off is not trusted half.
+ *
  * `verified` is false in what comes back: `verify.ts` decides it.
  */
-export function cite(answer: string, question: string, passages: Passage[]): CitedAnswer {
+export function cite(
+  answer: string,
+  question: string,
+  passages: Passage[],
+  end: Answer['end'] = 'complete',
+): CitedAnswer {
   const evidence = gatherEvidence(passages);
   const questionStems = stemsOf(question);
   const citations: Citation[] = [];
@@ -156,16 +171,20 @@ export function cite(answer: string, question: string, passages: Passage[]): Cit
     /([.!?。！？]+)((?:\s*\[(?:(?:passages?|sources?)\s*)?\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)/giu,
     '$2$1',
   );
-  for (const sentence of splitSentences(moved)) {
+  const sentences = splitSentences(moved);
+  for (const sentence of sentences) {
     const marked = new Set<number>();
     for (const [, numbers] of sentence.text.matchAll(markPattern))
       for (const number of numbers!.split(/[,;]/)) if (passages[Number(number) - 1]) marked.add(Number(number) - 1);
     const bare = sentence.text.replace(markPattern, '');
     text += moved.slice(written, sentence.start) + bare;
     written = sentence.endExclusive;
-    if (contentWords(bare).length === 0) continue;
+    const numWords = contentWords(bare).length;
+    if (numWords === 0) continue;
     numSentences += 1;
-    const support = findSupport(bare, questionStems, evidence, marked);
+    if (numWords === 1 && sentences.length > 1) continue;
+    const brokenOff = end !== 'complete' && sentence === sentences.at(-1) && !isFinished.test(bare);
+    const support = findSupport(bare, questionStems, evidence, marked, brokenOff);
     if (!support) continue;
     numSupported += 1;
     text += ` [${citationNumber(citations, passages[support.passageIndex]!, support)}]`;

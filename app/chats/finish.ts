@@ -21,13 +21,26 @@ export type Spoken = {
 };
 
 /**
- * The answer of a model: each sentence with the quote that supports it. One in which nothing is supported is not given: it
- * becomes a refusal that offers the nearest passages. What was stopped or cut stays as it was said.
+ * From this share of the question's content words in one stretch, the quotes are given as the answer when the model's own
+ * words had no support; below, the answer is a refusal with the nearest passages. test/eval/README.md has the measurement.
+ */
+const strongCoverage = 0.6;
+
+const unsupported =
+  "The chat model's own words had no support in your documents, so they are left out. This is what your documents say, word for word:";
+
+/**
+ * The answer of a model: each sentence with the quote that supports it. One in which nothing is supported is not given:
+ * where the passages speak of just what was asked, their words are the answer; else it is a refusal that offers the
+ * nearest ones. What was stopped or cut stays as it was said.
  */
 export function finishSpoken(spoken: Spoken, readPassages: ReadPassages): Answer {
-  const { text, citations, numSupported } = cite(spoken.text, spoken.question, spoken.shown);
+  const { text, citations, numSupported } = cite(spoken.text, spoken.question, spoken.shown, spoken.end);
   const whole = spoken.end === 'complete' || spoken.end === 'length';
-  if (whole && numSupported === 0) return { ...refuse(spoken, readPassages), writtenBy: 'model' };
+  if (whole && numSupported === 0)
+    return pickQuotes(spoken.question, spoken.found).bestCoverage >= strongCoverage
+      ? { ...finishQuoted(spoken, unsupported, readPassages), end: 'complete' }
+      : { ...refuse(spoken, readPassages), writtenBy: 'model' };
   return {
     text,
     citations: verifyCitations(citations, readPassages),

@@ -80,6 +80,24 @@ describe('citing an answer', () => {
     expect(cited.text.match(/\[\d\]/g)).toHaveLength(2);
   });
 
+  it('takes one word beside other sentences for no claim', () => {
+    const cited = cite('Cats sleep all day. Gustave', 'Who built the Eiffel Tower?', passages);
+    expect(cited).toMatchObject({ text: 'Cats sleep all day. Gustave', citations: [], numSentences: 2 });
+    expect(cite('Gustave', 'Who built the Eiffel Tower?', passages).numSupported).toBe(1);
+  });
+
+  it.each(['length', 'stopped', 'cut'] as const)(
+    'trusts a last sentence that was broken off (%s) only whole',
+    (end) => {
+      const question = 'What is known of the tower?';
+      const invented = 'The tower is 330 metres tall and weighs about 10,100 tonnes of purple';
+      expect(cite(invented, question, passages, 'complete').numSupported).toBe(1);
+      expect(cite(invented, question, passages, end).numSupported).toBe(0);
+      expect(cite('The tower is 330 metres tall and weighs', question, passages, end).numSupported).toBe(1);
+      expect(cite(`${invented} paint.`, question, passages, end).numSupported).toBe(1);
+    },
+  );
+
   it('supports the bare answer of a few words', () => {
     const cited = cite('Gustave Eiffel.', 'Whose company built the Eiffel Tower?', passages);
     expect(cited.text).toBe('Gustave Eiffel. [1]');

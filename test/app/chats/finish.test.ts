@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { finishSpoken, type Spoken } from '../../../app/chats/finish.ts';
+import type { Answer } from '../../../app/contract/types.ts';
+import { passageOf } from './fixtures.ts';
+
+const bridge = passageOf(
+  1,
+  'The bridge of Kintai has five wooden arches and is one hundred and ninety-three metres long.',
+);
+const tea = passageOf(2, 'Green tea is brewed with water of eighty degrees.');
+const passages = [bridge, tea];
+const timings = {
+  retrieveMs: 1,
+  ttftMs: 2,
+  decodeTokensPerSecond: 3,
+  numPromptTokens: 4,
+  numCachedTokens: 5,
+  numOutputTokens: 6,
+};
+
+/** The finished answer of a model that said `text`. */
+function finish(question: string, text: string, end: Spoken['end'] = 'complete'): Answer {
+  const searched = { numDocuments: 2, numPassages: 2 };
+  return finishSpoken({ question, text, end, shown: passages, found: passages, timings, searched }, () => passages);
+}
+
+describe('the answer of a model without support', () => {
+  const question = 'How long is the bridge of Kintai?';
+
+  it('gives way to what the documents say, where they speak of just what was asked', () => {
+    const answer = finish(question, 'It is a famous attraction, visited by many tourists.');
+    expect(answer).toMatchObject({ refused: false, writtenBy: 'quotes', end: 'complete', timings });
+    expect(answer.text).not.toMatch(/tourists|found nothing/);
+    expect(answer.text).toContain('one hundred and ninety-three metres long');
+    expect(answer.citations[0]).toMatchObject({ n: 1, quote: bridge.text, verified: true });
+  });
+
+  it('is a refusal where they do not', () => {
+    const answer = finish('Who painted the ceiling of the chapel in Rome?', 'It was painted by a famous artist.');
+    expect(answer).toMatchObject({ refused: true, end: 'complete' });
+    expect(answer.text).toMatch(/searched 2 documents/);
+  });
+
+  it('stays as it was said when the person stopped it', () => {
+    const answer = finish(question, 'It is a famous attraction', 'stopped');
+    expect(answer).toMatchObject({
+      text: 'It is a famous attraction',
+      refused: false,
+      writtenBy: 'model',
+      end: 'stopped',
+    });
+  });
+
+  it('never leans on the first word of a sentence that was not finished', () => {
+    const answer = finish(question, 'It is a famous attraction, visited by many tourists. Green');
+    expect(answer.citations.map(({ passageId }) => passageId)).not.toContain(tea.passageId);
+    expect(answer.writtenBy).toBe('quotes');
+  });
+});
+
+it('an answer that the passages support stands in the words of the model', () => {
+  const answer = finish(
+    'How long is the bridge of Kintai?',
+    'The bridge of Kintai is one hundred and ninety-three metres long.',
+  );
+  expect(answer).toMatchObject({
+    refused: false,
+    writtenBy: 'model',
+    text: 'The bridge of Kintai is one hundred and ninety-three metres long. [1]',
+  });
+});
