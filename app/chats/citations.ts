@@ -8,7 +8,7 @@
  *      words of the question may stand anywhere in the passage;
  *   3. of those that the question does not already hold, 40 % stand there, and one that is more than a single digit; or,
  *      where the answer only repeats the question's words, 80 % of them do.
- * A sentence that was broken off must stand there whole, every word of it; a single word beside other sentences proves
+ * A sentence that denies something needs a stretch that does. One that was broken off must stand there whole, every word of it; a single word beside other sentences proves
  * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
 import type { Answer, Citation, Passage } from '../contract/types.ts';
@@ -24,7 +24,7 @@ const secondSentenceGain = 0.15;
 const maxQuoteCharacters = 480;
 
 /** A stretch of a passage that can be quoted: one sentence, or two that follow each other. */
-type Stretch = { start: number; endExclusive: number; stems: Set<string> };
+export type Stretch = { start: number; endExclusive: number; stems: Set<string>; denies: boolean };
 
 export type Evidence = {
   passages: Passage[];
@@ -36,14 +36,27 @@ export type Evidence = {
 
 export type CitedAnswer = { text: string; citations: Citation[]; numSentences: number; numSupported: number };
 
+/** Words that turn a claim round. Models like to deny what they did not find: "The passage does not mention the bridge." */
+const negation =
+  /\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|unclear|unknown|unspecified|nicht|kein\w*|nie|pas|aucune?|jamais|nunca|ninguna?)\b|n['’]t\b/iu;
+
 /** Prepares the passages once for all sentences. */
 export function gatherEvidence(passages: Passage[]): Evidence {
   const stretches = passages.map(({ text }) => {
     const sentences = splitSentences(text).flatMap((sentence) => shorten(sentence, text));
-    const single = sentences.map((sentence) => ({ ...sentence, stems: stemsOf(sentence.text) }));
+    const single = sentences.map((sentence) => ({
+      ...sentence,
+      stems: stemsOf(sentence.text),
+      denies: negation.test(sentence.text),
+    }));
     const double = single.slice(1).map((second, index) => {
       const first = single[index]!;
-      return { start: first.start, endExclusive: second.endExclusive, stems: first.stems.union(second.stems) };
+      return {
+        start: first.start,
+        endExclusive: second.endExclusive,
+        stems: first.stems.union(second.stems),
+        denies: first.denies || second.denies,
+      };
     });
     return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
   });
@@ -108,6 +121,7 @@ export function findSupport(
 ): Support | null {
   // A question states nothing: small models like to give the one they were asked back.
   if (/[?？؟]["'”’)\s]*$/u.test(sentence)) return null;
+  const denies = negation.test(sentence);
   const words = contentWords(sentence);
   const fresh = words.filter(({ stem }) => !questionStems.has(stem));
   const strict = words.filter((word) => word.isNumber || (word.isName && !questionStems.has(word.stem)));
@@ -117,6 +131,7 @@ export function findSupport(
     // What the question named may stand in another sentence of the passage: "It is painted …" goes on about the bridge.
     const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
     for (const stretch of stretches) {
+      if (denies && !stretch.denies) continue;
       const required = brokenOff ? words : strict;
       if (!required.every(({ stem }) => stretch.stems.has(stem))) continue;
       const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;

@@ -6,13 +6,16 @@
  */
 import type { Passage, Turn } from '../contract/types.ts';
 import type { ChatModel } from './chat-model.ts';
+import { focusOn } from './focus.ts';
+import { searchText } from './search-text.ts';
 
 /** Short: a model of one billion weights follows one plain sentence, and forgets the third. */
 const instruction =
   'Answer the question in one or two short sentences, using only the passages. If they do not say, answer: Not found.';
 
-/** More passages make a small model wander and a long prompt slow. */
+/** Of so many passages at most; more text makes a small model wander and a long prompt slow. */
 const maxPassages = 5;
+const maxPassageTokens = 250;
 /** An earlier turn is only there to make sense of "and how high is it?". */
 const maxHistoryTokens = 120;
 /** Counts of parts do not add up exactly where parts meet. */
@@ -36,7 +39,7 @@ export type PromptRequest = {
   answerTokens: number;
 };
 
-/** Builds the prompt: the best passages that fit, the first one cut if it must be. */
+/** Builds the prompt from the sentences of the best passages that speak of the question. */
 export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const maxTokens = Math.min(request.answerTokens, Math.floor(model.contextTokens / 4));
   const limit = model.contextTokens - maxTokens;
@@ -45,17 +48,12 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const question = cutTo(`Question: ${request.question}`, Math.floor(room / 2), model);
   let budget = room - model.countTokens(question);
 
-  const chosen: Passage[] = [];
-  for (const passage of request.passages.slice(0, maxPassages)) {
-    const tokens = model.countTokens(passageText(passage, maxPassages));
-    if (tokens <= budget) {
-      chosen.push(passage);
-      budget -= tokens;
-    } else if (chosen.length === 0) {
-      chosen.push({ ...passage, text: cutTo(passage.text, budget - slackTokens, model) });
-      budget = 0;
-    }
-  }
+  const numbering =
+    maxPassages * model.countTokens(passageText({ title: 'A title of a few words', text: '' }, maxPassages));
+  const textTokens = Math.max(0, Math.min(maxPassageTokens, budget - numbering));
+  const about = searchText(request.question, request.earlier);
+  const chosen = focusOn(about, request.passages, maxPassages, textTokens, model.countTokens);
+  for (const passage of chosen) budget -= model.countTokens(passageText(passage, maxPassages));
   const history = historyText(request.earlier);
   const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
   const passages = inStableOrder(chosen, request.lastPassageIds);
@@ -71,7 +69,7 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   return { ids, passages: passages.map((passage) => whole.get(passage.passageId) ?? passage), maxTokens };
 }
 
-function passageText({ title, text }: Passage, number: number): string {
+function passageText({ title, text }: Pick<Passage, 'title' | 'text'>, number: number): string {
   return `[${number}] ${title}\n${text}\n\n`;
 }
 

@@ -1,5 +1,6 @@
 /** Forms of the prompt that were tried. The one in use is `app/chats/prompt.ts`; `README.md` says why. */
 import type { ChatModel } from '../../app/chats/chat-model.ts';
+import { focusOn } from '../../app/chats/focus.ts';
 import type { Prompt } from '../../app/chats/prompt.ts';
 import type { Passage } from '../../app/contract/types.ts';
 
@@ -13,6 +14,8 @@ type Form = {
   maxPassages: number;
   order: 'document' | 'best first' | 'best last';
   repetitionPenalty: number;
+  /** Only the sentences about the question, up to so many tokens; absent = whole passages. */
+  focusTokens?: number;
 };
 
 const instruction =
@@ -59,12 +62,37 @@ export const variants: { [name: string]: Form } = {
     after: 'Question: {question}\nAnswer in one full sentence, with the words of the text above.',
   },
   titled3: { ...plainGreedy, system: instruction, passage: titled, after: 'Question: {question}' },
+  focus150: { ...greedyForm, maxPassages: 5, focusTokens: 150 },
+  focus250: { ...greedyForm, maxPassages: 5, focusTokens: 250 },
+  focus400: { ...greedyForm, maxPassages: 5, focusTokens: 400 },
+  focus250bare: { ...greedyForm, maxPassages: 5, focusTokens: 250, passage: bare },
+  focus250answer: {
+    ...greedyForm,
+    maxPassages: 5,
+    focusTokens: 250,
+    passage: bare,
+    system: 'You answer questions from the given text, in one full sentence.',
+    after: 'Question: {question}\nAnswer:',
+  },
+  focus250example: {
+    ...greedyForm,
+    maxPassages: 5,
+    focusTokens: 250,
+    passage: bare,
+    before: example,
+    after: 'Question: {question}\nAnswer:',
+  },
+  focus250last: { ...greedyForm, maxPassages: 5, focusTokens: 250, order: 'best last' },
+  focus250plain: { ...plainGreedy, maxPassages: 5, focusTokens: 250, order: 'best last', after: '{question}' },
   example3: { ...plainGreedy, before: example, after: 'Question: {question}\nAnswer:' },
 };
 
 /** A prompt of at most 3072 characters a passage, as `buildPrompt` makes it but for its fitting. */
 export function buildVariant(model: ChatModel, form: Form, question: string, found: Passage[]): Prompt {
-  const best = found.slice(0, form.maxPassages);
+  const { maxPassages, focusTokens } = form;
+  const best = focusTokens
+    ? focusOn(question, found, maxPassages, focusTokens, model.countTokens)
+    : found.slice(0, maxPassages);
   const passages =
     form.order === 'best first'
       ? best
@@ -81,5 +109,6 @@ export function buildVariant(model: ChatModel, form: Form, question: string, fou
     passages.pop();
     ids = model.encodePrompt(form.system, write());
   }
-  return { ids, passages, maxTokens };
+  const whole = new Map(found.map((passage) => [passage.passageId, passage]));
+  return { ids, passages: passages.map(({ passageId }) => whole.get(passageId)!), maxTokens };
 }
