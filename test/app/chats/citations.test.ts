@@ -80,6 +80,18 @@ describe('citing an answer', () => {
     expect(cited.text.match(/\[\d\]/g)).toHaveLength(2);
   });
 
+  it('does not take a denial for what the passage says', () => {
+    const question = 'Who built the Eiffel Tower?';
+    for (const denial of [
+      'The Eiffel Tower was not built by the company of Gustave Eiffel.',
+      'The passage does not mention the company of engineer Gustave Eiffel.',
+      "It isn't clear whether the company of Gustave Eiffel built it.",
+    ])
+      expect(cite(denial, question, passages).citations).toEqual([]);
+    const denying = passageOf(5, 'The tower was never meant to stand for longer than twenty years.');
+    expect(cite('It was never meant to stand longer than twenty years.', 'How long?', [denying]).numSupported).toBe(1);
+  });
+
   it('takes one word beside other sentences for no claim', () => {
     const cited = cite('Cats sleep all day. Gustave', 'Who built the Eiffel Tower?', passages);
     expect(cited).toMatchObject({ text: 'Cats sleep all day. Gustave', citations: [], numSentences: 2 });

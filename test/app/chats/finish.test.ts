@@ -35,6 +35,13 @@ describe('the answer of a model without support', () => {
     expect(answer.citations[0]).toMatchObject({ n: 1, quote: bridge.text, verified: true });
   });
 
+  it('also where it says something true that was not asked', () => {
+    const answer = finish(question, 'Green tea is brewed with water of eighty degrees.');
+    expect(answer).toMatchObject({ refused: false, writtenBy: 'quotes' });
+    expect(answer.text).not.toContain('no support');
+    expect(answer.citations[0]).toMatchObject({ quote: bridge.text, verified: true });
+  });
+
   it('is a refusal where they do not', () => {
     const answer = finish('Who painted the ceiling of the chapel in Rome?', 'It was painted by a famous artist.');
     expect(answer).toMatchObject({ refused: true, end: 'complete' });
@@ -56,6 +63,18 @@ describe('the answer of a model without support', () => {
     expect(answer.citations.map(({ passageId }) => passageId)).not.toContain(tea.passageId);
     expect(answer.writtenBy).toBe('quotes');
   });
+});
+
+it('an answer whose proof stands beside the sentence that names what was asked about is to the point', () => {
+  const tower = passageOf(1, 'The Eiffel Tower was finished in March 1889. It is 330 metres high.');
+  const spoken = {
+    question: 'What is the height of the Eiffel Tower?',
+    text: 'It is 330 metres high.',
+    end: 'complete',
+  } as const;
+  const searched = { numDocuments: 1, numPassages: 1 };
+  const answer = finishSpoken({ ...spoken, shown: [tower], found: [tower, tea], timings, searched }, () => [tower]);
+  expect(answer).toMatchObject({ writtenBy: 'model', refused: false, text: 'It is 330 metres high. [1]' });
 });
 
 it('an answer that the passages support stands in the words of the model', () => {
