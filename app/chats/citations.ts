@@ -158,7 +158,15 @@ export function findSupport(
 /** Marks as models write them: [1], [1, 3], [Passage 2]. */
 const markPattern = /\s*\[(?:(?:passages?|sources?)\s*)?(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/giu;
 
+/** How a sentence ends that was not broken off. */
 const isFinished = /[.!?…。！？｡।؟۔]["'”’」』）】»)\]\s]*$/u;
+
+/** An answer that ran into its length, without the sentence it broke off in; where that is the only one, as it is. */
+export function wholeSentences(answer: string): string {
+  const sentences = splitSentences(answer);
+  const [last, before] = [sentences.at(-1), sentences.at(-2)];
+  return last && before && !isFinished.test(last.text) ? answer.slice(0, before.endExclusive) : answer;
+}
 
 /**
  * Puts `[n]` behind every sentence that a passage supports, with the verbatim words that do. Marks of the model's own

@@ -1,6 +1,6 @@
 /** From what was said, or from the passages alone, to an answer whose quotes have been checked. */
 import type { Answer, AnswerTimings, Passage } from '../contract/types.ts';
-import { cite } from './citations.ts';
+import { cite, wholeSentences } from './citations.ts';
 import { aptnessOf, nearestQuotes, pickQuotes } from './quotes.ts';
 import { verifyCitations } from './verify.ts';
 
@@ -41,7 +41,8 @@ const besideThePoint =
  */
 export function finishSpoken(spoken: Spoken, readPassages: ReadPassages): Answer {
   const { question, found, shown, end } = spoken;
-  const { text, citations, numSupported } = cite(spoken.text, question, shown, end);
+  const said = end === 'length' ? wholeSentences(spoken.text) : spoken.text;
+  const { text, citations, numSupported } = cite(said, question, shown, end);
   const whole = end === 'complete' || end === 'length';
   if (whole && (numSupported === 0 || aptnessOf(question, found, citations) < leastAptness)) {
     if (pickQuotes(question, found).bestCoverage < strongCoverage)

@@ -69,7 +69,12 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     const overlaps = inSame.some(
       ({ stretch }) => stretch.start < candidate.stretch.endExclusive && candidate.stretch.start < stretch.endExclusive,
     );
-    if (overlaps || inSame.length >= 2) continue;
+    // Passages overlap: the same sentence may stand in two of them, alone or with its neighbour.
+    const repeats = taken.some(
+      ({ stretch }) =>
+        candidate.stretch.stems.isSubsetOf(stretch.stems) || stretch.stems.isSubsetOf(candidate.stretch.stems),
+    );
+    if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
     const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
     lines.push(`- “${citations[n - 1]!.quote.replace(/\s+/g, ' ')}” [${n}]`);

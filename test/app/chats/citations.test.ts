@@ -141,6 +141,13 @@ describe('answers made of quotes', () => {
       expect(passages.find((one) => one.passageId === passageId)!.text).toContain(quote);
   });
 
+  it('offers a sentence once that stands in two passages', () => {
+    const again = passageOf(6, `${bridge.text.split('. ')[1]}. Another sentence follows the one about the opening.`);
+    const { citations } = pickQuotes('When did the Golden Gate Bridge open?', [bridge, again]);
+    const opened = citations.filter(({ quote }) => quote.includes('It opened in 1937.'));
+    expect(opened).toHaveLength(1);
+  });
+
   it('offers nothing when nothing is said about it', () => {
     expect(pickQuotes('Which vitamins do bananas contain?', passages).citations).toEqual([]);
   });

@@ -48,6 +48,16 @@ describe('the answer of a model without support', () => {
     expect(answer.text).toMatch(/searched 2 documents/);
   });
 
+  it('loses the sentence in which it ran into its length', () => {
+    const good = 'The bridge of Kintai has five wooden arches.';
+    expect(finish(question, `${good} The bridge of Kintai is`, 'length')).toMatchObject({
+      text: `${good} [1]`,
+      end: 'length',
+    });
+    const only = 'The bridge of Kintai is one hundred and ninety-three metres';
+    expect(finish(question, only, 'length')).toMatchObject({ text: `${only} [1]`, end: 'length' });
+  });
+
   it('stays as it was said when the person stopped it', () => {
     const answer = finish(question, 'It is a famous attraction', 'stopped');
     expect(answer).toMatchObject({

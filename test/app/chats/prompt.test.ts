@@ -39,7 +39,7 @@ describe('the prompt', () => {
       lastPassageIds: first.passages.map(({ passageId }) => passageId),
     });
     const [one, two] = [textOf(first.ids), textOf(second.ids)];
-    expect(one.endsWith('Question: How tall is the tower?|')).toBe(true);
+    expect(one.endsWith('Question: How tall is the tower?\nAnswer:|')).toBe(true);
     const shared = one.indexOf('Question: ');
     expect(two.slice(0, shared)).toBe(one.slice(0, shared));
     expect(first.passages.map(({ passageId }) => passageId)).toEqual([3, 7]);
