@@ -7,6 +7,7 @@ import { verifyCitations } from './verify.ts';
 export type ReadPassages = (ids: number[]) => { passageId: number; documentId: string; text: string }[];
 
 export type Spoken = {
+  /** With the one before it, where it cannot stand alone. */
   question: string;
   /** What the model said, and how it came to its end. */
   text: string;
@@ -27,7 +28,7 @@ export type Spoken = {
  */
 const strongCoverage = 0.4;
 /** A model's answer whose proof says less of what was asked than this share of the best quote is beside the point. */
-const leastAptness = 0.5;
+const leastAptness = 0.7;
 
 const nothingSupported =
   "The chat model's own words had no support in your documents, so they are left out. This is what your documents say, word for word:";

@@ -14,7 +14,7 @@ const instruction = 'You answer questions from the given text, in one full sente
 
 /** Of so many passages at most; more text makes a small model wander and a long prompt slow. */
 const maxPassages = 5;
-const maxPassageTokens = 250;
+const maxPassageTokens = 200;
 /** An earlier turn is only there to make sense of "and how high is it?". */
 const maxHistoryTokens = 120;
 /** Counts of parts do not add up exactly where parts meet. */

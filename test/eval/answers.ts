@@ -75,9 +75,10 @@ type Opened = Awaited<ReturnType<Scene['open']>>;
 type Kit = { kit: ReturnType<typeof createKit>; modelsFolder: string };
 
 /** Whole questions through the app. */
-async function askApp(name: SetName): Promise<Kept[]> {
+async function askApp(name: SetName, file: string): Promise<Kept[]> {
   return withLibrary(name, async (client, questions) => {
     const kept: Kept[] = [];
+    fs.rmSync(file, { force: true });
     for (const one of questions) {
       const startMs = performance.now();
       let found: Passage[] = [];
@@ -104,6 +105,7 @@ async function askApp(name: SetName): Promise<Kept[]> {
         seconds,
         answer,
       });
+      fs.appendFileSync(file, `${JSON.stringify(kept.at(-1))}\n`);
     }
     return kept;
   });
@@ -261,9 +263,8 @@ if (import.meta.main) {
   const [way, ...rest] = process.argv.slice(2);
   const name = rest[0] === 'report' ? 'report' : 'tune';
   if (way === 'app') {
-    const kept = await askApp(name);
-    if (rest[1]) fs.writeFileSync(rest[1], kept.map((one) => `${JSON.stringify(one)}\n`).join(''));
-    report('app', kept);
+    const file = rest[1] ?? path.join(os.tmpdir(), `quoth-eval-${name}.jsonl`);
+    report('app', await askApp(name, file));
   } else if (way === 'try' && rest[1]) {
     await tryVariants(name, rest[1].split(','), rest[2] ?? path.join(os.tmpdir(), `quoth-eval-${name}`));
   } else if (way === 'quotes') {
