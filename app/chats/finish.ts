@@ -83,7 +83,7 @@ export function refuse(spoken: Spoken, readPassages: ReadPassages): Answer {
   const searched =
     numDocuments === 0
       ? 'There are no documents to search yet. Add some in the library, then ask again.'
-      : `I searched ${count(numDocuments, 'document')} (${count(numPassages, 'passage')}) and found nothing that answers this.`;
+      : `I searched ${count(numDocuments, 'document')} (${count(numPassages, 'passage')}) and found nothing that clearly answers this.`;
   const { lines, citations } = nearestQuotes(spoken.question, spoken.found);
   return {
     text: citations.length > 0 ? `${searched} The nearest passages say:\n\n${lines}` : searched,

@@ -18,6 +18,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { finishSpoken, type Spoken } from '../../app/chats/finish.ts';
 import { pickQuotes } from '../../app/chats/quotes.ts';
+import { contentWords, splitSentences } from '../../app/chats/sentences.ts';
 import { newSpeech, speak } from '../../app/chats/speak.ts';
 import { createWanderGuard } from '../../app/chats/wander.ts';
 import type { Answer, Passage } from '../../app/contract/types.ts';
@@ -221,6 +222,10 @@ const plain = (text: string): string =>
 const holds = (text: string, gold: string[]): boolean =>
   gold.some((one) => ` ${plain(text)} `.includes(` ${plain(one)} `));
 
+/** Sentences that say something; marks are none. */
+const sentencesIn = (text: string): number =>
+  splitSentences(text.replace(/\s*\[\d+\]/g, '')).filter(({ text: one }) => contentWords(one).length > 0).length;
+
 /** One line of the table, and with QUOTH_EVAL_SHOW the answers themselves. */
 function report(name: string, all: Kept[]): void {
   const judged = all.map((kept) => ({ kept, answer: kept.answer ?? finishKept(kept) }));
@@ -231,6 +236,9 @@ function report(name: string, all: Kept[]): void {
   const refused = ({ answer }: (typeof judged)[number]): boolean => answer.refused;
   const quotesOf = ({ answer }: (typeof judged)[number]): string =>
     answer.citations.map(({ quote }) => quote).join('\n');
+  const byModel = judged.filter(({ answer }) => answer.writtenBy === 'model' && !answer.refused);
+  const numMarks = byModel.reduce((sum, { answer }) => sum + (answer.text.match(/\[\d+\]/g)?.length ?? 0), 0);
+  const numSentences = byModel.reduce((sum, { answer }) => sum + sentencesIn(answer.text), 0);
   const asked = judged.filter(({ kept }) => kept.raw !== '');
   const mean = (numbers: number[]): number => numbers.reduce((sum, one) => sum + one, 0) / Math.max(1, numbers.length);
   console.log(
@@ -242,6 +250,7 @@ function report(name: string, all: Kept[]): void {
       `gold ${share(answerable, (one) => !one.answer.refused && holds(`${one.answer.text}\n${quotesOf(one)}`, one.kept.gold))}`,
       `by model ${share(answerable, ({ answer }) => answer.writtenBy === 'model' && !answer.refused)}`,
       `gold of model ${share(answerable, (one) => one.answer.writtenBy === 'model' && !one.answer.refused && holds(`${one.answer.text}\n${quotesOf(one)}`, one.kept.gold))}`,
+      `sentences with proof ${numMarks}/${numSentences}`,
       `refused ${share(answerable, refused)}/${share(of('near'), refused)}/${share(of('off'), refused)}`,
       `tokens ${mean(asked.map(({ kept }) => kept.numPromptTokens)).toFixed(0)}`,
       `s ${mean(asked.map(({ kept }) => kept.seconds)).toFixed(1)}`,

@@ -90,6 +90,14 @@ export const variants: { [name: string]: Form } = {
     system: 'You answer questions from the given text, in one full sentence.',
     after: 'Question: {question}\nAnswer:',
   },
+  focus200words: {
+    ...greedyForm,
+    maxPassages: 5,
+    focusTokens: 200,
+    passage: bare,
+    system: 'Answer the question with the words of the text.',
+    after: 'Question: {question}\nAnswer:',
+  },
   focus250answerlast: {
     ...greedyForm,
     maxPassages: 5,
