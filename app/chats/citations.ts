@@ -34,7 +34,14 @@ export type Evidence = {
   weightOf: (word: Word) => number;
 };
 
-export type CitedAnswer = { text: string; citations: Citation[]; numSentences: number; numSupported: number };
+export type CitedAnswer = {
+  text: string;
+  citations: Citation[];
+  numSentences: number;
+  numSupported: number;
+  /** Of the supported ones, those that say something which the question did not. */
+  numTelling: number;
+};
 
 /** Words that turn a claim round. Models like to deny what they did not find: "The passage does not mention the bridge." */
 const negation =
@@ -189,6 +196,7 @@ export function cite(
   let written = 0;
   let numSentences = 0;
   let numSupported = 0;
+  let numTelling = 0;
   // A mark behind the full stop belongs to the sentence before it: it moves inside, so that the cut comes after it.
   const moved = answer.replace(
     /([.!?。！？]+)((?:\s*\[(?:(?:passages?|sources?)\s*)?\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)/giu,
@@ -202,17 +210,18 @@ export function cite(
     const bare = sentence.text.replace(markPattern, '');
     text += moved.slice(written, sentence.start) + bare;
     written = sentence.endExclusive;
-    const numWords = contentWords(bare).length;
-    if (numWords === 0) continue;
+    const words = contentWords(bare);
+    if (words.length === 0) continue;
     numSentences += 1;
-    if (numWords === 1 && sentences.length > 1) continue;
+    if (words.length === 1 && sentences.length > 1) continue;
     const brokenOff = end !== 'complete' && sentence === sentences.at(-1) && !isFinished.test(bare);
     const support = findSupport(bare, questionStems, evidence, marked, brokenOff);
     if (!support) continue;
     numSupported += 1;
+    if (words.some(({ stem }) => !questionStems.has(stem))) numTelling += 1;
     text += ` [${citationNumber(citations, passages[support.passageIndex]!, support)}]`;
   }
-  return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported };
+  return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported, numTelling };
 }
 
 /** The number of this quote among the citations; the same words are cited once. */

@@ -30,22 +30,27 @@ const strongCoverage = 0.4;
 /** A model's answer whose proof says less of what was asked than this share of the best quote is beside the point. */
 const leastAptness = 0.7;
 
+/** A question that its own words cannot answer, as they can "Is the tower 330 metres tall?". */
+const asksForMore = /\b(?:what|who|whom|whose|which|when|where|why|how)\b/i;
+
 const nothingSupported =
   "The chat model's own words had no support in your documents, so they are left out. This is what your documents say, word for word:";
 const besideThePoint =
   "The chat model's answer missed the question, so it is left out. This is what your documents say, word for word:";
 
 /**
- * The answer of a model: each sentence with the quote that supports it. One in which nothing is supported, or whose quotes
- * speak of something else than the best ones do, is not given: where the passages speak of just what was asked, their words
- * are the answer; else it is a refusal that offers the nearest ones. What was stopped or cut stays as it was said.
+ * The answer of a model: each sentence with the quote that supports it. One without support is not given, nor one whose
+ * quotes speak of something else than the best ones do, nor one that only gives the question's words back: where the
+ * passages speak of just what was asked, their words are the answer; else it is a refusal that offers the nearest ones.
+ * What was stopped or cut stays as it was said.
  */
 export function finishSpoken(spoken: Spoken, readPassages: ReadPassages): Answer {
   const { question, found, shown, end } = spoken;
   const said = end === 'length' ? wholeSentences(spoken.text) : spoken.text;
-  const { text, citations, numSupported } = cite(said, question, shown, end);
+  const { text, citations, numSupported, numTelling } = cite(said, question, shown, end);
   const whole = end === 'complete' || end === 'length';
-  if (whole && (numSupported === 0 || aptnessOf(question, found, citations) < leastAptness)) {
+  const repeatsOnly = numTelling === 0 && asksForMore.test(question);
+  if (whole && (numSupported === 0 || repeatsOnly || aptnessOf(question, found, citations) < leastAptness)) {
     if (pickQuotes(question, found).bestCoverage < strongCoverage)
       return { ...refuse(spoken, readPassages), writtenBy: 'model' };
     const intro = numSupported === 0 ? nothingSupported : besideThePoint;

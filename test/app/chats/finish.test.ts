@@ -42,6 +42,15 @@ describe('the answer of a model without support', () => {
     expect(answer.citations[0]).toMatchObject({ quote: bridge.text, verified: true });
   });
 
+  it("also where it only gives the question's words back, unless that can be an answer", () => {
+    const repeated = 'The bridge of Kintai is long.';
+    expect(finish(question, repeated).writtenBy).toBe('quotes');
+    expect(finish('Is the bridge of Kintai long?', repeated)).toMatchObject({
+      writtenBy: 'model',
+      text: `${repeated} [1]`,
+    });
+  });
+
   it('is a refusal where they do not', () => {
     const answer = finish('Who painted the ceiling of the chapel in Rome?', 'It was painted by a famous artist.');
     expect(answer).toMatchObject({ refused: true, end: 'complete' });
