@@ -218,7 +218,7 @@ describe('settings', () => {
     expect(settings.parse(first.settings.read())).toEqual(defaultSettings);
     expect(first.settings.change({ theme: 'dark', answerTokens: 64 })).toMatchObject({
       theme: 'dark',
-      temperature: 0.2,
+      temperature: 0,
     });
     first.database.close();
     expect(openStore(profile).settings.read()).toEqual({ ...defaultSettings, theme: 'dark', answerTokens: 64 });
