@@ -16,6 +16,8 @@ type Form = {
   repetitionPenalty: number;
   /** Only the sentences about the question, up to so many tokens; absent = whole passages. */
   focusTokens?: number;
+  /** After the whole passages, once more the sentences about the question, up to so many tokens. */
+  againTokens?: number;
 };
 
 const instruction =
@@ -115,6 +117,21 @@ export const variants: { [name: string]: Form } = {
     before: example,
     after: 'Question: {question}\nAnswer:',
   },
+  whole5again150: {
+    ...greedyForm,
+    maxPassages: 5,
+    againTokens: 150,
+    passage: bare,
+    system: 'You answer questions from the given text, in one full sentence.',
+    after: 'Question: {question}\nAnswer:',
+  },
+  whole5answer: {
+    ...greedyForm,
+    maxPassages: 5,
+    passage: bare,
+    system: 'You answer questions from the given text, in one full sentence.',
+    after: 'Question: {question}\nAnswer:',
+  },
   focus250last: { ...greedyForm, maxPassages: 5, focusTokens: 250, order: 'best last' },
   focus250plain: { ...plainGreedy, maxPassages: 5, focusTokens: 250, order: 'best last', after: '{question}' },
   example3: { ...plainGreedy, before: example, after: 'Question: {question}\nAnswer:' },
@@ -132,9 +149,13 @@ export function buildVariant(model: ChatModel, form: Form, question: string, fou
       : form.order === 'best last'
         ? best.toReversed()
         : best.toSorted((a, b) => a.passageId - b.passageId);
+  const again = form.againTokens
+    ? focusOn(question, found, maxPassages, form.againTokens, model.countTokens).toReversed()
+    : [];
   const write = (): string =>
     form.before +
     passages.map((passage, index) => form.passage(passage, index + 1)).join('') +
+    again.map((passage, index) => form.passage(passage, index + 1)).join('') +
     form.after.replace('{question}', question);
   const maxTokens = 96;
   let ids = model.encodePrompt(form.system, write());
