@@ -49,8 +49,8 @@ struct Ops {
 
   // -- linear algebra ----------------------------------------------------------------------------------------------
   // out = act(x W^T + bias)      x [T, K]   weight any type [N, K]   bias f32 [N] or null   out [T, N], not x
-  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to int8 with one scale per 32 columns, sums
-  // of 32 products are exact, groups are added in f32 in ascending order.
+  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded with one scale per 32 columns, to int8 on a
+  // CPU and to 24 bits on a GPU, sums of 32 products are exact, groups are added in f32 in an order of K alone.
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
@@ -103,5 +103,12 @@ struct DeviceInfo {
 Status open_cpu_device(int32_t num_threads, const char* instructions, Device** device, const Ops** ops,
                        DeviceInfo* info);
 void close_cpu_device(Device* device);
+
+// What the shared library quoth_kernels_cuda exports with C names; it is opened at run time, so nothing links to it.
+// `quoth_open_cuda_device` opens the first GPU: `unsupported` where there is no driver, no GPU, or one that is too old.
+using OpenCudaDevice = Status(Device** device, const Ops** ops, DeviceInfo* info);
+using CloseCudaDevice = void(Device* device);
+inline constexpr char kOpenCudaDevice[] = "quoth_open_cuda_device";
+inline constexpr char kCloseCudaDevice[] = "quoth_close_cuda_device";
 
 }  // namespace quoth
