@@ -85,8 +85,8 @@ __device__ inline void bring_rows(const Element* from, const Task& task, int32_t
       if (row < num_valid) {
 #pragma unroll
         for (int32_t i = 0; i < static_cast<int32_t>(sizeof(Element)) / 2; ++i) {
-          reinterpret_cast<uint4*>(columns)[i] =
-              __ldg(reinterpret_cast<const uint4*>(from + row * task.row_stride + column) + i);
+          constexpr int32_t kAtOnce = 16 / static_cast<int32_t>(sizeof(Element));
+          load_16(from + row * task.row_stride + column + i * kAtOnce, columns + i * kAtOnce);
         }
       }
       float4* to = reinterpret_cast<float4*>(tile + row * task.pitch + column);

@@ -8,6 +8,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "../ops.h"
 
@@ -86,6 +87,18 @@ __host__ __device__ constexpr Integer ceil_div(Integer a, Integer b) {
 // Row `index` of an activation.
 __device__ inline float* row_of(const Rows& rows, int32_t index) {
   return rows.data + static_cast<int64_t>(index) * rows.stride;
+}
+
+// Sixteen bytes of read-only memory into `to`, which holds as many.
+__device__ inline void load_16(const void* from, void* to) {
+  const uint4 bytes = __ldg(static_cast<const uint4*>(from));
+  memcpy(to, &bytes, sizeof bytes);
+}
+// Two halves that travel in one word.
+__device__ inline float2 floats_of(uint32_t halves) {
+  __half2 pair;
+  memcpy(&pair, &halves, sizeof pair);
+  return __half22float2(pair);
 }
 
 // Sums over a warp in a fixed tree; every lane gets the result.

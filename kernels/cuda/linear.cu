@@ -163,8 +163,8 @@ __global__ void __launch_bounds__(kSplit == 1 ? 256 : 512)
       a[r / 2][r % 2] = low;
       a[r / 2][2 + r % 2] = high;
     }
-    const float2 scales_low = __half22float2(*reinterpret_cast<const __half2*>(&piece.scales.x));
-    const float2 scales_high = __half22float2(*reinterpret_cast<const __half2*>(&piece.scales.y));
+    const float2 scales_low = floats_of(piece.scales.x);
+    const float2 scales_high = floats_of(piece.scales.y);
     const float row_scales[4] = {scales_low.x, scales_low.y, scales_high.x, scales_high.y};
 #pragma unroll
     for (int32_t j = 0; j < kTiles; ++j) {

@@ -35,7 +35,8 @@ __global__ void __launch_bounds__(kWarps* kWarp)
       alignas(16) Element columns[kAtOnce];
 #pragma unroll
       for (int32_t i = 0; i < kAtOnce * static_cast<int32_t>(sizeof(Element)) / 16; ++i) {
-        reinterpret_cast<uint4*>(columns)[i] = __ldg(reinterpret_cast<const uint4*>(w + k) + i);
+        constexpr int32_t kOneLoad = 16 / static_cast<int32_t>(sizeof(Element));
+        load_16(w + k + i * kOneLoad, columns + i * kOneLoad);
       }
 #pragma unroll
       for (int32_t t = 0; t < kFewTokens; ++t) {
