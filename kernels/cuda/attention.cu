@@ -107,9 +107,9 @@ __device__ inline void bring_rows(const Element* from, const Task& task, int32_t
 template <typename Element, int32_t kColumns, bool kPaged, bool kSplit, bool kAligned>
 __global__ void __launch_bounds__(kThreads) attention_kernel(Task task) {
   extern __shared__ __align__(16) float shared[];
-  float* queries = shared;                                       // [16, padded]
-  float* tile = queries + kTileLanes * task.padded;              // [64, pitch]
-  float* probabilities = tile + kPageTokens * task.pitch;        // [4 warps, 4 lanes, 64]
+  float* queries = shared;                                 // [16, padded]
+  float* tile = queries + kTileLanes * task.padded;        // [64, pitch]
+  float* probabilities = tile + kPageTokens * task.pitch;  // [4 warps, 4 lanes, 64]
   const int32_t warp = threadIdx.x / kWarp;
   const int32_t thread = threadIdx.x % kWarp;
   const int32_t sequence = static_cast<int32_t>(blockIdx.x) / task.max_tiles;
@@ -148,8 +148,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Task task) {
     const int32_t column = index % task.padded;
     const bool is_inside = lane < num_lanes && column < task.head_size;
     const int32_t head = kv_head * task.group_size + lane % task.group_size;
-    queries[index] = is_inside ? row_of(task.queries, first_row + lane / task.group_size)[head * task.head_size + column]
-                               : 0.0f;
+    queries[index] =
+        is_inside ? row_of(task.queries, first_row + lane / task.group_size)[head * task.head_size + column] : 0.0f;
   }
 
   Softmax softmax[kLanes];
@@ -212,8 +212,7 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Task task) {
       float weights[kLanes][4];
 #pragma unroll
       for (int32_t q = 0; q < kLanes; ++q) {
-        const float4 four =
-            *reinterpret_cast<const float4*>(probabilities + (warp * kLanes + q) * kPageTokens + key);
+        const float4 four = *reinterpret_cast<const float4*>(probabilities + (warp * kLanes + q) * kPageTokens + key);
         weights[q][0] = four.x, weights[q][1] = four.y, weights[q][2] = four.z, weights[q][3] = four.w;
       }
 #pragma unroll
@@ -275,8 +274,7 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(Task task) {
   const int32_t head = blockIdx.y;
   const Span span = span_of<true>(task, row, 0);
   const float* partials =
-      task.partials +
-      (static_cast<int64_t>(row) * task.num_heads + head) * task.num_pages * (task.head_size + 2);
+      task.partials + (static_cast<int64_t>(row) * task.num_heads + head) * task.num_pages * (task.head_size + 2);
   for (int32_t column = threadIdx.x; column < task.head_size; column += kThreads) {
     Softmax softmax;
     float sum = 0;
@@ -292,9 +290,8 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(Task task) {
 template <typename Element, int32_t kColumns, bool kPaged, bool kSplit, bool kAligned>
 Status launch(Device* device, const Task& task, dim3 grid) {
   const auto kernel = attention_kernel<Element, kColumns, kPaged, kSplit, kAligned>;
-  const int32_t shared_bytes =
-      static_cast<int32_t>(sizeof(float)) *
-      (kTileLanes * task.padded + kPageTokens * task.pitch + kTileLanes * kPageTokens);
+  const int32_t shared_bytes = static_cast<int32_t>(sizeof(float)) *
+                               (kTileLanes * task.padded + kPageTokens * task.pitch + kTileLanes * kPageTokens);
   if (shared_bytes > device->shared_bytes) return {Code::unsupported, "attention: the heads are too wide for this GPU"};
   if (shared_bytes > 48 << 10) {  // what a kernel gets without asking
     const Status status =
@@ -378,14 +375,12 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
   task.num_pages = num_pages;
 
   dim3 grid(static_cast<unsigned>(task.max_tiles * batch->num_sequences), static_cast<unsigned>(shape->num_kv_heads));
-  const int64_t partials =
-      static_cast<int64_t>(queries.num_rows) * shape->num_heads * num_pages * (head_size + 2);
+  const int64_t partials = static_cast<int64_t>(queries.num_rows) * shape->num_heads * num_pages * (head_size + 2);
   const bool is_split = num_pages > 1 && partials <= kMaxPartials &&
                         static_cast<int64_t>(grid.x) * grid.y < 2 * device->num_multiprocessors;
   if (is_split) grid.z = static_cast<unsigned>(num_pages);
   const int64_t row_bytes = head_size * (pages.type == Type::f32 ? 4 : 2);
-  const bool aligned =
-      head_size % 8 == 0 && is_aligned(pages.keys, row_bytes) && is_aligned(pages.values, row_bytes);
+  const bool aligned = head_size % 8 == 0 && is_aligned(pages.keys, row_bytes) && is_aligned(pages.values, row_bytes);
   status = pages.type == Type::f32 ? launch_any<float, true>(device, task, grid, is_split, aligned)
                                    : launch_any<__half, true>(device, task, grid, is_split, aligned);
   if (!status.ok() || !is_split) return status;
@@ -416,7 +411,8 @@ Status attention_full(Device* device, Rows queries, Rows keys, Rows values, cons
   const dim3 grid(static_cast<unsigned>(task.max_tiles * batch->num_sequences),
                   static_cast<unsigned>(shape->num_heads));
   const int64_t stride_bytes = static_cast<int64_t>(keys.stride) * 4;
-  const bool aligned = head_size % 8 == 0 && is_aligned(keys.data, stride_bytes) && is_aligned(values.data, stride_bytes);
+  const bool aligned =
+      head_size % 8 == 0 && is_aligned(keys.data, stride_bytes) && is_aligned(values.data, stride_bytes);
   return launch_any<float, false>(device, task, grid, false, aligned);
 }
 

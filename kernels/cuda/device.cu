@@ -1,10 +1,10 @@
 // Opening a GPU, its memory, the integers of a step, and the table of operations.
-#include "device.h"
-
 #include <algorithm>
 #include <cstring>
 #include <new>
 #include <type_traits>
+
+#include "device.h"
 
 #ifdef _WIN32
 #define QUOTH_EXPORT __declspec(dllexport)

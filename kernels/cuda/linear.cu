@@ -21,9 +21,9 @@ namespace quoth::cuda {
 namespace {
 
 constexpr int32_t kChunks = 16;
-constexpr int32_t kTileRows = 2 * kQuantRows;    // weight rows of a warp
-constexpr int32_t kTileTokens = 8;               // columns of an mma
-constexpr float kLargest = 127.0f * 65536.0f;    // of a rounded value: its highest digit stays in int8
+constexpr int32_t kTileRows = 2 * kQuantRows;  // weight rows of a warp
+constexpr int32_t kTileTokens = 8;             // columns of an mma
+constexpr float kLargest = 127.0f * 65536.0f;  // of a rounded value: its highest digit stays in int8
 constexpr int32_t kQuantizeThreads = 128;
 
 struct Records {
@@ -102,9 +102,9 @@ __device__ inline Piece<kIsQ8> load_piece(const uint8_t* record, int32_t t, int3
 
 // The int8 values of eight nibbles, byte by byte: low nibbles to `low`, high ones to `high`. `book` holds the codebook.
 __device__ inline void look_up(uint32_t nibbles, const uint32_t (&book)[4], uint32_t& low, uint32_t& high) {
-  const uint32_t index = nibbles & 0x77777777u;                          // inside a half of the book
-  const uint32_t half = ((nibbles >> 1) & 0x44444444u) | 0x32103210u;    // which half, as a selector of bytes
-  uint32_t pairs[2];                                                     // low, high, low, high
+  const uint32_t index = nibbles & 0x77777777u;                        // inside a half of the book
+  const uint32_t half = ((nibbles >> 1) & 0x44444444u) | 0x32103210u;  // which half, as a selector of bytes
+  uint32_t pairs[2];                                                   // low, high, low, high
 #pragma unroll
   for (int32_t i = 0; i < 2; ++i) {
     const uint32_t lower = __byte_perm(book[0], book[1], index >> (16 * i));
@@ -181,8 +181,8 @@ __global__ void __launch_bounds__(kSplit == 1 ? 256 : 512)
         multiply_tile(c[d][0], a[0], b.x, b.y);
         multiply_tile(c[d][1], a[1], b.x, b.y);
       }
-      const float2 token_scales = __ldg(reinterpret_cast<const float2*>(
-          x.scales + static_cast<int64_t>(group) * x.padded_rows + tile_token + 2 * t));
+      const float2 token_scales = __ldg(
+          reinterpret_cast<const float2*>(x.scales + static_cast<int64_t>(group) * x.padded_rows + tile_token + 2 * t));
 #pragma unroll
       for (int32_t r = 0; r < 4; ++r) {
 #pragma unroll
@@ -278,8 +278,8 @@ void launch(Device* device, const Records& weight, const Rounded& x, const float
 template <bool kIsQ8>
 void choose(Device* device, const Records& weight, const Rounded& x, const float* bias, Activation activation,
             const Rows& out) {
-  const int64_t large_blocks = static_cast<int64_t>(ceil_div(weight.num_rows, 8 * kTileRows)) *
-                               ceil_div(x.num_rows, 4 * kTileTokens);
+  const int64_t large_blocks =
+      static_cast<int64_t>(ceil_div(weight.num_rows, 8 * kTileRows)) * ceil_div(x.num_rows, 4 * kTileTokens);
   if (x.num_rows <= kTileTokens) {
     launch<kIsQ8, 1, kChunks>(device, weight, x, bias, activation, out);
   } else if (large_blocks < 2 * device->num_multiprocessors) {

@@ -8,9 +8,9 @@ namespace quoth::cuda {
 namespace {
 
 constexpr int32_t kFewTokens = 8;
-constexpr int32_t kWarps = 4;        // of the kernel for few tokens
-constexpr int32_t kTile = 64;        // rows and tokens of a block of the other
-constexpr int32_t kStep = 16;        // columns that it takes at once
+constexpr int32_t kWarps = 4;  // of the kernel for few tokens
+constexpr int32_t kTile = 64;  // rows and tokens of a block of the other
+constexpr int32_t kStep = 16;  // columns that it takes at once
 constexpr int32_t kThreads = 256;
 
 __host__ __device__ constexpr int32_t chunk_columns(int32_t num_columns) {
@@ -155,9 +155,8 @@ Status run(Device* device, const Rows& x, const Element* weight, const float* bi
 }  // namespace
 
 Status linear_float(Device* device, Rows x, const Weight* weight, const float* bias, Activation activation, Rows out) {
-  return weight->type == Type::f32
-             ? run(device, x, static_cast<const float*>(weight->data), bias, activation, out)
-             : run(device, x, static_cast<const __half*>(weight->data), bias, activation, out);
+  return weight->type == Type::f32 ? run(device, x, static_cast<const float*>(weight->data), bias, activation, out)
+                                   : run(device, x, static_cast<const __half*>(weight->data), bias, activation, out);
 }
 
 }  // namespace quoth::cuda

@@ -1,7 +1,7 @@
 // Rotary positions (RoFormer, arXiv 2104.09864) and the writing of keys and values to their kv pages.
 //
-// Block (row, part of the row); a thread takes one slot of the row: a pair that turns, a column that passes, or a value.
-// A head has R / 2 slots of pairs and d - R of single columns.
+// Block (row, part of the row); a thread takes one slot of the row: a pair that turns, a column that passes, or a
+// value. A head has R / 2 slots of pairs and d - R of single columns.
 #include "device.h"
 
 namespace quoth::cuda {
@@ -17,8 +17,7 @@ struct PageView {
 
   // Element number of column `i` of head `head`, for the row's position.
   __device__ int64_t at(int32_t row, int32_t position, int32_t head, int32_t i) const {
-    const int64_t page =
-        page_table[static_cast<int64_t>(sequences[row]) * page_table_stride + position / kPageTokens];
+    const int64_t page = page_table[static_cast<int64_t>(sequences[row]) * page_table_stride + position / kPageTokens];
     return ((page * pages.num_heads + head) * kPageTokens + position % kPageTokens) * pages.head_size + i;
   }
   __device__ void put(void* array, int64_t index, float value) const {
@@ -40,7 +39,8 @@ __device__ Slot slot_of(const Rope& rope, int32_t slot) {
   return rope.adjacent_pairs ? Slot{2 * slot, 2 * slot + 1} : Slot{slot, slot + half};
 }
 
-// Turns the pair by position * frequency: an angle in f32, as on the CPU. No contraction: the same bits in both kernels.
+// Turns the pair by position * frequency: an angle in f32, as on the CPU. No contraction: the same bits in both
+// kernels.
 __device__ void turn(const Rope& rope, int32_t slot, int32_t position, float& a, float& b) {
   float sine = 0, cosine = 0;
   sincosf(__fmul_rn(static_cast<float>(position), rope.inverse_frequencies[slot]), &sine, &cosine);

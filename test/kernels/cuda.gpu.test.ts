@@ -20,7 +20,9 @@ function run(): { reason: string } | { output: string; status: number | null } {
     maxBuffer: 64 << 20,
     timeout: 300_000,
   });
-  return answer.status === skipped ? { reason: answer.stdout.trim() } : { output: answer.stdout, status: answer.status };
+  return answer.status === skipped
+    ? { reason: answer.stdout.trim() }
+    : { output: answer.stdout, status: answer.status };
 }
 
 const executable = await buildKernels('quoth_kernels_test');

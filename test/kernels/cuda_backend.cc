@@ -78,8 +78,7 @@ class Mirror {
     for (int32_t i = 0; i < batch.num_sequences * batch.page_table_stride; ++i) {
       last = std::max(last, batch.page_table[i]);
     }
-    const uint64_t page_bytes =
-        uint64_t{64} * pages.num_heads * pages.head_size * (pages.type == Type::f32 ? 4 : 2);
+    const uint64_t page_bytes = uint64_t{64} * pages.num_heads * pages.head_size * (pages.type == Type::f32 ? 4 : 2);
     add(pages.keys, page_bytes * static_cast<uint64_t>(last + 1));
     add(pages.values, page_bytes * static_cast<uint64_t>(last + 1));
   }
@@ -201,14 +200,13 @@ Status rms_norm(Device* d, Rows x, const float* weight, float epsilon, Rows out)
 Status layer_norm(Device* d, Rows x, const float* weight, const float* bias, float epsilon, Rows out) {
   Mirror m(d);
   m.add(x), m.add(out), m.add(weight, vector_bytes(x)), m.add(bias, vector_bytes(x));
-  return mirrored(
-      m, [&] { return bare_ops->layer_norm(d, m.gpu(x), m.gpu(weight), m.gpu(bias), epsilon, m.gpu(out)); });
+  return mirrored(m,
+                  [&] { return bare_ops->layer_norm(d, m.gpu(x), m.gpu(weight), m.gpu(bias), epsilon, m.gpu(out)); });
 }
 Status add_rms_norm(Device* d, Rows x, Rows y, const float* weight, float epsilon, Rows out) {
   Mirror m(d);
   m.add(x), m.add(y), m.add(out), m.add(weight, vector_bytes(x));
-  return mirrored(
-      m, [&] { return bare_ops->add_rms_norm(d, m.gpu(x), m.gpu(y), m.gpu(weight), epsilon, m.gpu(out)); });
+  return mirrored(m, [&] { return bare_ops->add_rms_norm(d, m.gpu(x), m.gpu(y), m.gpu(weight), epsilon, m.gpu(out)); });
 }
 Status add_layer_norm(Device* d, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out) {
   Mirror m(d);

@@ -72,7 +72,10 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
         }
       }
       const double expected = exact_activation(sum, c.activation);
-      const double tolerance = (to_int8 ? kGroupSum : quantized ? kGpuGroupSum : kFloatSum) * magnitude * 1.2 +
+      const double tolerance = (to_int8     ? kGroupSum
+                                : quantized ? kGpuGroupSum
+                                            : kFloatSum) *
+                                   magnitude * 1.2 +
                                (quantized && !to_int8 ? rounding : 0) +
                                (c.activation == Activation::none ? 0 : kActivation * std::max(1.0, std::abs(sum))) +
                                1e-12;

@@ -26,11 +26,14 @@ export function whyNoCuda() {
  * Compiles the kernels, if these sources were not compiled before. Any warning is an error, and so is a kernel that
  * spills more than some registers.
  * @param {string} [architectures] of CMake's CUDA_ARCHITECTURES; all that the kernels are for when it is left out
- * @returns {{ library: string } | { complaint: string }}
+ * @returns {{ library: string, complaint?: undefined } | { library?: undefined, complaint: string }}
  */
 export function compileCuda(architectures) {
   const contents = hashOfFiles(sources, (path) => /\.(cu|h|txt)$/.test(path)).slice(0, 16);
-  const folder = cacheFolder('kernels-cuda', `${process.platform}-${process.arch}-${architectures ?? 'all'}-${contents}`);
+  const folder = cacheFolder(
+    'kernels-cuda',
+    `${process.platform}-${process.arch}-${architectures ?? 'all'}-${contents}`,
+  );
   const name = process.platform === 'win32' ? 'quoth_kernels_cuda.dll' : 'libquoth_kernels_cuda.so';
   const library = join(folder, name);
   if (existsSync(library)) return { library };
