@@ -105,7 +105,7 @@ __device__ inline void bring_rows(const Element* from, const Task& task, int32_t
 
 // kColumns: ceil(d / 32), rounded up to a power of two. kSplit: the block takes page blockIdx.z alone.
 template <typename Element, int32_t kColumns, bool kPaged, bool kSplit, bool kAligned>
-__global__ void __launch_bounds__(kThreads) attention_kernel(Task task) {
+__global__ void __launch_bounds__(kThreads, 3) attention_kernel(Task task) {
   extern __shared__ __align__(16) float shared[];
   float* queries = shared;                                 // [16, padded]
   float* tile = queries + kTileLanes * task.padded;        // [64, pitch]
