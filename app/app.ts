@@ -7,12 +7,13 @@ import { search } from '../ingest/search.ts';
 import { ask } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
 import { toPassage } from './chats/to-passage.ts';
-import type { QuothContract } from './contract/contract.ts';
+import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
 import type { ModelSummary } from './contract/types.ts';
 import { createLibrary, type Library } from './library/library.ts';
 import { createMeaning } from './library/meaning.ts';
+import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels } from './models/models.ts';
 import type { Outside } from './outside.ts';
@@ -31,7 +32,7 @@ export type App = {
   listModels(): Promise<ModelSummary[]>;
   /** What the person must be told about the opening of the profile, or null. */
   notice: string | null;
-  /** Resolves when nothing waits, nothing runs and every passage that can have a vector has one. */
+  /** Resolves when nothing waits, nothing runs, every passage that can have a vector has one and all is tidied up. */
   idle(): Promise<void>;
   /** Ends all work, writes the index, gives the profile free. What was on its way goes on at the next start. */
   close(): Promise<void>;
@@ -62,6 +63,13 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const meaning = createMeaning({ outside, store: passages, models });
   const chats = createChats(chatTable);
+  let numAsking = 0;
+  const tidy = createTidy({
+    work: database.scrubber.work,
+    isBusy: () => numAsking > 0 || library.isBusy(),
+    signal: closing.signal,
+    log,
+  });
   const library = createLibrary({
     outside,
     documents,
@@ -69,6 +77,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     meaning,
     captionLanguages: () => settingsTable.read().captionLanguages,
     onRemoved: chats.forgetDocument,
+    onQuiet: tidy.wake,
   });
   const settings = createSettings(outside, settingsTable, models);
 
@@ -97,6 +106,15 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   if (options.resume !== false) {
     library.resume();
     void meaning.fill(closing.signal);
+    tidy.wake();
+  }
+  async function* askBusily(request: Parameters<typeof ask>[0], signal: AbortSignal): AsyncGenerator<AskEvent> {
+    numAsking += 1;
+    try {
+      yield* ask(request, askParts, signal);
+    } finally {
+      numAsking -= 1;
+    }
   }
   let closed: Promise<void> | undefined;
 
@@ -116,7 +134,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
         const found = await find(question, limit);
         return { passages: found.passages.map(toPassage), timings: found.timings };
       },
-      ask: (request, signal) => ask(request, askParts, signal),
+      ask: askBusily,
     },
     library,
     listModels: models.listWithPlans,
@@ -124,6 +142,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     async idle() {
       await library.idle();
       await meaning.fill(closing.signal);
+      await tidy.idle();
     },
     close() {
       closed ??= (async () => {

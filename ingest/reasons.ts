@@ -8,7 +8,8 @@ const sentences: Record<FailureReason, string> = {
   empty: 'This file is empty. Check that it was saved or downloaded completely and add it again.',
   damaged:
     'This file is damaged or is not what its name says. Open it in its own program, save it anew and add it again.',
-  unsupported: 'Quoth cannot read this kind of file. Save it as PDF, Word (DOCX), text, Markdown or HTML and add that.',
+  unsupported:
+    'Quoth cannot read this kind of file. Save it as PDF or in a current office format (DOCX, XLSX, PPTX), or as text, and add that.',
   'too-large': 'This file is too large to be read. Split it into parts and add those.',
   'too-slow': 'Reading this file took too long and was stopped. Print it to a new PDF and add that, or try again.',
   'too-hungry': 'Reading this file needed too much memory and was stopped. Split it into parts and add those.',

@@ -9,6 +9,7 @@ import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest } 
 import { documentKindOf } from './readers/kind.ts';
 import {
   type DocumentKind,
+  documentKinds,
   type FailureReason,
   failureReasons,
   type ReadFile,
@@ -123,7 +124,7 @@ function isReaderMessage(message: unknown): message is ReaderMessage {
 }
 
 function isReadResult(result: unknown): result is ReadResult {
-  if (!isObject(result) || !isOneOf(documentKinds, result.kind)) return false;
+  if (!isObject(result) || !isOneOf(fileKinds, result.kind)) return false;
   if (result.type === 'failed') return isOneOf(failureReasons, result.reason) && isText(result.detail, 100_000);
   if (result.type !== 'read' || !isText(result.title, 10_000) || !Array.isArray(result.sections)) return false;
   return (result.numPages === null || isCount(result.numPages)) && result.sections.every(isSection);
@@ -132,11 +133,24 @@ function isReadResult(result: unknown): result is ReadResult {
 function isSection(section: unknown): section is Section {
   if (!isObject(section) || !isText(section.text) || !isObject(section.locator)) return false;
   if (section.heading !== null && !isText(section.heading, 10_000)) return false;
-  const { type, page, paragraph } = section.locator;
+  if (section.label !== undefined && !isText(section.label, 1000)) return false;
+  if (section.row !== undefined && !isTableRow(section.row)) return false;
+  const { type, page, paragraph, startSeconds, endSeconds } = section.locator;
+  if (type === 'time') return isSeconds(startSeconds) && isSeconds(endSeconds);
   return (type === 'page' && isCount(page)) || (type === 'paragraph' && isCount(paragraph));
 }
 
-const documentKinds: readonly DocumentKind[] = ['pdf', 'docx', 'text', 'markdown', 'html', 'other'];
+function isTableRow(row: unknown): boolean {
+  if (!isObject(row) || !Number.isSafeInteger(row.table)) return false;
+  if (row.header !== undefined && !isText(row.header)) return false;
+  return row.cells === undefined || (isObject(row.cells) && isText(row.cells.first, 20) && isText(row.cells.last, 20));
+}
+
+function isSeconds(value: unknown): boolean {
+  return Number.isFinite(value) && Number(value) >= 0;
+}
+
+const fileKinds: readonly DocumentKind[] = documentKinds.filter((kind) => kind !== 'youtube');
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;

@@ -8,7 +8,28 @@ export type Source =
   | { type: 'file'; path: string; name: string; sizeBytes: number; modifiedAtMs: number }
   | { type: 'video'; address: string; videoId: string };
 
-export type DocumentKind = 'pdf' | 'docx' | 'text' | 'markdown' | 'html' | 'youtube' | 'other';
+export const documentKinds = [
+  'pdf',
+  'docx',
+  'pptx',
+  'xlsx',
+  'csv', // and TSV
+  'odt',
+  'ods',
+  'odp',
+  'rtf',
+  'epub',
+  'text',
+  'markdown',
+  'html',
+  'xml',
+  'email', // EML
+  'captions', // SRT and WebVTT
+  'zip', // of any of the above
+  'youtube',
+  'other',
+] as const;
+export type DocumentKind = (typeof documentKinds)[number];
 
 /** Where a section stands in its document; pages and paragraphs count from 1. */
 export type Locator =
@@ -17,7 +38,25 @@ export type Locator =
   | { type: 'time'; startSeconds: number; endSeconds: number };
 
 /** A stretch of text with one place: a page of a PDF, a paragraph of a DOCX, a caption. Headings apply until the next. */
-export type Section = { text: string; locator: Locator; heading: string | null };
+export type Section = {
+  text: string;
+  locator: Locator;
+  heading: string | null;
+  /** What a person calls the place, where the locator cannot say it: "Slide 3", "Sheet Budget", "letters/may.txt". */
+  label?: string;
+  /** Set when the section is a row of a table. */
+  row?: TableRow;
+};
+
+/** Rows of one table follow one another. A chunk holds whole rows where they fit, and repeats the table's header. */
+export type TableRow = {
+  /** The words of the header, laid out as the rows are. On the first row of a table alone, and only if it has a header. */
+  header?: string;
+  /** Counts the tables of a document: rows with the same number belong together. */
+  table: number;
+  /** The first and the last cell of the row, "A2" and "F2", where cells have names. */
+  cells?: { first: string; last: string };
+};
 
 /** The reasons for which a document ends without text. The words for people are in `ingest/reasons.ts`. */
 export const failureReasons = [
@@ -54,4 +93,6 @@ export type Chunk = {
   text: string;
   locator: Locator;
   heading: string | null;
+  /** What a person calls the place, where the locator cannot say it: "Slide 3", "Sheet Budget A2:F40". */
+  label?: string | null;
 };

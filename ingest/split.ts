@@ -64,8 +64,8 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
   };
   const addChunk = (units: Unit[]) => {
     const text = sliceUnits(sections, units);
-    const { locator, heading } = sections[units[0]!.section]!;
-    chunks.push({ ordinal: numChunks++, text, locator, heading });
+    const { locator, heading, label } = sections[units[0]!.section]!;
+    chunks.push({ ordinal: numChunks++, text, locator, heading, label });
   };
   const budgetFor = (heading: string | null) =>
     mostTokens - (heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1));
@@ -73,7 +73,16 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
   for (const [index, section] of sections.entries()) {
     const previous = sections[index - 1];
     if (section.locator.type === 'time') continue;
-    if (section.locator.type === 'page') endRun();
+    if (section.row) {
+      endRun();
+      if (previous?.row?.table === section.row.table) continue;
+      // A table's rows are cut where its first one stands.
+      for (const chunk of cutTable(sections, index, options)) chunks.push({ ...chunk, ordinal: numChunks++ });
+      if (chunks.length > 0) yield chunks;
+      chunks = [];
+      continue;
+    }
+    if (section.locator.type === 'page' || previous?.label !== section.label) endRun();
     else if (previous && previous.heading !== section.heading && runTokens >= fewTokens) endRun();
     const budget = budgetFor(section.heading);
     for (const span of sentencesOf(section.text)) {
@@ -122,6 +131,61 @@ function sliceUnits(sections: readonly Section[], units: readonly Unit[]): strin
   return parts.map((part) => sections[part.section]!.text.slice(part.from, part.to).trim()).join('\n\n');
 }
 
+/** A header that is longer takes the room of the rows that it is about. */
+const headerShare = 0.4;
+
+/**
+ * The rows of the table that begins at `first`, as many to a chunk as fit under the header's words. A row that is longer
+ * than a chunk is cut into several, each under the header.
+ */
+function* cutTable(
+  sections: readonly Section[],
+  first: number,
+  { countTokens, mostTokens = defaultMostTokens }: SplitOptions,
+): Iterable<Omit<Chunk, 'ordinal'>> {
+  const { row: firstRow, heading, label } = sections[first]!;
+  const headingTokens = heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1);
+  const header = shortened(firstRow?.header ?? '', Math.floor((mostTokens - headingTokens) * headerShare), countTokens);
+  const budget = mostTokens - headingTokens - (header === '' ? 0 : countTokens(header) + 1);
+  let rows: { section: Section; text: string }[] = [];
+  let numTokens = 0;
+  const chunk = (): Omit<Chunk, 'ordinal'> => {
+    const cells = { first: rows[0]!.section.row?.cells?.first, last: rows.at(-1)!.section.row?.cells?.last };
+    const range = cells.first && cells.last ? `${cells.first}:${cells.last}` : '';
+    return {
+      text: [header, ...rows.map((row) => row.text)].filter((line) => line !== '').join('\n'),
+      locator: rows[0]!.section.locator,
+      heading,
+      label: [label, range].filter(Boolean).join(' ') || undefined,
+    };
+  };
+  for (let at = first; sections[at]?.row?.table === firstRow?.table; at++) {
+    const section = sections[at]!;
+    const span = { from: 0, to: section.text.length };
+    for (const unit of unitsOf(section.text, span, at, budget, countTokens)) {
+      if (rows.length > 0 && numTokens + unit.numTokens > budget) {
+        yield chunk();
+        rows = [];
+        numTokens = 0;
+      }
+      rows.push({ section, text: section.text.slice(unit.from, unit.to).trim() });
+      numTokens += unit.numTokens;
+    }
+  }
+  if (rows.length > 0) yield chunk();
+}
+
+/** The beginning of a text that has at most so many tokens, cut between the cells of a row where it has cells. */
+function shortened(text: string, mostTokens: number, countTokens: (text: string) => number): string {
+  let kept = text;
+  for (let numTokens = countTokens(kept); kept !== '' && numTokens > mostTokens; numTokens = countTokens(kept)) {
+    const share = Math.floor((kept.length * mostTokens) / numTokens);
+    const bar = kept.lastIndexOf(' | ', share);
+    kept = kept.slice(0, bar > 0 ? bar : Math.min(share, kept.length - 1)).trimEnd();
+  }
+  return kept;
+}
+
 const shortestCaptionSeconds = 45;
 const longestCaptionSeconds = 60;
 
@@ -134,13 +198,21 @@ function joinCaptions(
   countTokens: (text: string) => number,
   mostTokens: number,
 ): Omit<Chunk, 'ordinal'>[] {
-  type Caption = { text: string; heading: string | null; start: number; end: number; numTokens: number };
+  type Caption = {
+    text: string;
+    heading: string | null;
+    label?: string;
+    start: number;
+    end: number;
+    numTokens: number;
+  };
   const captions: Caption[] = [];
-  for (const { text, locator, heading } of sections)
+  for (const { text, locator, heading, label } of sections)
     if (locator.type === 'time' && text.trim())
       captions.push({
         text: text.trim(),
         heading,
+        label,
         start: locator.startSeconds,
         end: locator.endSeconds,
         numTokens: countTokens(text),
@@ -154,6 +226,7 @@ function joinCaptions(
     let numTokens = 0;
     while (end < captions.length) {
       const caption = captions[end]!;
+      if (caption.label !== captions[first]!.label) break; // another file of the same archive
       if (end > first && (numTokens + caption.numTokens > mostTokens || caption.end - start > longestCaptionSeconds))
         break;
       numTokens += caption.numTokens;
@@ -165,9 +238,14 @@ function joinCaptions(
       text: joined.map((caption) => caption.text).join(' '),
       locator: { type: 'time', startSeconds: start, endSeconds: Math.max(...joined.map((caption) => caption.end)) },
       heading: captions[first]!.heading,
+      label: captions[first]!.label,
     });
     const last = captions[end - 1]!;
-    const repeats = end < captions.length && joined.length > 2 && !/[.!?。！？…]["'”’」]?$/u.test(last.text);
+    const repeats =
+      end < captions.length &&
+      last.label === captions[end]!.label &&
+      joined.length > 2 &&
+      !/[.!?。！？…]["'”’」]?$/u.test(last.text);
     first = repeats && last.numTokens < mostTokens * overlapShare ? end - 1 : end;
   }
   return chunks;

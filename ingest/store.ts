@@ -11,6 +11,8 @@ export type StoredPassage = {
   text: string;
   heading: string | null;
   locator: Locator;
+  /** As in `Chunk`; absent or null where the locator says all. */
+  label?: string | null;
   title: string;
   source: string;
   kind: DocumentKind;

@@ -49,8 +49,9 @@ struct Ops {
 
   // -- linear algebra ----------------------------------------------------------------------------------------------
   // out = act(x W^T + bias)      x [T, K]   weight any type [N, K]   bias f32 [N] or null   out [T, N], not x
-  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded with one scale per 32 columns, to int8 on a
-  // CPU and to 24 bits on a GPU, sums of 32 products are exact, groups are added in f32 in an order of K alone.
+  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to 16 bits (the largest magnitude of 32
+  // columns becomes 32512; on a GPU 24 bits), sums of 32 products are exact, groups are added in f32 in an order of K
+  // alone. With 8 bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------

@@ -15,7 +15,11 @@ import { portToChild } from './process-port.ts';
 
 export type EntryName = 'engine-process' | 'reader-main';
 
-export type StartOptions = { maxHeapBytes?: number };
+/** `memoryBytes`: the most that the process may hold. V8's heap gets less, for what else it holds needs room too. */
+export type StartOptions = { memoryBytes?: number };
+
+/** The share of a process's memory that its JavaScript heap may take. */
+export const heapShare = 0.8;
 
 /** How a process ended; `reason` says it in words: "exit code 1", "signal SIGKILL", "not started: …". */
 export type End = { code: number | null; signal: string | null; reason: string };
@@ -61,7 +65,8 @@ export function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.Process
 export const forkProcess: StartProcess = (entry, options = {}) => {
   const env = childEnvironment(process.env);
   const execArgv = ['--disable-warning=ExperimentalWarning'];
-  if (options.maxHeapBytes) execArgv.push(`--max-old-space-size=${Math.ceil(options.maxHeapBytes / 2 ** 20)}`);
+  if (options.memoryBytes)
+    execArgv.push(`--max-old-space-size=${Math.ceil((heapShare * options.memoryBytes) / 2 ** 20)}`);
   const child = fork(entryPath(entry), [], {
     serialization: 'advanced',
     env,
@@ -81,8 +86,7 @@ export const forkProcess: StartProcess = (entry, options = {}) => {
 /** Readers as processes that `startProcess` starts, for `ingest/run-reader.ts`. */
 export function createReaderSpawner(startProcess: StartProcess): SpawnReader {
   return ({ memoryBytes }) => {
-    // The heap's limit stands below the whole process's: what else it holds needs room too.
-    const started = startProcess('reader-main', { maxHeapBytes: 0.8 * memoryBytes });
+    const started = startProcess('reader-main', { memoryBytes });
     return {
       send: (request) => started.port.send(request),
       onMessage: (listener) => started.port.onMessage(listener),

@@ -42,12 +42,12 @@ export async function* ask(
   const story = begin(request, parts);
   try {
     yield { type: 'started', chatId: story.chatId, turnId: story.turnId };
-    story.found = (await parts.search(searchText(request.question, story.earlier), numPassages)).passages;
+    story.found = (await parts.search(story.about, numPassages)).passages;
     story.retrieveMs = parts.nowMs() - startMs;
     yield { type: 'sources', passages: story.found.map(toPassage), retrieveMs: story.retrieveMs };
 
     const judged = story.found.map((found) => ({ passage: toPassage(found), similarity: found.similarity }));
-    if (isRelevant(request.question, judged)) {
+    if (isRelevant(story.about, judged)) {
       for await (const text of write(story, parts, signal)) {
         if (story.ttftMs === 0) story.ttftMs = parts.nowMs() - startMs;
         yield { type: 'text', text };
@@ -66,6 +66,8 @@ export async function* ask(
 
 type Story = {
   question: string;
+  /** The question, with the one before it where it cannot stand alone. */
+  about: string;
   chatId: ChatId;
   turnId: TurnId;
   earlier: Turn[];
@@ -88,6 +90,7 @@ function begin({ question, chatId }: { question: string; chatId: ChatId | null }
   const turnId = chats.addTurn(chat, question);
   return {
     question,
+    about: searchText(question, earlier),
     chatId: chat,
     turnId,
     earlier,
@@ -124,9 +127,10 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
       });
       parts.memory.lastPassageIds = prompt.passages.map(({ passageId }) => passageId);
       story.shown = prompt.passages;
-      // The same question gives the same answer: what changes it is the temperature, not the hour.
-      const sampling = { temperature, topK: 40, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1, seed: 1 };
-      const wanders = createWanderGuard(story.question, prompt.passages);
+      // The same question gives the same answer: what changes it is the temperature, not the hour. No repetition penalty: it
+      // would count the prompt's tokens, and an answer is to repeat the passages' names and numbers.
+      const sampling = { temperature, topK: 40, topP: 0.95, minP: 0.05, repetitionPenalty: 1, seed: 1 };
+      const wanders = createWanderGuard(story.about, prompt.passages);
       yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
       return;
     } catch (error) {
@@ -145,7 +149,7 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
 function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
   const { speech } = story;
   const spoken: Spoken = {
-    question: story.question,
+    question: story.about,
     text: speech.text.trim(),
     end: story.cut ? 'cut' : speech.end,
     shown: story.shown,

@@ -8,9 +8,10 @@
  *      words of the question may stand anywhere in the passage;
  *   3. of those that the question does not already hold, 40 % stand there, and one that is more than a single digit; or,
  *      where the answer only repeats the question's words, 80 % of them do.
- * Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
+ * A sentence that denies something needs a stretch that does. One that was broken off must stand there whole, every word of it; a single word beside other sentences proves
+ * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
-import type { Citation, Passage } from '../contract/types.ts';
+import type { Answer, Citation, Passage } from '../contract/types.ts';
 import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
 
 const supportThreshold = 0.6;
@@ -23,7 +24,7 @@ const secondSentenceGain = 0.15;
 const maxQuoteCharacters = 480;
 
 /** A stretch of a passage that can be quoted: one sentence, or two that follow each other. */
-type Stretch = { start: number; endExclusive: number; stems: Set<string> };
+export type Stretch = { start: number; endExclusive: number; stems: Set<string>; denies: boolean };
 
 export type Evidence = {
   passages: Passage[];
@@ -33,16 +34,36 @@ export type Evidence = {
   weightOf: (word: Word) => number;
 };
 
-export type CitedAnswer = { text: string; citations: Citation[]; numSentences: number; numSupported: number };
+export type CitedAnswer = {
+  text: string;
+  citations: Citation[];
+  numSentences: number;
+  numSupported: number;
+  /** Of the supported ones, those that say something which the question did not. */
+  numTelling: number;
+};
+
+/** Words that turn a claim round. Models like to deny what they did not find: "The passage does not mention the bridge." */
+const negation =
+  /\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|unclear|unknown|unspecified|nicht|kein\w*|nie|pas|aucune?|jamais|nunca|ninguna?)\b|n['’]t\b/iu;
 
 /** Prepares the passages once for all sentences. */
 export function gatherEvidence(passages: Passage[]): Evidence {
   const stretches = passages.map(({ text }) => {
     const sentences = splitSentences(text).flatMap((sentence) => shorten(sentence, text));
-    const single = sentences.map((sentence) => ({ ...sentence, stems: stemsOf(sentence.text) }));
+    const single = sentences.map((sentence) => ({
+      ...sentence,
+      stems: stemsOf(sentence.text),
+      denies: negation.test(sentence.text),
+    }));
     const double = single.slice(1).map((second, index) => {
       const first = single[index]!;
-      return { start: first.start, endExclusive: second.endExclusive, stems: first.stems.union(second.stems) };
+      return {
+        start: first.start,
+        endExclusive: second.endExclusive,
+        stems: first.stems.union(second.stems),
+        denies: first.denies || second.denies,
+      };
     });
     return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
   });
@@ -94,15 +115,20 @@ export function coverageOf(words: Word[], stretch: { stems: Set<string> }, weigh
   return all > 0 ? found / all : 0;
 }
 
-/** The stretch that supports a sentence best, or `null` when none does. `marked` are passages the model pointed to. */
+/**
+ * The stretch that supports a sentence best, or `null` when none does. `marked` are passages the model pointed to; of a
+ * sentence that is `brokenOff` every content word must stand in the stretch.
+ */
 export function findSupport(
   sentence: string,
   questionStems: Set<string>,
   evidence: Evidence,
   marked: Set<number>,
+  brokenOff = false,
 ): Support | null {
   // A question states nothing: small models like to give the one they were asked back.
-  if (/[?？]["'”’)\s]*$/u.test(sentence)) return null;
+  if (/[?？؟]["'”’)\s]*$/u.test(sentence)) return null;
+  const denies = negation.test(sentence);
   const words = contentWords(sentence);
   const fresh = words.filter(({ stem }) => !questionStems.has(stem));
   const strict = words.filter((word) => word.isNumber || (word.isName && !questionStems.has(word.stem)));
@@ -112,7 +138,9 @@ export function findSupport(
     // What the question named may stand in another sentence of the passage: "It is painted …" goes on about the bridge.
     const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
     for (const stretch of stretches) {
-      if (!strict.every(({ stem }) => stretch.stems.has(stem))) continue;
+      if (denies && !stretch.denies) continue;
+      const required = brokenOff ? words : strict;
+      if (!required.every(({ stem }) => stretch.stems.has(stem))) continue;
       const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;
       const coverage = coverageOf(words, { stems }, evidence.weightOf);
       const numFresh = fresh.filter(
@@ -137,13 +165,30 @@ export function findSupport(
 /** Marks as models write them: [1], [1, 3], [Passage 2]. */
 const markPattern = /\s*\[(?:(?:passages?|sources?)\s*)?(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/giu;
 
+/** How a sentence ends that was not broken off. */
+const isFinished = /[.!?…。！？｡।؟۔]["'”’」』）】»)\]\s]*$/u;
+
+/** An answer that ran into its length, without the sentence it broke off in; where that is the only one, as it is. */
+export function wholeSentences(answer: string): string {
+  const sentences = splitSentences(answer);
+  const [last, before] = [sentences.at(-1), sentences.at(-2)];
+  return last && before && !isFinished.test(last.text) ? answer.slice(0, before.endExclusive) : answer;
+}
+
 /**
  * Puts `[n]` behind every sentence that a passage supports, with the verbatim words that do. Marks of the model's own
  * are taken as hints and removed. `passages` are numbered from 1 in the order in which the prompt showed them.
  *
+ * `end` says how the answer came to its end: a last sentence that it broke off is not trusted half.
+ *
  * `verified` is false in what comes back: `verify.ts` decides it.
  */
-export function cite(answer: string, question: string, passages: Passage[]): CitedAnswer {
+export function cite(
+  answer: string,
+  question: string,
+  passages: Passage[],
+  end: Answer['end'] = 'complete',
+): CitedAnswer {
   const evidence = gatherEvidence(passages);
   const questionStems = stemsOf(question);
   const citations: Citation[] = [];
@@ -151,26 +196,32 @@ export function cite(answer: string, question: string, passages: Passage[]): Cit
   let written = 0;
   let numSentences = 0;
   let numSupported = 0;
+  let numTelling = 0;
   // A mark behind the full stop belongs to the sentence before it: it moves inside, so that the cut comes after it.
   const moved = answer.replace(
     /([.!?。！？]+)((?:\s*\[(?:(?:passages?|sources?)\s*)?\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)/giu,
     '$2$1',
   );
-  for (const sentence of splitSentences(moved)) {
+  const sentences = splitSentences(moved);
+  for (const sentence of sentences) {
     const marked = new Set<number>();
     for (const [, numbers] of sentence.text.matchAll(markPattern))
       for (const number of numbers!.split(/[,;]/)) if (passages[Number(number) - 1]) marked.add(Number(number) - 1);
     const bare = sentence.text.replace(markPattern, '');
     text += moved.slice(written, sentence.start) + bare;
     written = sentence.endExclusive;
-    if (contentWords(bare).length === 0) continue;
+    const words = contentWords(bare);
+    if (words.length === 0) continue;
     numSentences += 1;
-    const support = findSupport(bare, questionStems, evidence, marked);
+    if (words.length === 1 && sentences.length > 1) continue;
+    const brokenOff = end !== 'complete' && sentence === sentences.at(-1) && !isFinished.test(bare);
+    const support = findSupport(bare, questionStems, evidence, marked, brokenOff);
     if (!support) continue;
     numSupported += 1;
+    if (words.some(({ stem }) => !questionStems.has(stem))) numTelling += 1;
     text += ` [${citationNumber(citations, passages[support.passageIndex]!, support)}]`;
   }
-  return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported };
+  return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported, numTelling };
 }
 
 /** The number of this quote among the citations; the same words are cited once. */

@@ -6,13 +6,15 @@
  */
 import type { Passage, Turn } from '../contract/types.ts';
 import type { ChatModel } from './chat-model.ts';
+import { focusOn } from './focus.ts';
+import { searchText } from './search-text.ts';
 
-/** Short: a model of one billion weights follows one plain sentence, and forgets the third. */
-const instruction =
-  'Answer the question in one or two short sentences, using only the passages. If they do not say, answer: Not found.';
+/** Short: a model of one billion weights follows one plain sentence, and repeats the third. test/eval/README.md has others. */
+const instruction = 'You answer questions from the given text, in one full sentence.';
 
-/** More passages make a small model wander and a long prompt slow. */
+/** Of so many passages at most; more text makes a small model wander and a long prompt slow. */
 const maxPassages = 5;
+const maxPassageTokens = 200;
 /** An earlier turn is only there to make sense of "and how high is it?". */
 const maxHistoryTokens = 120;
 /** Counts of parts do not add up exactly where parts meet. */
@@ -20,7 +22,7 @@ const slackTokens = 24;
 
 export type Prompt = {
   ids: Int32Array;
-  /** In the prompt's order: number n stands at index n - 1. */
+  /** In the prompt's order, whole. */
   passages: Passage[];
   maxTokens: number;
 };
@@ -36,31 +38,23 @@ export type PromptRequest = {
   answerTokens: number;
 };
 
-/** Builds the prompt: the best passages that fit, the first one cut if it must be. */
+/** Builds the prompt from the sentences of the best passages that speak of the question. */
 export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const maxTokens = Math.min(request.answerTokens, Math.floor(model.contextTokens / 4));
   const limit = model.contextTokens - maxTokens;
   const frameTokens = model.encodePrompt(instruction, '').length;
   const room = limit - frameTokens - slackTokens;
-  const question = cutTo(`Question: ${request.question}`, Math.floor(room / 2), model);
+  const question = `${cutTo(`Question: ${request.question}`, Math.floor(room / 2), model)}\nAnswer:`;
   let budget = room - model.countTokens(question);
 
-  const chosen: Passage[] = [];
-  for (const passage of request.passages.slice(0, maxPassages)) {
-    const tokens = model.countTokens(passageText(passage, maxPassages));
-    if (tokens <= budget) {
-      chosen.push(passage);
-      budget -= tokens;
-    } else if (chosen.length === 0) {
-      chosen.push({ ...passage, text: cutTo(passage.text, budget - slackTokens, model) });
-      budget = 0;
-    }
-  }
+  const textTokens = Math.max(0, Math.min(maxPassageTokens, budget - slackTokens));
+  const about = searchText(request.question, request.earlier);
+  const chosen = focusOn(about, request.passages, maxPassages, textTokens, model.countTokens);
+  for (const passage of chosen) budget -= model.countTokens(passageText(passage));
   const history = historyText(request.earlier);
   const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
   const passages = inStableOrder(chosen, request.lastPassageIds);
-  const write = (shown: Passage[]): string =>
-    shown.map((passage, index) => passageText(passage, index + 1)).join('') + (fits ? history : '') + question;
+  const write = (shown: Passage[]): string => shown.map(passageText).join('') + (fits ? history : '') + question;
   let ids = model.encodePrompt(instruction, write(passages));
   while (ids.length > limit && passages.length > 0) {
     passages.pop();
@@ -71,8 +65,9 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   return { ids, passages: passages.map((passage) => whole.get(passage.passageId) ?? passage), maxTokens };
 }
 
-function passageText({ title, text }: Passage, number: number): string {
-  return `[${number}] ${title}\n${text}\n\n`;
+/** No number and no title: a small model copies them into its answer. Which passage backs what, the program finds out. */
+function passageText({ text }: Passage): string {
+  return `${text}\n\n`;
 }
 
 /** The beginning of a text that has at most so many tokens, cut at a word. */

@@ -3,7 +3,7 @@
  * the honest way out when a model's answer has no support.
  */
 import type { Citation, Passage } from '../contract/types.ts';
-import { citationNumber, coverageOf, gatherEvidence } from './citations.ts';
+import { citationNumber, coverageOf, gatherEvidence, type Stretch } from './citations.ts';
 import { contentWords } from './sentences.ts';
 
 const maxQuotes = 4;
@@ -14,11 +14,13 @@ const shareOfBest = 0.6;
 
 export type Quotes = { lines: string; citations: Citation[]; bestCoverage: number };
 
+export type RankedStretch = { stretch: Stretch; passageIndex: number; coverage: number; score: number };
+
 /**
- * The best sentences for a question, best first, at most two of one passage. A sentence counts by the share of the
- * question's content words in it, and by its passage's rank in the search (up to a fifth).
+ * The stretches of the passages, best first. One counts by the share of the question's content words in it, and by its
+ * passage's rank in the search (up to a fifth).
  */
-export function pickQuotes(question: string, passages: Passage[], leastCoverage = worthQuoting): Quotes {
+export function rankStretches(question: string, passages: Passage[]): RankedStretch[] {
   const evidence = gatherEvidence(passages);
   const words = contentWords(question);
   const candidates = evidence.stretches.flatMap((stretches, passageIndex) =>
@@ -30,7 +32,32 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
       return { stretch, passageIndex, coverage, score: coverage + rank - length };
     }),
   );
-  candidates.sort((a, b) => b.score - a.score);
+  return candidates.sort((a, b) => b.score - a.score);
+}
+
+/**
+ * How much of the best that the passages say about the question is said where an answer took its proof from: 0 to 1 (1 also
+ * where nothing is to be compared). What stands right beside a quote counts with it: "It is 330 metres tall" goes on about
+ * the tower of the sentence before.
+ */
+export function aptnessOf(question: string, passages: Passage[], citations: Citation[]): number {
+  const ranked = rankStretches(question, passages);
+  const best = Math.max(0, ...ranked.map(({ coverage }) => coverage));
+  if (best === 0) return 1;
+  const cited = ranked.filter(({ stretch, passageIndex }) =>
+    citations.some(({ passageId, quote }) => {
+      const passage = passages[passageIndex]!;
+      if (passage.passageId !== passageId) return false;
+      const start = passage.text.indexOf(quote);
+      return stretch.start < start + quote.length && start < stretch.endExclusive;
+    }),
+  );
+  return Math.max(0, ...cited.map(({ coverage }) => coverage)) / best;
+}
+
+/** The best sentences for a question, best first, at most two of one passage. */
+export function pickQuotes(question: string, passages: Passage[], leastCoverage = worthQuoting): Quotes {
+  const candidates = rankStretches(question, passages);
   const citations: Citation[] = [];
   const taken: typeof candidates = [];
   const lines: string[] = [];
@@ -42,7 +69,12 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     const overlaps = inSame.some(
       ({ stretch }) => stretch.start < candidate.stretch.endExclusive && candidate.stretch.start < stretch.endExclusive,
     );
-    if (overlaps || inSame.length >= 2) continue;
+    // Passages overlap: the same sentence may stand in two of them, alone or with its neighbour.
+    const repeats = taken.some(
+      ({ stretch }) =>
+        candidate.stretch.stems.isSubsetOf(stretch.stems) || stretch.stems.isSubsetOf(candidate.stretch.stems),
+    );
+    if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
     const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
     lines.push(`- “${citations[n - 1]!.quote.replace(/\s+/g, ' ')}” [${n}]`);

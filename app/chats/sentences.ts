@@ -1,53 +1,41 @@
 /** Text as sentences and content words: what citations are decided by. Works on scripts without spaces too (ICU). */
+import { sentencesOf } from '../../ingest/sentences.ts';
 
 export type Sentence = { text: string; start: number; endExclusive: number };
 
-const sentenceSegmenter = new Intl.Segmenter(undefined, { granularity: 'sentence' });
 const wordSegmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 
-/** A dot after these does not end a sentence; nor does one after a single capital ("J. Smith"). */
-const abbreviation =
-  /(?:^|[\s(])(?:\p{Lu}|(?:\p{Lu}\.)+\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Fig|Figs|Eq|Art|Sec|Vol|vs|etc|cf|e\.g|i\.e|approx|Inc|Ltd|Co|Corp|Jr|Sr)\.\s*$/u;
+/** Where a list item or a heading begins; other line ends are only wrapping. */
+const itemStart = /\n(?=\s*(?:[-*•–]|\d{1,3}[.)]|#{1,6})\s)/g;
+const loneMark = /^(?:[-*•–]|\d{1,3}[.)])$/;
 
-/**
- * Cuts a text into sentences, without the white space around them. Line ends cut too where a list item or a heading
- * begins (an empty line, or a line that starts with a bullet or number); others are only wrapping.
- */
+/** Cuts a text into sentences as passages are cut, without the white space around them; list items and headings too. */
 export function splitSentences(text: string): Sentence[] {
   const sentences: Sentence[] = [];
-  const add = (start: number, endExclusive: number): void => {
-    const piece = text.slice(start, endExclusive);
-    const trimmed = piece.trim();
-    if (!trimmed) return;
-    const from = start + piece.indexOf(trimmed);
-    sentences.push({ text: trimmed, start: from, endExclusive: from + trimmed.length });
+  const splitBlock = (start: number, endExclusive: number): void => {
+    let markStart: number | null = null;
+    for (const { from, to } of sentencesOf(text.slice(start, endExclusive))) {
+      const begin: number = markStart ?? start + from;
+      const piece = text.slice(begin, start + to);
+      // The "1." of a list belongs to what it numbers.
+      if (loneMark.test(piece)) markStart = begin;
+      else {
+        markStart = null;
+        sentences.push({ text: piece, start: begin, endExclusive: start + to });
+      }
+    }
+    if (markStart !== null) {
+      const mark = text.slice(markStart, endExclusive).trimEnd();
+      sentences.push({ text: mark, start: markStart, endExclusive: markStart + mark.length });
+    }
   };
   let blockStart = 0;
-  for (const cut of text.matchAll(/\n\s*\n|\n(?=\s*(?:[-*•–]|\d{1,3}[.)]|#{1,6})\s)/g)) {
-    splitBlock(text, blockStart, cut.index, add);
-    blockStart = cut.index;
+  for (const { index } of text.matchAll(itemStart)) {
+    splitBlock(blockStart, index);
+    blockStart = index;
   }
-  splitBlock(text, blockStart, text.length, add);
+  splitBlock(blockStart, text.length);
   return sentences;
-}
-
-function splitBlock(
-  text: string,
-  start: number,
-  endExclusive: number,
-  add: (start: number, endExclusive: number) => void,
-): void {
-  // ICU ends a sentence at every line end; a wrapped line is none, so line ends are read as spaces (same length).
-  const block = text.slice(start, endExclusive).replace(/[\r\n]/g, ' ');
-  let from = 0;
-  for (const { segment, index } of sentenceSegmenter.segment(block)) {
-    const end = index + segment.length;
-    if (abbreviation.test(block.slice(from, end)) && end < block.length) continue;
-    if (/^\s*(?:[-*•–]|\d{1,3}[.)])\s*$/.test(block.slice(from, end)) && end < block.length) continue;
-    add(start + from, start + end);
-    from = end;
-  }
-  if (from < block.length) add(start + from, endExclusive);
 }
 
 /** Words that carry no matter of their own, of the languages most documents are in. */

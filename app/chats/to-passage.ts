@@ -4,14 +4,14 @@ import { placeOf } from '../library/place.ts';
 
 /** A found passage as a window sees it. */
 export function toPassage(found: FoundPassage): Passage {
-  const { passageId, documentId, title, source, kind, locator, text, score } = found;
+  const { passageId, documentId, title, source, kind, text, score } = found;
   return {
     passageId: passageId as PassageId,
     documentId: documentId as DocumentId,
     title,
     source,
     kind,
-    place: placeOf(locator),
+    place: placeOf(found),
     text,
     score,
   };

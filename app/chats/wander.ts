@@ -1,6 +1,7 @@
 /**
  * Tells when a model has left its passages. A small one answers in its first sentence and then wanders until it is stopped:
- * two sentences in a row without support, or one that was said before, and the answer ends at what was supported.
+ * two sentences in a row without support, or one that was said before, and the answer ends at what was supported; where
+ * nothing was, at its last whole sentence.
  */
 import type { Passage } from '../contract/types.ts';
 import { findSupport, gatherEvidence, stemsOf } from './citations.ts';
@@ -31,7 +32,8 @@ export function createWanderGuard(question: string, passages: Passage[]): Wander
       const supported = !repeated && findSupport(sentence, questionStems, evidence, new Set()) !== null;
       if (supported) goodEnd = endExclusive;
       numUnsupported = supported ? 0 : numUnsupported + 1;
-      if (repeated || numUnsupported >= maxUnsupported) return goodEnd > 0 ? text.slice(0, goodEnd) : text;
+      // Never the beginning of the next sentence: a lone "Green" would find a passage about green tea.
+      if (repeated || numUnsupported >= maxUnsupported) return text.slice(0, goodEnd || endExclusive);
     }
     return null;
   };

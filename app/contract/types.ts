@@ -33,6 +33,8 @@ export const place = z.object({
   page: z.number().int().positive().nullable(),
   paragraph: z.number().int().positive().nullable(),
   startSeconds: z.number().nonnegative().nullable(),
+  /** What a person calls the place, where the numbers cannot say it: "Slide 3", "Sheet Budget A2:F40". */
+  label: z.string().nullable(),
 });
 export type Place = z.infer<typeof place>;
 
@@ -52,7 +54,27 @@ export const documentState = z.enum([
 ]);
 export type DocumentState = z.infer<typeof documentState>;
 
-export const documentKind = z.enum(['pdf', 'docx', 'text', 'markdown', 'html', 'youtube', 'other']);
+export const documentKind = z.enum([
+  'pdf',
+  'docx',
+  'pptx',
+  'xlsx',
+  'csv',
+  'odt',
+  'ods',
+  'odp',
+  'rtf',
+  'epub',
+  'text',
+  'markdown',
+  'html',
+  'xml',
+  'email',
+  'captions',
+  'zip',
+  'youtube',
+  'other',
+]);
 export type DocumentKind = z.infer<typeof documentKind>;
 
 export const documentSummary = z.object({

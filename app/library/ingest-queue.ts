@@ -22,6 +22,8 @@ export type QueueParts = {
   captionLanguages: () => readonly string[];
   /** Told of each step; `document` is as stored, `progress` from 0 to 1 within its state. */
   onChange: (document: StoredDocument, progress: number) => void;
+  /** Nothing waits and nothing runs any more. */
+  onQuiet: () => void;
 };
 
 export type IngestQueue = {
@@ -31,6 +33,7 @@ export type IngestQueue = {
   drop(id: DocumentId): Promise<void>;
   has(id: DocumentId): boolean;
   progressOf(id: DocumentId): number;
+  isBusy(): boolean;
   /** Resolves when nothing waits and nothing runs. */
   idle(): Promise<void>;
   close(): Promise<void>;
@@ -111,6 +114,7 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
       leaveLane?.();
       leaveWorkers();
       jobs.delete(id);
+      if (jobs.size === 0) parts.onQuiet();
     }
     return tell(id);
   }
@@ -173,6 +177,7 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
     },
     has: (id) => jobs.has(id),
     progressOf: (id) => jobs.get(id)?.progress ?? 0,
+    isBusy: () => jobs.size > 0,
     async idle() {
       while (jobs.size > 0) await Promise.allSettled([...jobs.values()].map(({ ended }) => ended));
     },

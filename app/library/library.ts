@@ -34,6 +34,7 @@ export type Library = {
   list(): DocumentSummary[];
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
+  isBusy(): boolean;
   /** Resolves when nothing waits and nothing runs. */
   idle(): Promise<void>;
   close(): Promise<void>;
@@ -47,6 +48,8 @@ export type LibraryParts = {
   captionLanguages: () => readonly string[];
   /** Called with every removed document: saved answers forget its words. */
   onRemoved: (id: DocumentId) => void;
+  /** Called after a removal and when the last waiting document has come to its end: time to tidy up. */
+  onQuiet: () => void;
 };
 
 /** A multiple of three, so that the pieces' base64 can be joined. */
@@ -188,6 +191,7 @@ export function createLibrary(parts: LibraryParts): Library {
     const { removedIds } = documents.remove(id);
     watchers.removed(id);
     await meaning.forgetPassages(removedIds);
+    parts.onQuiet();
   }
 
   async function* readOriginal(
@@ -243,10 +247,10 @@ export function createLibrary(parts: LibraryParts): Library {
         const found = passages.passagesOf(documentId, fromPassage, numPassages);
         return {
           document: summaryOf(document),
-          passages: found.map(({ passageId, locator, text }) => ({
-            passageId: passageId as PassageId,
-            place: placeOf(locator),
-            text,
+          passages: found.map((passage) => ({
+            passageId: passage.passageId as PassageId,
+            place: placeOf(passage),
+            text: passage.text,
           })),
           numPassages: document.numPassages,
         };
@@ -258,6 +262,7 @@ export function createLibrary(parts: LibraryParts): Library {
     resume() {
       for (const { id } of documents.listUnfinished()) void queue.add(id).catch(() => {});
     },
+    isBusy: () => queue.isBusy(),
     idle: () => queue.idle(),
     close: () => queue.close(),
   };

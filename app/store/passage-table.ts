@@ -29,13 +29,14 @@ type PassageRow = {
   paragraph: number | null;
   startSeconds: number | null;
   endSeconds: number | null;
+  label: string | null;
   title: string;
   source: string;
   kind: DocumentKind;
 };
 
 const passageColumns = `passages.id AS passageId, document_id AS documentId, ordinal, text, checksum, heading, page, paragraph,
-  start_seconds AS startSeconds, end_seconds AS endSeconds, title, name AS source, kind
+  start_seconds AS startSeconds, end_seconds AS endSeconds, label, title, name AS source, kind
   FROM passages JOIN documents ON documents.id = document_id`;
 
 /** Passages, their words and their vectors. A heading's words count less than the text's own: it stands over many. */
@@ -49,8 +50,8 @@ export function createPassageTable(database: Database): PassageTable {
   const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
   const removeAllOf = sqlite.prepare('DELETE FROM passages WHERE document_id = ?');
   const insertPassage = sqlite.prepare(
-    `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds)
-     VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds)`,
+    `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds, label)
+     VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds, @label)`,
   );
   // A passage that is gone meanwhile has no row to take the vector.
   const insertVector = sqlite.prepare(
@@ -124,10 +125,10 @@ export function createPassageTable(database: Database): PassageTable {
       removeAllOf.run(documentId);
       if (removedIds.length > 0) database.scrubber.note();
       const addedIds = chunks.map((chunk) => {
-        const { ordinal, heading, locator } = chunk;
+        const { ordinal, heading, locator, label = null } = chunk;
         // SQLite stores UTF-8: half of a surrogate pair would come back as another character than the one summed up.
         const text = chunk.text.toWellFormed();
-        const row = { documentId, ordinal, text, checksum: crc32(text), heading, ...toColumns(locator) };
+        const row = { documentId, ordinal, text, checksum: crc32(text), heading, label, ...toColumns(locator) };
         return Number(insertPassage.run(row).lastInsertRowid);
       });
       if (embedded) addVectors(embedded.embedderId, addedIds, embedded.vectors);

@@ -3,11 +3,11 @@ import { type Settings, settings } from '../contract/types.ts';
 import type { Database } from './database.ts';
 import { withStoreErrors } from './store-error.ts';
 
-/** Low temperature: an answer from documents should say what they say. 512 tokens are about one page of text. */
+/** Greedy: an answer from documents should say what they say, and the same each time. 512 tokens are about one page of text. */
 export const defaultSettings: Settings = {
   theme: 'system',
   answerTokens: 512,
-  temperature: 0.2,
+  temperature: 0,
   captionLanguages: ['en'],
 };
 

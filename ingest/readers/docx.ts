@@ -1,9 +1,12 @@
 /** DOCX: bytes → numbered paragraphs under headings, through mammoth. Pictures are dropped, nothing outside is opened. */
 import mammoth from 'mammoth';
-import type { FailureReason, ReadResult } from '../source.ts';
+import type { FailureReason, ReadResult, Section } from '../source.ts';
 import { htmlToSections } from './html.ts';
-import { titleFromName } from './sections.ts';
-import { checkZip } from './zip-limits.ts';
+import { wordsOfChart } from './office/drawing.ts';
+import { partOf } from './office/package.ts';
+import { cleanText, titleFromName } from './sections.ts';
+import { descendantsOf, textBelow, type XmlElement } from './xml.ts';
+import { checkZip, openZip, type Zip } from './zip-limits.ts';
 
 export async function readDocx(bytes: Uint8Array, name: string): Promise<ReadResult> {
   const failed = (reason: FailureReason, detail: string): ReadResult => ({
@@ -34,6 +37,43 @@ export async function readDocx(bytes: Uint8Array, name: string): Promise<ReadRes
     return failed('damaged', error instanceof Error ? error.message : String(error));
   }
   const { title, sections } = htmlToSections(html);
+  addAsides(bytes, sections);
   if (sections.length === 0) return failed('no-text', 'The document opens but holds no text.');
   return { type: 'read', kind: 'docx', title: title || titleFromName(name), numPages: null, sections };
+}
+
+/** What mammoth leaves out: headers and footers, each words once, and the figures of charts. They stand after the text. */
+function addAsides(bytes: Uint8Array, sections: Section[]): void {
+  const zip = openZip(bytes);
+  const said = new Set<string>();
+  const add = (label: string, text: string) => {
+    const words = cleanText(text).trim();
+    if (!/[\p{L}\p{N}]/u.test(words) || said.has(words)) return;
+    said.add(words);
+    const locator = { type: 'paragraph', paragraph: sections.length + 1 } as const;
+    sections.push({ text: words, locator, heading: null, label });
+  };
+  for (const name of zip.names) {
+    const [, part] = /^word\/(header|footer|charts\/chart)\d*\.xml$/.exec(name) ?? [];
+    const root = part === undefined ? undefined : readablePart(zip, name);
+    if (part === 'charts/chart') add('Chart', wordsOfChart(root).join('\n'));
+    else if (root) add(part === 'header' ? 'Page header' : 'Page footer', wordParagraphs(root).join('\n'));
+  }
+}
+
+/** A broken header is no reason to refuse the text that could be read. */
+function readablePart(zip: Zip, name: string): XmlElement | undefined {
+  try {
+    return partOf(zip, name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Only the words between a field's fences that the field gives, not its program; a page's number is none of the document's. */
+function wordParagraphs(root: XmlElement): string[] {
+  return [...descendantsOf(root, 'p')].flatMap((paragraph) => {
+    const text = [...descendantsOf(paragraph, 't')].map(textBelow).join('');
+    return /\p{L}/u.test(text) ? [text] : [];
+  });
 }

@@ -1,6 +1,8 @@
 /** HTML: bytes → numbered paragraphs under headings. Nothing is fetched, run or resolved. */
 import { HTMLElement, type Node, NodeType, parse, type TextNode } from 'node-html-parser';
 import type { ReadResult, Section } from '../source.ts';
+import { boundDepth } from './html-depth.ts';
+import { looksLikeHeader } from './office/cells.ts';
 import { createParagraphs, oneLine, titleFromName } from './sections.ts';
 import { decodeText } from './text.ts';
 
@@ -30,13 +32,14 @@ export function readHtml(bytes: Uint8Array, name: string): ReadResult {
 
 /** Also used by the DOCX reader, whose parser gives HTML. `title` is empty where there is none. */
 export function htmlToSections(html: string): { title: string; sections: Section[] } {
-  const root = parse(html, {
+  const root = parse(boundDepth(html), {
     comment: false,
     blockTextElements: { script: false, style: false, noscript: false, pre: true },
   });
   const paragraphs = createParagraphs();
   let line = '';
   let firstHeading = '';
+  let rows: Row[] | null = null;
   const flush = () => {
     paragraphs.add(line);
     line = '';
@@ -66,8 +69,25 @@ export function htmlToSections(html: string): { title: string; sections: Section
     }
     if (tag === 'tr') {
       flush();
-      line = rowText(node, depth, walkInto);
+      const row = rowOf(node, depth, walkInto);
+      if (rows) rows.push(row);
+      else paragraphs.add(row.cells.filter((cell) => cell !== '').join(' | '));
+      return;
+    }
+    if (tag === 'table' && !rows) {
       flush();
+      rows = [];
+      for (const child of node.childNodes) walk(child, depth + 1, preserve);
+      flush();
+      const [first, ...next] = rows;
+      const cells = next.slice(0, 20).map((row) => row.cells);
+      // Who writes no header cells may still have a header: words above figures.
+      const isHeader = first?.isHeader || (cells.flat().some(isFigure) && looksLikeHeader(first?.cells ?? [], cells));
+      paragraphs.addTable(
+        rows.map((row) => row.cells),
+        isHeader === true && first!.cells.length > 1,
+      );
+      rows = null;
       return;
     }
     const isBlock = blocks.has(tag);
@@ -101,11 +121,27 @@ export function htmlToSections(html: string): { title: string; sections: Section
   return { title: title.slice(0, 200), sections: paragraphs.sections };
 }
 
-/** Cells side by side with a bar between them: a number stays apart from its neighbour. */
-function rowText(row: HTMLElement, depth: number, textOf: (node: Node, depth: number) => string): string {
+type Row = { cells: string[]; isHeader: boolean };
+
+const mostColumns = 500;
+
+/** A row's cells; one that spans several columns leaves the rest of them empty, in a header it names each of them. */
+function rowOf(row: HTMLElement, depth: number, textOf: (node: Node, depth: number) => string): Row {
   const cells: string[] = [];
-  for (const child of row.childNodes) if (child instanceof HTMLElement) cells.push(textOf(child, depth + 1));
-  return cells.filter((cell) => cell !== '').join(' | ');
+  let isHeader = true;
+  for (const child of row.childNodes) {
+    if (!(child instanceof HTMLElement)) continue;
+    const text = textOf(child, depth + 1);
+    const isName = (child.rawTagName ?? '').toLowerCase() === 'th';
+    isHeader &&= isName || text === '';
+    const span = Math.min(100, Number(child.getAttribute('colspan') ?? 1) || 1);
+    for (let at = 0; at < span && cells.length < mostColumns; at++) cells.push(at === 0 || isName ? text : '');
+  }
+  return { cells, isHeader: isHeader && cells.some((cell) => cell !== '') };
+}
+
+function isFigure(cell: string): boolean {
+  return /^[-+(]?\W?\d[\d.,]*\W?\W?$/.test(cell.trim());
 }
 
 /** A page that names its encoding in a `meta` is turned into UTF-8 first; the name is taken only if the decoder has it. */

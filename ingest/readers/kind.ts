@@ -6,12 +6,33 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['docx', 'docx'],
   ['docm', 'docx'],
   ['dotx', 'docx'],
+  ['pptx', 'pptx'],
+  ['pptm', 'pptx'],
+  ['ppsx', 'pptx'],
+  ['potx', 'pptx'],
+  ['xlsx', 'xlsx'],
+  ['xlsm', 'xlsx'],
+  ['xltx', 'xlsx'],
+  ['odt', 'odt'],
+  ['ott', 'odt'],
+  ['ods', 'ods'],
+  ['ots', 'ods'],
+  ['odp', 'odp'],
+  ['otp', 'odp'],
+  ['rtf', 'rtf'],
+  ['epub', 'epub'],
+  ['xml', 'xml'],
+  ['eml', 'email'],
+  ['srt', 'captions'],
+  ['vtt', 'captions'],
+  ['zip', 'zip'],
   ['txt', 'text'],
   ['text', 'text'],
   ['log', 'text'],
   ['rst', 'text'],
-  ['csv', 'text'],
-  ['tsv', 'text'],
+  ['csv', 'csv'],
+  ['tsv', 'csv'],
+  ['tab', 'csv'],
   ['md', 'markdown'],
   ['markdown', 'markdown'],
   ['html', 'html'],
@@ -23,6 +44,18 @@ const kindByExtension = new Map<string, DocumentKind>([
 export const mostBytesOfKind: Record<DocumentKind, number> = {
   pdf: 512e6,
   docx: 256e6,
+  pptx: 512e6, // mostly pictures, which are never unpacked
+  xlsx: 256e6,
+  csv: 64e6,
+  odt: 256e6,
+  ods: 256e6,
+  odp: 512e6,
+  rtf: 128e6, // pictures are written out as digits
+  epub: 256e6,
+  xml: 64e6,
+  email: 64e6,
+  captions: 16e6,
+  zip: 512e6,
   text: 64e6,
   markdown: 64e6,
   html: 32e6,
@@ -65,7 +98,6 @@ const foreign: [string, string][] = [
   ['fLaC', 'a sound'],
   ['RIFF', 'a sound, film or picture'],
   ['SQLite format 3', 'a database'],
-  ['{\\rtf', 'an RTF document'],
   ['%!PS', 'a PostScript file'],
 ];
 
@@ -80,19 +112,26 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
   const pdfAt = start.slice(0, 1024).indexOf('%PDF-');
   if (pdfAt === 0 || (pdfAt > 0 && (byName === 'pdf' || byName === 'other'))) return { type: 'kind', kind: 'pdf' };
   if (start.startsWith('PK\x03\x04') || start.startsWith('PK\x05\x06')) {
-    if (byName === 'docx') return { type: 'kind', kind: 'docx' };
+    if (isZipKind(byName)) return { type: 'kind', kind: byName };
+    // An OpenDocument file or an EPUB says what it is in its first entry, which is not packed.
+    const said = /^mimetypeapplication\/(vnd\.oasis\.opendocument\.(text|spreadsheet|presentation)|epub\+zip)/.exec(
+      start.slice(30),
+    );
+    if (said) return { type: 'kind', kind: openDocumentKinds[said[2] ?? ''] ?? 'epub' };
     return refused(byName, 'unsupported', 'It is a zip archive or an office file of a kind that Quoth does not read.');
   }
   if (start.startsWith('\xd0\xcf\x11\xe0')) {
     // Word wraps an encrypted DOCX into an OLE file; anything else in one is an old .doc, .xls or .msg.
-    if (byName === 'docx') return refused('docx', 'password', 'It is encrypted.');
+    if (byName === 'docx' || byName === 'pptx' || byName === 'xlsx')
+      return refused(byName, 'password', 'It is encrypted.');
     return refused(byName, 'unsupported', 'It is a file of an office before 2007.');
   }
+  if (start.startsWith('{\\rtf')) return { type: 'kind', kind: 'rtf' };
   // Two letters are a weak sign: a text may begin with "MZ" or "BZh", so a text's name outweighs them without a NUL byte.
   for (const [magic, what] of foreign)
     if (start.startsWith(magic) && (magic.length > 3 || !isTextKind(byName) || start.includes('\0')))
       return refused(byName, 'unsupported', `It is ${what}.`);
-  if (byName === 'docx') return refused('docx', 'damaged', 'A DOCX is a zip archive, this is none.');
+  if (isZipKind(byName)) return refused(byName, 'damaged', 'Such a file is a zip archive, this is none.');
   if (byName !== 'other' && byName !== 'youtube') return { type: 'kind', kind: byName };
   if (/^\s*(<!doctype html|<html)/i.test(start)) return { type: 'kind', kind: 'html' };
   if (!extensionOf(name) && !start.includes('\0')) return { type: 'kind', kind: 'text' };
@@ -100,8 +139,19 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
 }
 
 function isTextKind(kind: DocumentKind): boolean {
-  return kind === 'text' || kind === 'markdown' || kind === 'html';
+  return ['text', 'markdown', 'html', 'csv', 'xml', 'email', 'captions'].includes(kind);
 }
+
+function isZipKind(kind: DocumentKind): kind is (typeof zipKinds)[number] {
+  return (zipKinds as readonly DocumentKind[]).includes(kind);
+}
+
+const zipKinds = ['docx', 'pptx', 'xlsx', 'odt', 'ods', 'odp', 'epub', 'zip'] as const;
+const openDocumentKinds: Record<string, 'odt' | 'ods' | 'odp'> = {
+  text: 'odt',
+  spreadsheet: 'ods',
+  presentation: 'odp',
+};
 
 function refused(kind: DocumentKind, reason: FailureReason, detail: string): KindDecision {
   return { type: 'refused', kind, reason, detail };

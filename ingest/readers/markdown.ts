@@ -6,6 +6,9 @@ import type { ReadResult } from '../source.ts';
 import { createParagraphs, oneLine, titleFromName } from './sections.ts';
 import { decodeText } from './text.ts';
 
+/** A longer line is no heading, and the search for the marks at its end would take the square of its length. */
+const longestHeading = 1000;
+
 export function readMarkdown(bytes: Uint8Array, name: string): ReadResult {
   const decoded = decodeText(bytes);
   if (decoded.type === 'junk') return { type: 'failed', kind: 'markdown', reason: 'damaged', detail: decoded.detail };
@@ -18,7 +21,7 @@ export function readMarkdown(bytes: Uint8Array, name: string): ReadResult {
     block = [];
   };
   const heading = (text: string, level: number) => {
-    const plain = oneLine(text.replace(/[*_`]+/g, '').replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1'));
+    const plain = oneLine(text.replace(/[*_`]+/g, '').replace(/!?\[([^[\]]*)\]\([^()]*\)/g, '$1'));
     if (level === 1) title ||= plain;
     paragraphs.startHeading(plain);
   };
@@ -35,7 +38,7 @@ export function readMarkdown(bytes: Uint8Array, name: string): ReadResult {
       block.push(line);
       continue;
     }
-    const hashes = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*$/.exec(line);
+    const hashes = line.length > longestHeading ? null : /^ {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*$/.exec(line);
     const underline = /^ {0,3}(=+|-+)[ \t]*$/.exec(line)?.[1];
     if (hashes) {
       flush();

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import type { FailureReason, ReadResult, Section } from '../source.ts';
+import { inColumnOrder } from './pdf-columns.ts';
 import { joinHyphens, linesOfPage, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
 import { cleanText, oneLine, titleFromName } from './sections.ts';
@@ -46,7 +47,7 @@ export async function readPdf(
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
         const page = await pdf.getPage(number);
-        const lines = linesOfPage((await page.getTextContent()).items);
+        const lines = linesOfPage(inColumnOrder((await page.getTextContent()).items));
         pages.push([...lines, ...filledInLines(await page.getAnnotations().catch(() => []))]);
         page.cleanup();
       } catch (error) {

@@ -3,7 +3,9 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { ReaderRequest } from '../reader-process.ts';
 import type { DocumentKind, FailureReason, ReadResult } from '../source.ts';
+import type { ReadMember } from './bundles/member.ts';
 import { decideKind, documentKindOf, mostBytesOfKind } from './kind.ts';
+import { ReadingRefused } from './refusal.ts';
 
 const headBytes = 4096;
 const parserByKind = {
@@ -12,6 +14,18 @@ const parserByKind = {
   text: async () => (await import('./text.ts')).readText,
   markdown: async () => (await import('./markdown.ts')).readMarkdown,
   html: async () => (await import('./html.ts')).readHtml,
+  pptx: async () => (await import('./office/pptx.ts')).readPptx,
+  xlsx: async () => (await import('./office/xlsx.ts')).readXlsx,
+  csv: async () => (await import('./separated.ts')).readSeparated,
+  odt: async () => (await import('./office/open-document.ts')).readOdt,
+  ods: async () => (await import('./office/open-document.ts')).readOds,
+  odp: async () => (await import('./office/open-document.ts')).readOdp,
+  rtf: async () => (await import('./office/rtf.ts')).readRtf,
+  epub: async () => (await import('./bundles/epub.ts')).readEpub,
+  xml: async () => (await import('./xml-document.ts')).readXmlDocument,
+  email: async () => (await import('./bundles/email.ts')).readEmail,
+  captions: async () => (await import('./caption-file.ts')).readCaptionFile,
+  zip: async () => (await import('./bundles/zip.ts')).readZip,
 };
 
 /** Opens and reads the one file of the request. A bad file is an answer; thrown are only faults of ours and of the disk. */
@@ -40,15 +54,43 @@ export async function readDocument(request: ReaderRequest, onProgress?: (done: n
         `It is ${megabytes(facts.size)}; the limit is ${megabytes(mostBytesOfKind[kind])}.`,
       );
 
-    const parse = await parserByKind[kind](); // should our own code not load, that is thrown: no fault of the file
-    const bytes = await readWhole(file, facts.size);
-    try {
-      return await parse(bytes, request.name, onProgress);
-    } catch (error) {
-      return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
-    }
+    return await readAs(kind, () => readWhole(file, facts.size), request.name, onProgress);
   } finally {
     await file.close().catch(() => {});
+  }
+}
+
+/** Reads bytes that are held in memory as the kind that they and their name tell. An archive is refused: one is enough. */
+export async function readMember(bytes: Uint8Array, name: string): Promise<ReadResult> {
+  const decision = decideKind(bytes.subarray(0, headBytes), name);
+  if (decision.type === 'refused') return failed(decision.kind, decision.reason, decision.detail);
+  const { kind } = decision;
+  if (kind === 'zip') return failed(kind, 'unsupported', 'It is an archive within another file.');
+  if (bytes.length > mostBytesOfKind[kind]) return failed(kind, 'too-large', `It is ${megabytes(bytes.length)}.`);
+  // A mail in an archive is read, what is attached to it no more.
+  return readAs(
+    kind,
+    async () => bytes,
+    name,
+    undefined,
+    async () => failed('other', 'unsupported', 'It lies too deep.'),
+  );
+}
+
+async function readAs(
+  kind: keyof typeof parserByKind,
+  bytes: () => Promise<Uint8Array>,
+  name: string,
+  onProgress?: (done: number) => void,
+  readInner: ReadMember = readMember,
+): Promise<ReadResult> {
+  const parse = await parserByKind[kind](); // should our own code not load, that is thrown: no fault of the file
+  const whole = await bytes();
+  try {
+    return await parse(whole, name, onProgress, readInner);
+  } catch (error) {
+    if (error instanceof ReadingRefused) return failed(kind, error.reason, error.message);
+    return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -2,7 +2,8 @@
  * Refuses hostile zip archives before a parser that trusts them opens one. The directory's numbers are read first (they may
  * lie), then every entry is really inflated into nothing under a common limit.
  */
-import { createInflateRaw } from 'node:zlib';
+import { createInflateRaw, inflateRawSync } from 'node:zlib';
+import { ReadingRefused } from './refusal.ts';
 
 export type ZipLimits = { numEntries: number; inflatedBytes: number; ratio: number; ratioFromBytes: number };
 
@@ -15,22 +16,58 @@ export type ZipCheck =
 
 type Entry = { name: string; compressedBytes: number; inflatedBytes: number; method: number; dataAt: number };
 
+/** An archive whose directory is believed no further than its own limits. Names are names: nothing here is ever a path. */
+export type Zip = {
+  names: string[];
+  has(name: string): boolean;
+  /** The bytes of an entry. Throws `ReadingRefused` when it is not there, is broken, or is more than the limits allow. */
+  read(name: string): Uint8Array;
+};
+
+/** Opens a zip for reading entry by entry; what is never read is never unpacked. Throws `ReadingRefused`. */
+export function openZip(bytes: Uint8Array, limits: ZipLimits = zipLimits): Zip {
+  const directory = readDirectory(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), limits);
+  const refusal = directory.type === 'refused' ? directory : checkClaims(directory.entries, limits);
+  if (directory.type === 'refused' || refusal)
+    throw new ReadingRefused(refusal?.reason ?? 'damaged', refusal?.detail ?? '');
+  const byName = new Map(directory.entries.map((entry) => [entry.name.replace(/^\//, ''), entry]));
+  let leftBytes = limits.inflatedBytes;
+  return {
+    names: [...byName.keys()],
+    has: (name) => byName.has(name),
+    read(name) {
+      const entry = byName.get(name);
+      if (!entry) throw new ReadingRefused('damaged', `The archive holds no ${name}.`);
+      const data = bytes.subarray(entry.dataAt, entry.dataAt + entry.compressedBytes);
+      const most = Math.min(leftBytes, Math.max(limits.ratioFromBytes, data.length * limits.ratio));
+      const content = entry.method === 0 ? data : inflate(data, name, most);
+      if (content.length > most) throw new ReadingRefused('too-large', `The entry ${name} is too large.`);
+      leftBytes -= content.length;
+      return content;
+    },
+  };
+}
+
+function inflate(data: Uint8Array, name: string, mostBytes: number): Uint8Array {
+  try {
+    return inflateRawSync(data, { maxOutputLength: Math.max(1, mostBytes) });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
+      throw new ReadingRefused(
+        'too-large',
+        `The entry ${name} unpacks to more than ${Math.round(mostBytes / 1e6)} MB.`,
+      );
+    throw new ReadingRefused('damaged', `The entry ${name} cannot be unpacked.`);
+  }
+}
+
 /** Walks the central directory of a zip held in memory and inflates all entries within `limits`. */
 export async function checkZip(bytes: Uint8Array, limits: ZipLimits = zipLimits): Promise<ZipCheck> {
   const directory = readDirectory(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), limits);
   if (directory.type === 'refused') return directory;
   const { entries } = directory;
-
-  const declared = entries.reduce((sum, entry) => sum + entry.inflatedBytes, 0);
-  if (declared > limits.inflatedBytes)
-    return refused('too-large', `Unpacked it would be ${Math.round(declared / 1e6)} MB.`);
-  // Entries that share their bytes are how a small file becomes endless; honest writers lay them one after the other.
-  const inOrder = [...entries].sort((a, b) => a.dataAt - b.dataAt);
-  for (let at = 1; at < inOrder.length; at++) {
-    const previous = inOrder[at - 1]!;
-    if (previous.compressedBytes > 0 && previous.dataAt + previous.compressedBytes > inOrder[at]!.dataAt)
-      return refused('damaged', 'Entries of the zip archive overlap.');
-  }
+  const claims = checkClaims(entries, limits);
+  if (claims) return claims;
 
   let totalBytes = 0;
   for (const entry of entries) {
@@ -54,6 +91,20 @@ export async function checkZip(bytes: Uint8Array, limits: ZipLimits = zipLimits)
     totalBytes += inflated.numBytes;
   }
   return { type: 'fine', names: entries.map((entry) => entry.name) };
+}
+
+function checkClaims(entries: Entry[], limits: ZipLimits): (ZipCheck & { type: 'refused' }) | null {
+  const declared = entries.reduce((sum, entry) => sum + entry.inflatedBytes, 0);
+  if (declared > limits.inflatedBytes)
+    return refused('too-large', `Unpacked it would be ${Math.round(declared / 1e6)} MB.`);
+  // Entries that share their bytes are how a small file becomes endless; honest writers lay them one after the other.
+  const inOrder = [...entries].sort((a, b) => a.dataAt - b.dataAt);
+  for (let at = 1; at < inOrder.length; at++) {
+    const previous = inOrder[at - 1]!;
+    if (previous.compressedBytes > 0 && previous.dataAt + previous.compressedBytes > inOrder[at]!.dataAt)
+      return refused('damaged', 'Entries of the zip archive overlap.');
+  }
+  return null;
 }
 
 function readDirectory(

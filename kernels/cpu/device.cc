@@ -48,8 +48,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
     return {Code::invalid_input, "reserve: rows or columns out of range"};
   }
   const uint64_t columns = (static_cast<uint64_t>(max_columns) + 31) / 32 * 32;
-  const uint64_t values = round_up(static_cast<uint64_t>(max_tokens) * columns);
-  const uint64_t scales = round_up(values / 32 * 4 + 4);
+  const uint64_t values = round_up(2 * static_cast<uint64_t>(max_tokens) * columns);
+  const uint64_t scales = round_up(values / 64 * 4 + 4);
   cpu::AlignedMemory memory = cpu::allocate_aligned(values + 2 * scales);
   if (memory == nullptr) return {Code::out_of_memory, "there is not enough memory for a step's scratch"};
   const Status threads =

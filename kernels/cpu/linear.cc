@@ -10,10 +10,9 @@
 namespace quoth::cpu {
 namespace {
 
-// A group of 32 values becomes int8 by its largest magnitude. A NaN or an infinity makes the group's scale one, so the
-// row's results say so instead of hiding it; a group below 1e-35 is zero (127 / maximum would overflow).
-void plain_pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
-                    int32_t* corrections) {
+// A group of 32 values becomes 16-bit integers by its largest magnitude. A NaN or an infinity makes the group's scale
+// one, so the row's results say so instead of hiding it; a group below kQuantLeast is zero.
+void plain_pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales, int32_t*) {
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
     uint32_t largest = 0;  // the bits of |x| order as |x| does, with NaN above all
     for (int32_t k = 0; k < kQuantGroup; ++k) {
@@ -24,16 +23,16 @@ void plain_pack_row(const float* x, int32_t num_columns, int32_t height, int8_t*
     float maximum = 0;
     std::memcpy(&maximum, &largest, sizeof maximum);
     const bool is_finite = largest < 0x7f800000u;
-    const bool is_zero = maximum < 1e-35f;
-    const float inverse = is_finite && !is_zero ? 127.0f / maximum : 0.0f;
-    int32_t sum = 0;
+    const bool is_zero = maximum < kQuantLeast;
+    const float inverse = is_finite && !is_zero ? kQuantLargest / maximum : 0.0f;
     for (int32_t k = 0; k < kQuantGroup; ++k) {
       const int32_t value = is_finite ? static_cast<int32_t>(std::nearbyintf(x[k] * inverse)) : 0;
-      values[(static_cast<int64_t>(group) * 8 + k / 4) * height * 4 + k % 4] = static_cast<int8_t>(value);
-      sum += value;
+      const int32_t high = (value + 128) >> 8;
+      int8_t* place = values + (static_cast<int64_t>(group) * 16 + k / 4) * height * 4 + k % 4;
+      place[0] = static_cast<int8_t>(high);
+      place[32 * static_cast<int64_t>(height)] = static_cast<int8_t>(value - 256 * high);
     }
-    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum / 127.0f;
-    corrections[static_cast<int64_t>(group) * height] = -128 * sum;
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum / kQuantLargest;
   }
 }
 
@@ -50,7 +49,8 @@ void plain_linear_quantized(const LinearTask& task, int32_t first_tile, int32_t 
     for (int32_t t = 0; t < task.x.num_rows; ++t) {
       const int32_t first = t / most_rows * most_rows;
       const int64_t height = std::min(most_rows, task.x.num_rows - first);
-      const int8_t* values = task.packed.values + static_cast<int64_t>(first) * weight.num_columns + (t - first) * 4;
+      const int8_t* values =
+          task.packed.values + 2 * static_cast<int64_t>(first) * weight.num_columns + (t - first) * 4;
       const float* scales = task.packed.scales + first * num_groups + (t - first);
       const uint8_t* record = static_cast<const uint8_t*>(weight.data) + n / kQuantRows * num_groups * record_bytes;
       float total = 0;
@@ -64,7 +64,8 @@ void plain_linear_quantized(const LinearTask& task, int32_t first_tile, int32_t 
             const uint8_t byte = record[k / 8 * 64 + 4 * r + k % 4];
             w = weight.codebook[k % 8 < 4 ? byte & 15 : byte >> 4];
           }
-          sum += w * values[(group * 8 + k / 4) * height * 4 + k % 4];
+          const int8_t* place = values + (group * 16 + k / 4) * height * 4 + k % 4;
+          sum += w * (256 * place[0] + place[32 * height]);
         }
         uint16_t half = 0;
         std::memcpy(&half, record + weight_bytes + 2 * r, sizeof half);
@@ -103,7 +104,7 @@ void pack_rows(Device* device, const Rows& x) {
   for_rows(device, x.num_rows, x.width, [&](int32_t t) {
     const int32_t first = t / most_rows * most_rows;
     device->loops.pack_row(row_of(x, t), x.width, std::min(most_rows, x.num_rows - first),
-                           device->packed.values + static_cast<int64_t>(first) * x.width + (t - first) * 4,
+                           device->packed.values + 2 * static_cast<int64_t>(first) * x.width + (t - first) * 4,
                            device->packed.scales + first * num_groups + (t - first),
                            device->packed.corrections + first * num_groups + (t - first));
   });

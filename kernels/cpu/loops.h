@@ -10,17 +10,23 @@
 
 namespace quoth::cpu {
 
-// Rows of x rounded to int8, in blocks of block_rows(T) rows (the last may be lower), as the loops sweep them.
+// Rows of x rounded to 16 bits, in blocks of block_rows(T) rows (the last may be lower), as the loops sweep them.
 // With w rows in a block that starts at row t0:
-//   values       int8  [K/32, 8, w, 4] at values + t0 K          four columns of each row side by side, then the next
-//   four scales       f32   [K/32, w]       at scales + t0 K/32       x is about value * scale corrections  int32
-//   [K/32, w]       at corrections + t0 K/32  -128 * sum of the 32 values: undoes the weights' offset
-inline constexpr int32_t kBlockRows =
-    12;  // at most: 12 integer and 12 float sums, a weight, its scale: 26 of 32 registers
+//   values       int8  [K/32, 16, w, 4]  at values + 2 t0 K         four bytes of each row side by side, then the next.
+//                                        A value is 256 * high + low: 8 x 4 high bytes, then 8 x 4 low ones (AVX2:
+//                                        whole values in its own order)
+//   scales       f32   [K/32, w]         at scales + t0 K/32        x is about value * scale
+//   corrections  int32 [K/32, w]         at corrections + t0 K/32   AVX-512 alone: -128 * sum of the 32 values, undoes
+//                                                                   the weights' offset
+// At most so many rows: 12 integer and 12 float sums, a weight and its scale are 26 of 32 registers.
+inline constexpr int32_t kBlockRows = 12;
 constexpr int32_t block_rows(int32_t num_rows) {  // blocks of one height: 16 rows are 8 + 8, not 12 + 4
   const int32_t num_blocks = (num_rows + kBlockRows - 1) / kBlockRows;
   return (num_rows + num_blocks - 1) / num_blocks;
 }
+// A group's largest magnitude becomes this: 127 * 256, so that the high byte of no value passes 127.
+inline constexpr float kQuantLargest = 32512;
+inline constexpr float kQuantLeast = 1e-33f;  // a group below this is zero: kQuantLargest / magnitude would overflow
 
 struct PackedRows {
   int8_t* values = nullptr;

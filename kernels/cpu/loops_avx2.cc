@@ -18,10 +18,11 @@ namespace {
 #include "vector_attention.h"
 // clang-format on
 
-// x rounded to int8 as plain_pack_row does it, to the bit.
-void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
-              int32_t* corrections) {
+// x rounded to 16 bits as plain_pack_row does it, to the bit. The four columns 4 i .. 4 i + 3 become two places of a
+// block, of two 16-bit values each: columns 4 i and 4 i + 2, then 4 i + 1 and 4 i + 3, as add_record takes the weights.
+void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales, int32_t*) {
   const __m256i without_sign = _mm256_set1_epi32(0x7fffffff);
+  const int64_t step = 4 * static_cast<int64_t>(height);
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
     __m256i most = _mm256_setzero_si256();
     for (int32_t k = 0; k < kQuantGroup; k += 8) {
@@ -34,68 +35,62 @@ void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* value
     float maximum_magnitude = 0;
     std::memcpy(&maximum_magnitude, &largest_bits, sizeof maximum_magnitude);
     const bool is_finite = largest_bits < 0x7f800000u;
-    const bool is_zero = maximum_magnitude < 1e-35f;
-    const __m256 inverse = _mm256_set1_ps(is_finite && !is_zero ? 127.0f / maximum_magnitude : 0.0f);
-    int32_t sum_of_values = 0;
+    const bool is_zero = maximum_magnitude < kQuantLeast;
+    const __m256 inverse = _mm256_set1_ps(is_finite && !is_zero ? kQuantLargest / maximum_magnitude : 0.0f);
     for (int32_t k = 0; k < kQuantGroup; k += 8) {
       int32_t rounded[8] = {};
       if (is_finite) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(rounded),
                             _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + k), inverse)));
       }
-      for (int32_t i = 0; i < 8; ++i) {
-        values[(static_cast<int64_t>(group) * 8 + (k + i) / 4) * height * 4 + i % 4] = static_cast<int8_t>(rounded[i]);
-        sum_of_values += rounded[i];
+      for (int32_t i = 0; i < 4; ++i) {
+        const int32_t first = i / 2 * 4 + i % 2;
+        const int16_t pair[2] = {static_cast<int16_t>(rounded[first]), static_cast<int16_t>(rounded[first + 2])};
+        std::memcpy(values, pair, sizeof pair);
+        values += step;
       }
     }
-    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
-    corrections[static_cast<int64_t>(group) * height] = -128 * sum_of_values;
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / kQuantLargest;
   }
 }
 
-// One record's weights for maddubs, which takes u8 x s8 and adds two products in 16 bits: 2 * 128 * 127 fits.
-//   is_shifted: u8 [8, 16, 4], weight - lowest, where a codebook spans at most 128; lowest * sum(x) is added back,
-//   exactly else:       s8 [8, 16, 4], the weights; they go in as |w|, and their signs with x
+// One record, unpacked.
 struct Record {
-  const int8_t* weights;
+  const int8_t* weights;    // [8, 16, 4]
   const float* row_scales;  // [16]
-  bool is_shifted;
-  int32_t lowest;
 };
 
 // The rows of x beside each other in one block, from the record's group on.
 struct BlockRows {
   const int8_t* values;
   const float* scales;
-  const int32_t* corrections;
   int32_t height;
-  BlockRows from(int32_t t) const { return {values + 4 * t, scales + t, corrections + t, height}; }
+  BlockRows from(int32_t t) const { return {values + 4 * t, scales + t, height}; }
 };
 
 // The record times kTokens rows; totals [kTokens, 16] are added to.
-template <int32_t kTokens, bool kShifted>
+template <int32_t kTokens>
 void add_record(const Record& record, const BlockRows& x, float* totals) {
-  const __m256i ones = _mm256_set1_epi16(1);
   const int64_t step = 4 * static_cast<int64_t>(x.height);
   for (int32_t half = 0; half < 2; ++half) {
     __m256i sums_of_group[kTokens];
-    for (int32_t t = 0; t < kTokens; ++t) {
-      const int32_t sum_of_x = x.corrections[t] / -128;
-      sums_of_group[t] = _mm256_set1_epi32(kShifted ? record.lowest * sum_of_x : 0);
-    }
+    for (int32_t t = 0; t < kTokens; ++t) sums_of_group[t] = _mm256_setzero_si256();
     const int8_t* columns_of_block = x.values;
 #if defined(__GNUC__)
-#pragma GCC unroll 1  // unrolled, the addresses of 8 i x kTokens places are worked out one by one
+#pragma GCC unroll 1  // unrolled, the addresses of 16 x kTokens places are worked out one by one
 #endif
-    for (int32_t i = 0; i < 8; ++i, columns_of_block += step) {
+    for (int32_t i = 0; i < 8; ++i, columns_of_block += 2 * step) {
+      // Four bytes of a row are two 16-bit lanes: shifted, the first and third, and the second and fourth column.
       const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(record.weights + i * 64 + half * 32));
-      const __m256i size = kShifted ? w : _mm256_abs_epi8(w);
+      const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8);
+      const __m256i odd = _mm256_srai_epi16(w, 8);
       for (int32_t t = 0; t < kTokens; ++t) {
-        int32_t four = 0;
-        std::memcpy(&four, columns_of_block + 4 * t, 4);
-        const __m256i columns = _mm256_set1_epi32(four);
-        const __m256i pairs = _mm256_maddubs_epi16(size, kShifted ? columns : _mm256_sign_epi8(columns, w));
-        sums_of_group[t] = _mm256_add_epi32(sums_of_group[t], _mm256_madd_epi16(pairs, ones));
+        int32_t even_columns = 0, odd_columns = 0;
+        std::memcpy(&even_columns, columns_of_block + 4 * t, 4);
+        std::memcpy(&odd_columns, columns_of_block + step + 4 * t, 4);
+        const __m256i pairs = _mm256_add_epi32(_mm256_madd_epi16(even, _mm256_set1_epi32(even_columns)),
+                                               _mm256_madd_epi16(odd, _mm256_set1_epi32(odd_columns)));
+        sums_of_group[t] = _mm256_add_epi32(sums_of_group[t], pairs);
       }
     }
     const __m256 scale = _mm256_load_ps(record.row_scales + half * 8);
@@ -107,34 +102,25 @@ void add_record(const Record& record, const BlockRows& x, float* totals) {
   }
 }
 
-template <bool kShifted>
 void add_record_to_block(const Record& record, const BlockRows& x, float* totals) {
   int32_t t = 0;
-  for (; t + 4 <= x.height; t += 4) add_record<4, kShifted>(record, x.from(t), totals + 16 * t);
+  for (; t + 6 <= x.height; t += 6) add_record<6>(record, x.from(t), totals + 16 * t);
+  for (; t + 4 <= x.height; t += 4) add_record<4>(record, x.from(t), totals + 16 * t);
   if (x.height - t >= 2) {
-    add_record<2, kShifted>(record, x.from(t), totals + 16 * t);
+    add_record<2>(record, x.from(t), totals + 16 * t);
     t += 2;
   }
-  if (t < x.height) add_record<1, kShifted>(record, x.from(t), totals + 16 * t);
+  if (t < x.height) add_record<1>(record, x.from(t), totals + 16 * t);
 }
 
 // How one weight's records are unpacked: q8 by its offset, q4 by the 16 values that its nibbles stand for.
 struct Unpacker {
   bool is_q8 = false;
-  bool is_shifted = false;
-  int32_t lowest = 0;
-  __m256i values{};  // q4: the codebook, or codebook - lowest, in both halves
+  __m256i values{};  // q4: the codebook, in both halves
 
   explicit Unpacker(const Weight& weight) : is_q8(weight.type == Type::q8) {
     if (is_q8) return;
-    int32_t highest = lowest = weight.codebook[0];
-    for (int32_t i = 1; i < 16; ++i) {
-      lowest = weight.codebook[i] < lowest ? weight.codebook[i] : lowest;
-      highest = weight.codebook[i] > highest ? weight.codebook[i] : highest;
-    }
-    is_shifted = highest - lowest <= 128;
     values = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weight.codebook)));
-    if (is_shifted) values = _mm256_sub_epi8(values, _mm256_set1_epi8(static_cast<char>(lowest)));
   }
 
   void unpack(const uint8_t* record, int8_t* out, float* row_scales) const {
@@ -185,7 +171,6 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
   alignas(64) float one_scales[16];
   alignas(64) float totals[kBlockRows * 16];
   const Unpacker unpacker(weight);
-  const auto add_to_block = unpacker.is_shifted ? add_record_to_block<true> : add_record_to_block<false>;
   for (int32_t tile = first_tile; tile < end_tile; ++tile) {
     const uint8_t* records = static_cast<const uint8_t*>(weight.data) + tile * num_groups * record_bytes;
     for (int64_t group = 0; is_many && group < num_groups; ++group) {
@@ -195,7 +180,7 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
       const int32_t height = task.x.num_rows - first < most_rows ? task.x.num_rows - first : most_rows;
       std::memset(totals, 0, sizeof totals);
       for (int64_t group = 0; group < num_groups; ++group) {
-        Record record{one_record, one_scales, unpacker.is_shifted, unpacker.lowest};
+        Record record{one_record, one_scales};
         if (is_many) {
           record.weights = unpacked + group * 512;
           record.row_scales = unpacked_scales + group * 16;
@@ -207,9 +192,7 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
           unpacker.unpack(packed, one_record, one_scales);
         }
         const int64_t at = first * num_groups + group * height;
-        add_to_block(record,
-                     {task.packed.values + at * 32, task.packed.scales + at, task.packed.corrections + at, height},
-                     totals);
+        add_record_to_block(record, {task.packed.values + at * 64, task.packed.scales + at, height}, totals);
       }
       finish_block(task, tile, first, height, totals);
     }

@@ -18,33 +18,37 @@ namespace {
 #include "vector_attention.h"
 // clang-format on
 
-// x rounded to int8 as plain_pack_row does it, to the bit.
+// x rounded to 16 bits as plain_pack_row does it, to the bit.
 void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
               int32_t* corrections) {
   const __m512i without_sign = _mm512_set1_epi32(0x7fffffff);
+  const int64_t step = 4 * static_cast<int64_t>(height);
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
-    const __m512 low = _mm512_loadu_ps(x);
-    const __m512 high = _mm512_loadu_ps(x + 16);
-    const __m512i bits = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), without_sign),
-                                          _mm512_and_si512(_mm512_castps_si512(high), without_sign));
+    const __m512 left = _mm512_loadu_ps(x);
+    const __m512 right = _mm512_loadu_ps(x + 16);
+    const __m512i bits = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(left), without_sign),
+                                          _mm512_and_si512(_mm512_castps_si512(right), without_sign));
     const uint32_t largest_bits = _mm512_reduce_max_epu32(bits);
     float maximum_magnitude = 0;
     std::memcpy(&maximum_magnitude, &largest_bits, sizeof maximum_magnitude);
     const bool is_finite = largest_bits < 0x7f800000u;
-    const bool is_zero = maximum_magnitude < 1e-35f;
-    const __m512 inverse = _mm512_set1_ps(is_finite && !is_zero ? 127.0f / maximum_magnitude : 0.0f);
-    __m512i low_values = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
-    __m512i high_values = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
-    if (!is_finite) low_values = high_values = _mm512_setzero_si512();
-    alignas(32) int32_t fours[8];
-    _mm_store_si128(reinterpret_cast<__m128i*>(fours), _mm512_cvtepi32_epi8(low_values));
-    _mm_store_si128(reinterpret_cast<__m128i*>(fours + 4), _mm512_cvtepi32_epi8(high_values));
-    for (int32_t i = 0; i < 8; ++i) {
-      std::memcpy(values + (static_cast<int64_t>(group) * 8 + i) * height * 4, fours + i, 4);
-    }
-    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / 127.0f;
+    const bool is_zero = maximum_magnitude < kQuantLeast;
+    const __m512 inverse = _mm512_set1_ps(is_finite && !is_zero ? kQuantLargest / maximum_magnitude : 0.0f);
+    __m512i left_values = _mm512_cvtps_epi32(_mm512_mul_ps(left, inverse));
+    __m512i right_values = _mm512_cvtps_epi32(_mm512_mul_ps(right, inverse));
+    if (!is_finite) left_values = right_values = _mm512_setzero_si512();
+    alignas(32) int8_t bytes[2][32];  // the high bytes, rounded to nearest; what is left of each value
+    const auto store = [&bytes](int32_t at, __m512i whole) {
+      const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(whole, _mm512_set1_epi32(128)), 8);
+      _mm_store_si128(reinterpret_cast<__m128i*>(bytes[0] + at), _mm512_cvtepi32_epi8(high));
+      _mm_store_si128(reinterpret_cast<__m128i*>(bytes[1] + at), _mm512_cvtepi32_epi8(whole));
+    };
+    store(0, left_values);
+    store(16, right_values);
+    for (int32_t i = 0; i < 16; ++i, values += step) std::memcpy(values, bytes[i / 8] + i % 8 * 4, 4);
+    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / kQuantLargest;
     corrections[static_cast<int64_t>(group) * height] =
-        -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(low_values, high_values));
+        -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(left_values, right_values));
   }
 }
 
@@ -93,7 +97,7 @@ struct Unpacked {
 template <int32_t kWidth, typename Source>
 void sweep(const Source& source, const LinearTask& task, int32_t tile, int32_t first) {
   const int64_t num_groups = task.weight->num_columns / kQuantGroup;
-  const int8_t* values = task.packed.values + static_cast<int64_t>(first) * task.weight->num_columns;
+  const int8_t* values = task.packed.values + 2 * static_cast<int64_t>(first) * task.weight->num_columns;
   const float* scales = task.packed.scales + first * num_groups;
   const int32_t* corrections = task.packed.corrections + first * num_groups;
   __m512 totals[kWidth];
@@ -101,12 +105,19 @@ void sweep(const Source& source, const LinearTask& task, int32_t tile, int32_t f
   for (int64_t group = 0; group < num_groups; ++group) {
     source.prefetch(group);
     __m512i sums[kWidth];
-    for (int32_t t = 0; t < kWidth; ++t) sums[t] = _mm512_set1_epi32(corrections[t]);
+    for (int32_t t = 0; t < kWidth; ++t) sums[t] = _mm512_setzero_si512();
+      // The high bytes of x, then 256 times their sums plus the low bytes: one exact sum in one register. Not a
+      // function of its own: where a compiler does not take that in, the sums go through memory.
 #if defined(__GNUC__)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 #endif
-    for (int32_t i = 0; i < 8; ++i) {
-      const __m512i weights = source.vector(group, i);
+    for (int32_t i = 0; i < 16; ++i) {
+      if (i == 8) {
+        for (int32_t t = 0; t < kWidth; ++t) {
+          sums[t] = _mm512_add_epi32(_mm512_slli_epi32(sums[t], 8), _mm512_set1_epi32(corrections[t]));
+        }
+      }
+      const __m512i weights = source.vector(group, i % 8);
       for (int32_t t = 0; t < kWidth; ++t) {
         int32_t four = 0;
         std::memcpy(&four, values + (i * kWidth + t) * 4, 4);
@@ -118,7 +129,7 @@ void sweep(const Source& source, const LinearTask& task, int32_t tile, int32_t f
       totals[t] =
           _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[t]), _mm512_mul_ps(row_scales, _mm512_set1_ps(scales[t])), totals[t]);
     }
-    values += 32 * kWidth;
+    values += 64 * kWidth;
     scales += kWidth;
     corrections += kWidth;
   }

@@ -1,8 +1,15 @@
 /** How the command line shows the things of the contract. */
 import type { DocumentSummary, Place } from '../../app/contract/types.ts';
 
-/** "p. 12", "1:03:20" or nothing. */
-export function placeWords({ page, startSeconds }: Place): string {
+/** "p. 12", "1:03:20", "Slide 3", "letter.pdf, p. 12" or nothing. */
+export function placeWords(place: Place): string {
+  const { label, page, startSeconds } = place;
+  if (label === null) return numberedPlaceWords(place);
+  const isWhole = startSeconds === null && (page === null || label.endsWith(` ${page}`));
+  return isWhole ? label : `${label}, ${numberedPlaceWords(place)}`;
+}
+
+function numberedPlaceWords({ page, startSeconds }: Place): string {
   if (page !== null) return `p. ${page}`;
   if (startSeconds === null) return '';
   const seconds = Math.floor(startSeconds);

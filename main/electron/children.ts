@@ -31,9 +31,9 @@ export function createChildren(say: (message: WindowMessage, ports?: MessagePort
       }
   };
   return {
-    start({ id, entry, maxHeapBytes = 0 }) {
+    start({ id, entry, memoryBytes = 0 }) {
       const file = path.join(path.dirname(fileURLToPath(import.meta.url)), 'electron-child.js');
-      const child = utilityProcess.fork(file, [entry, String(maxHeapBytes)], {
+      const child = utilityProcess.fork(file, [entry, String(memoryBytes)], {
         serviceName: names[entry],
         env: childEnvironment(process.env) as Record<string, string>,
         stdio: 'inherit',

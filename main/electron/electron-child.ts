@@ -2,26 +2,25 @@
 import { setFlagsFromString } from 'node:v8';
 import type { MessagePortMain } from 'electron';
 import { runEngine } from '../engine/run-engine.ts';
+import { heapShare } from '../processes.ts';
 import { messagePort } from './ipc-port.ts';
 
-const [entry, maxHeapBytes] = process.argv.slice(-2);
+const [entry, memoryBytes] = process.argv.slice(-2);
 
-if (Number(maxHeapBytes) > 0) setFlagsFromString(`--max-old-space-size=${Math.ceil(Number(maxHeapBytes) / 2 ** 20)}`);
-
-/** Electron gives no sign that a message has left. The parent kills a reader when it has its result, long before. */
-const messageLeavesMs = 10_000;
+const mostBytes = Number(memoryBytes) || Number.POSITIVE_INFINITY;
+if (Number.isFinite(mostBytes))
+  setFlagsFromString(`--max-old-space-size=${Math.ceil((heapShare * mostBytes) / 2 ** 20)}`);
 
 async function runReader(channel: MessagePortMain): Promise<void> {
   // pdfjs takes a process whose `type` it does not know for a page, and looks for a DOM.
   Object.defineProperty(process, 'type', { value: 'browser' });
-  const { serveReader } = await import('../../ingest/readers/reader-main.ts');
+  const { forbidNetwork, serveReader, watchMemory } = await import('../../ingest/readers/serve-reader.ts');
+  forbidNetwork();
+  watchMemory(mostBytes);
   const port = messagePort(channel);
   port.onClose(() => process.exit(0));
-  serveReader({
-    send: async (message) => port.send(message),
-    onMessage: port.onMessage,
-    end: () => setTimeout(() => process.exit(0), messageLeavesMs),
-  });
+  // It does not end by itself: the parent kills a reader when it has the result.
+  serveReader({ send: async (message) => port.send(message), onMessage: port.onMessage });
 }
 
 process.parentPort.once('message', ({ ports: [channel] }) => {

@@ -22,7 +22,7 @@ export const coreMessage = z.discriminatedUnion('type', [
     type: z.literal('start'),
     id,
     entry: z.enum(['engine-process', 'reader-main']),
-    maxHeapBytes: z.number().optional(),
+    memoryBytes: z.number().optional(),
   }),
   z.object({ type: z.literal('kill'), id }),
   z.object({ type: z.literal('closed') }),

@@ -76,7 +76,7 @@ export function createWindowStarter(say: (message: CoreMessage) => void): Window
           },
         });
       });
-      say({ type: 'start', id, entry, maxHeapBytes: options.maxHeapBytes });
+      say({ type: 'start', id, entry, memoryBytes: options.memoryBytes });
       const started: Started = {
         get pid() {
           return pid;

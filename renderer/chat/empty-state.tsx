@@ -56,7 +56,7 @@ export function EmptyState() {
                       title: document.title,
                       source: document.source,
                       kind: document.kind,
-                      place: { page: null, paragraph: null, startSeconds: null },
+                      place: { page: null, paragraph: null, startSeconds: null, label: null },
                       passageId: null,
                       quote: null,
                       passageText: null,

@@ -37,6 +37,14 @@ export function formatCount(count: number): string {
 
 /** Where a text stands, in a word or two; empty when the document has no places. */
 export function formatPlace(place: Place): string {
+  const numbered = formatNumberedPlace(place);
+  if (place.label === null) return numbered;
+  // A slide or a sheet says all; of a file inside an archive the page or second is wanted too.
+  const isWhole = place.startSeconds === null && (place.page === null || place.label.endsWith(` ${place.page}`));
+  return isWhole || numbered === '' ? place.label : `${place.label}, ${numbered}`;
+}
+
+function formatNumberedPlace(place: Place): string {
   if (place.startSeconds !== null) return formatClock(place.startSeconds);
   if (place.page !== null) return text('place.page', { page: place.page });
   if (place.paragraph !== null) return text('place.paragraph', { paragraph: place.paragraph });

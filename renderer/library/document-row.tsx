@@ -1,4 +1,18 @@
-import { CircleAlert, FileCode2, FileText, FileType, RotateCcw, SquarePlay, Trash2 } from 'lucide-react';
+import {
+  BookOpen,
+  Captions,
+  CircleAlert,
+  FileArchive,
+  FileCode2,
+  FileText,
+  FileType,
+  Mail,
+  Presentation,
+  RotateCcw,
+  SquarePlay,
+  Table2,
+  Trash2,
+} from 'lucide-react';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { DocumentKind, DocumentSummary } from '../../app/contract/types.ts';
@@ -10,9 +24,21 @@ import { groupOf } from './library-state.ts';
 const icons: Record<DocumentKind, typeof FileText> = {
   pdf: FileType,
   docx: FileText,
+  odt: FileText,
+  rtf: FileText,
   text: FileText,
+  pptx: Presentation,
+  odp: Presentation,
+  xlsx: Table2,
+  csv: Table2,
+  ods: Table2,
+  epub: BookOpen,
   markdown: FileCode2,
   html: FileCode2,
+  xml: FileCode2,
+  email: Mail,
+  captions: Captions,
+  zip: FileArchive,
   youtube: SquarePlay,
   other: FileText,
 };

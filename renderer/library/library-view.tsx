@@ -33,7 +33,7 @@ export function LibraryView() {
         title,
         source,
         kind,
-        place: { page: null, paragraph: null, startSeconds: null },
+        place: { page: null, paragraph: null, startSeconds: null, label: null },
         passageId: null,
         quote: null,
         passageText: null,

@@ -3,6 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 export const question = 'How long is the bridge of Kintai?';
+/** A model has more than one word to say to this. */
+export const stopQuestion = 'When was the lighthouse of Alexandria built?';
 /** Words of the answer, on the second page of the PDF. */
 export const answerWords = 'one hundred and ninety-three metres';
 

@@ -25,7 +25,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
     const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     app = await _electron.launch({
       executablePath: 'binary' in electron ? electron.binary : undefined,
-      args: [...sandbox, root, `--profile=${path.join(folder, 'profile')}`],
+      args: [...sandbox, '--disable-gpu', root, `--profile=${path.join(folder, 'profile')}`],
       env: { ...(process.env as Record<string, string>), DISPLAY: display.name },
       timeout: 60_000,
     });

@@ -6,7 +6,7 @@ export type { ElectronApplication, Locator, Page } from 'playwright-core';
 export { _electron, chromium } from 'playwright-core';
 
 /** Models read and write at the speed of two cores. */
-const timeoutMs = 90_000;
+const timeoutMs = 60_000;
 
 /** Assertions about what the page shows; each waits until it holds or the time is over. */
 export function expect(locator: Locator) {

@@ -56,8 +56,8 @@ describe.skipIf(chat === null)('The default chat model', () => {
       const scores = await engine.score(tokenizer.encode(text, { parseSpecial: true }));
       await engine.close();
       const found = scores.slice(1).reduce((sum, score) => sum + score, 0) / (scores.length - 1);
-      // The kernels round activations to 8 bits: a few hundredths of a nat on a model of two bits.
-      expect(Math.abs(found - mean)).toBeLessThan(0.06);
+      // The plan rounds scales to f16 and repacks what is in neither 4 nor 8 bits; the kernels add a thousandth.
+      expect(Math.abs(found - mean)).toBeLessThan(0.02);
     },
   );
 });

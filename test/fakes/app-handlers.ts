@@ -64,7 +64,7 @@ export class Tape<T> {
   }
 }
 
-const nowhere: Place = { page: null, paragraph: null, startSeconds: null };
+const nowhere: Place = { page: null, paragraph: null, startSeconds: null, label: null };
 const pad = (prefix: string, n: number): string => `${prefix}_${String(n).padStart(16, '0')}`;
 
 export function makeDocument(n: number, part: Partial<DocumentSummary> = {}): DocumentSummary {

@@ -5,9 +5,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
 import type { ReadResult } from '../../ingest/source.ts';
-import { bytesOf, dataFolder, docxOf, filesBelow, hasData, pdfOf, sourceOf } from './data.ts';
+import { bytesOf, dataFolder, docxOf, filesBelow, hasData, pdfOf, sourceOf, zipOf } from './data.ts';
 
-// QUOTH_LONG=1 reads all of pdf.js' corpus, else each ninth file of it, and 1,000 mutants instead of 30:
+// QUOTH_LONG=1 reads all of pdf.js' corpus, else each ninth file of it, and 1,000 mutants instead of 48:
 // a process per file takes 0.2 s.
 const isLong = process.env.QUOTH_LONG === '1';
 
@@ -31,7 +31,7 @@ describe.skipIf(!hasData)('bad documents', () => {
   const broken = filesBelow(join(dataFolder, 'documents/broken'));
   const corpus = filesBelow(join(dataFolder, 'documents/pdf/pdfjs')).filter((_, at) => isLong || at % 9 === 0);
   const office = filesBelow(join(dataFolder, 'documents/office')).filter(
-    (path, at) => isLong || (path.endsWith('.docx') && at % 2 === 0),
+    (path, at) => isLong || (/\.(docx|pptx|xlsx)$/.test(path) && at % 4 === 0),
   );
 
   test.each([
@@ -68,13 +68,23 @@ describe('mutants of good documents', () => {
     ],
     ['a.md', new TextEncoder().encode(`---\na: b\n---\n# T\n\n\`\`\`\n${words.join('\n\n## x\n')}`)],
     ['a.txt', new TextEncoder().encode(words.join('\n\n'))],
+    ['a.csv', new TextEncoder().encode(words.map((text, n) => `${n},"${text}"`).join('\n'))],
+    ['a.rtf', new TextEncoder().encode(`{\\rtf1\\ansi ${words.join("\\par\\'e9 ")}}`)],
+    ['a.xml', new TextEncoder().encode(`<a>${words.map((text) => `<b c="1">${text}</b>`).join('')}</a>`)],
+    ['a.eml', new TextEncoder().encode(`Subject: S\n\n${words.join('\n\n')}`)],
+    ['a.srt', new TextEncoder().encode(words.map((text) => `00:00:01,000 --> 00:00:02,000\n${text}\n`).join('\n'))],
+    ['a.zip', zipOf(words.slice(0, 20).map((text, n) => ({ name: `${n}.txt`, data: new TextEncoder().encode(text) })))],
     ...(hasData
-      ? ['pdf/pypdf_samples/004-pdflatex-4-pages__pdflatex-4-pages.pdf', 'groundtruth/docx/word_sample.docx'].map(
-          (path): [string, Uint8Array] => [
-            `real.${path.split('.').at(-1)}`,
-            bytesOf(join(dataFolder, 'documents', path)),
-          ],
-        )
+      ? [
+          'pdf/pypdf_samples/004-pdflatex-4-pages__pdflatex-4-pages.pdf',
+          'groundtruth/docx/word_sample.docx',
+          'groundtruth/pptx/powerpoint_sample.pptx',
+          'groundtruth/xlsx/xlsx_04_inflated.xlsx',
+          'groundtruth/odf/odf_table_with_title_01.ods',
+        ].map((path): [string, Uint8Array] => [
+          `real.${path.split('.').at(-1)}`,
+          bytesOf(join(dataFolder, 'documents', path)),
+        ])
       : []),
   ];
 
@@ -110,7 +120,7 @@ describe('mutants of good documents', () => {
   }
 
   test('each ends in a state within the limits', { timeout: 900_000 }, async () => {
-    const numMutants = isLong ? 1000 : 30;
+    const numMutants = isLong ? 1000 : 48;
     const paths = Array.from({ length: numMutants }, (_, seed) => {
       const [name, bytes] = good[seed % good.length]!;
       const path = join(folder, `${seed}-${name}`);

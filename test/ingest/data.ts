@@ -31,7 +31,8 @@ export function bytesOf(path: string): Uint8Array {
 /** The words of what was read, or the reason why there are none: a failing test then says it. */
 export function textOf(result: ReadResult): string {
   if (result.type === 'failed') return `FAILED ${result.reason}: ${result.detail}`;
-  return result.sections.map((section) => section.text).join('\n');
+  // A table's header stands once, with its first row.
+  return result.sections.map(({ text, row }) => (row?.header ? `${row.header}\n${text}` : text)).join('\n');
 }
 
 export function wordsOf(text: string): Map<string, number> {
@@ -55,6 +56,17 @@ export function recallOfWords(expected: string, actual: string): number {
     numFound += Math.min(count, found.get(word) ?? 0);
   }
   return numWanted === 0 ? 1 : numFound / numWanted;
+}
+
+/** How alike two texts are in their words, in any order: the harmonic mean of recall and precision. */
+export function f1OfWords(expected: string, actual: string): number {
+  const [recall, precision] = [recallOfWords(expected, actual), recallOfWords(actual, expected)];
+  return recall + precision === 0 ? 0 : (2 * recall * precision) / (recall + precision);
+}
+
+/** Entries of a zip from texts by their names. */
+export function entriesOf(texts: Record<string, string>): ZipEntry[] {
+  return Object.entries(texts).map(([name, text]) => ({ name, data: new TextEncoder().encode(text) }));
 }
 
 export type ZipEntry = {

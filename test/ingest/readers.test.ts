@@ -329,7 +329,8 @@ describe('the kind of a file', () => {
     expect(decideKind(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'report.pdf')).toMatchObject({
       reason: 'unsupported',
     });
-    expect(decideKind(bytes('PK\x03\x04'), 'book.epub')).toMatchObject({ reason: 'unsupported' });
+    expect(decideKind(bytes('PK\x03\x04'), 'book.epub')).toEqual({ type: 'kind', kind: 'epub' });
+    expect(decideKind(bytes('PK\x03\x04'), 'program.jar')).toMatchObject({ reason: 'unsupported' });
     expect(decideKind(bytes('MZ is how this text begins'), 'notes.txt')).toEqual({ type: 'kind', kind: 'text' });
     expect(decideKind(bytes('<!doctype html><p>x'), 'page')).toEqual({ type: 'kind', kind: 'html' });
     expect(decideKind(bytes('Read me.'), 'README')).toEqual({ type: 'kind', kind: 'text' });

@@ -15,15 +15,20 @@ constexpr double kGpuGroupSum = 4e-6;
 // exp, erf and tanh of the vector loops, relative to max(1, |value|).
 constexpr double kActivation = 3e-6;
 
-// x as the kernels round it: int8 by groups of 32.
+// Rounding x moves a value by at most half a step of the largest magnitude among its 32 columns.
+constexpr double kLargestStep = 32512;
+constexpr double kRounding = 0.5 / kLargestStep;
+
+// x as the kernels round it: to 16 bits by groups of 32.
 std::vector<double> rounded_row(const float* x, int32_t num_columns) {
   std::vector<double> rounded(static_cast<size_t>(num_columns));
   for (int32_t first = 0; first < num_columns; first += 32) {
     float largest = 0;
     for (int32_t k = 0; k < 32; ++k) largest = std::max(largest, std::abs(x[first + k]));
-    const float inverse = largest > 0 ? 127.0f / largest : 0;
+    const float inverse = largest > 0 ? static_cast<float>(kLargestStep) / largest : 0;
     for (int32_t k = 0; k < 32; ++k) {
-      rounded[first + k] = std::nearbyint(x[first + k] * inverse) * static_cast<double>(largest / 127.0f);
+      rounded[first + k] =
+          std::nearbyint(x[first + k] * inverse) * static_cast<double>(largest / static_cast<float>(kLargestStep));
     }
   }
   return rounded;
@@ -49,10 +54,10 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
                                            c.activation, out.rows());
   if (!status.ok()) return status.message;
   const bool quantized = c.type == Type::q8 || c.type == Type::q4;
-  const bool to_int8 = quantized && set != "cuda";  // how the device rounds x
+  const bool to_16_bits = quantized && set != "cuda";  // how the device rounds x
   for (int32_t t = 0; t < c.num_tokens; ++t) {
     const std::vector<double> rounded =
-        to_int8 ? rounded_row(x.row(t), c.num_columns) : std::vector<double>(x.row(t), x.row(t) + c.num_columns);
+        to_16_bits ? rounded_row(x.row(t), c.num_columns) : std::vector<double>(x.row(t), x.row(t) + c.num_columns);
     for (int32_t n = 0; n < c.num_rows; ++n) {
       const double added = c.has_bias ? static_cast<double>(bias[n]) : 0.0;
       double sum = added, magnitude = std::abs(sum), unrounded = sum, rounding = 0;
@@ -60,7 +65,6 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
         sum += w.at(n, k) * rounded[k];
         unrounded += w.at(n, k) * x.at(t, k);
         magnitude += std::abs(w.at(n, k) * rounded[k]);
-        // Rounding moves a value by at most half a step, that is its group's largest / 254.
         double largest = 0;
         if (k % 32 == 0 && quantized) {
           double weights = 0;
@@ -68,15 +72,15 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
             largest = std::max(largest, std::abs(static_cast<double>(x.at(t, i))));
             weights += std::abs(w.at(n, i));
           }
-          rounding += largest * weights * (to_int8 ? 1.0 / 254 : kRounding24);
+          rounding += largest * weights * (to_16_bits ? kRounding : kRounding24);
         }
       }
       const double expected = exact_activation(sum, c.activation);
-      const double tolerance = (to_int8     ? kGroupSum
+      const double tolerance = (to_16_bits  ? kGroupSum
                                 : quantized ? kGpuGroupSum
                                             : kFloatSum) *
                                    magnitude * 1.2 +
-                               (quantized && !to_int8 ? rounding : 0) +
+                               (quantized && !to_16_bits ? rounding : 0) +
                                (c.activation == Activation::none ? 0 : kActivation * std::max(1.0, std::abs(sum))) +
                                1e-12;
       std::string why = compare("out", t, n, out.at(t, n), expected, tolerance);
@@ -120,19 +124,56 @@ std::string check_same_bits(const std::string& set, Type type, int32_t num_rows,
 }
 
 // The group sums of q8 and q4 are exact and their additions are one fused step each, on every instruction set.
-std::string check_same_bits_as_plain(const std::string& set, Type type) {
+std::string check_same_bits_as_plain(const std::string& set, Type type, Shape shape) {
+  constexpr int32_t kTokens = 48, kRows = 40, kColumns = 256;
   Random random(77);
-  const TestWeight w = make_weight(type, 40, 256, random);
-  Matrix x(15, 256), out(15, 40), plain(15, 40);
-  x.fill(random, Shape::biased);
+  const TestWeight w = make_weight(type, kRows, kColumns, random);
+  Matrix x(kTokens, kColumns), out(kTokens, kRows), plain(kTokens, kRows);
+  x.fill(random, shape);
   Backend& device = backend(set);
   Backend& loops = backend("plain");
-  if (!device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, out.rows()).ok() ||
-      !loops.ops->linear(loops.device, x.rows(), &w.weight, nullptr, Activation::none, plain.rows()).ok()) {
-    return "linear failed";
+  for (const int32_t count : {1, 15, kTokens}) {
+    const auto first = [count](Rows rows) {
+      rows.num_rows = count;
+      return rows;
+    };
+    if (!device.ops->linear(device.device, first(x.rows()), &w.weight, nullptr, Activation::none, first(out.rows()))
+             .ok() ||
+        !loops.ops->linear(loops.device, first(x.rows()), &w.weight, nullptr, Activation::none, first(plain.rows()))
+             .ok()) {
+      return "linear failed";
+    }
+    for (int32_t t = 0; t < count; ++t) {
+      if (std::memcmp(out.row(t), plain.row(t), sizeof(float) * kRows) != 0) return text("row %d of %d", t, count);
+    }
   }
-  for (int32_t t = 0; t < 15; ++t) {
-    if (std::memcmp(out.row(t), plain.row(t), sizeof(float) * 40) != 0) return text("row %d differs", t);
+  return {};
+}
+
+// Every weight and every value of x at the end of its range: no sum leaves its integer.
+std::string check_ends_of_range(const std::string& set, int32_t num_tokens, uint8_t byte) {
+  constexpr int32_t kRows = 16, kColumns = 2048;
+  Random random(1);
+  TestWeight w = make_weight(Type::q8, kRows, kColumns, random);
+  for (int32_t group = 0; group < kColumns / 32; ++group) {
+    uint8_t* record = w.data->data() + group * 544;
+    std::memset(record, byte, 512);
+    const uint16_t one = nearest_half(1);
+    for (int32_t r = 0; r < kRows; ++r) std::memcpy(record + 512 + 2 * r, &one, sizeof one);
+  }
+  Matrix x(num_tokens, kColumns), out(num_tokens, kRows);
+  for (int32_t t = 0; t < num_tokens; ++t) {
+    for (int32_t k = 0; k < kColumns; ++k) x.at(t, k) = t % 2 == 0 ? 2.5f : -2.5f;
+  }
+  Backend& device = backend(set);
+  const Status status = device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, out.rows());
+  if (!status.ok()) return status.message;
+  for (int32_t t = 0; t < num_tokens; ++t) {
+    const double expected = (byte - 128.0) * (t % 2 == 0 ? 2.5 : -2.5) * kColumns;
+    for (int32_t n = 0; n < kRows; ++n) {
+      const std::string why = compare("out", t, n, out.at(t, n), expected, kFloatSum * std::abs(expected));
+      if (!why.empty()) return why;
+    }
   }
   return {};
 }
@@ -249,13 +290,22 @@ void linear_cases() {
       run_case(text("linear %s lets an infinity of x be seen in its row and in no other, %s", name_of(type), s),
                [&] { return check_not_a_number(set, type, -INFINITY); });
     }
+    for (const int32_t tokens : {1, 13}) {
+      for (const uint8_t byte : {uint8_t{0}, uint8_t{255}}) {
+        run_case(text("linear q8 of weights that are all %d adds %d rows of the largest values exactly enough, %s",
+                      byte - 128, tokens, s),
+                 [&] { return check_ends_of_range(set, tokens, byte); });
+      }
+    }
     if (set == "cuda") {
       gpu_linear_cases(set);
       continue;  // it rounds x less than the plain loops do: other bits
     }
     for (const Type type : {Type::q8, Type::q4}) {
-      run_case(text("linear %s gives the bits of the plain loops, %s", name_of(type), s),
-               [&] { return check_same_bits_as_plain(set, type); });
+      for (const Shape shape : {Shape::biased, Shape::outliers}) {
+        run_case(text("linear %s of %s x gives the bits of the plain loops, %s", name_of(type), name_of(shape), s),
+                 [&] { return check_same_bits_as_plain(set, type, shape); });
+      }
     }
   }
 }

@@ -13,16 +13,6 @@ function softmax(scores: number[]): number[] {
   return weights.map((weight) => weight / sum);
 }
 
-/** q8 and q4: the operation rounds each 32 inputs to int8 with one scale (kernels/ops.h). */
-function roundInputs(x: Vector): Vector {
-  const rounded = new Float64Array(x.length);
-  for (let first = 0; first < x.length; first += 32) {
-    const scale = Math.max(...x.subarray(first, first + 32).map(Math.abs)) / 127;
-    for (let i = first; i < first + 32; i++) rounded[i] = scale === 0 ? 0 : Math.round(x[i]! / scale) * scale;
-  }
-  return rounded;
-}
-
 /** erf by its series: exact to 1e-14 for the small arguments here. */
 function erf(x: number): number {
   if (Math.abs(x) > 5) return Math.sign(x);
@@ -46,9 +36,8 @@ function reader(model: TinyLlama | TinyBert) {
     },
     linear(name: string, x: Vector, bias = false): Vector {
       const { entry, values } = tensor(name);
-      const input = entry.type === 'q8' || entry.type === 'q4' ? roundInputs(x) : x;
       return Float64Array.from({ length: entry.rows }, (_, n) => {
-        const product = dot(input, values.subarray(n * entry.columns, (n + 1) * entry.columns));
+        const product = dot(x, values.subarray(n * entry.columns, (n + 1) * entry.columns));
         return product + (bias ? vector(`${name}.bias`)[n]! : 0);
       });
     },

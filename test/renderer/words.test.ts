@@ -73,7 +73,13 @@ describe('figures', () => {
     ]);
     expect([0, 272, 3872].map(formatClock)).toEqual(['0:00', '4:32', '1:04:32']);
     expect([12.4, 3200, 23_000, 180_000].map(formatDuration)).toEqual(['12 ms', '3.2 s', '23 s', '3 min']);
-    expect(formatPlace({ page: 4, paragraph: null, startSeconds: null })).toBe('p. 4');
-    expect(formatPlace({ page: null, paragraph: null, startSeconds: null })).toBe('');
+    expect(formatPlace({ page: 4, paragraph: null, startSeconds: null, label: null })).toBe('p. 4');
+    expect(formatPlace({ page: null, paragraph: null, startSeconds: null, label: null })).toBe('');
+    expect(formatPlace({ page: 3, paragraph: null, startSeconds: null, label: 'Slide 3' })).toBe('Slide 3');
+    expect(formatPlace({ page: 4, paragraph: null, startSeconds: null, label: 'a.pdf' })).toBe('a.pdf, p. 4');
+    expect(formatPlace({ page: null, paragraph: 9, startSeconds: null, label: 'Sheet Budget A2:F40' })).toBe(
+      'Sheet Budget A2:F40',
+    );
+    expect(formatPlace({ page: null, paragraph: null, startSeconds: 61, label: 'a.srt' })).toBe('a.srt, 1:01');
   });
 });

@@ -37,6 +37,8 @@ CREATE TABLE passages (
   paragraph INTEGER,
   start_seconds REAL,
   end_seconds REAL,
+  -- What a person calls the place: "Slide 3", "Sheet Budget A2:F40"; null where the columns above say all.
+  label TEXT,
   UNIQUE (document_id, ordinal)
 ) STRICT;
 

@@ -15,10 +15,12 @@ export const command: Command = {
     if (chat && !chat.success) throw new QuothError('not-found', `There is no chat "${values.chat}".`);
     const core = await openCore();
     const events = core.handlers.ask({ question, chatId: chat?.data ?? null }, signal) as AsyncIterable<AskEvent>;
+    let streamed = '';
     for await (const event of events) {
       if (event.type === 'started') await output.say(event, null);
       if (event.type === 'text') {
         await output.say(event, null);
+        streamed += event.text;
         await output.piece(event.text);
       }
       if (event.type !== 'answer') continue;
@@ -29,6 +31,7 @@ export const command: Command = {
         source,
         page: place.page,
         startSeconds: place.startSeconds,
+        label: place.label,
         quote,
         verified,
       }));
@@ -36,9 +39,11 @@ export const command: Command = {
         const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
         return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
       });
+      // What the model said was left out: a line cannot be taken back, so the answer comes after it.
+      const replaced = (refused || writtenBy === 'quotes') && streamed.trim() !== text ? `\n\n${text}` : '';
       await output.say(
         { type: 'answer', text, citations: facts, refused, writtenBy, end, timings },
-        `\n\n${words.join('\n')}`.trimEnd(),
+        `${replaced}\n\n${words.join('\n')}`.trimEnd(),
       );
     }
     return 0;

@@ -19,6 +19,7 @@ export const command: Command = {
       title,
       page: place.page,
       startSeconds: place.startSeconds,
+      label: place.label,
       text,
       score,
     }));

@@ -80,6 +80,36 @@ describe('citing an answer', () => {
     expect(cited.text.match(/\[\d\]/g)).toHaveLength(2);
   });
 
+  it('does not take a denial for what the passage says', () => {
+    const question = 'Who built the Eiffel Tower?';
+    for (const denial of [
+      'The Eiffel Tower was not built by the company of Gustave Eiffel.',
+      'The passage does not mention the company of engineer Gustave Eiffel.',
+      "It isn't clear whether the company of Gustave Eiffel built it.",
+    ])
+      expect(cite(denial, question, passages).citations).toEqual([]);
+    const denying = passageOf(5, 'The tower was never meant to stand for longer than twenty years.');
+    expect(cite('It was never meant to stand longer than twenty years.', 'How long?', [denying]).numSupported).toBe(1);
+  });
+
+  it('takes one word beside other sentences for no claim', () => {
+    const cited = cite('Cats sleep all day. Gustave', 'Who built the Eiffel Tower?', passages);
+    expect(cited).toMatchObject({ text: 'Cats sleep all day. Gustave', citations: [], numSentences: 2 });
+    expect(cite('Gustave', 'Who built the Eiffel Tower?', passages).numSupported).toBe(1);
+  });
+
+  it.each(['length', 'stopped', 'cut'] as const)(
+    'trusts a last sentence that was broken off (%s) only whole',
+    (end) => {
+      const question = 'What is known of the tower?';
+      const invented = 'The tower is 330 metres tall and weighs about 10,100 tonnes of purple';
+      expect(cite(invented, question, passages, 'complete').numSupported).toBe(1);
+      expect(cite(invented, question, passages, end).numSupported).toBe(0);
+      expect(cite('The tower is 330 metres tall and weighs', question, passages, end).numSupported).toBe(1);
+      expect(cite(`${invented} paint.`, question, passages, end).numSupported).toBe(1);
+    },
+  );
+
   it('supports the bare answer of a few words', () => {
     const cited = cite('Gustave Eiffel.', 'Whose company built the Eiffel Tower?', passages);
     expect(cited.text).toBe('Gustave Eiffel. [1]');
@@ -109,6 +139,13 @@ describe('answers made of quotes', () => {
     expect(lines).toContain('[1]');
     for (const { quote, passageId } of citations)
       expect(passages.find((one) => one.passageId === passageId)!.text).toContain(quote);
+  });
+
+  it('offers a sentence once that stands in two passages', () => {
+    const again = passageOf(6, `${bridge.text.split('. ')[1]}. Another sentence follows the one about the opening.`);
+    const { citations } = pickQuotes('When did the Golden Gate Bridge open?', [bridge, again]);
+    const opened = citations.filter(({ quote }) => quote.includes('It opened in 1937.'));
+    expect(opened).toHaveLength(1);
   });
 
   it('offers nothing when nothing is said about it', () => {

@@ -8,7 +8,7 @@ export function passageOf(number: number, text: string, changes: Partial<Passage
     title: `Document ${number}`,
     source: `document-${number}.pdf`,
     kind: 'pdf',
-    place: { page: number, paragraph: null, startSeconds: null },
+    place: { page: number, paragraph: null, startSeconds: null, label: null },
     text,
     score: 1 / number,
     ...changes,

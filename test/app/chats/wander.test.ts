@@ -28,6 +28,11 @@ describe('a model that wanders', () => {
     expect(say(`${good} The bridge opened in May 1937. And so on. `)).toBe(good);
   });
 
+  it('keeps whole sentences only, also where nothing had support', () => {
+    const unsupported = 'Cats sleep all day. Dogs chase the red ball.';
+    expect(say(`${unsupported} Golden eagles fly. `)).toBe(unsupported);
+  });
+
   it('is let go on as long as the passages back it, with one sentence of its own in between', () => {
     expect(say('It opened in May 1937. Many people love it dearly. It is painted in international orange. Yes. ')).toBe(
       null,

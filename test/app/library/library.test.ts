@@ -34,6 +34,19 @@ describe('adding', () => {
     expect(JSON.stringify(events)).not.toContain(scene.files);
   });
 
+  it('tells the cells of a sheet and the file in an archive with each passage', async () => {
+    await writeFile(join(folder, 'towns.csv'), 'Town,Count\nBergen,3\nAlba,5\n');
+    const { client } = await scene.open();
+    const [document] = documentsOf(await add(client, join(folder, 'towns.csv')));
+    expect(document).toMatchObject({ state: 'ready', kind: 'csv' });
+    const { passages } = await client.readDocument({ documentId: document!.id, fromPassage: 0, numPassages: 9 });
+    expect(passages.map(({ place, text }) => [place.label, text])).toEqual([
+      ['Cells A2:B3', 'Town | Count\nBergen | 3\nAlba | 5'],
+    ]);
+    const found = await client.search({ question: 'How many in Bergen?', limit: 3 });
+    expect(found.passages[0]!.place).toMatchObject({ label: 'Cells A2:B3', page: null });
+  });
+
   it('does nothing for a file that is there and has not changed', async () => {
     let numRead = 0;
     const { readFile } = scene.outside;

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { answer, settings } from '../../../app/contract/types.ts';
+import { placeOf } from '../../../app/library/place.ts';
 import { defaultSettings } from '../../../app/store/settings-table.ts';
 import { chunksOf, createProfile, facts, fileSource, openStore } from './profile.ts';
 
@@ -96,11 +97,14 @@ describe('passages', () => {
     const chunks = chunksOf(['one', 'two', 'three']);
     chunks[0]!.locator = { type: 'page', page: 7 };
     chunks[1]!.locator = { type: 'time', startSeconds: 1.5, endSeconds: 3 };
+    chunks[2]!.label = 'Sheet Budget A2:F40';
     const { addedIds } = passages.replacePassages(id, chunks, null, facts);
     const [one, two, three] = addedIds as [number, number, number];
     const found = passages.passages([three, 9999, one, two]);
     expect(found.map(({ text }) => text)).toEqual(['three', 'one', 'two']);
     expect(found.map(({ locator }) => locator)).toEqual([chunks[2]!.locator, chunks[0]!.locator, chunks[1]!.locator]);
+    expect(found.map(({ label }) => label)).toEqual(['Sheet Budget A2:F40', null, null]);
+    expect(found.map((passage) => placeOf(passage).label)).toEqual(['Sheet Budget A2:F40', null, null]);
     expect(found[0]).toMatchObject({ documentId: id, title: 'A title', source: 'a.txt', kind: 'text', ordinal: 2 });
     documents.setState(id, 'reading');
     expect(passages.passages(addedIds)).toEqual([]);
@@ -214,7 +218,7 @@ describe('settings', () => {
     expect(settings.parse(first.settings.read())).toEqual(defaultSettings);
     expect(first.settings.change({ theme: 'dark', answerTokens: 64 })).toMatchObject({
       theme: 'dark',
-      temperature: 0.2,
+      temperature: 0,
     });
     first.database.close();
     expect(openStore(profile).settings.read()).toEqual({ ...defaultSettings, theme: 'dark', answerTokens: 64 });

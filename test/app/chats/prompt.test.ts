@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import type { ChatModel } from '../../../app/chats/chat-model.ts';
+import { buildPrompt, type PromptRequest } from '../../../app/chats/prompt.ts';
+import { passageOf } from './fixtures.ts';
+
+/** A token is a character: the prompt can be read back. */
+function modelOf(contextTokens: number): ChatModel {
+  const encode = (text: string): Int32Array => Int32Array.from(text, (character) => character.codePointAt(0)!);
+  return {
+    id: 'letters',
+    name: 'Letters',
+    engine: null as never,
+    contextTokens,
+    stopIds: [],
+    stopStrings: [],
+    countTokens: (text) => encode(text).length,
+    encodePrompt: (system, user) => encode(`${system}|${user}|`),
+    streamDecoder: () => null as never,
+  };
+}
+const textOf = (ids: Int32Array): string => String.fromCodePoint(...ids);
+const long = (about: string): string =>
+  Array.from({ length: 40 }, (_, n) => `The ${about} has a part with the number ${n}.`).join(' ');
+const request: PromptRequest = {
+  question: 'How tall is the tower?',
+  passages: [passageOf(7, 'The tower is 330 metres tall.'), passageOf(3, 'The bridge opened in 1937.')],
+  earlier: [],
+  lastPassageIds: [],
+  answerTokens: 100,
+};
+
+describe('the prompt', () => {
+  it('begins with what stays the same for the next question, and ends with the question', () => {
+    const first = buildPrompt(modelOf(4000), request);
+    const second = buildPrompt(modelOf(4000), {
+      ...request,
+      question: 'When was the bridge opened?',
+      passages: request.passages.toReversed(),
+      lastPassageIds: first.passages.map(({ passageId }) => passageId),
+    });
+    const [one, two] = [textOf(first.ids), textOf(second.ids)];
+    expect(one.endsWith('Question: How tall is the tower?\nAnswer:|')).toBe(true);
+    const shared = one.indexOf('Question: ');
+    expect(two.slice(0, shared)).toBe(one.slice(0, shared));
+    expect(first.passages.map(({ passageId }) => passageId)).toEqual([3, 7]);
+  });
+
+  it('shows the sentences about the question of long passages, and names the whole ones for the citations', () => {
+    const passages = [
+      passageOf(1, `${long('river')} The tower is 330 metres tall. ${long('hill')}`),
+      passageOf(2, long('sea')),
+    ];
+    const prompt = buildPrompt(modelOf(8000), { ...request, passages });
+    expect(textOf(prompt.ids)).toContain('The tower is 330 metres tall.');
+    expect(prompt.ids.length).toBeLessThan(1000);
+    expect(prompt.passages[0]).toBe(passages[0]);
+  });
+
+  it.each([300, 400, 700])('fits a context of %i tokens, whatever comes', (contextTokens) => {
+    const passages = [1, 2, 3, 4, 5, 6].map((number) => passageOf(number, long('tower')));
+    const { ids, maxTokens } = buildPrompt(modelOf(contextTokens), { ...request, passages });
+    expect(ids.length + maxTokens).toBeLessThanOrEqual(contextTokens);
+    expect(textOf(ids)).toContain('Question: How tall');
+  });
+});
