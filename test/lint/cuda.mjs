@@ -44,7 +44,7 @@ export function compileCuda(architectures) {
     const configured = run(['-S', join(root, 'kernels/cuda'), '-B', build, '-G', 'Ninja', ...chosen]);
     if (configured.status !== 0) return { complaint: `${configured.stdout}${configured.stderr}`.slice(-4000) };
     const built = run(['--build', build, '--parallel', '2']);
-    if (built.status !== 0) return { complaint: built.stdout.slice(-4000) };
+    if (built.status !== 0) return { complaint: withoutReport(built.stdout).slice(-4000) };
     const spills = spillsOf(built.stdout);
     if (spills.length > 0) return { complaint: spills.join('\n') };
     mkdirSync(folder, { recursive: true });
@@ -55,6 +55,15 @@ export function compileCuda(architectures) {
   } finally {
     rmSync(build, { recursive: true, force: true });
   }
+}
+
+/** What is left of a build's output without ptxas' report of each kernel. */
+function withoutReport(output) {
+  const isReport = /^(ptxas info|nvlink info|\s+\d+ bytes stack frame)/;
+  return output
+    .split('\n')
+    .filter((line) => !isReport.test(line))
+    .join('\n');
 }
 
 /** Kernels whose registers go to memory, from ptxas' report: a few words are its taste, more is a mistake. */
