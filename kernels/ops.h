@@ -50,8 +50,8 @@ struct Ops {
   // -- linear algebra ----------------------------------------------------------------------------------------------
   // out = act(x W^T + bias)      x [T, K]   weight any type [N, K]   bias f32 [N] or null   out [T, N], not x
   // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to 16 bits (the largest magnitude of 32
-  // columns becomes 32512), sums of 32 products are exact, groups are added in f32 in ascending order. With 8 bits for
-  // x a model with 4-bit weights is measurably another one (kernels/README.md).
+  // columns becomes 32512; on a GPU 24 bits), sums of 32 products are exact, groups are added in f32 in an order of K
+  // alone. With 8 bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
@@ -104,5 +104,12 @@ struct DeviceInfo {
 Status open_cpu_device(int32_t num_threads, const char* instructions, Device** device, const Ops** ops,
                        DeviceInfo* info);
 void close_cpu_device(Device* device);
+
+// What the shared library quoth_kernels_cuda exports with C names; it is opened at run time, so nothing links to it.
+// `quoth_open_cuda_device` opens the first GPU: `unsupported` where there is no driver, no GPU, or one that is too old.
+using OpenCudaDevice = Status(Device** device, const Ops** ops, DeviceInfo* info);
+using CloseCudaDevice = void(Device* device);
+inline constexpr char kOpenCudaDevice[] = "quoth_open_cuda_device";
+inline constexpr char kCloseCudaDevice[] = "quoth_close_cuda_device";
 
 }  // namespace quoth

@@ -6,16 +6,12 @@
 namespace quoth {
 namespace {
 
-// What the CUDA library exports, with C names.
-using OpenCuda = Status (*)(Device**, const Ops**, DeviceInfo*);  // quoth_open_cuda_device
-using CloseCuda = void (*)(Device*);                              // quoth_close_cuda_device
-
 // Null when there is no GPU to be had; then `why` says so.
 std::unique_ptr<OpenDevice> try_cuda(std::string* why) {
   void* library = open_library_beside("quoth_kernels_cuda", why);
   if (library == nullptr) return nullptr;
-  const auto open = reinterpret_cast<OpenCuda>(find_symbol(library, "quoth_open_cuda_device"));
-  const auto close = reinterpret_cast<CloseCuda>(find_symbol(library, "quoth_close_cuda_device"));
+  const auto open = reinterpret_cast<OpenCudaDevice*>(find_symbol(library, kOpenCudaDevice));
+  const auto close = reinterpret_cast<CloseCudaDevice*>(find_symbol(library, kCloseCudaDevice));
   if (open == nullptr || close == nullptr) {
     *why = "the CUDA kernels beside the addon are of another version";
     return nullptr;

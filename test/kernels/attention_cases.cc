@@ -121,7 +121,7 @@ std::string check_attention(const std::string& set, const AttentionCase& c, uint
   Step step = make_step(c, seed);
   const int32_t out_width = c.num_heads * c.head_size;
   Matrix out(step.batch.num_tokens, out_width);
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status =
       device.ops->attention(device.device, step.queries->rows(), &step.attention, &step.batch, step.pages, out.rows());
   if (!status.ok()) return status.message;
@@ -154,7 +154,7 @@ std::string check_attention(const std::string& set, const AttentionCase& c, uint
       alone.page_table = step.page_table.data() + b * step.batch.page_table_stride;
       Matrix single(1, out_width);
       Rows query{step.queries->row(t), 1, out_width, out_width};
-      Cpu& one = cpu(set, t % 2 == 0 ? 1 : 3);
+      Backend& one = backend(set, t % 2 == 0 ? 1 : 3);
       if (!one.ops->attention(one.device, query, &step.attention, &alone, step.pages, single.rows()).ok())
         return "failed alone";
       if (std::memcmp(single.row(0), out.row(t), sizeof(float) * static_cast<size_t>(out_width)) != 0) {
@@ -181,7 +181,7 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
   batch.num_tokens = num_tokens;
   batch.num_sequences = static_cast<int32_t>(lengths.size());
   batch.first_row = first_row.data();
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status =
       device.ops->attention_full(device.device, view(0), view(1), view(2), &attention, &batch, out.rows());
   if (!status.ok()) return status.message;
@@ -247,7 +247,7 @@ std::string check_write(const std::string& set, Type type, int32_t num_heads, in
     frequencies[i] = std::pow(1e4f, -static_cast<float>(i) / frequencies.size());
   const Rope rope{frequencies.data(), head_size, false};
   const std::vector<uint8_t> old_keys(step.keys->data(), step.keys->data() + step.keys->size());
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   if (!device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).ok())
     return "failed";
   if (!device.ops->rope(device.device, turned.rows(), num_heads + num_kv_heads, head_size, &rope, &step.batch).ok())

@@ -22,7 +22,7 @@ std::string check_open() {
 }
 
 std::string check_memory() {
-  Cpu& device = cpu("plain");
+  Backend& device = backend("plain");
   void* memory = nullptr;
   if (!device.ops->allocate(device.device, 1000, &memory).ok()) return "allocate failed";
   if (reinterpret_cast<uintptr_t>(memory) % 64 != 0) return "memory is not 64-byte aligned";
@@ -39,7 +39,7 @@ std::string check_memory() {
 }
 
 std::string check_refusals() {
-  Cpu small(1, "plain");
+  Backend small(1, "plain");
   Random random(1);
   const TestWeight w = make_weight(Type::q8, 16, 64, random);
   Matrix x(65, 64), out(65, 16), narrow(65, 15);
@@ -62,7 +62,7 @@ std::string check_refusals() {
 // Tiles of a narrow weight, unpacked together, need more room than one of the widest that was reserved for; run under
 // an address sanitizer, this finds a scratch that is too small.
 std::string check_scratch(const std::string& set) {
-  Cpu device(1, set.c_str());
+  Backend device(1, set.c_str());
   if (!device.ops->reserve(device.device, 64, 5632).ok()) return "reserve failed";
   Random random(3);
   for (const int32_t columns : {32, 1024, 2048, 5632}) {
@@ -84,7 +84,7 @@ std::string check_scratch(const std::string& set) {
 
 // Many short loops in a row: each chunk runs exactly once, whoever takes it.
 std::string check_many_loops() {
-  Cpu device(5, "plain");
+  Backend device(5, "plain");
   Matrix a(120, 400, 0), b(120, 400, 0);
   for (int32_t t = 0; t < 120; ++t) {
     for (int32_t k = 0; k < 400; ++k) a.at(t, k) = 0, b.at(t, k) = 1;
@@ -101,7 +101,7 @@ std::string check_many_loops() {
 
 // Processor time, not wall time: what other programs do does not count.
 std::string check_idle() {
-  Cpu device(4, nullptr);
+  Backend device(4, nullptr);
   Matrix a(200, 400);
   for (int32_t t = 0; t < 200; ++t) std::memset(a.row(t), 0, 400 * sizeof(float));
   device.ops->add(device.device, a.rows(), a.rows(), a.rows());

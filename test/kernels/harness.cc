@@ -3,6 +3,8 @@
 #include <cstdarg>
 #include <map>
 
+#include "cuda_backend.h"
+
 namespace quoth::test {
 
 std::string text(const char* format, ...) {
@@ -110,13 +112,26 @@ double exact_activation(double x, Activation activation) {
   return x;
 }
 
-Cpu::Cpu(int32_t num_threads, const char* instructions) {
-  const Status opened = open_cpu_device(num_threads, instructions, &device, &ops, &info);
+static bool on_cuda = false;
+
+Backend::Backend(int32_t num_threads, const char* name) {
+  if (name != nullptr && std::strcmp(name, "cuda") == 0) {
+    // More rows than any case has, and wide ones: what is refused is tested apart.
+    const CudaDevice made = make_cuda_device(512, 8192);
+    device = made.device;
+    ops = made.ops;
+    info = made.info;
+    close = close_cuda_device;
+    return;
+  }
+  close = close_cpu_device;
+  const Status opened = open_cpu_device(num_threads, name, &device, &ops, &info);
   if (!opened.ok() || !ops->reserve(device, 64, 2048).ok()) std::printf("not ok opening the CPU: %s\n", opened.message);
 }
 
 const std::vector<std::string>& instruction_sets() {
   static const std::vector<std::string> sets = [] {
+    if (on_cuda) return std::vector<std::string>{"cuda"};
     std::vector<std::string> found;
     for (const char* name : {"plain", "avx2", "avx512-vnni"}) {
       Device* device = nullptr;
@@ -131,17 +146,19 @@ const std::vector<std::string>& instruction_sets() {
   return sets;
 }
 
-Cpu& cpu(const std::string& instructions, int32_t num_threads) {
-  static std::map<std::string, std::unique_ptr<Cpu>> opened;
-  std::unique_ptr<Cpu>& place = opened[instructions + std::to_string(num_threads)];
-  if (place == nullptr) place = std::make_unique<Cpu>(num_threads, instructions.c_str());
+Backend& backend(const std::string& name, int32_t num_threads) {
+  static std::map<std::string, std::unique_ptr<Backend>> opened;
+  std::unique_ptr<Backend>& place = opened[name == "cuda" ? name : name + std::to_string(num_threads)];
+  if (place == nullptr) place = std::make_unique<Backend>(num_threads, name.c_str());
   return *place;
 }
 
+static std::string wanted;  // part of the names of the cases to run
 static int num_passed = 0;
 static int num_failed = 0;
 
 void run_case(const std::string& name, const std::function<std::string()>& body) {
+  if (name.find(wanted) == std::string::npos) return;
   const std::string why = body();
   ++(why.empty() ? num_passed : num_failed);
   std::printf(why.empty() ? "ok %s%s\n" : "not ok %s: %s\n", name.c_str(), why.c_str());
@@ -153,13 +170,43 @@ int report() {
   return num_failed == 0 && num_passed > 0 ? 0 : 1;
 }
 
-}  // namespace quoth::test
+// Reads the arguments: 0 to go on, else the exit status.
+int begin(int count, char** arguments) {
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    if (argument == "--only" && i + 1 < count) {
+      wanted = arguments[++i];
+    } else if (argument == "--cuda" && i + 1 < count) {
+      std::string why;
+      if (!open_cuda(arguments[++i], &why)) {
+        std::printf("# no CUDA device: %s\n", why.c_str());
+        return 77;  // what automake calls skipped
+      }
+      on_cuda = true;
+    } else {
+      std::fprintf(stderr, "quoth_kernels_test [--only part of a name] [--cuda libquoth_kernels_cuda.so]\n");
+      return 2;
+    }
+  }
+  return 0;
+}
 
-int main() {
-  using namespace quoth::test;
-  device_cases();
+void all_cases() {
+  if (on_cuda) {
+    cuda_cases();
+  } else {
+    device_cases();
+  }
   row_cases();
   linear_cases();
   attention_cases();
-  return report();
+}
+
+}  // namespace quoth::test
+
+int main(int count, char** arguments) {
+  const int status = quoth::test::begin(count, arguments);
+  if (status != 0) return status;
+  quoth::test::all_cases();
+  return quoth::test::report();
 }

@@ -134,20 +134,24 @@ inline const char* name_of(Activation activation) {
   return kNames[static_cast<int32_t>(activation)];
 }
 
-// An opened CPU.
-struct Cpu {
+// An opened device: the CPU with one set of instructions ("plain", "avx2", …), or "cuda", whose table takes host memory
+// too and mirrors it.
+struct Backend {
   Device* device = nullptr;
   const Ops* ops = nullptr;
   DeviceInfo info{};
-  Cpu(int32_t num_threads, const char* instructions);
-  ~Cpu() { close_cpu_device(device); }
-  Cpu(const Cpu&) = delete;
-  Cpu& operator=(const Cpu&) = delete;
+  Backend(int32_t num_threads, const char* name);
+  ~Backend() { close(device); }
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+ private:
+  void (*close)(Device*) = nullptr;
 };
 
-// The instruction sets of this machine; each case runs on all of them.
+// What the cases run on: the instruction sets of this processor, or "cuda" alone.
 const std::vector<std::string>& instruction_sets();
-Cpu& cpu(const std::string& instructions, int32_t num_threads = 3);
+Backend& backend(const std::string& name, int32_t num_threads = 3);
 
 // A case returns why it failed, or nothing. It is printed as `ok NAME` or `not ok NAME: why`.
 void run_case(const std::string& name, const std::function<std::string()>& body);
@@ -166,5 +170,6 @@ void linear_cases();
 void attention_cases();
 void row_cases();
 void device_cases();
+void cuda_cases();
 
 }  // namespace quoth::test

@@ -9,6 +9,9 @@ namespace {
 constexpr double kFloatSum = 4e-6;
 // q8 and q4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
 constexpr double kGroupSum = 1e-6;
+// q8 and q4 on a GPU: x is rounded to 24 bits of its group's largest value; sums of up to 450 groups in f32.
+constexpr double kRounding24 = 1.0 / (1 << 23);
+constexpr double kGpuGroupSum = 4e-6;
 // exp, erf and tanh of the vector loops, relative to max(1, |value|).
 constexpr double kActivation = 3e-6;
 
@@ -46,14 +49,15 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
   x.fill(random, c.shape);
   Guarded<float> bias(static_cast<size_t>(c.num_rows));
   for (size_t n = 0; n < bias.size(); ++n) bias[n] = random.normal();
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status = device.ops->linear(device.device, x.rows(), &w.weight, c.has_bias ? bias.data() : nullptr,
                                            c.activation, out.rows());
   if (!status.ok()) return status.message;
   const bool quantized = c.type == Type::q8 || c.type == Type::q4;
+  const bool to_16_bits = quantized && set != "cuda";  // how the device rounds x
   for (int32_t t = 0; t < c.num_tokens; ++t) {
     const std::vector<double> rounded =
-        quantized ? rounded_row(x.row(t), c.num_columns) : std::vector<double>(x.row(t), x.row(t) + c.num_columns);
+        to_16_bits ? rounded_row(x.row(t), c.num_columns) : std::vector<double>(x.row(t), x.row(t) + c.num_columns);
     for (int32_t n = 0; n < c.num_rows; ++n) {
       const double added = c.has_bias ? static_cast<double>(bias[n]) : 0.0;
       double sum = added, magnitude = std::abs(sum), unrounded = sum, rounding = 0;
@@ -68,11 +72,15 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
             largest = std::max(largest, std::abs(static_cast<double>(x.at(t, i))));
             weights += std::abs(w.at(n, i));
           }
-          rounding += largest * kRounding * weights;
+          rounding += largest * weights * (to_16_bits ? kRounding : kRounding24);
         }
       }
       const double expected = exact_activation(sum, c.activation);
-      const double tolerance = (quantized ? kGroupSum : kFloatSum) * magnitude * 1.2 +
+      const double tolerance = (to_16_bits  ? kGroupSum
+                                : quantized ? kGpuGroupSum
+                                            : kFloatSum) *
+                                   magnitude * 1.2 +
+                               (quantized && !to_16_bits ? rounding : 0) +
                                (c.activation == Activation::none ? 0 : kActivation * std::max(1.0, std::abs(sum))) +
                                1e-12;
       std::string why = compare("out", t, n, out.at(t, n), expected, tolerance);
@@ -92,8 +100,8 @@ std::string check_same_bits(const std::string& set, Type type, int32_t num_rows,
   const TestWeight w = make_weight(type, num_rows, num_columns, random);
   Matrix x(kTokens, num_columns), all(kTokens, num_rows);
   x.fill(random, Shape::outliers);
-  Cpu& device = cpu(set);
-  const auto run = [&](Cpu& where, int32_t first, int32_t count, Matrix& out) {
+  Backend& device = backend(set);
+  const auto run = [&](Backend& where, int32_t first, int32_t count, Matrix& out) {
     Rows some = x.rows();
     some.data = x.row(first);
     some.num_rows = count;
@@ -104,7 +112,7 @@ std::string check_same_bits(const std::string& set, Type type, int32_t num_rows,
   for (const int32_t count : {1, 2, 3, 4, 5, 8, 11, 12, 13, 17, 24, 31}) {
     for (int32_t first = 0; first + count <= kTokens; first += count == 1 ? 1 : 7) {
       Matrix out(count, num_rows);
-      if (!run(count % 2 == 0 ? device : cpu(set, 1), first, count, out).ok()) return "linear failed";
+      if (!run(count % 2 == 0 ? device : backend(set, 1), first, count, out).ok()) return "linear failed";
       for (int32_t t = 0; t < count; ++t) {
         if (std::memcmp(out.row(t), all.row(first + t), row_bytes) != 0) {
           return text("row %d differs among %d rows from among 40", first + t, count);
@@ -122,8 +130,8 @@ std::string check_same_bits_as_plain(const std::string& set, Type type, Shape sh
   const TestWeight w = make_weight(type, kRows, kColumns, random);
   Matrix x(kTokens, kColumns), out(kTokens, kRows), plain(kTokens, kRows);
   x.fill(random, shape);
-  Cpu& device = cpu(set);
-  Cpu& loops = cpu("plain");
+  Backend& device = backend(set);
+  Backend& loops = backend("plain");
   for (const int32_t count : {1, 15, kTokens}) {
     const auto first = [count](Rows rows) {
       rows.num_rows = count;
@@ -157,7 +165,7 @@ std::string check_ends_of_range(const std::string& set, int32_t num_tokens, uint
   for (int32_t t = 0; t < num_tokens; ++t) {
     for (int32_t k = 0; k < kColumns; ++k) x.at(t, k) = t % 2 == 0 ? 2.5f : -2.5f;
   }
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status = device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, out.rows());
   if (!status.ok()) return status.message;
   for (int32_t t = 0; t < num_tokens; ++t) {
@@ -175,7 +183,7 @@ std::string check_not_a_number(const std::string& set, Type type, float bad) {
   const TestWeight w = make_weight(type, 20, 64, random);
   Matrix x(14, 64), out(14, 20), clean(14, 20);
   x.fill(random, Shape::normal);
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   if (!device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, clean.rows()).ok())
     return "failed";
   x.at(3, 40) = bad;
@@ -188,6 +196,47 @@ std::string check_not_a_number(const std::string& set, Type type, float bad) {
     }
   }
   return {};
+}
+
+// Sizes at which a GPU takes another of its kernels, at the borders of its tiles and chunks.
+void gpu_linear_cases(const std::string& set) {
+  uint64_t seed = 900;
+  for (const Type type : {Type::q8, Type::q4, Type::f16, Type::f32}) {
+    for (const int32_t tokens : {1, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 200}) {
+      const LinearCase c{type, tokens, 272, 544, Shape::biased, Activation::none, true};
+      run_case(text("linear %s [T=%d N=272 K=544], cuda", name_of(type), tokens),
+               [&] { return check_against_float64(set, c, ++seed); });
+    }
+    const LinearCase wide{type, 3, 48, 5632, Shape::outliers};
+    run_case(text("linear %s [T=3 N=48 K=5632], cuda", name_of(type)),
+             [&] { return check_against_float64(set, wide, ++seed); });
+    // Enough rows for the kernel of 256 rows a block on the largest GPU; every other row count takes another kernel.
+    run_case(text("linear %s gives a row the same bits in all kernels, cuda", name_of(type)), [&] {
+      constexpr int32_t kTokens = 300, kRows = 8000, kColumns = 96;
+      Random random(4);
+      const TestWeight w = make_weight(type, kRows, kColumns, random);
+      Matrix x(kTokens, kColumns), all(kTokens, kRows);
+      x.fill(random, Shape::outliers);
+      Backend& device = backend(set);
+      const auto run = [&](int32_t first, int32_t count, Matrix& out) {
+        Rows some = x.rows();
+        some.data = x.row(first);
+        some.num_rows = count;
+        return device.ops->linear(device.device, some, &w.weight, nullptr, Activation::none, out.rows());
+      };
+      if (!run(0, kTokens, all).ok()) return std::string("linear failed");
+      for (const int32_t count : {1, 8, 9, 40, 150}) {
+        Matrix out(count, kRows);
+        if (!run(37, count, out).ok()) return std::string("linear failed");
+        for (int32_t t = 0; t < count; ++t) {
+          if (std::memcmp(out.row(t), all.row(37 + t), sizeof(float) * kRows) != 0) {
+            return text("row %d differs among %d rows from among %d", 37 + t, count, kTokens);
+          }
+        }
+      }
+      return std::string();
+    });
+  }
 }
 
 }  // namespace
@@ -241,17 +290,21 @@ void linear_cases() {
       run_case(text("linear %s lets an infinity of x be seen in its row and in no other, %s", name_of(type), s),
                [&] { return check_not_a_number(set, type, -INFINITY); });
     }
-    for (const Type type : {Type::q8, Type::q4}) {
-      for (const Shape shape : {Shape::biased, Shape::outliers}) {
-        run_case(text("linear %s of %s x gives the bits of the plain loops, %s", name_of(type), name_of(shape), s),
-                 [&] { return check_same_bits_as_plain(set, type, shape); });
-      }
-    }
     for (const int32_t tokens : {1, 13}) {
       for (const uint8_t byte : {uint8_t{0}, uint8_t{255}}) {
         run_case(text("linear q8 of weights that are all %d adds %d rows of the largest values exactly enough, %s",
                       byte - 128, tokens, s),
                  [&] { return check_ends_of_range(set, tokens, byte); });
+      }
+    }
+    if (set == "cuda") {
+      gpu_linear_cases(set);
+      continue;  // it rounds x less than the plain loops do: other bits
+    }
+    for (const Type type : {Type::q8, Type::q4}) {
+      for (const Shape shape : {Shape::biased, Shape::outliers}) {
+        run_case(text("linear %s of %s x gives the bits of the plain loops, %s", name_of(type), name_of(shape), s),
+                 [&] { return check_same_bits_as_plain(set, type, shape); });
       }
     }
   }

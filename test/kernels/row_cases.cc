@@ -20,7 +20,7 @@ std::string check_embed(const std::string& set, Type type, int32_t width) {
   batch.num_tokens = 7;
   batch.ids = ids.data();
   Matrix out(7, width);
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status = device.ops->embed(device.device, &table.weight, &batch, 1.5f, out.rows());
   if (!status.ok()) return status.message;
   for (int32_t t = 0; t < 7; ++t) {
@@ -49,7 +49,7 @@ std::string check_positions(const std::string& set, Type type) {
   Matrix x(4, 33), before(4, 33);
   x.fill(random, Shape::biased);
   for (int32_t t = 0; t < 4; ++t) std::memcpy(before.row(t), x.row(t), 33 * sizeof(float));
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   if (!device.ops->add_positions(device.device, &table.weight, &batch, 2, x.rows()).ok()) return "failed";
   for (int32_t t = 0; t < 4; ++t) {
     for (int32_t k = 0; k < 33; ++k) {
@@ -66,7 +66,7 @@ std::string check_positions(const std::string& set, Type type) {
 
 enum class Norm { rms, layer, add_rms, add_layer };
 
-Status run_norm(Cpu& device, Norm norm, Rows x, Rows y, const float* weight, const float* bias, Rows out) {
+Status run_norm(Backend& device, Norm norm, Rows x, Rows y, const float* weight, const float* bias, Rows out) {
   constexpr float kEpsilon = 1e-5f;
   if (norm == Norm::rms) return device.ops->rms_norm(device.device, x, weight, kEpsilon, out);
   if (norm == Norm::layer) return device.ops->layer_norm(device.device, x, weight, bias, kEpsilon, out);
@@ -85,7 +85,7 @@ std::string check_norm(const std::string& set, Norm norm, int32_t width, Shape s
   for (int32_t t = 0; t < kTokens; ++t)
     std::memcpy(before.row(t), x.row(t), sizeof(float) * static_cast<size_t>(width));
   Matrix& out = in_place ? x : result;
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status = run_norm(device, norm, x.rows(), y.rows(), weight.data(), bias.data(), out.rows());
   if (!status.ok()) return status.message;
   const bool adds = norm == Norm::add_rms || norm == Norm::add_layer;
@@ -124,7 +124,7 @@ std::string check_activation(const std::string& set, Activation activation, int3
   constexpr float kEdges[] = {0.0f, -0.0f, 88.0f, -88.0f, 104.0f, -104.0f, 1e4f, -1e4f, 1e-20f, -5.5f, 5.5f, -13.0f};
   for (int32_t k = 0; k < width; ++k) x.at(1, k) = kEdges[k % 12];
   for (int32_t k = 0; k < width; ++k) x.at(2, k) = static_cast<float>(k * 24.0 / width - 12);
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   const Status status = is_gated ? device.ops->gated(device.device, x.rows(), activation, out.rows())
                                  : device.ops->activate(device.device, x.rows(), activation, out.rows());
   if (!status.ok()) return status.message;
@@ -152,7 +152,7 @@ std::string check_elementwise(const std::string& set, int32_t num_tokens, int32_
   b.fill(random, Shape::biased);
   Guarded<float> bias(static_cast<size_t>(width));
   for (int32_t k = 0; k < width; ++k) bias[k] = random.normal();
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   if (!device.ops->add(device.device, a.rows(), b.rows(), sum.rows()).ok()) return "add failed";
   if (!device.ops->multiply(device.device, a.rows(), b.rows(), product.rows()).ok()) return "multiply failed";
   for (int32_t t = 0; t < num_tokens; ++t) {
@@ -185,7 +185,7 @@ std::string check_rope(const std::string& set, int32_t head_size, int32_t rotary
   Matrix x(5, kHeads * head_size), before(5, kHeads * head_size);
   x.fill(random, Shape::outliers);
   for (int32_t t = 0; t < 5; ++t) std::memcpy(before.row(t), x.row(t), sizeof(float) * kHeads * head_size);
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   if (!device.ops->rope(device.device, x.rows(), kHeads, head_size, &rope, &batch).ok()) return "failed";
   for (int32_t t = 0; t < 5; ++t) {
     for (int32_t k = 0; k < kHeads * head_size; ++k) {
@@ -222,7 +222,7 @@ std::string check_ends(const std::string& set) {
   batch.output_rows = outputs.data();
   Matrix x(9, kWidth), mean(3, kWidth), first(3, kWidth), gathered(3, kWidth);
   x.fill(random, Shape::biased);
-  Cpu& device = cpu(set);
+  Backend& device = backend(set);
   if (!device.ops->pool_mean(device.device, x.rows(), &batch, mean.rows()).ok()) return "pool_mean failed";
   if (!device.ops->pool_first(device.device, x.rows(), &batch, first.rows()).ok()) return "pool_first failed";
   if (!device.ops->gather_outputs(device.device, x.rows(), &batch, gathered.rows()).ok()) return "gather failed";

@@ -1,0 +1,184 @@
+// A GPU as a device: one stream, the scratch of a step, and what every file of this folder shares.
+//
+// Every operation enqueues kernels on the device's stream and returns; nothing here waits but `upload`, `download` and
+// `synchronize`. All host threads use the first GPU, CUDA's default, so no call has to choose one.
+#pragma once
+
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "../ops.h"
+
+namespace quoth::cuda {
+
+// The integers of one step on the GPU: what Batch holds on the host, and the sequence that each row belongs to.
+struct DeviceBatch {
+  const int32_t* ids = nullptr;          // [T]
+  const int32_t* positions = nullptr;    // [T]
+  const int32_t* sequences = nullptr;    // [T]
+  const int32_t* first_row = nullptr;    // [B + 1]
+  const int32_t* output_rows = nullptr;  // [O]
+  const int32_t* page_table = nullptr;   // [B, M]
+};
+
+inline constexpr int32_t kStagingSlots = 2;
+// Entries of a step's page tables: 64 sequences of 262,144 tokens.
+inline constexpr int64_t kMaxPageTable = 64 * 4096;
+// Floats of partial attention results: one page of one query row needs d + 2.
+inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
+inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
+
+}  // namespace quoth::cuda
+
+namespace quoth {
+
+struct Device {
+  cudaStream_t stream = nullptr;
+  int32_t num_multiprocessors = 0;
+  int32_t shared_bytes = 0;  // of one block, at most
+  Status lost;               // not ok once the GPU gave an error that does not go away
+
+  int32_t max_tokens = 0;
+  int32_t max_columns = 0;
+  // The integers of a step travel through pinned slots used in turn, each with an event after its copy.
+  int64_t staging_capacity = 0;  // in int32
+  int32_t* slots[cuda::kStagingSlots] = {};
+  cudaEvent_t copied[cuda::kStagingSlots] = {};
+  int32_t next_slot = 0;
+  int32_t* staged = nullptr;  // on the GPU
+  int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
+  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
+  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
+  float* partials = nullptr;  // f32 [kMaxPartials]
+};
+
+}  // namespace quoth
+
+namespace quoth::cuda {
+
+inline constexpr int32_t kWarp = 32;
+
+// What an error of the runtime means. An error of a kernel stays until the process ends: the device is then lost.
+Status status_of(Device* device, cudaError_t error);
+// After a launch: whether it was accepted.
+inline Status launched(Device* device) {
+  return status_of(device, cudaGetLastError());
+}
+
+// Which arrays of a batch an operation reads.
+struct Uses {
+  bool ids = false, positions = false, first_row = false, output_rows = false, page_table = false;
+};
+// Brings the arrays of a step to the GPU, once for all operations of a step: what is there already is not sent again.
+// Checks that sequences cover the rows where they are used.
+Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged);
+
+inline bool same_shape(const Rows& a, const Rows& b) {
+  return a.num_rows == b.num_rows && a.width == b.width;
+}
+template <typename Integer>
+__host__ __device__ constexpr Integer ceil_div(Integer a, Integer b) {
+  return (a + b - 1) / b;
+}
+
+// Row `index` of an activation.
+__device__ inline float* row_of(const Rows& rows, int32_t index) {
+  return rows.data + static_cast<int64_t>(index) * rows.stride;
+}
+
+// Sixteen bytes of read-only memory into `to`, which holds as many.
+__device__ inline void load_16(const void* from, void* to) {
+  const uint4 bytes = __ldg(static_cast<const uint4*>(from));
+  memcpy(to, &bytes, sizeof bytes);
+}
+// Two halves that travel in one word.
+__device__ inline float2 floats_of(uint32_t halves) {
+  __half2 pair;
+  memcpy(&pair, &halves, sizeof pair);
+  return __half22float2(pair);
+}
+
+// Sums over a warp in a fixed tree; every lane gets the result.
+template <typename Number>
+__device__ inline Number warp_sum(Number value) {
+#pragma unroll
+  for (int32_t step = kWarp / 2; step > 0; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
+  return value;
+}
+__device__ inline float warp_max(float value) {
+#pragma unroll
+  for (int32_t step = kWarp / 2; step > 0; step /= 2) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, step));
+  return value;
+}
+
+// Sums over a block of `kThreads` in a fixed tree; every thread gets the result. All threads must call it.
+template <int32_t kThreads, typename Number>
+__device__ inline Number block_sum(Number value) {
+  __shared__ Number parts[kThreads / kWarp];
+  value = warp_sum(value);
+  __syncthreads();  // an earlier sum has been read by all
+  if (threadIdx.x % kWarp == 0) parts[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  Number total = 0;
+#pragma unroll
+  for (int32_t warp = 0; warp < kThreads / kWarp; ++warp) total += parts[warp];
+  return total;
+}
+
+// act(x), as kernels/cpu/elementwise.cc states it.
+__device__ inline float activation_of(float x, Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return x / (1.0f + expf(-x));
+    case Activation::gelu:
+      return 0.5f * x * erfcf(-x * 0.70710678118654752f);
+    case Activation::gelu_tanh: {
+      const float u = 0.79788456080286536f * (x + 0.044715f * x * x * x);
+      return x / (1.0f + expf(-2.0f * u));
+    }
+    case Activation::relu:
+      return x < 0.0f ? 0.0f : x;  // a NaN stays one
+    default:
+      return x;
+  }
+}
+
+// Element `index` of an f32 or f16 array.
+template <typename Element>
+__device__ inline float element(const Element* data, int64_t index) {
+  if constexpr (sizeof(Element) == 4) {
+    return data[index];
+  } else {
+    return __half2float(data[index]);
+  }
+}
+
+// The operations, as ops.h states them.
+Status embed(Device*, const Weight* table, const Batch*, float scale, Rows out);
+Status add_positions(Device*, const Weight* table, const Batch*, int32_t offset, Rows x);
+Status gather_outputs(Device*, Rows x, const Batch*, Rows out);
+Status linear(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
+Status rms_norm(Device*, Rows x, const float* weight, float epsilon, Rows out);
+Status layer_norm(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
+Status add_rms_norm(Device*, Rows x, Rows y, const float* weight, float epsilon, Rows out);
+Status add_layer_norm(Device*, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out);
+Status add(Device*, Rows a, Rows b, Rows out);
+Status multiply(Device*, Rows a, Rows b, Rows out);
+Status add_bias(Device*, Rows x, const float* bias);
+Status activate(Device*, Rows x, Activation, Rows out);
+Status gated(Device*, Rows gate_up, Activation, Rows out);
+Status rope(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, const Batch*);
+Status kv_write(Device*, Rows keys, Rows values, const Batch*, KvPages);
+Status rope_kv_write(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
+Status attention(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
+Status attention_full(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
+Status pool_mean(Device*, Rows x, const Batch*, Rows out);
+Status pool_first(Device*, Rows x, const Batch*, Rows out);
+Status normalize(Device*, Rows x);
+// Of linear.cu: weights in f32 or f16, in linear_float.cu.
+Status linear_float(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
+
+}  // namespace quoth::cuda

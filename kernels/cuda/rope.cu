@@ -1,0 +1,174 @@
+// Rotary positions (RoFormer, arXiv 2104.09864) and the writing of keys and values to their kv pages.
+//
+// Block (row, part of the row); a thread takes one slot of the row: a pair that turns, a column that passes, or a
+// value. A head has R / 2 slots of pairs and d - R of single columns.
+#include "device.h"
+
+namespace quoth::cuda {
+namespace {
+
+constexpr int32_t kThreads = 128;
+
+struct PageView {
+  KvPages pages;
+  const int32_t* page_table;
+  int32_t page_table_stride;
+  const int32_t* sequences;
+
+  // Element number of column `i` of head `head`, for the row's position.
+  __device__ int64_t at(int32_t row, int32_t position, int32_t head, int32_t i) const {
+    const int64_t page = page_table[static_cast<int64_t>(sequences[row]) * page_table_stride + position / kPageTokens];
+    return ((page * pages.num_heads + head) * kPageTokens + position % kPageTokens) * pages.head_size + i;
+  }
+  __device__ void put(void* array, int64_t index, float value) const {
+    if (pages.type == Type::f32) {
+      static_cast<float*>(array)[index] = value;
+    } else {
+      static_cast<__half*>(array)[index] = __float2half_rn(value);
+    }
+  }
+};
+
+// The columns of a head that slot `slot` holds; `second` < 0: one column, which passes.
+struct Slot {
+  int32_t first, second;
+};
+__device__ Slot slot_of(const Rope& rope, int32_t slot) {
+  const int32_t half = rope.rotary_size / 2;
+  if (slot >= half) return {slot + half, -1};
+  return rope.adjacent_pairs ? Slot{2 * slot, 2 * slot + 1} : Slot{slot, slot + half};
+}
+
+// Turns the pair by position * frequency: an angle in f32, as on the CPU. No contraction: the same bits in both
+// kernels.
+__device__ void turn(const Rope& rope, int32_t slot, int32_t position, float& a, float& b) {
+  float sine = 0, cosine = 0;
+  sincosf(__fmul_rn(static_cast<float>(position), rope.inverse_frequencies[slot]), &sine, &cosine);
+  const float turned = __fsub_rn(__fmul_rn(a, cosine), __fmul_rn(b, sine));
+  b = __fadd_rn(__fmul_rn(b, cosine), __fmul_rn(a, sine));
+  a = turned;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    rope_kernel(Rows x, int32_t num_heads, int32_t head_size, Rope rope, const int32_t* __restrict__ positions) {
+  const int32_t half = rope.rotary_size / 2;
+  const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+  if (index >= num_heads * half) return;
+  float* head = row_of(x, blockIdx.x) + static_cast<int64_t>(index / half) * head_size;
+  const Slot slot = slot_of(rope, index % half);
+  turn(rope, index % half, positions[blockIdx.x], head[slot.first], head[slot.second]);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    kv_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
+  const int32_t column = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+  if (column >= keys.width) return;
+  const int32_t row = blockIdx.x;
+  const int32_t head_size = view.pages.head_size;
+  const int64_t at = view.at(row, positions[row], column / head_size, column % head_size);
+  view.put(view.pages.keys, at, row_of(keys, row)[column]);
+  view.put(view.pages.values, at, row_of(values, row)[column]);
+}
+
+// Slots of the row: those of the H + G heads that turn, then the G * d columns of the values.
+__global__ void __launch_bounds__(kThreads)
+    rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* __restrict__ positions, PageView view) {
+  const int32_t head_size = view.pages.head_size;
+  const int32_t num_kv_heads = view.pages.num_heads;
+  const int32_t half = rope.rotary_size / 2;
+  const int32_t slots = head_size - half;  // of one head
+  const int32_t turning = (num_heads + num_kv_heads) * slots;
+  const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+  const int32_t row = blockIdx.x;
+  const int32_t position = positions[row];
+  float* data = row_of(qkv, row);
+  if (index >= turning) {
+    const int32_t column = index - turning;
+    if (column >= num_kv_heads * head_size) return;
+    const float value = data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column];
+    view.put(view.pages.values, view.at(row, position, column / head_size, column % head_size), value);
+    return;
+  }
+  const int32_t head = index / slots;
+  const Slot slot = slot_of(rope, index % slots);
+  float* columns = data + static_cast<int64_t>(head) * head_size;
+  if (slot.second >= 0) turn(rope, index % slots, position, columns[slot.first], columns[slot.second]);
+  if (head < num_heads) return;
+  const int64_t at = view.at(row, position, head - num_heads, 0);
+  view.put(view.pages.keys, at + slot.first, columns[slot.first]);
+  if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, columns[slot.second]);
+}
+
+Status check_pages(const Batch& batch, const KvPages& pages) {
+  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  for (int32_t t = 0; t < batch.num_tokens; ++t) {
+    if (batch.positions[t] < 0 || batch.positions[t] / kPageTokens >= batch.page_table_stride) {
+      return {Code::invalid_input, "a position lies outside its sequence's page table"};
+    }
+  }
+  return {};
+}
+
+bool is_turnable(const Rope& rope, int32_t head_size) {
+  return rope.rotary_size >= 0 && rope.rotary_size <= head_size && rope.rotary_size % 2 == 0;
+}
+
+dim3 grid_of(int32_t num_rows, int64_t slots_of_row) {
+  return dim3(static_cast<unsigned>(num_rows), static_cast<unsigned>(ceil_div<int64_t>(slots_of_row, kThreads)));
+}
+
+}  // namespace
+
+Status rope(Device* device, Rows x, int32_t num_heads, int32_t head_size, const Rope* rope, const Batch* batch) {
+  if (x.num_rows != batch->num_tokens || x.width != num_heads * head_size || !is_turnable(*rope, head_size)) {
+    return {Code::invalid_input, "rope: x must be [T, heads * d] and R even and at most d"};
+  }
+  DeviceBatch staged;
+  const Status status = stage(device, *batch, {.positions = true}, &staged);
+  const int64_t slots = static_cast<int64_t>(num_heads) * (rope->rotary_size / 2);
+  if (!status.ok() || x.num_rows == 0 || slots == 0) return status;
+  rope_kernel<<<grid_of(x.num_rows, slots), kThreads, 0, device->stream>>>(x, num_heads, head_size, *rope,
+                                                                           staged.positions);
+  return launched(device);
+}
+
+Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPages pages) {
+  if (keys.num_rows != batch->num_tokens || !same_shape(keys, values) ||
+      keys.width != pages.num_heads * pages.head_size) {
+    return {Code::invalid_input, "kv_write: keys and values must be [T, G * d]"};
+  }
+  Status status = check_pages(*batch, pages);
+  if (!status.ok()) return status;
+  DeviceBatch staged;
+  status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
+  if (!status.ok() || keys.num_rows == 0 || keys.width == 0) return status;
+  const PageView view{pages, staged.page_table, batch->page_table_stride, staged.sequences};
+  kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values, staged.positions,
+                                                                                       view);
+  return launched(device);
+}
+
+Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
+                     KvPages pages) {
+  const int32_t query_width = shape->num_heads * shape->head_size;
+  const int32_t key_width = shape->num_kv_heads * shape->head_size;
+  if (qkv.num_rows != batch->num_tokens || qkv.width != query_width + 2 * key_width ||
+      pages.num_heads != shape->num_kv_heads || pages.head_size != shape->head_size ||
+      !is_turnable(*rope, shape->head_size)) {
+    return {Code::invalid_input, "rope_kv_write: qkv must be [T, (H + 2G) * d] and R even and at most d"};
+  }
+  Status status = check_pages(*batch, pages);
+  if (!status.ok()) return status;
+  DeviceBatch staged;
+  status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
+  if (!status.ok() || qkv.num_rows == 0 || qkv.width == 0) return status;
+  const PageView view{pages, staged.page_table, batch->page_table_stride, staged.sequences};
+  const int64_t slots =
+      static_cast<int64_t>(shape->num_heads + shape->num_kv_heads) * (shape->head_size - rope->rotary_size / 2) +
+      key_width;
+  rope_kv_write_kernel<<<grid_of(qkv.num_rows, slots), kThreads, 0, device->stream>>>(qkv, shape->num_heads, *rope,
+                                                                                      staged.positions, view);
+  return launched(device);
+}
+
+}  // namespace quoth::cuda
