@@ -98,7 +98,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       return { numDocuments: numReady, numPassages };
     },
     settings: settingsTable.read,
-    memory: { lastPassageIds: [] },
+    memory: { lastShown: [] },
     nowMs,
     log,
   };

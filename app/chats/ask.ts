@@ -8,7 +8,7 @@ import type { ChatTable } from '../store/chat-table.ts';
 import type { ChatModel } from './chat-model.ts';
 import { titleFrom } from './chats.ts';
 import { finishQuoted, finishSpoken, type ReadPassages, refuse, type Spoken } from './finish.ts';
-import { buildPrompt } from './prompt.ts';
+import { buildPrompt, type Shown } from './prompt.ts';
 import { isRelevant } from './relevance.ts';
 import { searchText } from './search-text.ts';
 import { newSpeech, type Speech, speak } from './speak.ts';
@@ -24,8 +24,8 @@ export type AskParts = {
   readPassages: ReadPassages;
   counts: () => { numDocuments: number; numPassages: number };
   settings: () => Settings;
-  /** Remembered from prompt to prompt: the passages of the last one, for the reuse of their KV pages. */
-  memory: { lastPassageIds: number[] };
+  /** Remembered from prompt to prompt: what the last one showed, for the reuse of its KV pages. */
+  memory: { lastShown: readonly Shown[] };
   nowMs: () => number;
   log: Log;
 };
@@ -122,10 +122,10 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
         question: story.question,
         passages: story.found.map(toPassage),
         earlier: story.earlier,
-        lastPassageIds: parts.memory.lastPassageIds,
+        lastShown: parts.memory.lastShown,
         answerTokens,
       });
-      parts.memory.lastPassageIds = prompt.passages.map(({ passageId }) => passageId);
+      parts.memory.lastShown = prompt.shown;
       story.shown = prompt.passages;
       // The same question gives the same answer: what changes it is the temperature, not the hour. No repetition penalty: it
       // would count the prompt's tokens, and an answer is to repeat the passages' names and numbers.

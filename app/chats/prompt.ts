@@ -15,14 +15,21 @@ const instruction = 'You answer questions from the given text, in one full sente
 /** Of so many passages at most; more text makes a small model wander and a long prompt slow. */
 const maxPassages = 5;
 const maxPassageTokens = 200;
+/** With what the last prompt showed before it: so much text is read again for nothing but the cache. */
+const maxContinuedTokens = 2 * maxPassageTokens;
 /** An earlier turn is only there to make sense of "and how high is it?". */
 const maxHistoryTokens = 120;
 /** Counts of parts do not add up exactly where parts meet. */
 const slackTokens = 24;
 
+/** What a prompt shows of a passage: all of it, or the sentences about the question. */
+export type Shown = Pick<Passage, 'passageId' | 'text'>;
+
 export type Prompt = {
   ids: Int32Array;
-  /** In the prompt's order, whole. */
+  /** In the prompt's order. A passage can stand there twice, with other sentences. */
+  shown: Shown[];
+  /** The same passages, each once and whole: citations are looked for in these. */
   passages: Passage[];
   maxTokens: number;
 };
@@ -33,8 +40,8 @@ export type PromptRequest = {
   passages: Passage[];
   /** The chat so far, oldest first. */
   earlier: Turn[];
-  /** Ids of the passages in the last prompt, in its order: repeated as far as they are found again. */
-  lastPassageIds: readonly number[];
+  /** What the last prompt showed: repeated at the beginning when its passages are found again. */
+  lastShown: readonly Shown[];
   answerTokens: number;
 };
 
@@ -50,23 +57,24 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const textTokens = Math.max(0, Math.min(maxPassageTokens, budget - slackTokens));
   const about = searchText(request.question, request.earlier);
   const chosen = focusOn(about, request.passages, maxPassages, textTokens, model.countTokens);
-  for (const passage of chosen) budget -= model.countTokens(passageText(passage));
+  const mostTokens = Math.min(maxContinuedTokens, budget - slackTokens);
+  const shown = continueFrom(request.lastShown, chosen, request.passages, mostTokens, model.countTokens);
+  for (const passage of shown) budget -= model.countTokens(passageText(passage));
   const history = historyText(request.earlier);
   const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
-  const passages = inStableOrder(chosen, request.lastPassageIds);
-  const write = (shown: Passage[]): string => shown.map(passageText).join('') + (fits ? history : '') + question;
-  let ids = model.encodePrompt(instruction, write(passages));
-  while (ids.length > limit && passages.length > 0) {
-    passages.pop();
-    ids = model.encodePrompt(instruction, write(passages));
+  const write = (): string => shown.map(passageText).join('') + (fits ? history : '') + question;
+  let ids = model.encodePrompt(instruction, write());
+  while (ids.length > limit && shown.length > 0) {
+    shown.pop();
+    ids = model.encodePrompt(instruction, write());
   }
-  // Citations are looked for in the whole passage, not in what was left of it.
-  const whole = new Map(request.passages.map((passage) => [passage.passageId, passage]));
-  return { ids, passages: passages.map((passage) => whole.get(passage.passageId) ?? passage), maxTokens };
+  const inOrder = new Set(shown.map(({ passageId }) => passageId));
+  const passages = [...inOrder].flatMap((id) => request.passages.filter(({ passageId }) => passageId === id));
+  return { ids, shown, passages, maxTokens };
 }
 
 /** No number and no title: a small model copies them into its answer. Which passage backs what, the program finds out. */
-function passageText({ text }: Passage): string {
+function passageText({ text }: Shown): string {
   return `${text}\n\n`;
 }
 
@@ -90,17 +98,24 @@ function historyText(earlier: Turn[]): string {
 }
 
 /**
- * As the last prompt had them, as far as its beginning is found again; the rest in the documents' order (passage ids grow
- * with it). Rank does not decide: the same passages for another question must give the same beginning.
+ * What to show, in an order in which the last prompt's beginning is found again in the cache: if all its passages were found
+ * for this question too, what it showed comes first, as it was, and only what is new comes after it. The rest stands in
+ * the documents' order (passage ids grow with it): rank does not decide.
  */
-export function inStableOrder(passages: Passage[], lastPassageIds: readonly number[]): Passage[] {
-  const byId = new Map<number, Passage>(passages.map((passage) => [passage.passageId, passage]));
-  const repeated: Passage[] = [];
-  for (const id of lastPassageIds) {
-    const passage = byId.get(id);
-    if (!passage) break;
-    repeated.push(passage);
-    byId.delete(id);
-  }
-  return [...repeated, ...[...byId.values()].sort((a, b) => a.passageId - b.passageId)];
+function continueFrom(
+  last: readonly Shown[],
+  chosen: readonly Shown[],
+  found: readonly Passage[],
+  maxTokens: number,
+  countTokens: (text: string) => number,
+): Shown[] {
+  const inDocumentOrder = (pieces: readonly Shown[]): Shown[] =>
+    pieces.map(({ passageId, text }) => ({ passageId, text })).sort((a, b) => a.passageId - b.passageId);
+  const isFound = ({ passageId }: Shown): boolean => found.some((passage) => passage.passageId === passageId);
+  if (last.length === 0 || !last.every(isFound)) return inDocumentOrder(chosen);
+  const isThere = (piece: Shown): boolean =>
+    last.some(({ passageId, text }) => passageId === piece.passageId && text.includes(piece.text));
+  const all = [...last, ...inDocumentOrder(chosen.filter((piece) => !isThere(piece)))];
+  const numTokens = all.reduce((sum, piece) => sum + countTokens(passageText(piece)), 0);
+  return numTokens <= maxTokens ? all : inDocumentOrder(chosen);
 }

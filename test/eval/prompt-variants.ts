@@ -164,5 +164,5 @@ export function buildVariant(model: ChatModel, form: Form, question: string, fou
     ids = model.encodePrompt(form.system, write());
   }
   const whole = new Map(found.map((passage) => [passage.passageId, passage]));
-  return { ids, passages: passages.map(({ passageId }) => whole.get(passageId)!), maxTokens };
+  return { ids, shown: passages, passages: passages.map(({ passageId }) => whole.get(passageId)!), maxTokens };
 }

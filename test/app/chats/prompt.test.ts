@@ -25,7 +25,7 @@ const request: PromptRequest = {
   question: 'How tall is the tower?',
   passages: [passageOf(7, 'The tower is 330 metres tall.'), passageOf(3, 'The bridge opened in 1937.')],
   earlier: [],
-  lastPassageIds: [],
+  lastShown: [],
   answerTokens: 100,
 };
 
@@ -36,7 +36,7 @@ describe('the prompt', () => {
       ...request,
       question: 'When was the bridge opened?',
       passages: request.passages.toReversed(),
-      lastPassageIds: first.passages.map(({ passageId }) => passageId),
+      lastShown: first.shown,
     });
     const [one, two] = [textOf(first.ids), textOf(second.ids)];
     expect(one.endsWith('Question: How tall is the tower?\nAnswer:|')).toBe(true);
@@ -54,6 +54,22 @@ describe('the prompt', () => {
     expect(textOf(prompt.ids)).toContain('The tower is 330 metres tall.');
     expect(prompt.ids.length).toBeLessThan(1000);
     expect(prompt.passages[0]).toBe(passages[0]);
+  });
+
+  it('shows again what the last prompt showed of passages found again, and after it only what is new', () => {
+    const passage = passageOf(
+      1,
+      `${long('river')} The tower is 330 metres tall. ${long('hill')} It was built in 1889.`,
+    );
+    const first = buildPrompt(modelOf(8000), { ...request, passages: [passage] });
+    const asked = { ...request, question: 'When was it built?', lastShown: first.shown };
+    const second = buildPrompt(modelOf(8000), { ...asked, passages: [passage, passageOf(2, long('sea'))] });
+    const [one, two] = [textOf(first.ids), textOf(second.ids)];
+    expect(two.startsWith(one.slice(0, one.indexOf('Question: ')))).toBe(true);
+    expect(two).toContain('It was built in 1889.');
+    expect(second.passages).toEqual([passage]);
+    const elsewhere = buildPrompt(modelOf(8000), { ...asked, passages: [passageOf(2, 'It was built in 1900.')] });
+    expect(textOf(elsewhere.ids)).not.toContain('330 metres');
   });
 
   it.each([300, 400, 700])('fits a context of %i tokens, whatever comes', (contextTokens) => {
