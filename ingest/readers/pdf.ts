@@ -101,7 +101,10 @@ async function titleOf(pdf: { getMetadata(): Promise<{ info: object }> }, name: 
   const title = 'Title' in info && typeof info.Title === 'string' ? oneLine(info.Title) : '';
   const writtenByProgram =
     /^(microsoft|untitled|unknown|document\d*$|title$|print|slide 1|powerpoint)|\.\w{2,4}$|[\\/]/i.test(title);
-  const isReadable = title.length >= 4 && title.length <= 200 && !writtenByProgram && !title.includes('\ufffd');
+  // A number of a filing or an order says less than the file's name.
+  const hasWord = /\p{L}{2}/u.test(title);
+  const isReadable =
+    title.length >= 4 && title.length <= 200 && hasWord && !writtenByProgram && !title.includes('\ufffd');
   return isReadable ? title : titleFromName(name);
 }
 
