@@ -14,9 +14,9 @@ export type PassageTable = PassageStore & {
 
 /**
  * The most places of words that one search looks at. A word that stands in half of 100,000 passages costs 50 ms and says
- * nothing; up to some thousands of passages no word is left out.
+ * nothing; in a small library no word is left out.
  */
-const maxPlaces = 30_000;
+const maxPlaces = 10_000;
 
 type PassageRow = {
   passageId: number;
