@@ -7,6 +7,7 @@ import type { Handlers } from '../contract/procedure.ts';
 import type { ModelId, ModelSummary } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
+import { hashFile } from './download.ts';
 import { install } from './install.ts';
 import { createLoaded, isEngineDeath } from './loaded.ts';
 import { isLocked, modelFolder, readModelFolder, withModelLock } from './model-folder.ts';
@@ -69,6 +70,14 @@ export function createModels<Chat, Embedder>(
 
   async function isInstalled(offer: Offer): Promise<boolean> {
     return (await readModelFolder(folderOf(offer))).type === 'installed';
+  }
+
+  /** True for an installed model whose plan is, to the last bit, what was built: installing it again would change nothing. */
+  async function isWhole(offer: Offer, signal: AbortSignal): Promise<boolean> {
+    const where = folderOf(offer);
+    const found = await readModelFolder(where);
+    if (found.type !== 'installed' || unloadable.has(offer.id)) return false;
+    return (await hashFile(where.plan, 'sha256', signal)) === found.manifest.planSha256;
   }
 
   /** The chosen model of a role if it is installed, else the first installed one of the catalogue's order. */
@@ -166,6 +175,11 @@ export function createModels<Chat, Embedder>(
   async function* installModel(id: string, signal: AbortSignal): ReturnType<ModelHandlers['installModel']> {
     const offer = offerOf(id);
     if (running.has(id)) throw new QuothError('busy', 'This model is being installed already.');
+    if (await isWhole(offer, signal)) {
+      const { planBytes } = offer;
+      yield { step: 'done', doneBytes: planBytes, totalBytes: planBytes, bytesPerSecond: 0, secondsLeft: 0 };
+      return;
+    }
     const before = (await inUseOf(offer.role))?.id;
     running.set(id, 'downloading');
     try {

@@ -3,6 +3,7 @@
  * `npm run setup`: everything that a fresh clone lacks, and only that: packages, addon, bundles, models.
  * The other scripts import `setUp` and choose what they need of it.
  */
+import { spawnSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import { installDependencies } from './dependencies.mjs';
 import { nodeBinary, root, run, SetupError, say } from './tools.mjs';
@@ -10,8 +11,17 @@ import { nodeBinary, root, run, SetupError, say } from './tools.mjs';
 /** The models a fresh machine starts with: an embedder, and a chat model that is reachable wherever npm is. */
 export const defaultModels = ['all-minilm-l6-v2', 'tinyllama-1.1b-chat'];
 
+/** The ids of the models that are there; none where they cannot be listed. */
+function installedModels(node) {
+  const command = ['main/cli/quoth.mjs', 'models', 'list', '--json'];
+  const answer = spawnSync(node, command, { cwd: root, encoding: 'utf8' });
+  if (answer.status !== 0) return [];
+  const { models } = JSON.parse(answer.stdout.trim().split('\n').at(-1));
+  return models.filter(({ state }) => state === 'installed').map(({ id }) => id);
+}
+
 /**
- * @param {{ models: boolean, environment?: NodeJS.ProcessEnv }} options
+ * @param {{ models: boolean }} options
  *   models: also install the default models. A model that cannot be had is named and the set-up goes on: without one,
  *   Quoth still searches and answers with quotes.
  * @returns {Promise<string>} the Node binary that runs Quoth
@@ -27,9 +37,9 @@ export async function setUp(options) {
   const { build } = await import('./build.mjs');
   await build();
   if (options.models) {
-    for (const model of defaultModels) {
-      const environment = { ...process.env, ...options.environment };
-      const status = await run(node, ['main/cli/quoth.mjs', 'models', 'install', model], { env: environment });
+    const installed = installedModels(node);
+    for (const model of defaultModels.filter((id) => !installed.includes(id))) {
+      const status = await run(node, ['main/cli/quoth.mjs', 'models', 'install', model]);
       if (status !== 0) say(`The model ${model} is not installed; later, type: npx quoth models install ${model}`);
     }
   }

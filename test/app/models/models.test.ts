@@ -180,6 +180,20 @@ describe('installing a model', () => {
     expect((await client.describeMachine({})).offline).toBe(true);
   });
 
+  it('does nothing for a model that is whole, and all of it for one whose plan has changed by a bit', async () => {
+    const { client } = await scene.open({ kit });
+    await install(client);
+    const numAsked = asked.length;
+    expect((await install(client)).map(({ step }) => step)).toEqual(['done']);
+    expect(asked.length).toBe(numAsked);
+    const plan = join(scene.outside.modelsFolder, 'tiny', 'plan.quoth');
+    const bytes = await readFile(plan);
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(plan, bytes);
+    expect((await install(client)).map(({ step }) => step)).toContain('build');
+    expect(asked.length).toBeGreaterThan(numAsked);
+  });
+
   it('says before it begins when the disk is too small', async () => {
     const { client } = await scene.open({ kit: { ...kit, offers: [{ ...offer, planBytes: 1e17 }] } });
     await expect(install(client)).rejects.toMatchObject({ code: 'disk-full' });
