@@ -15,10 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { cacheFolder } from './tools.mjs';
 
 const sourceFolders = ['native', 'kernels'];
 const sourceNames = /(\.(cc|h|cu|cuh|cmake|def)|CMakeLists\.txt)$/;
@@ -26,11 +27,7 @@ const debianPackages = ['cmake', 'ninja-build', 'g++', 'libfaiss-dev', 'libopenb
 
 /** Where built addons are kept: outside the repository, per user. */
 export function addonCacheFolder() {
-  const base =
-    process.env.XDG_CACHE_HOME ||
-    (process.platform === 'win32' && process.env.LOCALAPPDATA) ||
-    (process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache'));
-  return join(base, 'quoth', 'addon');
+  return cacheFolder('addon');
 }
 
 /**
