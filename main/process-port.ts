@@ -1,6 +1,6 @@
 /** Ports between a process and the child it forked. The transport is structured clone (`serialization: 'advanced'`). */
 import type { ChildProcess } from 'node:child_process';
-import type { Port } from '../app/contract/port.ts';
+import { createPort, type Port } from '../app/contract/port.ts';
 
 /** The part of `ChildProcess` and of `process` that a port needs; both have it. */
 type Channel = {
@@ -12,40 +12,18 @@ type Channel = {
 };
 
 function channelPort(channel: Channel): Port {
-  let listener: ((message: unknown) => void) | undefined;
-  let closeListener: (() => void) | undefined;
-  let waiting: unknown[] = [];
-  let closed = false;
-  const end = (): void => {
-    if (closed) return;
-    closed = true;
-    closeListener?.();
-  };
-  channel.on('message', (message) => {
-    if (listener) listener(message);
-    else waiting.push(message);
-  });
-  channel.on('disconnect', end);
-  return {
-    send(message) {
-      // A child that died a moment ago refuses the message; its `disconnect` tells the rest.
-      if (!closed && channel.connected) channel.send?.(message, () => undefined);
+  const { port, deliver, end } = createPort({
+    // A child that died a moment ago refuses the message; its `disconnect` tells the rest.
+    send: (message) => {
+      if (channel.connected) channel.send?.(message, () => undefined);
     },
-    onMessage(newListener) {
-      listener = newListener;
-      const kept = waiting;
-      waiting = [];
-      for (const message of kept) newListener(message);
-    },
-    onClose(newListener) {
-      closeListener = newListener;
-      if (closed) newListener();
-    },
-    close() {
+    close: () => {
       if (channel.connected) channel.disconnect?.();
-      end();
     },
-  };
+  });
+  channel.on('message', deliver);
+  channel.on('disconnect', end);
+  return port;
 }
 
 /** The parent's end. */

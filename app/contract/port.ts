@@ -14,57 +14,61 @@ export interface Port {
   close(): void;
 }
 
-/** Two ends in one process. Delivery is asynchronous and in order, as on every other port. */
-export function createMemoryPorts(): [Port, Port] {
-  const first = new MemoryPort();
-  const second = new MemoryPort();
-  first.other = second;
-  second.other = first;
-  return [first, second];
+/** What a port stands on: a channel that sends, that closes, and that may hold messages back until it is started. */
+export type Transport = { send(message: unknown): void; close(): void; start?(): void };
+
+/** A port over a transport. Who made it calls `deliver` for each message that arrives, and `end` when the other side is gone. */
+export function createPort(transport: Transport): { port: Port; deliver(message: unknown): void; end(): void } {
+  let listener: ((message: unknown) => void) | undefined;
+  let closeListener: (() => void) | undefined;
+  let waiting: unknown[] = [];
+  let closed = false;
+  const end = (): void => {
+    if (closed) return;
+    closed = true;
+    closeListener?.();
+  };
+  const port: Port = {
+    send(message) {
+      if (!closed) transport.send(message);
+    },
+    onMessage(newListener) {
+      listener = newListener;
+      const kept = waiting;
+      waiting = [];
+      for (const message of kept) newListener(message);
+      transport.start?.();
+    },
+    onClose(newListener) {
+      closeListener = newListener;
+      if (closed) newListener();
+    },
+    close() {
+      transport.close();
+      end();
+    },
+  };
+  const deliver = (message: unknown): void => {
+    if (closed) return;
+    if (listener) listener(message);
+    else waiting.push(message);
+  };
+  return { port, deliver, end };
 }
 
-class MemoryPort implements Port {
-  other: MemoryPort | undefined;
-  private listener: ((message: unknown) => void) | undefined;
-  private closeListener: (() => void) | undefined;
-  private waiting: unknown[] = [];
-  private closed = false;
-
-  send(message: unknown): void {
-    const other = this.other;
-    if (this.closed || !other) return;
+/** Two ends in one process. Delivery is asynchronous and in order, as on every other port. */
+export function createMemoryPorts(): [Port, Port] {
+  const first = createPort({
+    send: (message) => hand(second, message),
+    close: () => queueMicrotask(() => second.end()),
+  });
+  const second: typeof first = createPort({
+    send: (message) => hand(first, message),
+    close: () => queueMicrotask(() => first.end()),
+  });
+  function hand(other: typeof first, message: unknown): void {
     const copy = structuredClone(message);
     queueMicrotask(() => other.deliver(copy));
   }
-
-  onMessage(listener: (message: unknown) => void): void {
-    this.listener = listener;
-    const waiting = this.waiting;
-    this.waiting = [];
-    for (const message of waiting) listener(message);
-  }
-
-  onClose(listener: () => void): void {
-    this.closeListener = listener;
-    if (this.closed) listener();
-  }
-
-  close(): void {
-    if (this.closed) return;
-    this.end();
-    const other = this.other;
-    queueMicrotask(() => other?.end());
-  }
-
-  private deliver(message: unknown): void {
-    if (this.closed) return;
-    if (this.listener) this.listener(message);
-    else this.waiting.push(message);
-  }
-
-  private end(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.closeListener?.();
-  }
+  return [first.port, second.port];
 }

@@ -3,7 +3,7 @@
  * path gets through.
  */
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
-import type { Port } from '../../app/contract/port.ts';
+import { createPort, type Port } from '../../app/contract/port.ts';
 import type { QuothShell } from '../../app/contract/shell.ts';
 import type { Ticket } from '../../app/contract/types.ts';
 
@@ -16,33 +16,14 @@ type PageChannel = {
 };
 
 function pagePort(channel: PageChannel): Port {
-  let listener: ((message: unknown) => void) | undefined;
-  let closeListener: (() => void) | undefined;
-  let closed = false;
-  const end = (): void => {
-    if (closed) return;
-    closed = true;
-    closeListener?.();
-  };
-  channel.addEventListener('message', ({ data }) => listener?.(data));
+  const { port, deliver, end } = createPort({
+    send: (message) => channel.postMessage(message),
+    close: () => channel.close(),
+    start: () => channel.start(),
+  });
+  channel.addEventListener('message', ({ data }) => deliver(data));
   channel.addEventListener('close', end);
-  return {
-    send(message) {
-      if (!closed) channel.postMessage(message);
-    },
-    onMessage(newListener) {
-      listener = newListener;
-      channel.start();
-    },
-    onClose(newListener) {
-      closeListener = newListener;
-      if (closed) newListener();
-    },
-    close() {
-      channel.close();
-      end();
-    },
-  };
+  return port;
 }
 
 let connecting: Promise<unknown> = Promise.resolve();
