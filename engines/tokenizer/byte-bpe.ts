@@ -1,6 +1,7 @@
 /** Byte-level BPE as GPT-2, NeoX, Falcon, BLOOM, Llama 3 and Qwen 2 use it: text is cut into words, a word's bytes are merged by rank. */
 import { type Merge, mergeSymbols } from './merge.ts';
 import { type ByteBpeJson, pieceKinds, type TokenizerModel } from './types.ts';
+import { toNormalForm } from './unicode.ts';
 import { partsOfWord, wordsOf } from './words.ts';
 
 /** Words are remembered up to this many: a text repeats its words. */
@@ -46,7 +47,7 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
   return {
     encodeText(text) {
       const wellFormed = text.toWellFormed();
-      const normal = json.normalization === undefined ? wellFormed : wellFormed.normalize(json.normalization);
+      const normal = json.normalization === undefined ? wellFormed : toNormalForm(wellFormed, json.normalization);
       const spaced = json.addSpacePrefix === true && !normal.startsWith(' ') ? ` ${normal}` : normal;
       const found: number[] = [];
       for (const word of wordsOf(json.split, spaced)) {

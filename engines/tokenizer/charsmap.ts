@@ -111,7 +111,8 @@ export function readCharsmap(bytes: Uint8Array, where: string): Charsmap {
 }
 
 const utf8 = new TextEncoder();
-const decoder = new TextDecoder();
+// U+FEFF is a character as others are.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 const offsetOf = (unit: number): number => (unit >>> 10) << ((unit & 0x200) >>> 6);

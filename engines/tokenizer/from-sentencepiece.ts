@@ -104,12 +104,12 @@ export function tokenizerFromSentencePiece(
     spaces: spaceRule,
   };
   if (trainer.model === 1) {
-    return { type: 'unigram', ...common, byteFallback: trainer.byteFallback, singlePrecision: true };
+    return { type: 'unigram', ...common, byteFallback: trainer.byteFallback, isModelFile: true };
   }
   return { type: 'sentencepiece', ...common, addSpacePrefix: spaces.dummyPrefix, userDefinedInside: true };
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function readPiece(message: Uint8Array, parts: Parts, refuse: (why: string) => never): void {
   if (parts.pieces.length >= maxPieces) refuse('it holds more pieces than any vocabulary');

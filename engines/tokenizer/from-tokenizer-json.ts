@@ -87,7 +87,7 @@ function unigramOf(json: Json, model: Json): TokenizerJson | null {
     byteFallback,
     normalizer,
     spaces: isSplit ? { ...rule, words: 'white-space' } : rule,
-    singlePrecision: false,
+    isModelFile: false,
     ...idsAround(json, found.pieces),
   };
 }

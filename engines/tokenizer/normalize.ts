@@ -2,6 +2,7 @@
 import { ModelError } from '../model-error.ts';
 import { type Charsmap, readCharsmap } from './charsmap.ts';
 import type { NormalizerStep, SpaceRule } from './types.ts';
+import { type NormalForm, toNormalForm } from './unicode.ts';
 
 /** SentencePiece's mark for a space. */
 export const spaceMark = '\u2581';
@@ -22,8 +23,8 @@ function functionOf(step: NormalizerStep, where: string): (text: string) => stri
     case 'nfd':
     case 'nfkc':
     case 'nfkd': {
-      const form = step.type.toUpperCase();
-      return (text) => text.normalize(form);
+      const form = step.type.toUpperCase() as NormalForm;
+      return (text) => toNormalForm(text, form);
     }
     case 'lowercase':
       // Letter by letter: a sigma at a word's end is no other than one within.

@@ -84,7 +84,7 @@ function createTokenizer(json: OwnTokenizerJson, model: TokenizerModel): Tokeniz
   };
 
   const streamDecoder = (): StreamDecoder => {
-    const utf8 = new TextDecoder('utf-8');
+    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
     let atStart = model.dropsFirstSpace;
     const trim = (text: string): string => {
       if (!atStart || text === '') return text;

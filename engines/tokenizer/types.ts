@@ -67,8 +67,8 @@ export type UnigramJson = Common & {
   readonly byteFallback: boolean;
   readonly spaces: SpaceRule;
   readonly normalizer: readonly NormalizerStep[];
-  /** The sums are rounded to float32 as SentencePiece's are; a tokenizer.json counts in float64. */
-  readonly singlePrecision: boolean;
+  /** From a tokenizer.model: what the unknown and the person's own pieces cost is reckoned as SentencePiece does. */
+  readonly isModelFile: boolean;
 };
 /** How byte-level kinds cut text into words: a family's published rule. */
 export type WordRule = 'gpt-2' | 'llama-3' | 'qwen-2' | 'falcon' | 'bloom' | 'tekken' | 'gpt-4o' | 'whole';

@@ -14,7 +14,7 @@ const unknownPenalty = 10;
 const maxRemembered = 50_000;
 
 export function createUnigram(json: UnigramJson): TokenizerModel {
-  const { pieces, scores, unknownId, singlePrecision } = json;
+  const { pieces, scores, unknownId, isModelFile } = json;
   const kindOf = (id: number): number => json.kinds?.[id] ?? pieceKinds.normal;
   const byteIds = new Map<number, number>();
   const bytes = pieces.map((piece, id) => {
@@ -25,23 +25,26 @@ export function createUnigram(json: UnigramJson): TokenizerModel {
   });
   // SentencePiece looks at normal pieces for the worst score; a tokenizer.json at all that it lists.
   let worst = Number.POSITIVE_INFINITY;
-  let best = Number.NEGATIVE_INFINITY;
+  // SentencePiece looks for the best from the smallest positive number on: below zero nothing is better.
+  let best = 2 ** -126;
   for (const [id, score] of scores.entries()) {
-    if (singlePrecision && kindOf(id) !== pieceKinds.normal) continue;
+    if (isModelFile && kindOf(id) !== pieceKinds.normal) continue;
     worst = Math.min(worst, score);
     best = Math.max(best, score);
   }
-  if (worst === Number.POSITIVE_INFINITY) worst = best = 0;
-  const unknownScore = singlePrecision ? Math.fround(worst - unknownPenalty) : worst - unknownPenalty;
+  if (worst === Number.POSITIVE_INFINITY) worst = 0;
+  const unknownScore = isModelFile ? Math.fround(worst - unknownPenalty) : worst - unknownPenalty;
   // A piece of the person's choosing is always taken: it is worth more than all others of its length together.
   const costs = Float64Array.from(scores, (score, id) =>
-    singlePrecision && kindOf(id) === pieceKinds.userDefined ? Math.fround(bytes[id]!.length * best) - 0.1 : score,
+    isModelFile && kindOf(id) === pieceKinds.userDefined
+      ? Math.fround(bytes[id]!.length * best - Math.fround(0.1))
+      : score,
   );
   const isText = (piece: string, id: number): boolean => {
     const kind = kindOf(id);
     if (piece === '' || id === unknownId) return false;
     if (kind === pieceKinds.userDefined) return !isMarkup(piece);
-    return kind === pieceKinds.normal || (!singlePrecision && kind === pieceKinds.byte);
+    return kind === pieceKinds.normal || (!isModelFile && kind === pieceKinds.byte);
   };
   const trie = createPieceTrie(pieces, isText);
   const normalize = createNormalizer(json.normalizer, 'the tokenizer');
@@ -50,7 +53,7 @@ export function createUnigram(json: UnigramJson): TokenizerModel {
   const encodeWord = (word: string): number[] => {
     const size = word.length;
     // [i] the best way that ends before UTF-16 unit i: its sum, its last piece and where that begins.
-    const sums = singlePrecision ? new Float32Array(size + 1) : new Float64Array(size + 1);
+    const sums = new Float64Array(size + 1);
     const starts = new Int32Array(size + 1).fill(-1);
     const last = new Int32Array(size + 1);
     const offer = (start: number, end: number, id: number, score: number) => {

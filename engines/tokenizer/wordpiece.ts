@@ -1,6 +1,6 @@
 /** BERT's WordPiece: words and marks, the longest known beginning first, then the longest known `##` continuation. */
 import { pieceKinds, type TokenizerModel, type WordPieceJson } from './types.ts';
-import { decompose, ideograph, invisible, nonSpacingMark, punctuation } from './unicode.ts';
+import { ideograph, invisible, nonSpacingMark, punctuation, toNormalForm } from './unicode.ts';
 
 const dropped = new RegExp(invisible, 'gv');
 const ideographs = new RegExp(ideograph, 'gv');
@@ -36,7 +36,7 @@ export function createWordPiece(json: WordPieceJson): TokenizerModel {
     encodeText(text) {
       let normal = text.toWellFormed().replace(dropped, '');
       normal = normal.replace(ideographs, ' $& ');
-      if (json.stripAccents ?? json.lowerCase) normal = decompose(normal).replace(accents, '');
+      if (json.stripAccents ?? json.lowerCase) normal = toNormalForm(normal, 'NFD').replace(accents, '');
       // Letter by letter: a sigma at a word's end is no other than one within.
       if (json.lowerCase) normal = normal.replaceAll('Σ', 'σ').toLowerCase();
       const words = normal.replace(punctuations, ' $& ').split(/\p{White_Space}+/u);

@@ -1,6 +1,6 @@
 """Makes the small tokenizers of tests and the ids that the published libraries give for many texts.
 
-Versions: Python 3.11, tokenizers 0.23.1, sentencepiece 0.2.1 (others may cut a few rare characters otherwise).
+Versions: Python 3.11, tokenizers 0.23.1, sentencepiece 0.2.2 (others may cut a few rare characters otherwise).
     python make-tokenizers.py SHARED_DATA [BIG]
 writes beside itself tokenizers/*.gz (the models), tokenizers/texts.json.gz (the texts) and tokenizers/ids.json.gz:
 for every vocabulary and text the first 10 hexadecimal digits of the SHA-256 of its ids, joined by spaces.
@@ -90,7 +90,15 @@ with open(rules_file, "w") as file:
         file.write(f"{ord(source):X}\t" + " ".join(f"{ord(c):X}" for c in target) + "\n")
 
 
+def made(name):
+    """What an earlier run made: the trainers do not make the same twice."""
+    path = os.path.join(here, name)
+    return gzip.open(path).read() if os.path.exists(path) else None
+
+
 def train_sp(name, **options):
+    if made(name + ".model.gz"):
+        return made(name + ".model.gz")
     model = io.BytesIO()
     settings = dict(vocab_size=1600, character_coverage=0.98, model_type="unigram", normalization_rule_tsv=rules_file, hard_vocab_limit=False, minloglevel=2, num_threads=1, max_sentence_length=20000)
     settings.update(options)
@@ -108,7 +116,7 @@ def train_sp(name, **options):
 
 sp_models = {
     "unigram": train_sp("unigram"),
-    "unigram-bytes": train_sp("unigram-bytes", byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, vocab_size=1800, user_defined_symbols=["▁▁", "<b>", "cat"]),
+    "unigram-bytes": train_sp("unigram-bytes", byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, vocab_size=1800, user_defined_symbols=["<b>", "cat"]),
     "bpe-charsmap": train_sp("bpe-charsmap", model_type="bpe", user_defined_symbols=["cat", "!!"]),
     "bpe-bytes": train_sp("bpe-bytes", model_type="bpe", byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=False, vocab_size=1800, user_defined_symbols=["▁▁", "▁▁▁", "<b>", "\n\n"]),
 }
@@ -125,6 +133,9 @@ jsons = {}
 
 
 def trained(name, tokenizer, trainer, around=None):
+    if made(name + ".json.gz"):
+        jsons[name] = made(name + ".json.gz").decode()
+        return
     tokenizer.train_from_iterator(corpus, trainer)
     if around:
         tokenizer.post_processor = around(tokenizer)
@@ -133,6 +144,9 @@ def trained(name, tokenizer, trainer, around=None):
 
 
 def byte_level(name, pre, normalizer=None, added=(), vocab=800):
+    if made(name + ".json.gz"):
+        jsons[name] = made(name + ".json.gz").decode()
+        return
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre
     if normalizer:
@@ -231,6 +245,12 @@ def encoder_of(name):
     definition = json.loads(jsons[name])
     definition["added_tokens"] = [token for token in definition["added_tokens"] if not token["special"]]
     definition["post_processor"] = None
+    if definition["model"]["type"] == "Unigram":
+        # This kind finds its pieces in texts by their names: the control tokens get names that no text has.
+        controls = {token["id"] for token in json.loads(jsons[name])["added_tokens"] if token["special"]}
+        for index, entry in enumerate(definition["model"]["vocab"]):
+            if index in controls:
+                entry[0] = f"\U0010fffd{index}"
     tokenizer = Tokenizer.from_str(json.dumps(definition))
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
 
