@@ -10,8 +10,11 @@ import { ModelError } from '../model-error.ts';
 /** The published maps take about 300 kB. */
 const maxCharsmapBytes = 16 * 1024 * 1024;
 
+/** The longest published one has some 30: a character must not become a book. */
+const maxReplacementBytes = 1024;
+
 export type Charsmap = {
-  /** Replaces the longest key that begins at each place, as SentencePiece does. `keep` = bytes at `at` to leave alone. */
+  /** Replaces the longest key that begins at each place, as SentencePiece does. */
   replaceLongest(text: string): string;
   /** Replaces graphemes below 6 bytes and else characters by their shortest key, as a tokenizer.json's normalizer does. */
   replaceGraphemes(text: string): string;
@@ -30,6 +33,11 @@ export function readCharsmap(bytes: Uint8Array, where: string): Charsmap {
   const units = Uint32Array.from({ length: trieBytes / 4 }, (_, i) => view.getUint32(4 + 4 * i, true));
   const texts = bytes.subarray(4 + trieBytes);
   if (texts.length === 0 || texts.at(-1) !== 0) refuse('its replacements do not end');
+  let lastEnd = -1;
+  for (let at = texts.indexOf(0); at >= 0; at = texts.indexOf(0, at + 1)) {
+    if (at - lastEnd > maxReplacementBytes) refuse('a replacement is longer than any');
+    lastEnd = at;
+  }
   const replacements = new Map<number, Uint8Array>();
   const replacementAt = (value: number): Uint8Array => {
     const known = replacements.get(value);

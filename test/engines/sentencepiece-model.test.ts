@@ -139,6 +139,7 @@ describe('A tokenizer.model', () => {
     ['a table whose trie has a part of a unit', withMap(charsmap({ trieBytes: 1023 }))],
     ['a table without texts', withMap(charsmap({ texts: Buffer.alloc(0) }))],
     ['a table whose last text has no end', withMap(charsmap({ texts: Buffer.from('ab') }))],
+    ['a table whose replacement is a book', withMap(charsmap({ texts: Buffer.from(`${'x'.repeat(5000)}\0`) }))],
     ['a table with a value behind its texts', withMap(charsmap({ leaf: 99 }))],
     ['a table with a leaf outside its trie', withMap(charsmap({ offset: 0x1fffff }))],
     ['added tokens that are none', good, config({ 8: 'x' })],
