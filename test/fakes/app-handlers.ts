@@ -152,7 +152,14 @@ export function createFakeApp() {
   const asked: { question: string; chatId: ChatId | null; signal: AbortSignal }[] = [];
   const added: (Ticket[] | string)[] = [];
   const retried: DocumentId[] = [];
-  let settings: Settings = { theme: 'system', answerTokens: 512, temperature: 0, captionLanguages: ['en'] };
+  let settings: Settings = {
+    language: 'en',
+    theme: 'system',
+    textSize: 100,
+    answerTokens: 512,
+    temperature: 0,
+    captionLanguages: ['en'],
+  };
   const machine: MachineReport = {
     version: '0.1.0',
     device: 'cpu',
