@@ -141,7 +141,7 @@ export function makeModel(id: string, part: Partial<ModelSummary> = {}): ModelSu
 export type FakeApp = ReturnType<typeof createFakeApp>;
 
 /** The handlers and the strings that move them. */
-export function createFakeApp() {
+export function createFakeApp(chosen: Partial<Settings> = {}) {
   const library = new Tape<LibraryEvent>();
   const documents = new Map<DocumentId, DocumentSummary>();
   const texts = new Map<DocumentId, Passage[]>();
@@ -159,6 +159,7 @@ export function createFakeApp() {
     answerTokens: 512,
     temperature: 0,
     captionLanguages: ['en'],
+    ...chosen,
   };
   const machine: MachineReport = {
     version: '0.1.0',
