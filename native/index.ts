@@ -65,13 +65,13 @@ export type EngineOptions = {
 
 export type EngineInfo = {
   architecture: string;
-  role: 'chat' | 'embedder';
+  role: 'chat' | 'embedder' | 'reranker';
   device: DeviceName;
   numThreads: number;
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;
-  /** Embedders: the length of a vector; chat models: 0. */
+  /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;
   kvBytes: number;
@@ -148,6 +148,11 @@ export interface Engine {
   score(ids: Int32Array): Promise<Float32Array>;
   /** Embedders: one vector of unit length per sequence, in one block of shape [sequences.length, embeddingSize]. */
   embed(sequences: Int32Array[]): Promise<Float32Array>;
+  /**
+   * Rerankers: one number for each pair, higher for a better fit. A sequence is a whole pair; its first `firstLengths[i]`
+   * ids are segment 0, the others segment 1.
+   */
+  rerank(sequences: Int32Array[], firstLengths: Int32Array): Promise<Float32Array>;
   stats(): Promise<EngineStats>;
   close(): Promise<void>;
 }
