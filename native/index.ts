@@ -65,13 +65,13 @@ export type EngineOptions = {
 
 export type EngineInfo = {
   architecture: string;
-  role: 'chat' | 'embedder';
+  role: 'chat' | 'embedder' | 'reranker';
   device: DeviceName;
   numThreads: number;
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;
-  /** Embedders: the length of a vector; chat models: 0. */
+  /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;
   kvBytes: number;
@@ -146,8 +146,18 @@ export interface Engine {
    * Fails with `invalid-input` for more ids than the context holds.
    */
   score(ids: Int32Array): Promise<Float32Array>;
+  /**
+   * The logits of what follows each id, [ids.length, vocabularySize]: to compare a model with its reference. Fails with
+   * `invalid-input` for more ids than the context holds, or for more than 2^26 logits.
+   */
+  logits(ids: Int32Array): Promise<Float32Array>;
   /** Embedders: one vector of unit length per sequence, in one block of shape [sequences.length, embeddingSize]. */
   embed(sequences: Int32Array[]): Promise<Float32Array>;
+  /**
+   * Rerankers: one number for each pair, higher for a better fit. A sequence is a whole pair; its first `firstLengths[i]`
+   * ids are segment 0, the others segment 1.
+   */
+  rerank(sequences: Int32Array[], firstLengths: Int32Array): Promise<Float32Array>;
   stats(): Promise<EngineStats>;
   close(): Promise<void>;
 }
@@ -180,7 +190,7 @@ export type VectorIndexOptions = {
 export type CheckpointType = string;
 
 /** Types of tensors in a plan; their layouts are in engines/plan/format.md. */
-export type PlanType = 'f32' | 'f16' | 'q8' | 'q4';
+export type PlanType = 'f32' | 'f16' | 'q8' | 'q4' | 'int4_g32' | 'int4_g128' | 'f8' | 'i32';
 
 export type PackRequest = {
   /** The tensor's bytes as the checkpoint has them. */
@@ -190,7 +200,7 @@ export type PackRequest = {
   numRows: number;
   numColumns: number;
   /**
-   * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
+   * Row i of the result is row `rowOrder[i]` of the checkpoint, whose tensor may have more. Absent = as they are.
    */
   rowOrder?: Int32Array;
   /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
