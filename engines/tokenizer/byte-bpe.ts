@@ -14,10 +14,16 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
     const kind = json.kinds?.[id] ?? pieceKinds.normal;
     if (kind !== pieceKinds.control && !ids.has(piece)) ids.set(piece, id);
   });
-  const bytes = json.pieces.map((piece, id) => {
+  // Made when they are asked for: a vocabulary of 150,000 pieces is opened with every model.
+  const bytes = new Map<number, Uint8Array>();
+  const bytesOf = (id: number): Uint8Array => {
+    const known = bytes.get(id);
+    if (known !== undefined) return known;
     const kind = json.kinds?.[id] ?? pieceKinds.normal;
-    return kind === pieceKinds.normal ? bytesOfCharacters(piece) : utf8.encode(piece);
-  });
+    const spelled = kind === pieceKinds.normal ? bytesOfCharacters(json.pieces[id]!) : utf8.encode(json.pieces[id]!);
+    bytes.set(id, spelled);
+    return spelled;
+  };
   const pairs = createPairTable(idsOfMerges(json.merges, ids));
   const idOfByte = Int32Array.from(characterOfByte, (character) => ids.get(character) ?? -1);
   const remembered = new Map<string, number[]>();
@@ -57,7 +63,7 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
       }
       return found;
     },
-    bytesOf: (id) => bytes[id]!,
+    bytesOf,
     dropsFirstSpace: false,
   };
 }
