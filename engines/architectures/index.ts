@@ -2,10 +2,16 @@
 import { ModelError } from '../model-error.ts';
 import type { Architecture, CheckpointFacts, GgufNames, Model } from './architecture.ts';
 import { bert } from './bert.ts';
+import { bloom } from './bloom.ts';
 import { createConfigReader } from './config-reader.ts';
+import { falcon } from './falcon.ts';
+import { gpt2 } from './gpt2.ts';
+import { gptj } from './gptj.ts';
+import { gptNeox } from './gptneox.ts';
 import { llama } from './llama.ts';
+import { mpt } from './mpt.ts';
 
-export const architectures: readonly Architecture[] = [llama, bert];
+export const architectures: readonly Architecture[] = [llama, bert, bloom, falcon, gpt2, gptj, gptNeox, mpt];
 
 /** The architecture of a config.json's `model_type`. Fails with `unsupported-model`. */
 export function architectureOf(modelType: unknown): Architecture {

@@ -9,12 +9,17 @@ export function ropeFrequencies(theta: number, size: number): Float32Array {
 
 /**
  * The frequencies that a config asks for, [size / 2]. Llama 3.1 slows those below its first context and blends between
- * (`llama3`); `linear` slows all.
+ * (`llama3`); `linear` slows all. `otherwise` is the theta of a config that names none.
  */
-export function frequenciesOf(config: ConfigReader, size: number, facts: CheckpointFacts): Float32Array {
+export function frequenciesOf(
+  config: ConfigReader,
+  size: number,
+  facts: CheckpointFacts,
+  otherwise = 10_000,
+): Float32Array {
   // The hub's newer configs hold all of it in `rope_parameters`.
   const parameters = config.section('rope_parameters');
-  const theta = (parameters ?? config).real('rope_theta', 10_000);
+  const theta = (parameters ?? config).real('rope_theta', otherwise);
   const frequencies = ropeFrequencies(theta, size);
   if (facts.ropeDivisors !== null) {
     const divisors = facts.ropeDivisors;

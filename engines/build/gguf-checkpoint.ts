@@ -7,7 +7,7 @@ import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts
 import { type Gguf, openGguf } from './gguf.ts';
 
 function hubNameOf(ggufName: string, names: GgufNames): string {
-  const layer = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(ggufName);
+  const layer = /^blk\.(\d+)\.([a-z0-9_]+)\.(weight|bias)$/.exec(ggufName);
   const inLayer = layer === null ? undefined : names.layerTensors[layer[2]!];
   return inLayer === undefined
     ? (names.tensors[ggufName] ?? ggufName)
@@ -35,7 +35,12 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
       return typeof value === 'number' && value >= 0 ? [value] : [];
     };
     const name = gguf.metadata.get('general.name');
-    const facts = { ...noFacts, adjacentPairs: names.adjacentPairs, ropeDivisors: await ropeDivisorsOf(gguf, read) };
+    const facts = {
+      ...noFacts,
+      adjacentPairs: names.adjacentPairs,
+      rowsInOrder: true,
+      ropeDivisors: await ropeDivisorsOf(gguf, read),
+    };
     return {
       name: typeof name === 'string' ? name : names.architecture,
       model: readModel(hubConfigOf(gguf, names), path, facts),

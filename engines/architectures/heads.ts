@@ -1,0 +1,28 @@
+/** Heads: their size, and tensors that hold the queries, keys and values of all of them. */
+import type { ConfigReader } from './config-reader.ts';
+
+/** `hiddenSize / numHeads`. Fails with `invalid-checkpoint` where the heads do not fill the width. */
+export function headSizeOf(config: ConfigReader, hiddenSize: number, numHeads: number): number {
+  if (hiddenSize % numHeads !== 0) return config.damaged(`${numHeads} heads do not fill a width of ${hiddenSize}`);
+  return hiddenSize / numHeads;
+}
+
+/**
+ * The order of rows that puts all queries first, then all keys, then all values, where the checkpoint has head after head
+ * of the keys: the queries that share it, the key, the value ([numKvHeads, numHeads / numKvHeads + 2, headSize]).
+ * Absent where that is how they stand.
+ */
+export function queriesKeysValues(numHeads: number, numKvHeads: number, headSize: number): { order?: Int32Array } {
+  if (numKvHeads === 1) return {};
+  const sharing = numHeads / numKvHeads;
+  const order = new Int32Array((numHeads + 2 * numKvHeads) * headSize);
+  for (let row = 0; row < order.length; row++) {
+    const head = Math.floor(row / headSize);
+    const [group, place] =
+      head < numHeads
+        ? [Math.floor(head / sharing), head % sharing]
+        : [(head - numHeads) % numKvHeads, sharing + Math.floor((head - numHeads) / numKvHeads)];
+    order[row] = (group * (sharing + 2) + place) * headSize + (row % headSize);
+  }
+  return { order };
+}
