@@ -71,7 +71,7 @@ function readConfig(config: ConfigReader): GptjConfig {
   const numHeads = config.size('n_head');
   const headSize = headSizeOf(config, hiddenSize, numHeads);
   const rotarySize = config.size('rotary_dim', 64);
-  if (rotarySize > headSize || rotarySize % 2 !== 0)
+  if (rotarySize > headSize || rotarySize < 2 || rotarySize % 2 !== 0)
     config.damaged(`${rotarySize} of a head's ${headSize} columns turn`);
   return {
     numLayers: config.size('n_layer'),

@@ -81,10 +81,11 @@ function readConfig(config: ConfigReader, facts: CheckpointFacts): GptNeoxConfig
   const hiddenSize = config.size('hidden_size');
   const numHeads = config.size('num_attention_heads');
   const headSize = headSizeOf(config, hiddenSize, numHeads);
-  const share = config.section('rope_parameters')?.real('partial_rotary_factor', 0.25);
+  const share =
+    config.section('rope_parameters')?.real('partial_rotary_factor', 0.25) ?? config.real('rotary_pct', 0.25);
   // GGUF has the number of columns, the hub their share.
-  const rotarySize = config.size('rotary_ndims', Math.floor(headSize * (share ?? config.real('rotary_pct', 0.25))));
-  if (rotarySize > headSize || rotarySize % 2 !== 0)
+  const rotarySize = config.has('rotary_ndims') ? config.size('rotary_ndims') : Math.floor(headSize * share);
+  if (rotarySize > headSize || rotarySize < 2 || rotarySize % 2 !== 0)
     config.damaged(`${rotarySize} of a head's ${headSize} columns turn`);
   return {
     numLayers: config.size('num_hidden_layers'),

@@ -1,10 +1,14 @@
 /** Heads: their size, and tensors that hold the queries, keys and values of all of them. */
 import type { ConfigReader } from './config-reader.ts';
 
-/** `hiddenSize / numHeads`. Fails with `invalid-checkpoint` where the heads do not fill the width. */
+/** The widest head that the kernels attend with. */
+const maxHeadSize = 256;
+
+/** `hiddenSize / numHeads`. Fails where the heads do not fill the width, or are wider than the kernels' widest. */
 export function headSizeOf(config: ConfigReader, hiddenSize: number, numHeads: number): number {
   if (hiddenSize % numHeads !== 0) return config.damaged(`${numHeads} heads do not fill a width of ${hiddenSize}`);
-  return hiddenSize / numHeads;
+  const headSize = hiddenSize / numHeads;
+  return headSize <= maxHeadSize ? headSize : config.unsupported(`heads of ${headSize} columns`);
 }
 
 /**
