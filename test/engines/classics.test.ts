@@ -9,24 +9,22 @@ import { architectureOf, readModel } from '../../engines/architectures/index.ts'
 import type { TensorShapes } from '../../engines/graph/graph.ts';
 import { compile } from '../../engines/graph/passes/passes.ts';
 import { withFolder } from './checkpoints.ts';
-import {
-  largestDifference,
-  type ReferenceCase,
-  readReference,
-  runReference,
-  withEngine,
-  writeHubFolder,
-} from './reference/reference.ts';
+import { largestDifference, readReference, runReference, withEngine, writeHubFolder } from './reference/reference.ts';
 
 /** Made by reference/make-classics.py. */
-const { slopes }: { slopes: Record<string, Record<'bloom' | 'falcon' | 'mpt' | 'mpt16', number[]>> } = JSON.parse(
-  readFileSync(join(import.meta.dirname, 'reference/classics.json'), 'utf8'),
-);
+const {
+  slopes,
+  published,
+}: {
+  slopes: Record<string, Record<'bloom' | 'falcon' | 'mpt' | 'mpt16', number[]>>;
+  published: Record<string, { config: Config; layers: number; weights: number; tensors: Record<string, number[]> }>;
+} = JSON.parse(readFileSync(join(import.meta.dirname, 'reference/classics.json'), 'utf8'));
 
 type Config = Record<string, unknown>;
+type Shapes = { name: string; shape: number[] }[];
 
-function shapesOf({ tensors, configs }: ReferenceCase): TensorShapes {
-  const prefix = architectureOf(configs[0].model_type).optionalPrefix ?? '';
+function shapesOf(tensors: Shapes, { model_type: modelType }: Config): TensorShapes {
+  const prefix = architectureOf(modelType).optionalPrefix ?? '';
   return new Map(
     tensors.map(({ name, shape }) => [
       name.startsWith(prefix) ? name.slice(prefix.length) : name,
@@ -37,7 +35,9 @@ function shapesOf({ tensors, configs }: ReferenceCase): TensorShapes {
 
 const graphOf = (name: string, change: Config = {}) => {
   const reference = readReference(name);
-  return readModel({ ...reference.configs[0], ...change }, 'config.json', noFacts).build(shapesOf(reference));
+  return readModel({ ...reference.configs[0], ...change }, 'config.json', noFacts).build(
+    shapesOf(reference.tensors, reference.configs[0]),
+  );
 };
 const readChanged = (name: string, change: Config) => () => graphOf(name, change);
 
@@ -58,13 +58,12 @@ describe('The slopes of ALiBi', () => {
   test('are rounded and scaled as Falcon does', () => {
     const { tensors, configs } = readReference('falcon-rw');
     // 12 heads of 16: numbers that bfloat16 does not have.
-    const shape = new Map(shapesOf({ ...readReference('falcon-rw'), tensors, configs }));
-    for (const [name, { rows, columns }] of shape) {
-      const wide = (size: number) => (size % 64 === 0 ? size * 3 : size);
-      shape.set(name, { rows: wide(rows), columns: wide(columns), type: 'f32' });
-    }
+    const wide = tensors.map(({ name, shape }) => ({
+      name,
+      shape: shape.map((size) => (size % 64 === 0 ? 3 * size : size)),
+    }));
     const config = { ...configs[0], hidden_size: 192, num_attention_heads: 12 };
-    const { nodes } = readModel(config, 'config.json', noFacts).build(shape);
+    const { nodes } = readModel(config, 'config.json', noFacts).build(shapesOf(wide, config));
     const found = nodes.find(({ op }) => op === 'attention')!.weights[0]!.parts[0]!.values!;
     expect(Array.from(found, (slope) => slope * 4)).toEqual(slopes[12]!.falcon);
   });
@@ -176,6 +175,21 @@ describe('What is not read', () => {
     expect(read).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^(unsupported-model|invalid-checkpoint)$/) }),
     );
+  });
+});
+
+describe('The published model', () => {
+  test.each(Object.entries(published))('%s is read whole: every tensor, and each once', (_, model) => {
+    const tensors = Object.entries(model.tensors).flatMap(([pattern, shape]) => {
+      const layers = pattern.includes('{layer}') ? model.layers : 1;
+      return Array.from({ length: layers }, (_, layer) => ({ name: pattern.replace('{layer}', `${layer}`), shape }));
+    });
+    const read = readModel(model.config, 'config.json', noFacts);
+    const compiled = compile(read.build(shapesOf(tensors, model.config)));
+    const parts = compiled.tensors.flatMap((tensor) => tensor.parts).filter((part) => part.values === undefined);
+    expect(parts.map((part) => part.name)).toHaveLength(tensors.length);
+    expect(parts.reduce((sum, { rows, columns }) => sum + rows * columns, 0)).toBe(model.weights);
+    expect(read.contextTokens).toBe(model.config.model_type === 'gpt2' ? 1024 : 2048);
   });
 });
 
