@@ -6,7 +6,7 @@ import { type Activation, createGraphBuilder, type Graph, type TensorShapes, typ
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
 import type { ConfigReader } from './config-reader.ts';
-import { headSizeOf, queriesKeysValues } from './heads.ts';
+import { eitherSize, headSizeOf, queriesKeysValues } from './heads.ts';
 
 export type BloomConfig = {
   readonly numLayers: number;
@@ -58,13 +58,11 @@ export function buildBloom(config: BloomConfig, tensors: TensorShapes): Graph {
 }
 
 function readConfig(config: ConfigReader, facts: CheckpointFacts): BloomConfig {
-  // Published configs call these by either name.
-  const either = (key: string, other: string) => config.size(config.has(key) ? key : other);
-  const hiddenSize = either('hidden_size', 'n_embed');
-  const numHeads = either('n_head', 'num_attention_heads');
+  const hiddenSize = eitherSize(config, 'hidden_size', 'n_embed');
+  const numHeads = eitherSize(config, 'n_head', 'num_attention_heads');
   const headSize = headSizeOf(config, hiddenSize, numHeads);
   return {
-    numLayers: either('n_layer', 'num_hidden_layers'),
+    numLayers: eitherSize(config, 'n_layer', 'num_hidden_layers'),
     hiddenSize,
     numHeads,
     headSize,

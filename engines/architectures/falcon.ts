@@ -7,7 +7,7 @@ import { activationOf } from './activation.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
 import type { ConfigReader } from './config-reader.ts';
-import { headSizeOf, queriesKeysValues } from './heads.ts';
+import { eitherSize, headSizeOf, queriesKeysValues } from './heads.ts';
 import { frequenciesOf } from './rope.ts';
 
 export type FalconConfig = {
@@ -99,14 +99,15 @@ function readConfig(config: ConfigReader, facts: CheckpointFacts): FalconConfig 
   const numNorms = config.size('num_ln_in_parallel_attn', 1);
   if (numNorms > 2) config.unsupported(`${numNorms} norms before one layer`);
   const hiddenSize = config.size('hidden_size');
-  const numHeads = config.size('num_attention_heads');
+  const numHeads = eitherSize(config, 'num_attention_heads', 'n_head');
   const headSize = headSizeOf(config, hiddenSize, numHeads);
-  const grouped = config.flag('new_decoder_architecture', false);
+  const grouped = config.flag('new_decoder_architecture', config.modelType === 'RefinedWeb');
   const multiQuery = config.flag('multi_query', true);
-  const numKvHeads = !grouped && multiQuery ? 1 : config.size('num_kv_heads', numHeads);
+  const numKvHeads =
+    !grouped && multiQuery ? 1 : config.size(config.has('n_head_kv') ? 'n_head_kv' : 'num_kv_heads', numHeads);
   if (numHeads % numKvHeads !== 0) config.damaged(`${numHeads} heads cannot share ${numKvHeads} key heads`);
   return {
-    numLayers: config.size('num_hidden_layers'),
+    numLayers: eitherSize(config, 'num_hidden_layers', 'n_layer'),
     hiddenSize,
     numHeads,
     numKvHeads,
@@ -156,8 +157,9 @@ const ggufNames: GgufNames = {
   },
 };
 
+/** Before transformers knew Falcon, the 7B was published as `RefinedWebModel` and the 40B as `RefinedWeb`. */
 export const falcon: Architecture = {
-  modelTypes: ['falcon'],
+  modelTypes: ['falcon', 'RefinedWebModel', 'RefinedWeb'],
   gguf: [ggufNames],
   optionalPrefix: 'transformer.',
   readModel(config, facts) {

@@ -1,5 +1,10 @@
-/** Heads: their size, and tensors that hold the queries, keys and values of all of them. */
+/** Heads: their number, their size, and tensors that hold the queries, keys and values of all of them. */
 import type { ConfigReader } from './config-reader.ts';
+
+/** A size that published configs call by either name. */
+export function eitherSize(config: ConfigReader, key: string, other: string): number {
+  return config.size(config.has(other) && !config.has(key) ? other : key);
+}
 
 /** The widest head that the kernels attend with. */
 const maxHeadSize = 256;

@@ -165,7 +165,7 @@ describe('What is not read', () => {
     ['mpt', /scaled logits, which is not read here/, { logit_scale: 'inv_sqrt_d_model' }],
     ['mpt', /the norm rmsnorm, which is not read here/, { norm_type: 'rmsnorm' }],
     ['mpt', /the feed forward mb_dmoe, which is not read here/, { ffn_config: { ffn_type: 'mb_dmoe' } }],
-    ['bloom', /n_embed is missing/, { n_embed: undefined }],
+    ['bloom', /hidden_size is missing/, { n_embed: undefined }],
     ['bloom', /n_layer is impossible/, { n_layer: 1e9 }],
     ['bloom', /bloom: the checkpoint has no tensor h\.2\./, { n_layer: 3 }],
   ])('of %s is said in one sentence: %s', (name, sentence, change) => {
@@ -191,6 +191,22 @@ describe('The published model', () => {
     expect(parts.reduce((sum, { rows, columns }) => sum + rows * columns, 0)).toBe(model.weights);
     expect(read.contextTokens).toBe(model.config.model_type === 'gpt2' ? 1024 : 2048);
   });
+});
+
+test('Falcons that were published before transformers knew them are the same models', () => {
+  const renamed = (config: Config, modelType: string): Config => {
+    const { num_hidden_layers, num_attention_heads, num_kv_heads, new_decoder_architecture, ...same } = config;
+    const heads = num_kv_heads === undefined ? {} : { n_head_kv: num_kv_heads };
+    return { ...same, model_type: modelType, n_layer: num_hidden_layers, n_head: num_attention_heads, ...heads };
+  };
+  for (const [name, modelType] of [
+    ['falcon-7b', 'RefinedWebModel'],
+    ['falcon-40b', 'RefinedWeb'],
+  ] as const) {
+    const { configs, tensors } = readReference(name);
+    const old = readModel(renamed(configs[0], modelType), 'config.json', noFacts);
+    expect(compile(old.build(shapesOf(tensors, configs[0])))).toEqual(compile(graphOf(name)));
+  }
 });
 
 test('masks and frequencies that old checkpoints carry along are left alone', () =>
