@@ -5,6 +5,7 @@
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
+import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { eitherSize, headSizeOf, queriesKeysValues } from './heads.ts';
 
@@ -16,6 +17,8 @@ export type BloomConfig = {
   readonly vocabularySize: number;
   readonly contextTokens: number;
   readonly normEpsilon: number;
+  /** The head is the table, whatever else the checkpoint holds. */
+  readonly tiedHead: boolean;
   /** Whether a block's result is added to the normed rows that it read, not to those before the norm. */
   readonly residualBehindNorm: boolean;
   /** The rows of the checkpoint's q + k + v, where they are not in order. */
@@ -53,7 +56,7 @@ export function buildBloom(config: BloomConfig, tensors: TensorShapes): Graph {
     const inner = project(fed, `${at}.mlp.dense_h_to_4h`, 4 * hiddenSize, 'gelu_tanh');
     x = g.add(config.residualBehindNorm ? fed : x, project(inner, `${at}.mlp.dense_4h_to_h`, hiddenSize));
   }
-  const head = g.optional('lm_head.weight', vocabularySize, hiddenSize, 'head') ?? { ...table, use: 'head' as const };
+  const head = headOf(g, table, config.tiedHead);
   return g.finish(g.linear(g.gatherOutputs(norm(x, 'ln_f')), head));
 }
 
@@ -70,8 +73,9 @@ function readConfig(config: ConfigReader, facts: CheckpointFacts): BloomConfig {
     // ALiBi has no end; this is what the models were trained on.
     contextTokens: config.size('seq_length', 2048),
     normEpsilon: config.real('layer_norm_epsilon', 1e-5),
+    tiedHead: config.flag('tie_word_embeddings', true),
     residualBehindNorm: config.flag('apply_residual_connection_post_layernorm', false),
-    fused: facts.rowsInOrder === true ? {} : queriesKeysValues(numHeads, numHeads, headSize),
+    fused: facts.rowsInOrder ? {} : queriesKeysValues(numHeads, numHeads, headSize),
   };
 }
 
@@ -79,6 +83,8 @@ const ggufNames: GgufNames = {
   architecture: 'bloom',
   modelType: 'bloom',
   adjacentPairs: false,
+  // A head that is not there is the table.
+  constants: { tie_word_embeddings: false },
   config: {
     hidden_size: 'embedding_length',
     n_layer: 'block_count',
@@ -111,14 +117,6 @@ export const bloom: Architecture = {
   optionalPrefix: 'transformer.',
   readModel(config, facts) {
     const read = readConfig(config, facts);
-    return {
-      architecture: 'bloom',
-      role: 'chat',
-      vocabularySize: read.vocabularySize,
-      contextTokens: read.contextTokens,
-      embeddingSize: 0,
-      kv: { numLayers: read.numLayers, numHeads: read.numHeads, headSize: read.headSize },
-      build: (tensors) => buildBloom(read, tensors),
-    };
+    return decoderModel('bloom', read, (tensors) => buildBloom(read, tensors));
   },
 };

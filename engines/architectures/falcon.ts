@@ -6,6 +6,7 @@ import { type Activation, createGraphBuilder, type Graph, type TensorShapes, typ
 import { activationOf } from './activation.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
+import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { eitherSize, headSizeOf, queriesKeysValues } from './heads.ts';
 import { frequenciesOf } from './rope.ts';
@@ -20,6 +21,8 @@ export type FalconConfig = {
   readonly vocabularySize: number;
   readonly contextTokens: number;
   readonly normEpsilon: number;
+  /** The head is the table, whatever else the checkpoint holds. */
+  readonly tiedHead: boolean;
   readonly activation: Activation;
   readonly bias: boolean;
   /** Whether the feed forward reads what the attention reads, not what it made. */
@@ -76,7 +79,7 @@ export function buildFalcon(config: FalconConfig, tensors: TensorShapes): Graph 
       x = g.add(x, feedForward(norm(x, `${at}.post_attention_layernorm`)));
     }
   }
-  const head = g.optional('lm_head.weight', vocabularySize, hiddenSize, 'head') ?? { ...table, use: 'head' as const };
+  const head = headOf(g, table, config.tiedHead);
   return g.finish(g.linear(g.gatherOutputs(norm(x, 'ln_f')), head));
 }
 
@@ -116,11 +119,12 @@ function readConfig(config: ConfigReader, facts: CheckpointFacts): FalconConfig 
     vocabularySize: config.size('vocab_size'),
     contextTokens: config.size('max_position_embeddings', 2048),
     normEpsilon: config.real('layer_norm_epsilon', 1e-5),
+    tiedHead: config.flag('tie_word_embeddings', true),
     activation: activationOf(config, 'activation', 'gelu'),
     bias: config.flag('bias', false),
     parallel: grouped || config.flag('parallel_attn', true),
     inverseFrequencies: config.flag('alibi', false) ? null : frequenciesOf(config, headSize, facts),
-    fused: facts.rowsInOrder === true ? {} : queriesKeysValues(numHeads, numKvHeads, headSize),
+    fused: facts.rowsInOrder ? {} : queriesKeysValues(numHeads, numKvHeads, headSize),
   };
 }
 
@@ -129,7 +133,7 @@ const ggufNames: GgufNames = {
   modelType: 'falcon',
   adjacentPairs: false,
   // What differs from model to model shows in the number of key heads and in the norms that are there.
-  constants: { new_decoder_architecture: true },
+  constants: { new_decoder_architecture: true, tie_word_embeddings: false },
   config: {
     hidden_size: 'embedding_length',
     num_hidden_layers: 'block_count',
@@ -164,14 +168,6 @@ export const falcon: Architecture = {
   optionalPrefix: 'transformer.',
   readModel(config, facts) {
     const read = readConfig(config, facts);
-    return {
-      architecture: 'falcon',
-      role: 'chat',
-      vocabularySize: read.vocabularySize,
-      contextTokens: read.contextTokens,
-      embeddingSize: 0,
-      kv: { numLayers: read.numLayers, numHeads: read.numKvHeads, headSize: read.headSize },
-      build: (tensors) => buildFalcon(read, tensors),
-    };
+    return decoderModel('falcon', read, (tensors) => buildFalcon(read, tensors));
   },
 };

@@ -5,6 +5,7 @@
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
 import { activationOf } from './activation.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
+import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { headSizeOf } from './heads.ts';
 
@@ -17,6 +18,8 @@ export type Gpt2Config = {
   readonly vocabularySize: number;
   readonly contextTokens: number;
   readonly normEpsilon: number;
+  /** The head is the table, whatever else the checkpoint holds. */
+  readonly tiedHead: boolean;
   readonly activation: Activation;
   /** Whether scores are divided by the root of a head's size, and by the number of the layer. */
   readonly scaled: boolean;
@@ -53,7 +56,7 @@ export function buildGpt2(config: Gpt2Config, tensors: TensorShapes): Graph {
     const inner = project(norm(x, `${at}.ln_2`), `${at}.mlp.c_fc`, feedForwardSize, config.activation);
     x = g.add(x, project(inner, `${at}.mlp.c_proj`, hiddenSize));
   }
-  const head = g.optional('lm_head.weight', vocabularySize, hiddenSize, 'head') ?? { ...table, use: 'head' as const };
+  const head = headOf(g, table, config.tiedHead);
   return g.finish(g.linear(g.gatherOutputs(norm(x, 'ln_f')), head));
 }
 
@@ -70,10 +73,11 @@ function readConfig(config: ConfigReader, facts: CheckpointFacts): Gpt2Config {
     vocabularySize: config.size('vocab_size'),
     contextTokens: config.size('n_positions'),
     normEpsilon: config.real('layer_norm_epsilon', 1e-5),
+    tiedHead: config.flag('tie_word_embeddings', true),
     activation: activationOf(config, 'activation_function', 'gelu_new'),
     scaled: config.flag('scale_attn_weights', true),
     scaledByLayer: config.flag('scale_attn_by_inverse_layer_idx', false),
-    transposed: facts.rowsInOrder !== true,
+    transposed: !facts.rowsInOrder,
   };
 }
 
@@ -81,6 +85,8 @@ const ggufNames: GgufNames = {
   architecture: 'gpt2',
   modelType: 'gpt2',
   adjacentPairs: false,
+  // A head that is not there is the table.
+  constants: { tie_word_embeddings: false },
   config: {
     n_embd: 'embedding_length',
     n_layer: 'block_count',
@@ -113,14 +119,6 @@ export const gpt2: Architecture = {
   optionalPrefix: 'transformer.',
   readModel(config, facts) {
     const read = readConfig(config, facts);
-    return {
-      architecture: 'gpt2',
-      role: 'chat',
-      vocabularySize: read.vocabularySize,
-      contextTokens: read.contextTokens,
-      embeddingSize: 0,
-      kv: { numLayers: read.numLayers, numHeads: read.numHeads, headSize: read.headSize },
-      build: (tensors) => buildGpt2(read, tensors),
-    };
+    return decoderModel('gpt2', read, (tensors) => buildGpt2(read, tensors));
   },
 };

@@ -12,6 +12,7 @@ import {
 } from '../graph/graph.ts';
 import { activationOf } from './activation.ts';
 import type { Architecture } from './architecture.ts';
+import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { headSizeOf } from './heads.ts';
 import { ropeFrequencies } from './rope.ts';
@@ -27,6 +28,8 @@ export type GptjConfig = {
   readonly vocabularySize: number;
   readonly contextTokens: number;
   readonly normEpsilon: number;
+  /** The head is the table, whatever else the checkpoint holds. */
+  readonly tiedHead: boolean;
   readonly activation: Activation;
 };
 
@@ -61,7 +64,7 @@ export function buildGptj(config: GptjConfig, tensors: TensorShapes): Graph {
     const inner = feed(normed, `${at}.mlp.fc_in`, feedForwardSize, config.activation);
     x = g.add(x, g.add(attended, feed(inner, `${at}.mlp.fc_out`, hiddenSize)));
   }
-  const head = g.optional('lm_head.weight', vocabularySize, hiddenSize, 'head') ?? { ...table, use: 'head' as const };
+  const head = headOf(g, table, config.tiedHead);
   const bias = g.optional('lm_head.bias', 1, vocabularySize, 'vector');
   return g.finish(g.linear(g.gatherOutputs(norm(x, 'ln_f')), head, bias));
 }
@@ -70,6 +73,7 @@ function readConfig(config: ConfigReader): GptjConfig {
   const hiddenSize = config.size('n_embd');
   const numHeads = config.size('n_head');
   const headSize = headSizeOf(config, hiddenSize, numHeads);
+  if (config.isNull('rotary_dim')) config.unsupported('positions that turn whole rows');
   const rotarySize = config.size('rotary_dim', 64);
   if (rotarySize > headSize || rotarySize < 2 || rotarySize % 2 !== 0)
     config.damaged(`${rotarySize} of a head's ${headSize} columns turn`);
@@ -83,6 +87,7 @@ function readConfig(config: ConfigReader): GptjConfig {
     vocabularySize: config.size('vocab_size'),
     contextTokens: config.size('n_positions'),
     normEpsilon: config.real('layer_norm_epsilon', 1e-5),
+    tiedHead: config.flag('tie_word_embeddings', false),
     activation: activationOf(config, 'activation_function', 'gelu_new'),
   };
 }
@@ -94,14 +99,6 @@ export const gptj: Architecture = {
   optionalPrefix: 'transformer.',
   readModel(config) {
     const read = readConfig(config);
-    return {
-      architecture: 'gptj',
-      role: 'chat',
-      vocabularySize: read.vocabularySize,
-      contextTokens: read.contextTokens,
-      embeddingSize: 0,
-      kv: { numLayers: read.numLayers, numHeads: read.numHeads, headSize: read.headSize },
-      build: (tensors) => buildGptj(read, tensors),
-    };
+    return decoderModel('gptj', read, (tensors) => buildGptj(read, tensors));
   },
 };

@@ -5,6 +5,7 @@
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
 import { activationOf } from './activation.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
+import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { headSizeOf, queriesKeysValues } from './heads.ts';
 import { frequenciesOf } from './rope.ts';
@@ -18,6 +19,8 @@ export type GptNeoxConfig = {
   readonly vocabularySize: number;
   readonly contextTokens: number;
   readonly normEpsilon: number;
+  /** The head is the table, whatever else the checkpoint holds. */
+  readonly tiedHead: boolean;
   readonly activation: Activation;
   /** Whether the feed forward reads what the attention reads, not what it made. */
   readonly parallel: boolean;
@@ -70,11 +73,9 @@ export function buildGptNeox(config: GptNeoxConfig, tensors: TensorShapes): Grap
       x = g.add(x, feedForward(x));
     }
   }
-  // Published checkpoints call the head `embed_out`.
-  const head = ['embed_out.weight', 'lm_head.weight'].find((name) => g.has(name));
-  const headWeight =
-    head === undefined ? { ...table, use: 'head' as const } : g.weight(head, vocabularySize, hiddenSize, 'head');
-  return g.finish(g.linear(g.gatherOutputs(norm(x, 'final_layer_norm')), headWeight));
+  // Published checkpoints call the head `embed_out`, transformers' class `lm_head`.
+  const head = headOf(g, table, config.tiedHead, g.has('embed_out.weight') ? 'embed_out.weight' : 'lm_head.weight');
+  return g.finish(g.linear(g.gatherOutputs(norm(x, 'final_layer_norm')), head));
 }
 
 function readConfig(config: ConfigReader, facts: CheckpointFacts): GptNeoxConfig {
@@ -96,11 +97,12 @@ function readConfig(config: ConfigReader, facts: CheckpointFacts): GptNeoxConfig
     vocabularySize: config.size('vocab_size'),
     contextTokens: config.size('max_position_embeddings'),
     normEpsilon: config.real('layer_norm_eps', 1e-5),
+    tiedHead: config.flag('tie_word_embeddings', false),
     activation: activationOf(config, 'hidden_act', 'gelu'),
     parallel: config.flag('use_parallel_residual', true),
     attentionBias: config.flag('attention_bias', true),
     inverseFrequencies: frequenciesOf(config, rotarySize, facts, config.real('rotary_emb_base', 10_000)),
-    fused: facts.rowsInOrder === true ? {} : queriesKeysValues(numHeads, numHeads, headSize),
+    fused: facts.rowsInOrder ? {} : queriesKeysValues(numHeads, numHeads, headSize),
   };
 }
 
@@ -142,14 +144,6 @@ export const gptNeox: Architecture = {
   optionalPrefix: 'gpt_neox.',
   readModel(config, facts) {
     const read = readConfig(config, facts);
-    return {
-      architecture: 'gptneox',
-      role: 'chat',
-      vocabularySize: read.vocabularySize,
-      contextTokens: read.contextTokens,
-      embeddingSize: 0,
-      kv: { numLayers: read.numLayers, numHeads: read.numHeads, headSize: read.headSize },
-      build: (tensors) => buildGptNeox(read, tensors),
-    };
+    return decoderModel('gptneox', read, (tensors) => buildGptNeox(read, tensors));
   },
 };

@@ -5,6 +5,7 @@
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, GgufNames } from './architecture.ts';
+import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { headSizeOf } from './heads.ts';
 
@@ -17,6 +18,8 @@ export type MptConfig = {
   readonly vocabularySize: number;
   readonly contextTokens: number;
   readonly normEpsilon: number;
+  /** The head is the table, whatever else the checkpoint holds. */
+  readonly tiedHead: boolean;
   /** What a score is multiplied by. */
   readonly scale: number;
   /** Queries, keys and values stay between −limit and limit; null = as they are. */
@@ -51,7 +54,7 @@ export function buildMpt(config: MptConfig, tensors: TensorShapes): Graph {
     const inner = project(norm(x, `${at}.norm_2`), `${at}.ffn.up_proj`, config.feedForwardSize, 'gelu');
     x = g.add(x, project(inner, `${at}.ffn.down_proj`, hiddenSize));
   }
-  const head = g.optional('lm_head.weight', vocabularySize, hiddenSize, 'head') ?? { ...table, use: 'head' as const };
+  const head = headOf(g, table, config.tiedHead);
   return g.finish(g.linear(g.gatherOutputs(norm(x, 'norm_f')), head));
 }
 
@@ -82,6 +85,7 @@ function readConfig(config: ConfigReader): MptConfig {
     vocabularySize: config.size('vocab_size'),
     contextTokens: config.size('max_seq_len'),
     normEpsilon: config.real('layer_norm_epsilon', 1e-5),
+    tiedHead: config.flag('tie_word_embeddings', true),
     scale: attention.real('softmax_scale', 1 / Math.sqrt(headSize)),
     limit: attention.has('clip_qkv') ? attention.real('clip_qkv') : null,
     biasMax: attention.real('alibi_bias_max', 8),
@@ -92,6 +96,8 @@ const ggufNames: GgufNames = {
   architecture: 'mpt',
   modelType: 'mpt',
   adjacentPairs: false,
+  // A head that is not there is the table.
+  constants: { tie_word_embeddings: false },
   config: {
     d_model: 'embedding_length',
     n_layers: 'block_count',
@@ -126,14 +132,6 @@ export const mpt: Architecture = {
   optionalPrefix: 'transformer.',
   readModel(config) {
     const read = readConfig(config);
-    return {
-      architecture: 'mpt',
-      role: 'chat',
-      vocabularySize: read.vocabularySize,
-      contextTokens: read.contextTokens,
-      embeddingSize: 0,
-      kv: { numLayers: read.numLayers, numHeads: read.numHeads, headSize: read.headSize },
-      build: (tensors) => buildMpt(read, tensors),
-    };
+    return decoderModel('mpt', read, (tensors) => buildMpt(read, tensors));
   },
 };

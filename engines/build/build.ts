@@ -41,6 +41,8 @@ export type BuildOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   signal?: AbortSignal;
@@ -49,7 +51,7 @@ export type BuildOptions = {
 
 /** Builds a plan and returns its header. Fails with a `ModelError`, or with the builder's own error. */
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     const tokenizer = (await tokenizerOf(options.tokenizerFile)) ?? checkpoint.tokenizer;
     if (tokenizer === null) {
@@ -138,16 +140,20 @@ function addTo(packed: Uint8Array, plus: number): Uint8Array {
 }
 
 /** Tells the kinds of checkpoints apart and opens one. */
-export async function openCheckpoint(path: string, tokenizerFile?: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  tokenizerFile?: string,
+  contextTokens?: number,
+): Promise<Checkpoint> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new ModelError('invalid-input', `${basename(path)} cannot be opened.`, { cause });
   });
-  if (found.isDirectory()) return openHuggingFaceCheckpoint(path);
+  if (found.isDirectory()) return openHuggingFaceCheckpoint(path, contextTokens);
   if (!found.isFile()) throw new ModelError('invalid-input', `${basename(path)} is neither a file nor a folder.`);
   if (path.toLowerCase().endsWith('.bin')) {
     return openLlama2cCheckpoint(path, tokenizerFile?.toLowerCase().endsWith('.bin') ? tokenizerFile : undefined);
   }
-  return openGgufCheckpoint(path);
+  return openGgufCheckpoint(path, contextTokens);
 }
 
 async function tokenizerOf(file: string | undefined): Promise<TokenizerJson | null> {

@@ -125,7 +125,13 @@ export type Taking = {
   plus?: number;
 };
 
-export type RopeAttributes = { headSize: number; rotarySize: number; adjacentPairs: boolean };
+export type RopeAttributes = {
+  headSize: number;
+  rotarySize: number;
+  adjacentPairs: boolean;
+  /** What sine and cosine are multiplied by; absent = 1. */
+  factor?: number;
+};
 
 /** Builds a graph. Every mismatch fails at once, with the architecture and the tensor or widths in the sentence. */
 export function createGraphBuilder(architecture: string, tensors: TensorShapes) {

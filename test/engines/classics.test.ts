@@ -144,6 +144,7 @@ describe('What is not read', () => {
     ['gpt2', /heads of 512 columns, which is not read here/, { n_embd: 512, n_head: 1 }],
     ['gptj', /32 of a head's 16 columns turn/, { rotary_dim: 32 }],
     ['gptj', /7 of a head's 16 columns turn/, { rotary_dim: 7 }],
+    ['gptj', /positions that turn whole rows, which is not read here/, { rotary_dim: null }],
     ['gptneox', /of a head's 16 columns turn/, { rotary_pct: 1.5 }],
     ['gptneox', /of a head's 16 columns turn/, { rotary_pct: 0.02 }],
     ['gptneox', /positions scaled by wavy, which is not read here/, { rope_scaling: { type: 'wavy', factor: 2 } }],

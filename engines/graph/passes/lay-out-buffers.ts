@@ -72,7 +72,9 @@ function findPlaces(graph: Graph): (value: number) => Place {
       );
     }
     const place = placeOf(input.value);
-    places.set(node.out[0]!.value, { root: place.root, first: place.first + input.first });
+    const out = node.out[0]!;
+    // Several operations may change columns of one place; the value that they yield together lies where the old one did.
+    places.set(out.value, { root: place.root, first: place.first + input.first - out.first });
   });
   return placeOf;
 }

@@ -14,6 +14,7 @@ Optional:
   kind         'logits' (default), 'embedding' (one row a text) or 'score' (one number a pair)
   files        { path: JSON } more files of the hub's folder, e.g. '1_Pooling/config.json'
   first        for pairs: how many ids of each prompt are the first segment
+  contextTokens  the context that the plan is built for, where it is not the model's own
   kinds        function (name, shape) -> (around, spread) of a tensor's numbers, or None for `kind_of`
   attention    transformers' implementation of it (default 'eager')
   prepare      function (model): what transformers leaves out of the model
@@ -129,7 +130,7 @@ def write_case(name, case):
             for ids, matrix in zip(case["prompts"], outputs)
         ],
     }
-    for key in ("files", "first"):
+    for key in ("files", "first", "contextTokens"):
         if key in case:
             result[key] = case[key]
     text = json.dumps(result, separators=(",", ":"))

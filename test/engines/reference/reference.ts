@@ -19,6 +19,8 @@ export type ReferenceCase = {
   sequences: { ids: number[]; output: number[] }[];
   files?: Record<string, unknown>;
   first?: number[];
+  /** What the plan is built for, where it is not the model's own context. */
+  contextTokens?: number;
 };
 
 const logitsFolder = join(import.meta.dirname, 'logits');
