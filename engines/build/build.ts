@@ -15,7 +15,6 @@ import type { Checkpoint } from './checkpoint.ts';
 import { openGgufCheckpoint } from './gguf-checkpoint.ts';
 import { openHuggingFaceCheckpoint } from './huggingface-checkpoint.ts';
 import { openLlama2cCheckpoint } from './llama2c-checkpoint.ts';
-import { turn } from './turn.ts';
 
 /** The heavy arithmetic, handed in: `Builder` of native/index.ts fits. */
 export type Packer = {
@@ -115,11 +114,11 @@ async function packPart(
   if (part.values !== undefined) return new Uint8Array(part.values.slice().buffer);
   const bytes = await checkpoint.read(part.name);
   // A vector with an order is taken number by number: to the builder it is a matrix of one column.
-  const source = checkpoint.tensors.find(({ name }) => name === part.name)!;
-  const asColumn = part.order !== undefined && part.rows === 1 && source.rows === 1;
+  const tensorRows = checkpoint.tensors.find(({ name }) => name === part.name)!.rows;
+  const asColumn = part.order !== undefined && part.rows === 1 && tensorRows === 1;
   try {
     const packed = await builder.pack({
-      bytes: part.transposed === true ? turn(bytes, source.rows, source.columns) : bytes,
+      bytes: part.transposed === true ? transpose(bytes, part.columns, part.rows) : bytes,
       from: part.from,
       to: tensor.type,
       numRows: asColumn ? part.columns : part.rows,
@@ -132,6 +131,19 @@ async function packPart(
     if (error instanceof Error) error.message = `${part.name}: ${error.message}`;
     throw error;
   }
+}
+
+/** Rows × columns of equal numbers of bytes → columns × rows. */
+function transpose(bytes: Uint8Array, rows: number, columns: number): Uint8Array {
+  const size = bytes.length / (rows * columns);
+  const turned = new Uint8Array(bytes.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const from = (row * columns + column) * size;
+      turned.set(bytes.subarray(from, from + size), (column * rows + row) * size);
+    }
+  }
+  return turned;
 }
 
 function addTo(packed: Uint8Array, plus: number): Uint8Array {
