@@ -3,6 +3,7 @@
  * (arXiv 2211.05100)
  */
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
+import { refuseScales } from './activation.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
 import { decoderModel, headOf } from './blocks.ts';
@@ -52,6 +53,7 @@ export function buildBloom(config: BloomConfig, tensors: TensorShapes): Graph {
     const seen = g.attention(queries, { layer, numHeads, numKvHeads: numHeads, headSize, scale, window: 0 }, slopes);
     x = g.add(config.residualBehindNorm ? attended : x, project(seen, `${at}.self_attention.dense`, hiddenSize));
 
+    refuseScales(g, `${at}.mlp.gelu_impl`);
     const fed = norm(x, `${at}.post_attention_layernorm`);
     const inner = project(fed, `${at}.mlp.dense_h_to_4h`, 4 * hiddenSize, 'gelu_tanh');
     x = g.add(config.residualBehindNorm ? fed : x, project(inner, `${at}.mlp.dense_4h_to_h`, hiddenSize));

@@ -3,7 +3,7 @@
  * for all queries or for groups of them; falcon-rw has ALiBi, biases and one block after the other. (arXiv 2311.16867)
  */
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
-import { activationOf } from './activation.ts';
+import { activationOf, refuseScales } from './activation.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
 import { decoderModel, headOf } from './blocks.ts';
@@ -66,6 +66,7 @@ export function buildFalcon(config: FalconConfig, tensors: TensorShapes): Graph 
     const seen = g.attention(queries, { layer, numHeads, numKvHeads, headSize, scale, window: 0 }, slopes);
     const attended = project(seen, `${at}.self_attention.dense`, hiddenSize);
 
+    refuseScales(g, `${at}.mlp.act`);
     const feedForward = (fed: View) => {
       const inner = project(fed, `${at}.mlp.dense_h_to_4h`, feedForwardSize, config.activation);
       return project(inner, `${at}.mlp.dense_4h_to_h`, hiddenSize);

@@ -10,7 +10,7 @@ import {
   type TensorShapes,
   type View,
 } from '../graph/graph.ts';
-import { activationOf } from './activation.ts';
+import { activationOf, refuseScales } from './activation.ts';
 import type { Architecture } from './architecture.ts';
 import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
@@ -61,6 +61,7 @@ export function buildGptj(config: GptjConfig, tensors: TensorShapes): Graph {
     const seen = g.attention(queries, { layer, numHeads, numKvHeads: numHeads, headSize, scale, window: 0 });
     const attended = square(seen, `${at}.attn.out_proj`);
 
+    refuseScales(g, `${at}.mlp.act`);
     const inner = feed(normed, `${at}.mlp.fc_in`, feedForwardSize, config.activation);
     x = g.add(x, g.add(attended, feed(inner, `${at}.mlp.fc_out`, hiddenSize)));
   }

@@ -3,7 +3,7 @@
  * feed forward beside each other (each with its norm) or one after the other. (arXiv 2204.06745, 2304.01373)
  */
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
-import { activationOf } from './activation.ts';
+import { activationOf, refuseScales } from './activation.ts';
 import type { Architecture, CheckpointFacts, GgufNames } from './architecture.ts';
 import { decoderModel, headOf } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
@@ -61,6 +61,7 @@ export function buildGptNeox(config: GptNeoxConfig, tensors: TensorShapes): Grap
     const seen = g.attention(queries, { layer, numHeads, numKvHeads: numHeads, headSize, scale, window: 0 });
     const attended = attend(seen, `${at}.attention.dense`, hiddenSize);
 
+    refuseScales(g, `${at}.mlp.act`);
     const feedForward = (from: View) => {
       const fed = norm(from, `${at}.post_attention_layernorm`);
       const inner = feed(fed, `${at}.mlp.dense_h_to_4h`, feedForwardSize, config.activation);

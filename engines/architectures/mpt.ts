@@ -3,6 +3,7 @@
  * (MosaicML 2023, "Introducing MPT-7B")
  */
 import { type Activation, createGraphBuilder, type Graph, type TensorShapes, type View } from '../graph/graph.ts';
+import { refuseScales } from './activation.ts';
 import { alibiSlopes } from './alibi.ts';
 import type { Architecture, GgufNames } from './architecture.ts';
 import { decoderModel, headOf } from './blocks.ts';
@@ -51,6 +52,8 @@ export function buildMpt(config: MptConfig, tensors: TensorShapes): Graph {
     const seen = g.attention(queries, { layer, numHeads, numKvHeads: numHeads, headSize, scale, window: 0 }, slopes);
     x = g.add(x, project(seen, `${at}.attn.out_proj`, hiddenSize));
 
+    // GGUF's name is the second.
+    for (const place of [at, `blk.${layer}`]) refuseScales(g, `${place}.ffn.act`);
     const inner = project(norm(x, `${at}.norm_2`), `${at}.ffn.up_proj`, config.feedForwardSize, 'gelu');
     x = g.add(x, project(inner, `${at}.ffn.down_proj`, hiddenSize));
   }

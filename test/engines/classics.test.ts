@@ -179,6 +179,24 @@ describe('What is not read', () => {
   });
 });
 
+test('activations that AutoAWQ scaled are refused by name', () => {
+  for (const [name, activation] of [
+    ['gptj', 'h.1.mlp.act'],
+    ['gptneox', 'layers.1.mlp.act'],
+    ['falcon-40b', 'h.1.mlp.act'],
+    ['mpt', 'blocks.1.ffn.act'],
+    ['mpt', 'blk.1.ffn.act'],
+    ['bloom', 'h.1.mlp.gelu_impl'],
+  ] as const) {
+    const { configs, tensors } = readReference(name);
+    const more = [...tensors, { name: `${activation}.scales`, shape: [256] }];
+    const model = readModel(configs[0], 'config.json', noFacts);
+    expect(() => model.build(shapesOf(more, configs[0])), name).toThrow(
+      `: the activation ${activation} has scales, which are not read here.`,
+    );
+  }
+});
+
 describe('The published model', () => {
   test.each(Object.entries(published))('%s is read whole: every tensor, and each once', (_, model) => {
     const tensors = Object.entries(model.tensors).flatMap(([pattern, shape]) => {

@@ -126,6 +126,11 @@ CASES = {
         # As `gpt2` of the hub calls them.
         "rename": lambda name: name.removeprefix("transformer."),
     },
+    # Sizes that fill no vector, no block of rows and no group of columns.
+    "gptj-odd": {
+        "config": {**GPTJ, "vocab_size": 71, "n_embd": 60, "n_head": 5, "n_inner": 100, "rotary_dim": 6},
+        "prompts": [ids(32, 71, 1)],
+    },
     "gptj": {"config": GPTJ, "prompts": PROMPTS, "without": [{"rotary_dim": 16}, {"activation_function": "relu"}]},
     "gptj-tied-head": {
         "config": {**GPTJ, "rotary_dim": 16, "n_inner": 96, "tie_word_embeddings": True},
@@ -189,12 +194,21 @@ CASES = {
             {"attn_config": {**MPT_LONG, "softmax_scale": None}},
         ],
     },
+    # More than a kv page, and slopes that are no powers of two.
+    "mpt-12-heads": {
+        "config": {**MPT, "vocab_size": 24, "d_model": 96, "n_heads": 12, "max_seq_len": 128},
+        "prompts": [ids(100, 24, 1), ids(70, 24, 2)],
+    },
     "mpt-biases": {
         "config": {**MPT, "n_heads": 4, "no_bias": False},
         "prompts": PROMPTS,
         "prepare": add_mpt_biases,
     },
     "bloom": {"config": BLOOM, "prompts": PROMPTS},
+    "bloom-odd": {
+        "config": {**BLOOM, "vocab_size": 71, "n_embed": 60, "num_attention_heads": 5},
+        "prompts": [ids(32, 71, 1)],
+    },
     "bloom-6-heads": {
         "config": {**BLOOM, "n_embed": 96, "num_attention_heads": 6, "apply_residual_connection_post_layernorm": True},
         "prompts": PROMPTS,
