@@ -41,7 +41,7 @@ export function readDecoder(
   defaults: { normEpsilon?: number; tiedHead?: boolean; headSize?: number; rope?: RopeOptions } = {},
 ): DecoderConfig {
   for (const key of ['num_local_experts', 'num_experts', 'n_routed_experts']) {
-    if (config.has(key)) config.unsupported('a mixture of experts');
+    if (config.has(key) && config.whole(key) > 0) config.unsupported('a mixture of experts');
   }
   const hiddenSize = config.size('hidden_size');
   const numHeads = config.size('num_attention_heads');

@@ -58,8 +58,10 @@ export const gemma2: Architecture = {
       },
       // GGUF does not say by what the scores are divided: the 27B's 46 layers take the width of a head of the model's own
       // width, all others that of their heads.
-      derive: ({ num_hidden_layers, hidden_size, num_attention_heads }) =>
-        num_hidden_layers === 46 ? { query_pre_attn_scalar: Number(hidden_size) / Number(num_attention_heads) } : {},
+      derive: ({ num_hidden_layers, hidden_size, num_attention_heads, head_dim }) =>
+        num_hidden_layers === 46
+          ? { query_pre_attn_scalar: Number(hidden_size) / Number(num_attention_heads) }
+          : { query_pre_attn_scalar: head_dim },
     },
   ],
   readModel(config, facts) {

@@ -42,6 +42,12 @@ function buildPhi3(config: Phi3Config, tensors: TensorShapes): Graph {
   return g.finish(blocks.logits(blocks.norm(x, 'model.norm'), table));
 }
 
+/** What the first configs called LongRoPE. */
+const aliases = new Map([
+  ['su', 'longrope'],
+  ['yarn', 'longrope'],
+]);
+
 export const phi3: Architecture = {
   modelTypes: ['phi3'],
   gguf: [
@@ -74,7 +80,7 @@ export const phi3: Architecture = {
     const read: Phi3Config = {
       ...readDecoder(config, facts, {
         normEpsilon: 1e-5,
-        rope: { partial: true, aliases: { su: 'longrope', yarn: 'longrope' }, originalContext: 4096 },
+        rope: { partial: true, aliases, originalContext: 4096 },
       }),
       window: config.has('sliding_window') ? config.size('sliding_window') : 0,
     };

@@ -15,7 +15,7 @@ export type RopeOptions = {
   /** Phi-3: the config may say that only a part of a head turns. */
   partial?: boolean;
   /** Other names of scalings, as the architecture reads them (Phi-3's `su` is `longrope`). */
-  aliases?: Readonly<Record<string, string>>;
+  aliases?: ReadonlyMap<string, string>;
   /** The first context, where the config itself does not name it. */
   originalContext?: number;
   /** The theta of a config that names none. */
@@ -69,25 +69,29 @@ function scaledRope(config: ConfigReader, rotarySize: number, facts: CheckpointF
   }
   const theta = (scaling?.has('rope_theta') ? scaling : config).real('rope_theta', options.theta ?? 10_000);
   const plain = ropeFrequencies(theta, rotarySize);
-  const named = scaling?.text('rope_type', scaling.text('type', 'default')) ?? 'default';
-  const type = options.aliases?.[named] ?? named;
+  const rope = scaledBy();
+  if (![...rope.inverseFrequencies, rope.factor].every((value) => value > 0 && Number.isFinite(value))) {
+    config.damaged('its rotary positions come out impossible');
+  }
+  return rope;
 
-  if (facts.ropeDivisors !== null) {
-    return { inverseFrequencies: divided(plain, facts.ropeDivisors, config), factor: 1 };
+  function scaledBy(): Scaled {
+    const named = scaling?.text('rope_type', scaling.text('type', 'default')) ?? 'default';
+    const type = options.aliases?.get(named) ?? named;
+
+    if (facts.ropeDivisors !== null) {
+      return { inverseFrequencies: divided(plain, facts.ropeDivisors, config), factor: 1 };
+    }
+    if (scaling === null || type === 'default' || type === 'dynamic') {
+      return { inverseFrequencies: plain, factor: 1 };
+    }
+    const scale = scalings.get(type) ?? config.unsupported(`positions scaled by ${named}`);
+    const key = 'original_max_position_embeddings';
+    // Where both the config and its section name it, the config's own counts.
+    const inSection = scaling.has(key) ? scaling.size(key) : config.size('max_position_embeddings');
+    const context = config.has(key) ? config.size(key) : (options.originalContext ?? inSection);
+    return scale({ config, scaling, facts, context, theta, rotarySize, plain });
   }
-  if (scaling === null || type === 'default' || type === 'dynamic') {
-    return { inverseFrequencies: plain, factor: 1 };
-  }
-  const scale = scalings[type] ?? config.unsupported(`positions scaled by ${named}`);
-  const key = 'original_max_position_embeddings';
-  // Where both the config and its section name it, the config's own counts.
-  const inSection = scaling.has(key) ? scaling.size(key) : config.size('max_position_embeddings');
-  const context = config.has(key) ? config.size(key) : (options.originalContext ?? inSection);
-  const { inverseFrequencies, factor } = scale({ config, scaling, facts, context, theta, rotarySize, plain });
-  if (![...inverseFrequencies, factor].every((value) => value > 0 && Number.isFinite(value))) {
-    config.damaged(`positions scaled by ${named} come out impossible`);
-  }
-  return { inverseFrequencies, factor };
 }
 
 type Asked = {
@@ -102,7 +106,9 @@ type Asked = {
 };
 type Scaled = Omit<Rope, 'rotarySize'>;
 
-const scalings: Readonly<Record<string, (asked: Asked) => Scaled>> = { linear, llama3, yarn, longrope };
+const scalings: ReadonlyMap<string, (asked: Asked) => Scaled> = new Map(
+  Object.entries({ linear, llama3, yarn, longrope }),
+);
 
 /** All positions closer together (kaiokendev, 2023). */
 function linear({ scaling, plain }: Asked): Scaled {

@@ -8,9 +8,11 @@ import { type Gguf, openGguf } from './gguf.ts';
 
 function hubNameOf(ggufName: string, names: GgufNames): string {
   const layer = /^blk\.(\d+)\.([a-z0-9_]+)\.(weight|bias)$/.exec(ggufName);
-  const inLayer = layer === null ? undefined : names.layerTensors[layer[2]!];
+  const own = (table: Readonly<Record<string, string>>, name: string) =>
+    Object.hasOwn(table, name) ? table[name] : undefined;
+  const inLayer = layer === null ? undefined : own(names.layerTensors, layer[2]!);
   return inLayer === undefined
-    ? (names.tensors[ggufName] ?? ggufName)
+    ? (own(names.tensors, ggufName) ?? ggufName)
     : `${names.layers}.${layer![1]}.${inLayer}.${layer![3]}`;
 }
 
@@ -38,7 +40,6 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
     const facts = {
       ...noFacts,
       adjacentPairs: names.adjacentPairs,
-      rowsInOrder: true,
       normsHoldOne: names.normsHoldOne === true,
       ropeDivisors: (await numbersOf(gguf, 'rope_freqs.weight', read)) ?? null,
       contextTokens,

@@ -12,6 +12,7 @@ import {
   referenceNames,
   runReference,
   withEngine,
+  writeGgufFile,
   writeHubFolder,
 } from './reference/reference.ts';
 
@@ -57,6 +58,15 @@ describe.each(referenceNames())('The model %s', (name) => {
         );
         expect(largestDifference(found, wanted), `${stepTokens} at a time`).toBeLessThan(tolerance);
       }
+    }),
+  );
+
+  test.runIf(reference.gguf !== undefined)('gives them from a GGUF file', () =>
+    withFolder(async (folder) => {
+      const { checkpoint, tokenizerFile } = await writeGgufFile(reference, folder);
+      const options = { contextTokens, tokenizerFile };
+      const found = await withEngine(checkpoint, options, (engine) => runReference(engine, reference));
+      expect(largestDifference(found, wanted)).toBeLessThan(tolerance);
     }),
   );
 

@@ -25,7 +25,7 @@ QWEN3 = {**QWEN2, "model_type": "qwen3", "head_dim": 24, "attention_bias": False
 GEMMA = {
     **LLAMA,
     "model_type": "gemma",
-    "head_dim": 24,
+    "head_dim": 32,
     "hidden_act": "gelu_pytorch_tanh",
     "rms_norm_eps": 1e-6,
     "tie_word_embeddings": True,
@@ -35,6 +35,7 @@ GEMMA = {
 GEMMA2 = {
     **GEMMA,
     "model_type": "gemma2",
+    "head_dim": 24,
     "num_hidden_layers": 3,
     "num_key_value_heads": 2,
     "hidden_activation": "gelu_pytorch_tanh",
@@ -72,7 +73,7 @@ def gemma(name, shape):
 def scaled(scaling, **more):
     """A Llama with scaled positions, against the same one without."""
     config = {**LLAMA, "rope_scaling": scaling, **more}
-    return {"config": config, "prompts": PROMPTS, "without": [{"rope_scaling": None}]}
+    return {"config": config, "prompts": PROMPTS, "without": [{"rope_scaling": None}], "gguf": "llama"}
 
 
 def case(config, *without, prompts=PROMPTS, **more):
@@ -80,7 +81,7 @@ def case(config, *without, prompts=PROMPTS, **more):
 
 
 CASES = {
-    "llama-gqa": case(LLAMA, {"rope_theta": 500.0}, prompts=[ids(32, 72, 1), ids(9, 72, 2)]),
+    "llama-gqa": case(LLAMA, {"rope_theta": 500.0}, prompts=[ids(32, 72, 1), ids(9, 72, 2)], gguf="llama"),
     "llama-tied-head": case({**LLAMA, "tie_word_embeddings": True}),
     "llama-biases": case({**LLAMA, "attention_bias": True, "mlp_bias": True}, {"mlp_bias": False}),
     "llama-head-size": case({**LLAMA, "head_dim": 24, "num_key_value_heads": 1, "num_attention_heads": 2}),
@@ -88,19 +89,21 @@ CASES = {
     "llama-linear-rope": scaled({"type": "linear", "factor": 4.0}),
     "llama-dynamic-rope": case({**LLAMA, "rope_scaling": {"type": "dynamic", "factor": 4.0}}),
     "llama-yarn": scaled(YARN),
-    "llama-yarn-settings": scaled(
-        {**YARN, "beta_fast": 8.0, "beta_slow": 0.5, "mscale": 1.3, "mscale_all_dim": 0.7, "truncate": False}
-    ),
-    "llama-yarn-factor": scaled({**YARN, "attention_factor": 1.4}),
-    "llama-longrope": scaled({**LONGROPE, "factor": 4.0}, original_max_position_embeddings=16),
+    "llama-yarn-factor": scaled({**YARN, "beta_fast": 8.0, "beta_slow": 0.5, "attention_factor": 1.4}),
+    # GGUF has no words for these two.
+    "llama-yarn-settings": {
+        **scaled({**YARN, "beta_fast": 8.0, "mscale": 1.3, "mscale_all_dim": 0.7, "truncate": False}),
+        "gguf": None,
+    },
+    "llama-longrope": {**scaled({**LONGROPE, "factor": 4.0}, original_max_position_embeddings=16), "gguf": None},
     "mistral-window": case({**MISTRAL, "head_dim": 24}, {"sliding_window": 4096}),
     "mistral-no-window": case({**MISTRAL, "sliding_window": None, "rope_theta": 1000000.0}),
-    "qwen2-bias": case({**QWEN2, "use_sliding_window": False, "sliding_window": 8, "max_window_layers": 1}),
+    "qwen2-bias": case({**QWEN2, "use_sliding_window": False, "sliding_window": 8, "max_window_layers": 1}, gguf="qwen2"),
     "qwen2-window": case(QWEN2_WINDOW, {"use_sliding_window": False}, {"max_window_layers": 0}),
-    "qwen2-yarn": case({**QWEN2, "rope_scaling": YARN, "tie_word_embeddings": True}, {"rope_scaling": None}),
-    "qwen3": case(QWEN3),
+    "qwen2-yarn": case({**QWEN2, "rope_scaling": YARN, "tie_word_embeddings": True}, {"rope_scaling": None}, gguf="qwen2"),
+    "qwen3": case(QWEN3, gguf="qwen3"),
     "qwen3-biases": case({**QWEN3, "attention_bias": True, "tie_word_embeddings": True}),
-    "gemma": case(GEMMA, {"hidden_act": "relu"}, kinds=gemma),
+    "gemma": case(GEMMA, {"hidden_act": "relu"}, kinds=gemma, gguf="gemma"),
     "gemma2": case(
         GEMMA2,
         {"attn_logit_softcapping": 50.0},
@@ -109,6 +112,8 @@ CASES = {
         {"query_pre_attn_scalar": 256},
         kinds=gemma,
     ),
+    # GGUF does not say what the scores are divided by: it is the root of a head's width.
+    "gemma2-head-scale": case({**GEMMA2, "query_pre_attn_scalar": 24}, kinds=gemma, gguf="gemma2"),
     "gemma2-layer-types": case(
         {
             **GEMMA2,
@@ -119,10 +124,12 @@ CASES = {
         {"layer_types": None},
         kinds=gemma,
     ),
-    "phi3": case({**PHI3, "sliding_window": 8}, {"sliding_window": None}),
+    "phi3": case({**PHI3, "sliding_window": 8}, {"sliding_window": None}, gguf="phi3"),
     # More ids than the first context: the reference takes the long factors, as a plan of this context does.
     "phi3-longrope": case(
-        {**PHI3, "original_max_position_embeddings": 16, "rope_scaling": LONGROPE}, {"rope_scaling": None}
+        {**PHI3, "original_max_position_embeddings": 16, "rope_scaling": LONGROPE},
+        {"rope_scaling": None},
+        gguf="phi3",
     ),
     # Fewer: the short ones, as in a plan for a context no longer than the first (reference.ts: `contextTokens`).
     "phi3-longrope-short": case(
@@ -133,6 +140,7 @@ CASES = {
         },
         {"rope_scaling": None},
         contextTokens=32,
+        gguf="phi3",
     ),
     "phi3-partial": case(
         {
@@ -143,5 +151,6 @@ CASES = {
             "tie_word_embeddings": True,
         },
         {"rope_scaling": None},
+        gguf="phi3",
     ),
 }
