@@ -40,6 +40,7 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
     const facts = {
       ...noFacts,
       adjacentPairs: names.adjacentPairs,
+      rowsInOrder: true,
       normsHoldOne: names.normsHoldOne === true,
       ropeDivisors: (await numbersOf(gguf, 'rope_freqs.weight', read)) ?? null,
       contextTokens,
