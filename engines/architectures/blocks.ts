@@ -30,9 +30,10 @@ export type DecoderConfig = {
 };
 
 /** The widest head that the kernels attend with. */
-const maxHeadSize = 256;
+export const maxHeadSize = 256;
 const maxLayers = 1024;
-const maxWidth = 2 ** 20;
+/** The widest rows that are believed: twenty times those of the largest published models. */
+export const maxWidth = 2 ** 20;
 
 /** The sizes of a config.json of this family. Fails with a `ModelError` that names the key. */
 export function readDecoder(

@@ -1,4 +1,5 @@
 /** Heads: their number, their size, and tensors that hold the queries, keys and values of all of them. */
+import { maxHeadSize, maxWidth } from './blocks.ts';
 import type { ConfigReader } from './config-reader.ts';
 
 /** A size that published configs call by either name. */
@@ -6,11 +7,9 @@ export function eitherSize(config: ConfigReader, key: string, other: string): nu
   return config.size(config.has(other) && !config.has(key) ? other : key);
 }
 
-/** The widest head that the kernels attend with. */
-const maxHeadSize = 256;
-
-/** `hiddenSize / numHeads`. Fails where the heads do not fill the width, or are wider than the kernels' widest. */
+/** `hiddenSize / numHeads`. Fails where the heads do not fill the width, or either is past all bounds. */
 export function headSizeOf(config: ConfigReader, hiddenSize: number, numHeads: number): number {
+  if (hiddenSize > maxWidth) config.unsupported(`a width of ${hiddenSize}`);
   if (hiddenSize % numHeads !== 0) return config.damaged(`${numHeads} heads do not fill a width of ${hiddenSize}`);
   const headSize = hiddenSize / numHeads;
   return headSize <= maxHeadSize ? headSize : config.unsupported(`heads of ${headSize} columns`);

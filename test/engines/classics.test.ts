@@ -166,6 +166,7 @@ describe('What is not read', () => {
     ['mpt', /scaled logits, which is not read here/, { logit_scale: 'inv_sqrt_d_model' }],
     ['mpt', /the norm rmsnorm, which is not read here/, { norm_type: 'rmsnorm' }],
     ['mpt', /the feed forward mb_dmoe, which is not read here/, { ffn_config: { ffn_type: 'mb_dmoe' } }],
+    ['gptneox', /a width of 4194304, which is not read here/, { hidden_size: 2 ** 22, num_attention_heads: 2 ** 16 }],
     ['bloom', /hidden_size is missing/, { n_embed: undefined }],
     ['bloom', /n_layer is impossible/, { n_layer: 1e9 }],
     ['bloom', /bloom: the checkpoint has no tensor h\.2\./, { n_layer: 3 }],
