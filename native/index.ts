@@ -180,7 +180,7 @@ export type VectorIndexOptions = {
 export type CheckpointType = string;
 
 /** Types of tensors in a plan; their layouts are in engines/plan/format.md. */
-export type PlanType = 'f32' | 'f16' | 'q8' | 'q4';
+export type PlanType = 'f32' | 'f16' | 'q8' | 'q4' | 'int4_g32' | 'int4_g128' | 'f8' | 'i32';
 
 export type PackRequest = {
   /** The tensor's bytes as the checkpoint has them. */
@@ -190,7 +190,7 @@ export type PackRequest = {
   numRows: number;
   numColumns: number;
   /**
-   * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
+   * Row i of the result is row `rowOrder[i]` of the checkpoint, whose tensor may have more. Absent = as they are.
    */
   rowOrder?: Int32Array;
   /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Activation, OperationName, RowKind } from '../graph/graph.ts';
 import { ModelError } from '../model-error.ts';
 
-export type PlanType = 'f32' | 'f16' | 'q8' | 'q4';
+export type PlanType = 'f32' | 'f16' | 'q8' | 'q4' | 'int4_g32' | 'int4_g128' | 'f8' | 'i32';
 
 /** [buffer, firstColumn, width] */
 export type PlanView = readonly [number, number, number];
@@ -35,7 +35,7 @@ export type PlanTensor = PlanSection & {
 export type PlanHeader = {
   readonly architecture: string;
   readonly name: string;
-  readonly role: 'chat' | 'embedder';
+  readonly role: 'chat' | 'embedder' | 'reranker';
   readonly vocabularySize: number;
   readonly contextTokens: number;
   /** 0 for a chat model. */
