@@ -16,7 +16,7 @@ inline constexpr int32_t kQuantGroup = 32;  // columns that share one scale in q
 inline constexpr int32_t kQuantRows = 16;   // rows of one q8/q4 record: the 32-bit lanes of an AVX-512 register
 
 // Layouts are in engines/plan/format.md, section "Tensor types".
-enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3 };
+enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3, int4_g32 = 4, int4_g128 = 5, f8 = 6, i32 = 7 };
 
 // A weight of the plan. `data` is mapped read-only and 64-byte aligned.
 //   f32, f16   [N, K] row-major

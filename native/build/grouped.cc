@@ -51,14 +51,24 @@ bool groups_fill_records(const GroupedJob& job, const GroupedSource& source, int
   return true;
 }
 
+// The row of the pieces that row n of the result is, where those after it follow and whole words begin; else -1.
+int32_t first_of_run(const GroupedJob& job, int32_t n, int32_t rows) {
+  if (job.row_order == nullptr) return n;
+  for (int32_t r = 1; r < rows; r++) {
+    if (job.row_order[n + r] != job.row_order[n] + r) return -1;
+  }
+  return job.row_order[n] % 8 == 0 && rows % 8 == 0 ? job.row_order[n] : -1;
+}
+
 // Rows n .. n + rows - 1 of one int4 record.
 Status pack_int4_record(const GroupedJob& job, const GroupedSource& source, int32_t n, int32_t rows,
                         int32_t first_column, int32_t record_columns, uint8_t* record) {
   uint32_t words[kRows] = {};  // rows beyond the last stay 0
+  const int32_t first_row = first_of_run(job, n, rows);
   for (int32_t i = 0; i < record_columns / 8; i++) {
     const int32_t vector = first_column / 8 + i;
-    if (job.row_order == nullptr) {
-      source.int4_vector(n, rows, vector, job.column_order, words);
+    if (first_row >= 0) {
+      source.int4_vector(first_row, rows, vector, job.column_order, words);
     } else {
       for (int32_t r = 0; r < rows; r++) {
         words[r] = 0;
