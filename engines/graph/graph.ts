@@ -5,6 +5,7 @@
  * A value is written once. An operation that changes its input in place (an added residual, turned heads) yields a new
  * value; the pass that lays out buffers puts both in the same place and refuses a later reader of the old one.
  */
+import { parseGroupedType } from '../build/grouped-types.ts';
 import { ModelError } from '../model-error.ts';
 
 export type RowKind = 'tokens' | 'outputs' | 'sequences';
@@ -61,6 +62,8 @@ export type WeightPart = {
    * here, since a bias is turned and cut with the rows of its linear.
    */
   readonly order?: Int32Array;
+  /** The checkpoint's groups take its columns in this order (see passes/order-columns.ts); absent = as they are. */
+  readonly columnOrder?: Int32Array;
   /** The checkpoint has it as columns × rows (GPT-2's `Conv1D`). */
   readonly transposed?: boolean;
   /** A vector whose numbers are wanted so much larger (Gemma's norms multiply by 1 + weight). */
@@ -112,7 +115,7 @@ export function rowsOf(weight: Weight): number {
 /** What the graph must know of a checkpoint's tensors: their shapes and types. */
 export type TensorShapes = ReadonlyMap<
   string,
-  { readonly rows: number; readonly columns: number; readonly type: string }
+  { readonly rows: number; readonly columns: number; readonly type: string; readonly columnOrder?: Int32Array }
 >;
 
 /** Which rows of the checkpoint's tensor a weight takes, and how it stands there. */
@@ -160,10 +163,12 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
   const find = (name: string, rows: number, columns: number, use: WeightUse, taking: Taking = {}): Weight | null => {
     const tensor = tensors.get(name);
     if (tensor === undefined) return null;
-    const { order, tensorRows, transposed, plus } = taking;
+    const { order, tensorRows, plus } = taking;
+    // Packed weights are outputs × inputs whatever the unpacked ones are.
+    const transposed = taking.transposed === true && parseGroupedType(tensor.type) === null;
     // A vector has one row, however the checkpoint writes its shape; it is taken from by its numbers.
     const wanted = rows === 1 ? [1, tensorRows ?? columns] : [tensorRows ?? rows, columns];
-    const [wantedRows, wantedColumns] = transposed === true ? wanted.toReversed() : wanted;
+    const [wantedRows, wantedColumns] = transposed ? wanted.toReversed() : wanted;
     if (tensor.rows !== wantedRows || tensor.columns !== wantedColumns) {
       throw new ModelError(
         'invalid-checkpoint',
@@ -179,7 +184,8 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
       columns,
       from: tensor.type,
       ...(order === undefined ? {} : { order }),
-      ...(transposed === true ? { transposed } : {}),
+      ...(tensor.columnOrder === undefined ? {} : { columnOrder: tensor.columnOrder }),
+      ...(transposed ? { transposed } : {}),
       ...(plus === undefined ? {} : { plus }),
     };
     return { use, columns, parts: [part] };

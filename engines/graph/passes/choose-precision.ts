@@ -2,8 +2,10 @@
  * Decides the plan's type of every weight, and splits fused linears whose parts got different ones.
  *
  * The rule: nothing is thrown away that the checkpoint has. Types with 16 levels and no offset stay 4-bit, with their own
- * levels as the codebook; all others go to int8 with a scale per 32, finer than any 6-bit type. Vectors stay float32.
+ * levels as the codebook; those with an offset (AWQ, GPTQ, compressed-tensors, Q4_1, Q4_K) stay 4-bit as int4 in groups of
+ * 32 or 128; all others go to int8 with a scale per 32, finer than any 6-bit type. Vectors stay float32.
  */
+import { parseGroupedType, planTypeOfGroups } from '../../build/grouped-types.ts';
 import type { PlanType } from '../../plan/format.ts';
 import { type Graph, type Node, rowsOf, type Weight, type WeightPart } from '../graph.ts';
 
@@ -22,19 +24,39 @@ const codebooks: Readonly<Record<string, readonly number[]>> = {
   iq4_xs: level([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]),
 };
 
+/** GGUF's 4-bit types with a scale and an offset per 32 columns. */
+const typesWithOffset: ReadonlySet<string> = new Set(['q4_1', 'q4_k']);
+
 /** Below this many numbers a whole model is kept as float32: it costs little memory and nothing of its exactness. */
 const smallModel = 4_000_000;
 
-export function choosePrecision(
-  graph: Graph,
-  policy: PrecisionPolicy = 'auto',
-): { graph: Graph; precisionOf: (weight: Weight) => Precision } {
+/** The policy for this graph: a small model is kept as float32 where nothing else is asked for. */
+export function effectivePolicy(graph: Graph, policy: PrecisionPolicy = 'auto'): PrecisionPolicy {
   const weights = new Set(graph.nodes.flatMap((node) => node.weights.filter((weight) => weight !== null)));
   const total = [...weights].reduce((sum, weight) => sum + rowsOf(weight) * weight.columns, 0);
-  const effective = policy === 'auto' && total < smallModel ? 'f32' : policy;
-  const choose = (weight: Weight, part: WeightPart) => precisionOfPart(weight, part, effective);
+  return policy === 'auto' && total < smallModel ? 'f32' : policy;
+}
+
+/** Whether the plan keeps the checkpoint's groups of columns, and so their order. `policy` is an effective one. */
+export function keepsGroups(weight: Weight, policy: PrecisionPolicy): boolean {
+  return groupsKept(weight, weight.parts[0]!, policy) !== null;
+}
+
+/** `policy` is an effective one. */
+export function choosePrecision(
+  graph: Graph,
+  policy: PrecisionPolicy,
+): { graph: Graph; precisionOf: (weight: Weight) => Precision } {
+  const choose = (weight: Weight, part: WeightPart) => precisionOfPart(weight, part, policy);
   const nodes = graph.nodes.flatMap((node) => (node.op === 'linear' ? split(node, choose) : [node]));
   return { graph: { ...graph, nodes }, precisionOf: (weight) => choose(weight, weight.parts[0]!) };
+}
+
+/** The type that keeps the codes of a linear in groups; null for other weights, and where the policy is another. */
+function groupsKept(weight: Weight, part: WeightPart, policy: PrecisionPolicy): PlanType | null {
+  const grouped = parseGroupedType(part.from);
+  if (grouped === null || policy !== 'auto' || (weight.use !== 'linear' && weight.use !== 'head')) return null;
+  return planTypeOfGroups(grouped, weight.columns);
 }
 
 function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPolicy): Precision {
@@ -42,10 +64,13 @@ function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPoli
   if (weight.use === 'index') return { type: 'i32' };
   if (weight.use === 'vector' || policy === 'f32') return { type: 'f32' };
   if (weight.use === 'positions' || policy === 'f16') return { type: half };
+  const kept = groupsKept(weight, part, policy);
+  if (kept !== null) return { type: kept };
   if (weight.columns % 32 !== 0) return { type: half };
   // A token's own row and the logits are felt in every answer: never below 8 bits.
   const mayBeQ4 = weight.use === 'linear';
   if (policy === 'q4' && mayBeQ4) return { type: 'q4', codebook: codebooks[part.from] ?? codebooks.iq4_nl! };
+  if (policy === 'auto' && mayBeQ4 && typesWithOffset.has(part.from)) return { type: 'int4_g32' };
   const codebook = codebooks[part.from];
   return policy === 'auto' && mayBeQ4 && codebook !== undefined ? { type: 'q4', codebook } : { type: 'q8' };
 }
