@@ -33,6 +33,8 @@ Type type_of(const std::string& name) {
   if (name == "q4") return Type::q4;
   if (name == "int4_g32") return Type::int4_g32;
   if (name == "int4_g128") return Type::int4_g128;
+  if (name == "f8") return Type::f8;
+  if (name == "i32") return Type::i32;
   throw Fault(FaultCode::invalid_input, "A plan has no tensors of type " + name + ".");
 }
 
@@ -134,7 +136,7 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
           if (request->is_grouped) {
             const GroupedJob& grouped = request->grouped;
             if (const Status checked = check_grouped_job(grouped); !checked.ok()) throw fault_of(checked, "pack");
-            std::vector<uint8_t> packed(grouped_packed_bytes(grouped.to, grouped.num_rows, grouped.num_columns));
+            std::vector<uint8_t> packed(packed_bytes(grouped.to, grouped.num_rows, grouped.num_columns));
             const Status status = pack_grouped(grouped, packed.data());
             if (!status.ok()) throw fault_of(status, "pack");
             return packed;

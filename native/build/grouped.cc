@@ -14,7 +14,7 @@ namespace {
 
 constexpr int32_t kRows = kQuantRows;
 constexpr int32_t kQ8Columns = kQuantGroup;
-constexpr uint64_t kQ8RecordBytes = kRows * kQ8Columns + kRows * 2;
+constexpr uint64_t kQ8RecordBytes = record_bytes(Type::q8);
 // Rows of one thread's share. awq_gemm keeps 8 rows of a column in a word: so whole lines of the cache are used at
 // once.
 constexpr int32_t kShareRows = 128;
@@ -22,13 +22,8 @@ constexpr int32_t kShareRows = 128;
 constexpr Status kBadScale = {Code::invalid_input, "a scale is not a finite number that f16 holds"};
 constexpr Status kBadZero = {Code::invalid_input, "a zero point is not a whole number from 0 to 15"};
 
-// Columns of an int4 record; 0 for other types.
-int32_t int4_columns(Type type) {
-  return type == Type::int4_g32 ? 32 : type == Type::int4_g128 ? 128 : 0;
-}
-
-uint64_t int4_record_bytes(int32_t columns) {
-  return static_cast<uint64_t>(kRows * columns / 2 + kRows * 4);  // codes, scales, zero points
+bool is_int4(Type type) {
+  return type == Type::int4_g32 || type == Type::int4_g128;
 }
 
 int32_t row_of(const GroupedJob& job, int32_t n) {
@@ -39,12 +34,12 @@ int32_t column_of(const GroupedJob& job, int32_t k) {
   return job.column_order == nullptr ? k : job.column_order[k];
 }
 
-// Whether every `record_columns` columns of the result are of one group.
-bool groups_fill_records(const GroupedJob& job, const GroupedSource& source, int32_t record_columns) {
-  if (job.num_columns % record_columns != 0) return false;
-  for (int32_t first = 0; first < job.num_columns; first += record_columns) {
+// Whether the columns of every record of the result are of one group.
+bool groups_fill_records(const GroupedJob& job, const GroupedSource& source) {
+  const int32_t width = record_columns(job.to);
+  for (int32_t first = 0; first < job.num_columns; first += width) {
     const int32_t group = source.group_of(column_of(job, first));
-    for (int32_t k = first + 1; k < first + record_columns; k++) {
+    for (int32_t k = first + 1; k < first + width; k++) {
       if (source.group_of(column_of(job, k)) != group) return false;
     }
   }
@@ -62,10 +57,10 @@ int32_t first_of_run(const GroupedJob& job, int32_t n, int32_t rows) {
 
 // Rows n .. n + rows - 1 of one int4 record.
 Status pack_int4_record(const GroupedJob& job, const GroupedSource& source, int32_t n, int32_t rows,
-                        int32_t first_column, int32_t record_columns, uint8_t* record) {
+                        int32_t first_column, int32_t num_columns, uint8_t* record) {
   uint32_t words[kRows] = {};  // rows beyond the last stay 0
   const int32_t first_row = first_of_run(job, n, rows);
-  for (int32_t i = 0; i < record_columns / 8; i++) {
+  for (int32_t i = 0; i < num_columns / 8; i++) {
     const int32_t vector = first_column / 8 + i;
     if (first_row >= 0) {
       source.int4_vector(first_row, rows, vector, job.column_order, words);
@@ -80,7 +75,7 @@ Status pack_int4_record(const GroupedJob& job, const GroupedSource& source, int3
     }
     std::memcpy(record + 64 * i, words, sizeof words);
   }
-  uint8_t* scales = record + kRows * record_columns / 2;
+  uint8_t* scales = record + kRows * num_columns / 2;
   uint8_t* zeros = scales + 2 * kRows;
   std::memset(scales, 0, 4 * kRows);
   const int32_t group = source.group_of(column_of(job, first_column));
@@ -98,9 +93,8 @@ Status pack_int4_record(const GroupedJob& job, const GroupedSource& source, int3
 }
 
 Status pack_int4(const GroupedJob& job, const GroupedSource& source, uint8_t* out) {
-  const int32_t record_columns = int4_columns(job.to);
-  const uint64_t record_bytes = int4_record_bytes(record_columns);
-  const int32_t num_records = job.num_columns / record_columns;
+  const int32_t width = record_columns(job.to);
+  const int32_t num_records = job.num_columns / width;
   const int64_t num_shares = (static_cast<int64_t>(job.num_rows) + kShareRows - 1) / kShareRows;
   Status failed;
   std::atomic<bool> has_failed{false};
@@ -111,9 +105,8 @@ Status pack_int4(const GroupedJob& job, const GroupedSource& source, uint8_t* ou
       for (int32_t n = first; n < last; n += kRows) {
         uint8_t* record =
             out + (static_cast<uint64_t>(n / kRows) * static_cast<uint64_t>(num_records) + static_cast<uint64_t>(c)) *
-                      record_bytes;
-        const Status status =
-            pack_int4_record(job, source, n, std::min(kRows, last - n), c * record_columns, record_columns, record);
+                      static_cast<uint64_t>(record_bytes(job.to));
+        const Status status = pack_int4_record(job, source, n, std::min(kRows, last - n), c * width, width, record);
         if (status.ok()) continue;
         if (!has_failed.exchange(true)) failed = status;
         return false;
@@ -252,20 +245,13 @@ uint64_t grouped_bytes(const GroupedFormat& format, int64_t num_rows, int64_t nu
   return total > (uint64_t{1} << 53) ? 0 : total;
 }
 
-uint64_t grouped_packed_bytes(Type type, int64_t num_rows, int64_t num_columns) {
-  const int32_t record_columns = int4_columns(type);
-  if (record_columns == 0) return packed_bytes(type, num_rows, num_columns);
-  if (num_rows <= 0 || num_columns <= 0 || num_rows > INT32_MAX || num_columns > INT32_MAX) return 0;
-  if (num_columns % record_columns != 0) return 0;
-  return static_cast<uint64_t>((num_rows + kRows - 1) / kRows) * static_cast<uint64_t>(num_columns / record_columns) *
-         int4_record_bytes(record_columns);
-}
-
 Status check_grouped_job(const GroupedJob& job) {
   const uint64_t bytes = grouped_bytes(job.format, job.checkpoint_rows, job.num_columns);
   if (bytes == 0) return {Code::invalid_input, "the layout does not allow this shape"};
   if (bytes != job.size_bytes) return {Code::invalid_input, "the bytes are not as many as the shape asks for"};
-  if (grouped_packed_bytes(job.to, job.num_rows, job.num_columns) == 0) {
+  if (job.to == Type::f8 || job.to == Type::i32)
+    return {Code::unsupported, "weights in groups do not become f8 or i32"};
+  if (packed_bytes(job.to, job.num_rows, job.num_columns) == 0) {
     return {Code::invalid_input, "the columns are no multiple of what the plan's type wants"};
   }
   if (job.to == Type::q4 && job.codebook == nullptr) return {Code::invalid_input, "q4 needs a codebook"};
@@ -291,10 +277,9 @@ Status check_grouped_job(const GroupedJob& job) {
     const int32_t group = source.group_of(k);
     if (group < 0 || group >= num_groups) return {Code::invalid_input, "a column is of a group that is not there"};
   }
-  const int32_t record_columns = int4_columns(job.to);
-  if (record_columns == 0) return {};
+  if (!is_int4(job.to)) return {};
   if (job.format.bits != 4) return {Code::invalid_input, "int4 holds no codes of 8 bits"};
-  if (!groups_fill_records(job, source, record_columns)) {
+  if (!groups_fill_records(job, source)) {
     return {Code::invalid_input, "the columns of an int4 record are of several groups"};
   }
   return {};
@@ -303,8 +288,8 @@ Status check_grouped_job(const GroupedJob& job) {
 Status pack_grouped(const GroupedJob& job, uint8_t* out) {
   if (const Status status = check_grouped_job(job); !status.ok()) return status;
   const GroupedSource source(job);
-  if (int4_columns(job.to) != 0) return pack_int4(job, source, out);
-  if (job.to == Type::q8 && groups_fill_records(job, source, kQ8Columns)) {
+  if (is_int4(job.to)) return pack_int4(job, source, out);
+  if (job.to == Type::q8 && groups_fill_records(job, source)) {
     std::atomic<bool> fits{true};
     const Status status = pack_q8(job, source, &fits, out);
     if (fits || !status.ok()) return status;

@@ -58,13 +58,10 @@ struct GroupedJob {
 // Bytes of all pieces; 0 when the layout does not allow the shape, or past 2^53.
 uint64_t grouped_bytes(const GroupedFormat& format, int64_t num_rows, int64_t num_columns);
 
-// Bytes of the result; 0 when the type does not allow the shape.
-uint64_t grouped_packed_bytes(Type type, int64_t num_rows, int64_t num_columns);
-
 // Whether the job's format, type, shape, bytes, groups and orders fit together. Reads the groups of the columns.
 Status check_grouped_job(const GroupedJob& job);
 
-// Writes grouped_packed_bytes(...) bytes to `out`. Checks everything in `job` first.
+// Writes packed_bytes(...) bytes to `out`. Checks everything in `job` first.
 //
 // int4_g32 and int4_g128 keep every code and zero point; a scale is kept where f16 holds it (always when it is f16),
 // else rounded to nearest; the columns of a record must be of one group. q8 keeps every code too where code - zero fits
@@ -72,7 +69,7 @@ Status check_grouped_job(const GroupedJob& job);
 // and packed as any. A scale that is not finite, or too large for f16, fails.
 Status pack_grouped(const GroupedJob& job, uint8_t* out);
 
-// The weights as f32 [N, K]: exact.
+// The weights as f32 [N, K]: exact. `to` is not looked at.
 Status grouped_to_float32(const GroupedJob& job, float* out);
 
 }  // namespace quoth
