@@ -13,6 +13,7 @@ import type { TokenizerJson } from '../tokenizer/types.ts';
 import { readableTypes } from './block-types.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { openGgufCheckpoint } from './gguf-checkpoint.ts';
+import { parseGroupedType } from './grouped-types.ts';
 import { openHuggingFaceCheckpoint } from './huggingface-checkpoint.ts';
 import { openLlama2cCheckpoint } from './llama2c-checkpoint.ts';
 
@@ -25,6 +26,8 @@ export type Packer = {
     numRows: number;
     numColumns: number;
     rowOrder?: Int32Array;
+    checkpointRows?: number;
+    columnOrder?: Int32Array;
     codebook?: Int8Array;
   }): Promise<Uint8Array>;
 };
@@ -58,7 +61,7 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
     const shapes: TensorShapes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
     const compiled = compile(model.build(shapes), { precision: options.precision, fuse: options.fuse });
     for (const part of compiled.tensors.flatMap((tensor) => tensor.parts)) {
-      if (!readableTypes.has(part.from)) {
+      if (part.values === undefined && !readableTypes.has(part.from) && parseGroupedType(part.from) === null) {
         throw new ModelError(
           'unsupported-model',
           `The tensor ${part.name} has the type ${part.from}, which is not read here.`,
@@ -121,7 +124,8 @@ async function packPart(
       to: tensor.type,
       numRows: asColumn ? part.columns : part.rows,
       numColumns: asColumn ? 1 : part.columns,
-      ...(part.order === undefined ? {} : { rowOrder: part.order }),
+      ...(part.order === undefined ? {} : { rowOrder: part.order, checkpointRows: tensorRows }),
+      ...(part.columnOrder === undefined ? {} : { columnOrder: part.columnOrder }),
       ...(tensor.codebook === undefined ? {} : { codebook: Int8Array.from(tensor.codebook) }),
     });
     return part.plus === undefined ? packed : addTo(packed, part.plus);

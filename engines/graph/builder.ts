@@ -12,13 +12,12 @@ import {
   type RowKind,
   rowsOf,
   type Taking,
-  type TensorShape,
   type TensorShapes,
   type View,
   type Weight,
-  type WeightPart,
   type WeightUse,
 } from './types.ts';
+import { createWeightFinder } from './weights.ts';
 
 /**
  * Builds a graph. Every mismatch fails at once with a `ModelError` that begins with the line of the architecture
@@ -57,47 +56,7 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
     }
   };
 
-  const find = (
-    name: string,
-    rows: number,
-    columns: number,
-    use: WeightUse,
-    taking: Taking,
-    optional: boolean,
-  ): Weight | null => {
-    const { order, tensorRows, transposed, plus } = taking;
-    // A vector has one row, however the checkpoint writes its shape; it is taken from by its numbers.
-    const standing: [number, number] = rows === 1 ? [1, tensorRows ?? columns] : [tensorRows ?? rows, columns];
-    const [wantedRows, wantedColumns] = transposed === true ? [standing[1], standing[0]] : standing;
-    const tensor = tensors.imagine?.(name, wantedRows, wantedColumns, optional) ?? tensors.get(name);
-    if (tensor === undefined) return null;
-    if (tensor.rows !== wantedRows || tensor.columns !== wantedColumns) {
-      const shape = `${tensor.rows} × ${tensor.columns}`;
-      const problem = `the tensor ${name} is ${shape}, but ${wantedRows} × ${wantedColumns} is needed.`;
-      throw new ModelError('invalid-checkpoint', sentence(problem + hintOf(tensor, wantedRows, wantedColumns)));
-    }
-    if (order !== undefined && order.length !== (rows === 1 ? columns : rows)) {
-      refuse(`${name} is taken in an order of ${order.length} rows`);
-    }
-    const part: WeightPart = {
-      name,
-      rows,
-      columns,
-      from: tensor.type,
-      ...(order === undefined ? {} : { order }),
-      ...(transposed === true ? { transposed } : {}),
-      ...(plus === undefined ? {} : { plus }),
-    };
-    return { use, columns, parts: [part] };
-  };
-
-  const computed = new Map<string, Float32Array | Int32Array>();
-  const keepOne = (name: string, numbers: Float32Array | Int32Array): void => {
-    const before = computed.get(name) ?? numbers;
-    const isSame = before.length === numbers.length && before.every((number, i) => Object.is(number, numbers[i]));
-    if (!isSame) refuse(`two constants are called ${name}`);
-    computed.set(name, numbers);
-  };
+  const { find, keepOne } = createWeightFinder(tensors, sentence);
 
   return {
     refuse,
@@ -306,12 +265,6 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
 }
 
 export type GraphBuilder = ReturnType<typeof createGraphBuilder>;
-
-/** A turned matrix is the usual mistake: GPT-2 keeps its linears as inputs × outputs. */
-function hintOf(tensor: TensorShape, rows: number, columns: number): string {
-  const isTurned = tensor.rows === columns && tensor.columns === rows;
-  return isTurned ? ' It stands the other way round: say `transposed`.' : '';
-}
 
 function describe(view: View): string {
   return `a matrix of ${view.rows} × ${view.width}`;

@@ -59,6 +59,8 @@ export type WeightPart = {
    * here, since a bias is turned and cut with the rows of its linear.
    */
   readonly order?: Int32Array;
+  /** The checkpoint's groups take its columns in this order (see passes/order-columns.ts); absent = as they are. */
+  readonly columnOrder?: Int32Array;
   /** The checkpoint has it as columns × rows (GPT-2's `Conv1D`). */
   readonly transposed?: boolean;
   /** A vector whose numbers are wanted so much larger (Gemma's norms multiply by 1 + weight). */
@@ -109,7 +111,13 @@ export function rowsOf(weight: Weight): number {
   return weight.parts.reduce((sum, part) => sum + part.rows, 0);
 }
 
-export type TensorShape = { readonly rows: number; readonly columns: number; readonly type: string };
+export type TensorShape = {
+  readonly rows: number;
+  readonly columns: number;
+  readonly type: string;
+  /** As in `WeightPart`. */
+  readonly columnOrder?: Int32Array;
+};
 
 /** What the graph must know of a checkpoint's tensors: their shapes and types. A `Map` is one. */
 export type TensorShapes = {

@@ -5,6 +5,7 @@
  * its own scales and zeros; everything finer goes to int8 with a scale per 32, finer than any 6-bit type. Vectors stay
  * float32. The other policies force the type of every linear whose shape allows it.
  */
+import { parseGroupedType, planTypeOfGroups } from '../../build/grouped-types.ts';
 import type { PlanType } from '../../plan/format.ts';
 import { type Graph, type Node, rowsOf, type Weight, type WeightPart } from '../types.ts';
 
@@ -27,14 +28,21 @@ const keptAs: Readonly<Record<string, readonly Precision[]>> = {
   q4_0: [levels(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7)],
   iq4_nl: [iq4Levels],
   iq4_xs: [iq4Levels],
-  f8_e4m3: [{ type: 'f8' }],
-  int4_g128: [{ type: 'int4_g128' }],
-  int4_g32: [{ type: 'int4_g32' }],
+  // Sixteen levels between a scale and an offset of their own.
+  q4_1: [{ type: 'int4_g32' }],
+  q4_k: [{ type: 'int4_g32' }],
 };
+
+/** What keeps a part as it is; of a linear in groups (AWQ, GPTQ, compressed-tensors) what keeps its codes and zeros. */
+function keeping(part: WeightPart): readonly Precision[] {
+  const groups = parseGroupedType(part.from);
+  const type = groups === null ? null : planTypeOfGroups(groups, part.columns);
+  return type === null ? (keptAs[part.from] ?? []) : [{ type }];
+}
 
 /** What a policy asks of a linear, the best first. */
 const forced: Readonly<Record<PrecisionPolicy, (part: WeightPart) => readonly Precision[]>> = {
-  auto: (part) => keptAs[part.from] ?? [],
+  auto: keeping,
   f32: () => [{ type: 'f32' }],
   f16: () => [],
   q8: () => [{ type: 'q8' }],
@@ -50,16 +58,32 @@ const groupColumns: Readonly<Partial<Record<PlanType, number>>> = { q8: 32, q4: 
 /** Below this many numbers a whole model is kept as float32: it costs little memory and nothing of its exactness. */
 const smallModel = 4_000_000;
 
-export function choosePrecision(
-  graph: Graph,
-  policy: PrecisionPolicy = 'auto',
-): { graph: Graph; precisionOf: (weight: Weight) => Precision } {
+/** The policy for this graph: a small model is kept as float32 where nothing else is asked for. */
+export function effectivePolicy(graph: Graph, policy: PrecisionPolicy = 'auto'): PrecisionPolicy {
   const weights = new Set(graph.nodes.flatMap((node) => node.weights.filter((weight) => weight !== null)));
   const total = [...weights].reduce((sum, weight) => sum + rowsOf(weight) * weight.columns, 0);
-  const effective = policy === 'auto' && total < smallModel ? 'f32' : policy;
-  const choose = (weight: Weight, part: WeightPart) => precisionOfPart(weight, part, effective);
+  return policy === 'auto' && total < smallModel ? 'f32' : policy;
+}
+
+/** Whether the plan keeps the checkpoint's groups of columns, and so their order. `policy` is an effective one. */
+export function keepsGroups(weight: Weight, policy: PrecisionPolicy): boolean {
+  const part = weight.parts[0]!;
+  if (policy !== 'auto' || !isMatrixOfSums(weight) || parseGroupedType(part.from) === null) return false;
+  return keeping(part).length > 0;
+}
+
+/** `policy` is an effective one. */
+export function choosePrecision(
+  graph: Graph,
+  policy: PrecisionPolicy,
+): { graph: Graph; precisionOf: (weight: Weight) => Precision } {
+  const choose = (weight: Weight, part: WeightPart) => precisionOfPart(weight, part, policy);
   const nodes = graph.nodes.flatMap((node) => (node.op === 'linear' ? split(node, choose) : [node]));
   return { graph: { ...graph, nodes }, precisionOf: (weight) => choose(weight, weight.parts[0]!) };
+}
+
+function isMatrixOfSums({ use }: Weight): boolean {
+  return use === 'linear' || use === 'head';
 }
 
 function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPolicy): Precision {
@@ -67,8 +91,9 @@ function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPoli
   if (weight.use === 'vector' || policy === 'f32') return { type: 'f32' };
   const half: Precision = { type: part.from === 'f32' && policy !== 'f16' ? 'f32' : 'f16' };
   if (weight.use === 'positions' || policy === 'f16') return half;
-  // A token's own row and the logits are felt in every answer: never below 8 bits.
-  const asked = weight.use === 'linear' ? forced[policy](part) : [];
+  // A token's own row and the logits are felt in every answer: below 8 bits only where the checkpoint is so itself.
+  const isAsked = weight.use === 'linear' || keepsGroups(weight, policy);
+  const asked = isAsked ? forced[policy](part) : [];
   const wanted: readonly Precision[] = [...asked, { type: 'q8' }];
   return wanted.find(({ type }) => weight.columns % (groupColumns[type] ?? 1) === 0) ?? half;
 }

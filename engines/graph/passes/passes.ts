@@ -1,7 +1,7 @@
 /** All passes in their order: from an architecture's graph to a program and the tensors it reads. */
 import type { Graph } from '../types.ts';
 import { type BoundTensor, bindWeights } from './bind-weights.ts';
-import { choosePrecision, type PrecisionPolicy } from './choose-precision.ts';
+import { choosePrecision, effectivePolicy, keepsGroups, type PrecisionPolicy } from './choose-precision.ts';
 import { dropUnused } from './drop-unused.ts';
 import { fuseAddNorm } from './fuse-add-norm.ts';
 import { fuseBiasActivation } from './fuse-bias-activation.ts';
@@ -9,6 +9,7 @@ import { fuseGated } from './fuse-gated.ts';
 import { fuseLinears } from './fuse-linears.ts';
 import { fuseRopeKv } from './fuse-rope-kv.ts';
 import { type Layout, layOutBuffers } from './lay-out-buffers.ts';
+import { orderColumns } from './order-columns.ts';
 
 /**
  * Graph to graph, each neutral by itself, so each may be left out. In this order: a bias must be in its linear before
@@ -46,12 +47,17 @@ export function compile(written: Graph, options: CompileOptions = {}): Compiled 
   const { without = new Set(), observe = () => {}, fuse = true } = options;
   let graph = written;
   observe({ pass: 'as written', what: 'by the architecture', graph });
+  const policy = effectivePolicy(graph, options.precision);
+  graph = orderColumns(graph, (weight) => keepsGroups(weight, policy));
+  if (graph.nodes.length !== written.nodes.length) {
+    observe({ pass: 'order-columns', what: 'inputs in the order of the weights’ groups', graph });
+  }
   for (const name of rewriteNames) {
     if (!fuse || without.has(name)) continue;
     graph = rewrites[name].run(graph);
     observe({ pass: name, what: rewrites[name].what, graph });
   }
-  const chosen = choosePrecision(graph, options.precision);
+  const chosen = choosePrecision(graph, policy);
   observe({ pass: 'choose-precision', what: 'a linear of parts of several types is split', graph: chosen.graph });
   const { tensors, indexOf } = bindWeights(chosen.graph, chosen.precisionOf);
   return { ...layOutBuffers(chosen.graph, indexOf, { reuse: !without.has('reuse-buffers') }), tensors };
