@@ -34,10 +34,11 @@ export function bindWeights(
 
 /** What is read in two ways (a row of a table, the rows of q out of q + k + v) is two tensors of the plan. */
 function keyOf(weight: Weight): string {
-  return weight.parts.map(nameOfPart).join('+');
+  return weight.parts.map(partKey).join('+');
 }
 
-function nameOfPart({ name, order, transposed, plus }: WeightPart): string {
+/** A part's name in the plan: the tensor's, and how it is taken where that is not as it stands. */
+export function partKey({ name, order, transposed, plus }: WeightPart): string {
   const rows = order === undefined ? '' : `[${rangeOf(order)}]`;
   return `${name}${rows}${transposed === true ? '(turned)' : ''}${plus === undefined ? '' : `(plus ${plus})`}`;
 }

@@ -12,7 +12,12 @@ import { type Graph, type Node, rowsOf, type Weight, type WeightPart } from '../
 export type Precision = { readonly type: PlanType; readonly codebook?: readonly number[] };
 
 export const precisionPolicies = ['auto', 'f32', 'f16', 'q8', 'q4', 'int4', 'int4_g32', 'f8'] as const;
-export type PrecisionPolicy = (typeof precisionPolicies)[number];
+export type PrecisionName = (typeof precisionPolicies)[number];
+
+/** A rule of the caller's own (the quantizer's), for each part of each weight. */
+export type PrecisionRule = (weight: Weight, part: WeightPart) => Precision;
+
+export type PrecisionPolicy = PrecisionName | PrecisionRule;
 
 const levels = (...values: number[]): Precision => {
   return { type: 'q4', codebook: [...values, ...new Array<number>(16 - values.length).fill(0)] };
@@ -41,7 +46,7 @@ function keeping(part: WeightPart): readonly Precision[] {
 }
 
 /** What a policy asks of a linear, the best first. */
-const forced: Readonly<Record<PrecisionPolicy, (part: WeightPart) => readonly Precision[]>> = {
+const forced: Readonly<Record<PrecisionName, (part: WeightPart) => readonly Precision[]>> = {
   auto: keeping,
   f32: () => [{ type: 'f32' }],
   f16: () => [],
@@ -77,7 +82,8 @@ export function choosePrecision(
   graph: Graph,
   policy: PrecisionPolicy,
 ): { graph: Graph; precisionOf: (weight: Weight) => Precision } {
-  const choose = (weight: Weight, part: WeightPart) => precisionOfPart(weight, part, policy);
+  const choose: PrecisionRule =
+    typeof policy === 'function' ? policy : (weight, part) => precisionOfPart(weight, part, policy);
   const nodes = graph.nodes.flatMap((node) => (node.op === 'linear' ? split(node, choose) : [node]));
   return { graph: { ...graph, nodes }, precisionOf: (weight) => choose(weight, weight.parts[0]!) };
 }
@@ -86,7 +92,7 @@ function isMatrixOfSums({ use }: Weight): boolean {
   return use === 'linear' || use === 'head';
 }
 
-function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPolicy): Precision {
+function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionName): Precision {
   if (weight.use === 'index') return { type: 'i32' };
   if (weight.use === 'vector' || policy === 'f32') return { type: 'f32' };
   const half: Precision = { type: part.from === 'f32' && policy !== 'f16' ? 'f32' : 'f16' };
@@ -99,7 +105,7 @@ function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPoli
 }
 
 /** One linear per run of parts of one type, each into its own columns. */
-function split(node: Node, choose: (weight: Weight, part: WeightPart) => Precision): Node[] {
+function split(node: Node, choose: PrecisionRule): Node[] {
   const weight = node.weights[0]!;
   const bias = node.weights[1]!;
   const out = node.out[0]!;

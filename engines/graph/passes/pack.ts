@@ -29,6 +29,8 @@ export type Packing = {
   readonly packedBytes: number;
   /** The largest piece, read and packed. */
   readonly peakPieceBytes: number;
+  /** All pieces, read and packed: what is in flight is never more. */
+  readonly peakBytes: number;
 };
 
 /** What the packing must know of a checkpoint's tensor. */
@@ -51,10 +53,13 @@ const rowsOfRecord = 16;
 export function planPacking(tensors: readonly BoundTensor[], sourceOf: SourceOf, options: PackOptions = {}): Packing {
   const pieces = tensors.map((tensor) => tensor.parts.flatMap((part) => cut(tensor, part, sourceOf, options)));
   const all = pieces.flat();
+  const sourceBytes = all.reduce((sum, piece) => sum + piece.sourceBytes, 0);
+  const packedBytes = all.reduce((sum, piece) => sum + piece.packedBytes, 0);
   return {
     tensors: pieces,
-    sourceBytes: all.reduce((sum, piece) => sum + piece.sourceBytes, 0),
-    packedBytes: all.reduce((sum, piece) => sum + piece.packedBytes, 0),
+    sourceBytes,
+    packedBytes,
+    peakBytes: sourceBytes + packedBytes,
     peakPieceBytes: all.reduce((most, piece) => Math.max(most, piece.sourceBytes + piece.packedBytes), 0),
   };
 }
