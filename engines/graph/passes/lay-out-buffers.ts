@@ -54,6 +54,8 @@ export function layOutBuffers(
     }
   }
 
+  equalizeStrides(graph, (view) => buffers[bufferOf.get(placeOf(view.value).root)!]!);
+
   const viewOf = (view: View): PlanView => {
     const place = placeOf(view.value);
     return [bufferOf.get(place.root)!, place.first + view.first, view.width];
@@ -89,6 +91,22 @@ function findPlaces(graph: Graph): (value: number) => Place {
     places.set(out.value, { root: place.root, first: place.first + input.first - out.first });
   });
   return placeOf;
+}
+
+/** `attention_full` walks keys and values with one stride, so the buffers of both are made equally wide. */
+function equalizeStrides(graph: Graph, bufferOf: (view: View) => { width: number }): void {
+  const pairs = graph.nodes
+    .filter(({ op }) => op === 'attention_full')
+    .map((node) => node.in.slice(1).map(bufferOf) as [{ width: number }, { width: number }]);
+  // One may be in several pairs: until nothing grows.
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [keys, values] of pairs) {
+      if (keys.width === values.width) continue;
+      keys.width = values.width = Math.max(keys.width, values.width);
+      grown = true;
+    }
+  }
 }
 
 function refusePartialOutput(graph: Graph, { root, first }: Place): void {
