@@ -25,10 +25,14 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
     const tensors = [...places].map(([name, { rows, columns, type, sizeBytes }]): CheckpointTensor => {
       return { name, rows, columns, type, sizeBytes };
     });
-    const read = async (name: string): Promise<Uint8Array> => {
+    const placeOf = (name: string) => {
       const place = places.get(name);
       if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
-      return gguf.file.at(place.offset, place.sizeBytes);
+      return place;
+    };
+    const read = async (name: string): Promise<Uint8Array> => {
+      const { offset, sizeBytes } = placeOf(name);
+      return gguf.file.at(offset, sizeBytes);
     };
     const tokenizer = tokenizerFromGguf(gguf.metadata);
     const template = gguf.metadata.get('tokenizer.chat_template');
@@ -50,6 +54,7 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
       model: readModel(await hubConfigOf(gguf, names, read), path, facts),
       tensors,
       read,
+      readRange: async (name, offset, sizeBytes) => gguf.file.at(placeOf(name).offset + offset, sizeBytes),
       tokenizer,
       template: typeof template === 'string' ? template : null,
       startIds: tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : id('bos'),

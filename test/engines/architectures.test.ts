@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type CheckpointFacts, noFacts } from '../../engines/architectures/architecture.ts';
 import { ggufNamesOf, readModel } from '../../engines/architectures/index.ts';
-import type { TensorShapes } from '../../engines/graph/graph.ts';
+import type { TensorShape } from '../../engines/graph/graph.ts';
 import { compile } from '../../engines/graph/passes/passes.ts';
 import { ModelError } from '../../engines/model-error.ts';
 import { readReference } from './reference/reference.ts';
@@ -191,7 +191,7 @@ test('A GGUF file of Gemma 2 with 46 layers is the 27B, whose scores are scaled 
 });
 
 /** The shapes of a case's tensors, as they are or of another width. */
-function shapesOf(name: string, { hidden_size }: { hidden_size?: number } = {}): TensorShapes {
+function shapesOf(name: string, { hidden_size }: { hidden_size?: number } = {}): Map<string, TensorShape> {
   const reference = readReference(name);
   const width = (size: number) => (hidden_size !== undefined && size === 64 ? hidden_size : size);
   return new Map(

@@ -4,8 +4,8 @@
  *
  * Neutral: the same rotations of the same columns, the same rows stored.
  */
-import type { Graph, Node, View } from '../graph.ts';
-import { readersOf, redirect, sameView, writerOf } from '../rewrite.ts';
+import { becomesOutput, readersOf, redirect, sameView, writerOf } from '../rewrite.ts';
+import type { Graph, Node, View } from '../types.ts';
 
 export function fuseRopeKv(graph: Graph): Graph {
   let fused = graph;
@@ -41,7 +41,8 @@ function fuseOne(graph: Graph): Graph | null {
       ropeAttributes.every((name) => ropeKeys.attributes[name] === ropeQueries.attributes[name]);
     // The keys may be read by the write alone, the turned queries only after it, and what was not turned by nobody else.
     const keysForWriteOnly = readersOf(graph, turnedKeys).every((reader) => reader === index);
-    const queriesAfter = readersOf(graph, turnedQueries).every((reader) => reader > index);
+    const queriesAfter =
+      readersOf(graph, turnedQueries).every((reader) => reader > index) && !becomesOutput(graph, turnedQueries);
     const norms = [q.norm, k.norm].filter((norm) => norm !== null);
     const ropes = [ropeKeys, ropeQueries].map((rope) => graph.nodes.indexOf(rope));
     const known = new Set([...ropes, ...norms.map((norm) => graph.nodes.indexOf(norm)), index]);
@@ -61,6 +62,7 @@ function fuseOne(graph: Graph): Graph | null {
     const turned = fresh();
     const node: Node = {
       op: 'rope_kv_write',
+      from: ropeQueries.from,
       in: [normed],
       out: [turned],
       weights: ropeQueries.weights,
