@@ -89,7 +89,7 @@ MPT = {
     "norm_type": "low_precision_layernorm",
 }
 MPT_LONG = {**MPT_ATTENTION, "alibi_bias_max": 16, "clip_qkv": 0.75, "softmax_scale": 0.4}
-# 2.7B and smaller ones are published with these spellings, others with hidden_size and n_head.
+# bloomz-560m is published with these spellings, bloom with hidden_size and n_head.
 BLOOM = {
     **TOKENS,
     "model_type": "bloom",
