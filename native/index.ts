@@ -105,6 +105,11 @@ export type GenerateRequest = {
   sampling: Sampling;
   /** Higher goes first when kv pages or step tokens are short. 0 = background, 10 = a person waits. */
   priority: number;
+  /**
+   * Whether tokens are drafted from the prompt and the output and verified several in a step. The ids are the same with and
+   * without. `auto` (and absent) drafts where it is faster, as far as can be told; `always` wherever something fits.
+   */
+  speculation?: 'auto' | 'always' | 'off';
 };
 
 /**
@@ -134,6 +139,9 @@ export type EngineStats = {
   promptTokens: number;
   cachedTokens: number;
   outputTokens: number;
+  /** Tokens guessed from the prompt and the output, and how many of them were right. */
+  draftedTokens: number;
+  acceptedTokens: number;
 };
 
 /** A loaded plan on a device. */

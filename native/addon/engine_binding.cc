@@ -78,6 +78,16 @@ GenerateRequest request_of(const Napi::Value& value) {
   request.sampling.seed =
       static_cast<uint64_t>(integer_of(sampling.Get("seed"), "sampling.seed", 0, (int64_t{1} << 53) - 1));
   request.priority = number_of(object.Get("priority"), "priority", -huge, huge);
+  const Napi::Value speculation = object.Get("speculation");
+  if (!speculation.IsUndefined()) {
+    const std::string name = string_of(speculation, "speculation");
+    if (name != "auto" && name != "always" && name != "off") {
+      throw Fault(FaultCode::invalid_input, "speculation is not \"auto\", \"always\" or \"off\".");
+    }
+    request.speculation = name == "auto"     ? Speculation::automatic
+                          : name == "always" ? Speculation::always
+                                             : Speculation::off;
+  }
   return request;
 }
 
@@ -107,6 +117,8 @@ Napi::Value to_js(Napi::Env env, const EngineStats& stats) {
   object.Set("promptTokens", static_cast<double>(stats.prompt_tokens));
   object.Set("cachedTokens", static_cast<double>(stats.cached_tokens));
   object.Set("outputTokens", static_cast<double>(stats.output_tokens));
+  object.Set("draftedTokens", static_cast<double>(stats.drafted_tokens));
+  object.Set("acceptedTokens", static_cast<double>(stats.accepted_tokens));
   return object;
 }
 

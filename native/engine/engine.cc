@@ -160,6 +160,7 @@ std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
   request->stop_ids = std::move(asked.stop_ids);
   request->sampling = sampling;
   request->priority = asked.priority;
+  request->speculation = asked.speculation;
   auto generation = request->generation;
   submit(std::move(request));
   return generation;

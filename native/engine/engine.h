@@ -18,6 +18,7 @@
 #include "../program/plan_file.h"
 #include "../program/runner.h"
 #include "device.h"
+#include "draft_policy.h"
 #include "generation.h"
 #include "sampler.h"
 #include "scheduler.h"
@@ -56,6 +57,8 @@ struct EngineStats {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;
   uint64_t output_tokens = 0;
+  uint64_t drafted_tokens = 0;
+  uint64_t accepted_tokens = 0;
 };
 
 struct GenerateRequest {
@@ -64,6 +67,7 @@ struct GenerateRequest {
   std::vector<int32_t> stop_ids;
   Sampling sampling;
   double priority = 0;
+  Speculation speculation = Speculation::automatic;
 };
 
 class Engine {
@@ -97,6 +101,7 @@ class Engine {
   struct Request;  // a sequence with who asked for it
   struct EncodeJob;
   struct StepArrays;  // host memory of a batch
+  struct Found;
   using Lock = std::unique_lock<std::mutex>;
 
   void check_ids(const std::vector<int32_t>& ids, const char* name) const;
@@ -110,9 +115,13 @@ class Engine {
   bool step_encodings(Lock& lock);
   void drop_cancelled();
   void begin(const std::vector<Part>& parts);
+  void propose_drafts();
   Batch make_batch(const std::vector<Part>& parts);
-  void finish(const std::vector<Part>& parts, const std::vector<int32_t>& ids);
-  void take_output(Request& request, int32_t id);
+  void read_scores(const Part& part, int32_t row);
+  void read_ids(Part& part, int32_t row, Found& found);
+  void learn(const std::vector<Part>& parts, double ms);
+  void finish(const std::vector<Part>& parts, std::vector<Found>& found);
+  void take_output(Request& request, Found& found);
   void fail_all(const Fault& fault);
 
   EngineInfo info_;
@@ -124,6 +133,7 @@ class Engine {
   std::unique_ptr<StepArrays> arrays_;
   Sampler sampler_;
   std::vector<float> logits_;  // [V]
+  DraftPolicy draft_policy_;   // the thread's alone
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "draft_index.h"
 #include "engine.h"
 
 namespace quoth {
@@ -21,6 +22,9 @@ struct Engine::Request final : Sequence {
   Clock::time_point submitted;
   Clock::time_point first_token;
   std::vector<Answer<bool>> cancel_answers;
+  Speculation speculation = Speculation::automatic;
+  DraftIndex draft_index;
+  int32_t match_length = 0;  // what `drafts` come from
 
   Answer<std::vector<float>> score_answer;
   bool wants_logits = false;             // a scoring that is answered with whole rows
@@ -47,6 +51,13 @@ struct Engine::EncodeJob {
   size_t num_done = 0;
   std::vector<float> results;  // f32 [sequences, output_width]
   Answer<std::vector<float>> answer;
+};
+
+// What a step found for a part that generates. `Request::tokens` holds the ids already.
+struct Engine::Found {
+  std::vector<int32_t> ids;
+  bool stopped = false;  // a stop id came after them
+  std::optional<Fault> fault;
 };
 
 struct Engine::StepArrays {
