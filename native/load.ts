@@ -13,6 +13,7 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  MemoryPlan,
   Native,
   NativeErrorCode,
   PackRequest,
@@ -29,6 +30,7 @@ type IndexHandle = Handle<'index'>;
 
 type EngineExports = {
   describeDevice(): Promise<Omit<DeviceReport, 'vectorIndex' | 'vectorIndexReason'>>;
+  planMemory(options: EngineOptions): Promise<MemoryPlan>;
   loadEngine(options: EngineOptions): Promise<{ handle: EngineHandle; info: EngineInfo }>;
   engineGenerate(engine: EngineHandle, request: GenerateRequest): GenerationHandle;
   generationNext(generation: GenerationHandle): Promise<GenerateEvent[]>;
@@ -106,6 +108,7 @@ export function loadNative(addonPath: string): Native {
 
   return {
     describe: () => answered(async () => ({ ...(await part('describeDevice')()), ...part('describeVectorIndex')() })),
+    planMemory: (options) => answered(() => part('planMemory')(options)),
     loadEngine: (options) =>
       answered(async () => {
         const { handle, info } = await part('loadEngine')(options);

@@ -7,6 +7,7 @@
 namespace quoth {
 
 //   describeDevice()                 -> { device, deviceName, reason, instructions, numThreads }
+//   planMemory(options)              -> a MemoryPlan
 //   loadEngine(options)              -> { handle, info }
 //   engineGenerate(handle, request)  -> a generation's handle, not a promise; throws
 //   generationNext(handle)           -> events, none = the end

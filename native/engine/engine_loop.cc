@@ -67,6 +67,7 @@ bool Engine::step_sequences(Lock& lock) {
   lock.lock();
   current_ = nullptr;
   ++stats_.num_steps;
+  stats_.busy_ms += ms;
 
   if (step_fault) {
     if (runner_->device_lost()) {
@@ -79,7 +80,7 @@ bool Engine::step_sequences(Lock& lock) {
   }
   if (done) {
     scheduler_->complete(parts);
-    learn(parts, ms);
+    learn(parts, found, ms);
   }
   for (size_t i = 0; i < parts.size(); ++i) {
     if (!found[i].fault) continue;
@@ -145,11 +146,12 @@ void Engine::read_ids(Part& part, int32_t row, Found& found) {
   Request& request = static_cast<Request&>(*part.sequence);
   for (int32_t i = 0; i <= part.num_drafts; ++i) {
     runner_->read_output(row + i, logits_.data());
-    const int32_t id =
-        sampler_.sample(logits_, request.sampling, request.tokens, static_cast<uint64_t>(request.num_output));
+    if (request.num_top >= 0) unchanged_logits_ = logits_;
+    const int32_t id = sampler_.sample(logits_, request.sampling, request.tokens, request.num_output);
     found.stopped = std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
     if (found.stopped) return;
     found.ids.push_back(id);
+    if (request.num_top >= 0) found.scores.push_back(token_score(unchanged_logits_, id, request.num_top));
     request.tokens.push_back(id);
     ++request.num_output;
     if (i == part.num_drafts || id != request.drafts[static_cast<size_t>(i)]) return;
@@ -158,7 +160,7 @@ void Engine::read_ids(Part& part, int32_t row, Found& found) {
 }
 
 // From a step that is done.
-void Engine::learn(const std::vector<Part>& parts, double ms) {
+void Engine::learn(const std::vector<Part>& parts, const std::vector<Found>& found, double ms) {
   int32_t num_rows = 0;
   bool only_generates = true;
   for (const Part& part : parts) {
@@ -170,7 +172,14 @@ void Engine::learn(const std::vector<Part>& parts, double ms) {
     stats_.drafted_tokens += static_cast<uint64_t>(part.num_drafts);
     stats_.accepted_tokens += static_cast<uint64_t>(part.num_right);
   }
-  if (only_generates) draft_policy_.learn_time(num_rows, ms);
+  if (!only_generates) return;
+  draft_policy_.learn_time(num_rows, ms);
+  stats_.decode_ms += ms;
+  stats_.decode_bytes += step_weight_bytes_;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    stats_.decode_tokens += found[i].ids.size();
+    stats_.decode_bytes += kv_row_bytes_ * static_cast<uint64_t>(parts[i].first + parts[i].count);
+  }
 }
 
 // Tells those whose first rows are in this step.
@@ -227,19 +236,23 @@ void Engine::take_output(Request& request, Found& found) {
     Event event;
     event.kind = Event::Kind::tokens;
     event.ids = std::move(found.ids);
+    event.scores = std::move(found.scores);
     request.generation->emit(std::move(event));
   }
   if (!found.stopped && request.num_output < request.max_output) return;
 
-  scheduler_->remove(&request);
+  // Told first, then forgotten: should memory end in between, the loop still knows whom to tell.
   Event event;
   event.kind = Event::Kind::finished;
   event.stopped = found.stopped;
   event.num_output_tokens = request.num_output;
   event.ttft_ms = ms_between(request.submitted, request.first_token);
   event.decode_ms = ms_between(request.first_token, now);
+  recent_.add({event.ttft_ms, ms_between(request.submitted, now), request.num_output});
   request.generation->emit(std::move(event));
   request.generation->end();
+  ++stats_.num_finished;
+  scheduler_->remove(&request);
 }
 
 // Not for those in the step that runs: their pages are being written.
@@ -298,6 +311,7 @@ bool Engine::step_encodings(Lock& lock) {
 
   abandon_ = closing_;
   lock.unlock();
+  const Clock::time_point start = Clock::now();
   try {
     done = runner_->run(batch, abandon_);
     int32_t row = 0;
@@ -311,8 +325,10 @@ bool Engine::step_encodings(Lock& lock) {
   } catch (...) {
     fault = current_fault();
   }
+  const double ms = ms_between(start, Clock::now());
   lock.lock();
   ++stats_.num_steps;
+  stats_.busy_ms += ms;
 
   if (fault && runner_->device_lost()) {
     broken_ = fault;

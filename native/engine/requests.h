@@ -16,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 struct Engine::Request final : Sequence {
   std::shared_ptr<Generation> generation;
   Sampling sampling;
+  int32_t num_top = -1;  // log-probabilities: of the chosen ids and so many of the likeliest; -1 = of none
   std::vector<int32_t> stop_ids;
   int32_t max_output = 0;
   int32_t num_output = 0;
@@ -56,6 +57,7 @@ struct Engine::EncodeJob {
 // What a step found for a part that generates. `Request::tokens` holds the ids already.
 struct Engine::Found {
   std::vector<int32_t> ids;
+  std::vector<TokenScore> scores;
   bool stopped = false;  // a stop id came after them
   std::optional<Fault> fault;
 };

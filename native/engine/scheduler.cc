@@ -21,13 +21,20 @@ void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_p
 }  // namespace
 
 Scheduler::Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs)
-    : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {}
+    : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {
+  running_.reserve(static_cast<size_t>(max_sequences_));
+}
 
 int32_t Scheduler::pages_for(int32_t num_rows) {
   return (num_rows + kPageTokens - 1) / kPageTokens;
 }
 
+// Takes the memory of all that the sequence's way through the lists will need: moving it later cannot fail half-way.
 void Scheduler::add(std::shared_ptr<Sequence> sequence) {
+  const size_t num_pages = static_cast<size_t>(pages_for(sequence->max_rows));
+  sequence->pages.reserve(num_pages);
+  sequence->keys.reserve(num_pages);
+  waiting_.reserve(waiting_.size() + static_cast<size_t>(max_sequences_) + 1);
   insert_in_order(waiting_, std::move(sequence));
 }
 
