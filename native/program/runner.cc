@@ -160,7 +160,9 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       kv_bytes_ += 2 * half;
     }
 
-    check(ops_->reserve(device_, capacity.tokens, std::max(program_.max_columns, 1)), "the device's scratch");
+    const Status reserved = ops_->reserve(device_, capacity.tokens, std::max(program_.max_columns, 1));
+    check(reserved, reserved.code == Code::out_of_memory ? "There is not enough memory for the device's scratch"
+                                                         : "The device's scratch");
 
     const auto rows_of = [this](const View& view) {
       const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
