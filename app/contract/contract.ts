@@ -12,6 +12,7 @@ import {
   chatSummary,
   documentId,
   documentSummary,
+  engineReport,
   installProgress,
   machineReport,
   modelId,
@@ -109,6 +110,8 @@ export const contract = {
   readSettings: call(nothing, settings),
   changeSettings: call(settings.partial(), settings),
   describeMachine: call(nothing, machineReport),
+  /** The models that are loaded now; loads none. */
+  describeEngines: call(nothing, z.object({ engines: z.array(engineReport) })),
 } as const;
 
 export type QuothContract = typeof contract;

@@ -36,6 +36,7 @@ export const noModels: AppKit = {
   openEmbedder: async () => refuse(),
   closeChat: async () => {},
   closeEmbedder: async () => {},
+  engineOf: () => null,
 };
 
 export type Scene = {

@@ -73,7 +73,9 @@ describe('planning memory', () => {
   });
 
   test('fails as a load does', async () => {
-    await expect(native.planMemory({ ...options, plan: join(folder.path, 'none') })).rejects.toMatchObject({ code: 'io' });
+    await expect(native.planMemory({ ...options, plan: join(folder.path, 'none') })).rejects.toMatchObject({
+      code: 'io',
+    });
     for (const wrong of [{ minKvTokens: -1 }, { kvTokens: 64, minKvTokens: 65 }, { memoryBytes: -1 }])
       await expect(native.planMemory({ ...options, ...wrong })).rejects.toMatchObject({ code: 'invalid-input' });
   });

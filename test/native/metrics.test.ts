@@ -11,7 +11,8 @@ const engines: Engine[] = [];
 beforeAll(async () => {
   native = await openNative();
   const plan = folder.write('metrics.plan', planBytes(tinyLlama()));
-  for (let i = 0; i < 3; i++) engines.push(await native.loadEngine({ plan, device: 'cpu', numThreads: 1, kvTokens: 2048 }));
+  for (let i = 0; i < 3; i++)
+    engines.push(await native.loadEngine({ plan, device: 'cpu', numThreads: 1, kvTokens: 2048 }));
 }, 600_000);
 afterAll(async () => {
   for (const engine of engines) await engine.close();
@@ -46,9 +47,18 @@ test('the times are those that the requests were told', async () => {
     expect(spread.p95).toBeCloseTo(inOrder[19]!, 6);
   };
   expect(stats.numFinished).toBe(21);
-  check(stats.ttftMs, told.map(({ ttftMs }) => ttftMs));
-  check(stats.tokenMs, told.map(({ decodeMs }) => decodeMs / 4));
-  check(stats.latencyMs, told.map(({ ttftMs, decodeMs }) => ttftMs + decodeMs));
+  check(
+    stats.ttftMs,
+    told.map(({ ttftMs }) => ttftMs),
+  );
+  check(
+    stats.tokenMs,
+    told.map(({ decodeMs }) => decodeMs / 4),
+  );
+  check(
+    stats.latencyMs,
+    told.map(({ ttftMs, decodeMs }) => ttftMs + decodeMs),
+  );
   expect(stats.busyMs).toBeGreaterThanOrEqual(stats.decodeMs);
 });
 

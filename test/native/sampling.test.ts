@@ -53,7 +53,16 @@ describe('bias and penalties', () => {
     ['a presence penalty', { presencePenalty: 0.8 }],
     ['a frequency penalty', { frequencyPenalty: 0.4 }],
     ['a presence reward', { presencePenalty: -0.5 }],
-    ['a bias', { logitBias: [[3, 2], [60, -1000], [61, 1.5]] }],
+    [
+      'a bias',
+      {
+        logitBias: [
+          [3, 2],
+          [60, -1000],
+          [61, 1.5],
+        ],
+      },
+    ],
     ['all of them', { repetitionPenalty: 1.2, presencePenalty: 0.3, frequencyPenalty: 0.2, logitBias: [[7, 1]] }],
   ];
 
@@ -99,7 +108,15 @@ describe('bias and penalties', () => {
     ['frequencyPenalty', { frequencyPenalty: Number.NaN }],
     ['an id beyond the vocabulary', { logitBias: [[97, 1]] }],
     ['a bias beyond its range', { logitBias: [[1, 1001]] }],
-    ['an id twice', { logitBias: [[1, 1], [1, 2]] }],
+    [
+      'an id twice',
+      {
+        logitBias: [
+          [1, 1],
+          [1, 2],
+        ],
+      },
+    ],
     ['a bias that is no pair', { logitBias: [3 as unknown as [number, number]] }],
     ['a bias that is no list', { logitBias: {} as [number, number][] }],
   ])('%s is refused', async (_, wrong) => {
