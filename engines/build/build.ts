@@ -36,8 +36,6 @@ export type WriteOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
-  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
-  contextTokens?: number;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   without?: CompileOptions['without'];
@@ -53,6 +51,8 @@ export type BuildOptions = WriteOptions & {
   /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
   checkpoint: string;
   builder: Packer;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
   tokenizerFile?: string;
 };
