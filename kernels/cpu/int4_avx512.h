@@ -33,8 +33,8 @@ void sweep_int4(const LinearTask& task, int32_t tile, int32_t first) {
         const __m512i bytes = _mm512_loadu_si512(record + part * 256 + i / 2 * 64);
         return _mm512_and_si512(i % 2 == 0 ? bytes : _mm512_srli_epi16(bytes, 4), low_bits);
       };
-      // The high bytes of x, then 256 times their sums plus the low bytes. Few rows have a second sum for those, so that
-      // they do not wait for each other.
+      // The high bytes of x, then 256 times their sums plus the low bytes. Few rows have a second sum for those, so
+      // that they do not wait for each other.
       constexpr bool kTwoSums = kWidth <= 2;
       __m512i whole[kWidth], low[kWidth];
       for (int32_t t = 0; t < kWidth; ++t) whole[t] = low[t] = _mm512_setzero_si512();

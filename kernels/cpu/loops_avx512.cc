@@ -233,7 +233,6 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
 void set_avx512(Loops* loops) {
   loops->pack_row = pack_row;
   loops->linear_quantized = linear_quantized;
-  loops->pack_row_int4 = pack_row;
   loops->linear_int4 = linear_int4;
   loops->linear_float = linear_float;
   loops->norm_row = norm_row;

@@ -74,6 +74,7 @@ struct Bench {
     for (uint64_t i = 0; i < size_bytes / 2; ++i) {
       state ^= state << 13, state ^= state >> 7, state ^= state << 17;
       data[i] = static_cast<uint16_t>(state & 0x83ff) | 0x2000;  // as halves: small and finite
+      if (type == Type::f8) data[i] |= 0x0040;                   // few weights are below the normal numbers
     }
     return {type, num_rows, num_columns, data, type == Type::q4 ? kCodebook : nullptr};
   }
@@ -82,8 +83,8 @@ struct Bench {
 // One decoder layer of every type, in turns, so that what else the machine does meets all alike: the least processor
 // time of each, and beside it that of q4 as a ratio (above 1: faster than q4).
 void compare_types(Bench& bench) {
-  constexpr Type kTypes[] = {Type::q4, Type::q8, Type::int4_g32, Type::int4_g128};
-  constexpr int32_t kNumTypes = 4, kCopies = 4;  // copies: more than a third-level cache holds
+  constexpr Type kTypes[] = {Type::q4, Type::q8, Type::int4_g32, Type::int4_g128, Type::f8, Type::f16};
+  constexpr int32_t kNumTypes = 6, kCopies = 4;  // copies: more than a third-level cache holds
   std::vector<Weight> weights[kNumTypes];
   for (int32_t i = 0; i < kNumTypes; ++i) {
     for (int32_t copy = 0; copy < kCopies; ++copy) {
