@@ -146,6 +146,11 @@ export interface Engine {
    * Fails with `invalid-input` for more ids than the context holds.
    */
   score(ids: Int32Array): Promise<Float32Array>;
+  /**
+   * The logits of what follows each id, [ids.length, vocabularySize]: to compare a model with its reference. Fails with
+   * `invalid-input` for more ids than the context holds, or for more than 2^26 logits.
+   */
+  logits(ids: Int32Array): Promise<Float32Array>;
   /** Embedders: one vector of unit length per sequence, in one block of shape [sequences.length, embeddingSize]. */
   embed(sequences: Int32Array[]): Promise<Float32Array>;
   /**
@@ -195,7 +200,7 @@ export type PackRequest = {
   numRows: number;
   numColumns: number;
   /**
-   * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
+   * Row i of the result is row `rowOrder[i]` of the checkpoint, whose tensor may have more. Absent = as they are.
    */
   rowOrder?: Int32Array;
   /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
