@@ -4,8 +4,9 @@ import type { Architecture, CheckpointFacts, GgufNames, Model } from './architec
 import { bert } from './bert.ts';
 import { createConfigReader } from './config-reader.ts';
 import { llama } from './llama.ts';
+import { opt } from './opt.ts';
 
-export const architectures: readonly Architecture[] = [llama, bert];
+export const architectures: readonly Architecture[] = [llama, opt, bert];
 
 /** The architecture of a config.json's `model_type`. Fails with `unsupported-model`. */
 export function architectureOf(modelType: unknown): Architecture {
