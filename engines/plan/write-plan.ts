@@ -103,8 +103,14 @@ async function publish(partial: PartialPlan, header: PlanHeader): Promise<PlanHe
   preamble.writeUInt32LE(bytes.length, 12);
   createHash('sha256').update(bytes).digest().copy(preamble, 16);
   await writeAt(partial.file, Buffer.concat([preamble, bytes]), 0);
-  const last = header.tensors.at(-1) ?? header.tokenizer;
-  await partial.file.truncate(last.offset + last.sizeBytes);
+  const sections: readonly PlanSection[] = [header.tokenizer, ...header.tensors];
+  // What lies between sections has no hash: in a file that was taken up it may be anything.
+  let end = planPreambleBytes + bytes.length;
+  for (const { offset, sizeBytes } of sections) {
+    if (partial.fileBytes > 0) await writeAt(partial.file, new Uint8Array(offset - end), end);
+    end = offset + sizeBytes;
+  }
+  await partial.file.truncate(end);
   await partial.publish();
   return header;
 }
