@@ -242,6 +242,22 @@ describe('The passes', () => {
     expect(turned).toMatchObject({ op: 'rope_kv_write', out: [[buffer, 0, 192]] });
   });
 
+  test('leave values of another type in their columns, where norms change those beside them', () => {
+    const shapes = shapesOf('qwen3');
+    for (const [name, shape] of shapes) {
+      if (/[qk]_proj/.test(name)) shapes.set(name, { ...shape, type: 'iq2_xxs' });
+      if (/v_proj/.test(name)) shapes.set(name, { ...shape, type: 'q4_0' });
+    }
+    const [queriesAndKeys, heldValues, queries, keys, turned] = compile(read(configOf('qwen3')).build(shapes), {
+      precision: 'q4',
+    }).program.steps.slice(2, 7);
+    const buffer = queriesAndKeys!.out[0]![0];
+    expect(queriesAndKeys).toMatchObject({ op: 'linear', out: [[buffer, 0, 144]] });
+    expect(heldValues).toMatchObject({ op: 'linear', out: [[buffer, 144, 48]] });
+    expect([queries!.op, keys!.op]).toEqual(['rms_norm_heads', 'rms_norm_heads']);
+    expect(turned).toMatchObject({ op: 'rope_kv_write', out: [[buffer, 0, 192]] });
+  });
+
   test('keep a scaled rotation as it was written', () => {
     const factors = (fuse: boolean) => stepsOf('phi3-partial', { fuse }).flatMap((step) => step.factor ?? []);
     expect(factors(true)).toHaveLength(2);
