@@ -53,6 +53,8 @@ export type BuildOptions = WriteOptions & {
   /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
   checkpoint: string;
   builder: Packer;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
   tokenizerFile?: string;
 };
@@ -62,7 +64,7 @@ export type BuildOptions = WriteOptions & {
  * tensor checked against its hash. Fails with a `ModelError`, or with the builder's own error.
  */
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return await writeModel(options, {
       checkpoint,
@@ -77,9 +79,9 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
 
 /** What every pass would do to the model, and what its plan would hold; nothing is packed or written. */
 export async function explainBuild(
-  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'precision' | 'fuse' | 'without'>,
+  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'contextTokens' | 'precision' | 'fuse' | 'without'>,
 ): Promise<Report> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return explainModel(checkpoint, options);
   } finally {

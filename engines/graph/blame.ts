@@ -1,10 +1,13 @@
 /**
  * Which line of which architecture is speaking: an error of shapes names it, and a printed program shows it beside every
- * operation. Found from the stack: the first frame that is not of this folder.
+ * operation. Found from the stack: the first frame that is neither of this folder nor of the blocks that architectures share.
  */
 
 const here = import.meta.url;
 const thisFolder = here.slice(0, here.lastIndexOf('/') + 1);
+
+/** The building blocks of several architectures. What they refuse was asked for by the line that uses them. */
+const blocks = '/architectures/blocks.ts';
 
 /** In a bundle every frame is of one file, whose lines say nothing. */
 const linesAreKnown = here.endsWith('/graph/blame.ts');
@@ -32,7 +35,7 @@ export function lineOf(stack: string, folder: string = thisFolder): string | nul
   const inside = pathOf(folder);
   const frames = stack.split('\n').flatMap((text): Frame[] => {
     const frame = frameOf(text);
-    return frame === null || frame.path.startsWith(inside) ? [] : [frame];
+    return frame === null || frame.path.startsWith(inside) || frame.path.endsWith(blocks) ? [] : [frame];
   });
   const [first, ...others] = frames;
   if (first === undefined) return null;

@@ -18,10 +18,10 @@ const statusEveryMs = 100;
 
 export const command: Command = {
   usage:
-    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --print --layers N --seed N --name TEXT]',
+    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --context TOKENS --print --layers N --seed N --name TEXT]',
   summary:
     'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file. --print shows what every pass does instead, --random makes up the weights of a model of the catalogue.',
-  options: ['out', 'tokenizer', 'precision', 'random', 'layers', 'seed', 'name'],
+  options: ['out', 'tokenizer', 'precision', 'context', 'random', 'layers', 'seed', 'name'],
   flags: ['print'],
   minPositionals: 0,
   maxPositionals: 1,
@@ -34,6 +34,7 @@ export const command: Command = {
       );
     if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
       throw new WrongUse('--layers and --seed are for --random.');
+    if (checkpoint === undefined && values.context !== undefined) throw new WrongUse('--context is for a checkpoint.');
     const precision = precisionOf(values);
     const random = values.random === undefined ? null : randomOf(values.random, values);
     const files = random === null ? await filesOf(checkpoint!, values) : null;
@@ -81,12 +82,17 @@ function randomOf(id: string, values: Values): RandomOptions & { precision: Prec
   return { ...shape, name, seed, ...(layers === 0 ? {} : { layers }) };
 }
 
-async function filesOf(checkpoint: string, { tokenizer }: Values) {
+async function filesOf(checkpoint: string, values: Values) {
+  const { tokenizer, context } = values;
   for (const file of [checkpoint, ...(tokenizer ? [tokenizer] : [])])
     await stat(file).catch((cause: unknown) => {
       throw new QuothError('not-found', `There is no "${file}".`, { cause });
     });
-  return { checkpoint: path.resolve(checkpoint), ...(tokenizer ? { tokenizerFile: path.resolve(tokenizer) } : {}) };
+  return {
+    checkpoint: path.resolve(checkpoint),
+    ...(tokenizer ? { tokenizerFile: path.resolve(tokenizer) } : {}),
+    ...(context ? { contextTokens: wholeNumber(values, 'context', { default: 0, min: 1, max: 2 ** 24 }) } : {}),
+  };
 }
 
 /** Builds and shows how far it is. Ctrl+C leaves what is finished, and says so. */
