@@ -40,6 +40,14 @@ export function damaged(path: string, why: string, cause?: unknown): ModelError 
   return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${why}.`, { cause });
 }
 
+/** For PyTorch's own files: a pickle is a program. */
+export function pickled(path: string): ModelError {
+  return new ModelError(
+    'unsupported-model',
+    `${basename(path)} is a Python pickle, which can run programs when it is read; convert it to safetensors, or take the model's safetensors files.`,
+  );
+}
+
 /** A file opened for reads at places; nothing is allocated before its size says that the bytes can be there. */
 export type FileBytes = {
   readonly path: string;

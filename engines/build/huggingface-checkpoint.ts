@@ -5,7 +5,7 @@ import type { CheckpointFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
-import { type Checkpoint, type CheckpointTensor, damaged, maxTensors } from './checkpoint.ts';
+import { type Checkpoint, type CheckpointTensor, damaged, maxTensors, pickled } from './checkpoint.ts';
 import { type PieceOfFile, readGroupedLinear, takeGroupedLinears } from './grouped-linears.ts';
 import { parseQuantization, type Quantization } from './quantization-config.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
@@ -132,23 +132,16 @@ function placesOf(index: Json, path: string): Map<string, string> {
   return new Map(
     entries.map(([tensor, file]) => {
       const isName = typeof file === 'string' && /^[^\\/:\0]{1,255}\.safetensors$/.test(file);
-      if (!isName) throw damaged(path, `the file of ${tensor} is no safetensors file of its folder`);
+      if (!isName) throw damaged(path, `it puts ${tensor} into a file outside its folder or of another kind`);
       return [tensor, file];
     }),
   );
 }
 
 function withoutSafetensors(folder: string, files: readonly string[]): ModelError {
-  const pickled = files.find((name) =>
-    /^(pytorch_model.*\.(bin|pt)|.*\.(pth|ckpt|pt)|consolidated.*\.pth)$/.test(name),
-  );
-  if (pickled === undefined) {
-    return new ModelError('invalid-checkpoint', `${basename(folder)} holds no safetensors file.`);
-  }
-  return new ModelError(
-    'unsupported-model',
-    `${pickled} is a Python pickle, which can run programs when it is read; convert it to safetensors, or take the model's safetensors files.`,
-  );
+  const pickle = files.find((name) => /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/.test(name));
+  if (pickle !== undefined) return pickled(join(folder, pickle));
+  return new ModelError('invalid-checkpoint', `${basename(folder)} holds no safetensors file.`);
 }
 
 function nameOf(json: Json, folder: string): string {
