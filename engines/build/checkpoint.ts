@@ -2,6 +2,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Model } from '../architectures/architecture.ts';
+import type { TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 
@@ -24,6 +25,10 @@ export type Checkpoint = {
   readonly tensors: readonly CheckpointTensor[];
   /** The tensor's bytes, row-major, as the file has them. */
   read(name: string): Promise<Uint8Array>;
+  /** Some of those bytes, of a tensor whose rows stand one after the other. Absent = tensors are read whole. */
+  readRange?(name: string, offset: number, sizeBytes: number): Promise<Uint8Array>;
+  /** What the graph sees of the tensors; absent = `tensors`. */
+  readonly shapes?: TensorShapes;
   readonly tokenizer: TokenizerJson | null;
   /** The chat template (Jinja). */
   readonly template: string | null;

@@ -24,10 +24,14 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
     const tensors = [...places].map(([name, { rows, columns, type, sizeBytes }]): CheckpointTensor => {
       return { name, rows, columns, type, sizeBytes };
     });
-    const read = async (name: string): Promise<Uint8Array> => {
+    const placeOf = (name: string) => {
       const place = places.get(name);
       if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
-      return place.file.at(place.offset, place.sizeBytes);
+      return place;
+    };
+    const read = async (name: string): Promise<Uint8Array> => {
+      const { file, offset, sizeBytes } = placeOf(name);
+      return file.at(offset, sizeBytes);
     };
     const tokenizer = tokenizerFromGguf(gguf.metadata);
     const template = gguf.metadata.get('tokenizer.chat_template');
@@ -42,6 +46,10 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
       model: readModel(hubConfigOf(gguf, names), path, facts),
       tensors,
       read,
+      async readRange(name, offset, sizeBytes) {
+        const place = placeOf(name);
+        return place.file.at(place.offset + offset, sizeBytes);
+      },
       tokenizer,
       template: typeof template === 'string' ? template : null,
       startIds: tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : id('bos'),

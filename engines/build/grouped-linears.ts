@@ -17,7 +17,8 @@ export type PieceOfFile = {
   readonly sizeBytes: number;
   /** The file that errors name. */
   readonly path: string;
-  into(bytes: Uint8Array): Promise<void>;
+  /** Fills `bytes` from byte `first` of the tensor on; absent = 0. */
+  into(bytes: Uint8Array, first?: number): Promise<void>;
 };
 
 export type GroupedLinear = {

@@ -33,7 +33,12 @@ export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpo
       for (const { offset, ...tensor } of tensors) {
         const name = tensor.name.startsWith(prefix) ? tensor.name.slice(prefix.length) : tensor.name;
         if (files.has(name)) throw damaged(file.path, `the tensor ${name} stands in another place too`);
-        files.set(name, { ...tensor, name, path: file.path, into: (bytes) => file.into(bytes, offset) });
+        files.set(name, {
+          ...tensor,
+          name,
+          path: file.path,
+          into: (bytes, first = 0) => file.into(bytes, offset + first),
+        });
       }
     }
     const linears = new Map(
@@ -62,6 +67,13 @@ export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpo
         if (file === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
         const bytes = Buffer.allocUnsafeSlow(file.sizeBytes);
         await file.into(bytes);
+        return bytes;
+      },
+      async readRange(name, offset, sizeBytes) {
+        const file = files.get(name);
+        if (file === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
+        const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+        await file.into(bytes, offset);
         return bytes;
       },
       tokenizer,

@@ -5,8 +5,8 @@
  *
  * Neutral: the same products, in another order of the sum.
  */
-import type { Graph, Node, View, Weight } from '../graph.ts';
 import { sameView } from '../rewrite.ts';
+import type { Graph, Node, View, Weight } from '../types.ts';
 
 export function orderColumns(graph: Graph, keepsGroups: (weight: Weight) => boolean): Graph {
   const values = [...graph.values];
@@ -27,7 +27,7 @@ export function orderColumns(graph: Graph, keepsGroups: (weight: Weight) => bool
     const name = `${weight.parts[0]!.name}.columns`;
     const index: Weight = { use: 'index', columns, parts: [{ name, rows: 1, columns, from: 'i32', values: order }] };
     return [
-      { op: 'permute_columns', in: [from], out: [to], weights: [index], attributes: {} },
+      { op: 'permute_columns', from: node.from, in: [from], out: [to], weights: [index], attributes: {} },
       { ...node, in: [to] },
     ];
   });
