@@ -163,7 +163,7 @@ describe('The passes over a Llama', () => {
     const compiled = compile(
       buildLlama(
         llama,
-        llamaShapes(llama, (name) => (name.includes('v_proj') ? 'q5_k' : 'iq2_xxs')),
+        llamaShapes(llama, (name) => (name.includes('v_proj') ? 'q4_k' : 'iq2_xxs')),
       ),
     );
     const [qk, v, turned] = compiled.program.steps.slice(2, 5);
