@@ -41,8 +41,10 @@ export type Checkpoint = {
 export const maxTensors = 100_000;
 export const maxTensorBytes = 2 ** 36;
 
+/** Names in `why` come from the file: they neither steer a terminal nor fill a window. */
 export function damaged(path: string, why: string, cause?: unknown): ModelError {
-  return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${why}.`, { cause });
+  const shown = why.slice(0, 500).replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '\ufffd');
+  return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${shown}.`, { cause });
 }
 
 /** For PyTorch's own files: a pickle is a program. */

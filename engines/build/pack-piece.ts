@@ -79,11 +79,12 @@ async function packNumbers(
     });
   } catch (error) {
     // What the builder does not take is wrong in the checkpoint: a scale that is no number.
-    const why = error instanceof Error ? `${part.name}: ${error.message}` : part.name;
+    const why = error instanceof Error ? error.message : String(error);
     if ((error as { code?: unknown }).code === 'invalid-input') {
-      throw new ModelError('invalid-checkpoint', why, { cause: error });
+      const sentence = `The tensor ${part.name} is damaged: ${why.replace(/^pack: /, '').replace(/\.?$/, '.')}`;
+      throw new ModelError('invalid-checkpoint', sentence, { cause: error });
     }
-    if (error instanceof Error) error.message = why;
+    if (error instanceof Error) error.message = `${part.name}: ${why}`;
     throw error;
   }
 }
