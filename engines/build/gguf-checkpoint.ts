@@ -3,6 +3,7 @@ import { type GgufNames, noFacts } from '../architectures/architecture.ts';
 import { ggufNamesOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
+import type { TokenizerJson } from '../tokenizer/types.ts';
 import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts';
 import { type GgufModel, openGgufModel } from './gguf-shards.ts';
 
@@ -33,7 +34,7 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
       const { file, offset, sizeBytes } = placeOf(name);
       return file.at(offset, sizeBytes);
     };
-    const tokenizer = tokenizerFromGguf(gguf.metadata);
+    const tokenizer = tokenizerOf(gguf);
     const template = gguf.metadata.get('tokenizer.chat_template');
     const id = (name: string): number[] => {
       const value = gguf.metadata.get(`tokenizer.ggml.${name}_token_id`);
@@ -59,6 +60,16 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
   } catch (error) {
     await gguf.close();
     throw error;
+  }
+}
+
+/** What is not as it should be fails somewhere inside. */
+function tokenizerOf({ metadata, path }: GgufModel): TokenizerJson | null {
+  try {
+    return tokenizerFromGguf(metadata);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw damaged(path, 'its tokenizer is not as it should be', cause);
   }
 }
 

@@ -5,6 +5,7 @@ import type { CheckpointFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
+import type { TokenizerJson } from '../tokenizer/types.ts';
 import { type Checkpoint, type CheckpointTensor, damaged, maxTensors, pickled } from './checkpoint.ts';
 import { type PieceOfFile, readGroupedLinear, takeGroupedLinears } from './grouped-linears.ts';
 import { parseQuantization, type Quantization } from './quantization-config.ts';
@@ -46,7 +47,7 @@ export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpo
     );
     const tokenizerJson = await readJson(folder, 'tokenizer.json');
     const tokenizerConfig = (await readJson(folder, 'tokenizer_config.json')) ?? {};
-    const tokenizer = tokenizerJson === null ? null : tokenizerFromJson(tokenizerJson, tokenizerConfig);
+    const tokenizer = tokenizerJson === null ? null : tokenizerOf(folder, tokenizerJson, tokenizerConfig);
     const generation = (await readJson(folder, 'generation_config.json')) ?? {};
     const idsOf = (value: unknown): number[] => [value].flat().filter((id): id is number => Number.isInteger(id));
     const startIds =
@@ -165,6 +166,16 @@ async function factsOf(folder: string): Promise<CheckpointFacts> {
   const pooling = await readJson(join(folder, '1_Pooling'), 'config.json');
   const kind = pooling?.pooling_mode_cls_token === true ? ('first' as const) : ('mean' as const);
   return { adjacentPairs: false, ropeDivisors: null, pooling: pooling === null ? null : kind };
+}
+
+/** A tokenizer.json has a hundred kinds of parts; what is not as it should be fails somewhere inside. */
+function tokenizerOf(folder: string, json: Json, config: Json): TokenizerJson {
+  try {
+    return tokenizerFromJson(json, config);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw damaged(join(folder, 'tokenizer.json'), 'a part of it is not as it should be', cause);
+  }
 }
 
 function templateOf(config: Json): string | null {
