@@ -26,6 +26,8 @@ export type BuildProgress = {
   readonly totalBytes: number;
   /** Of `doneBytes` those that an earlier build had written: no measure of speed. */
   readonly keptBytes: number;
+  /** Of `doneBytes` those that would not be lost if the build ended now. */
+  readonly safeBytes: number;
   readonly tensor: string;
 };
 
@@ -112,7 +114,7 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
   const packing = packingOf(checkpoint, compiled.tensors);
   const plan = planOf(checkpoint, compiled, options.name);
   const totalBytes = packing.packedBytes;
-  let [doneBytes, keptBytes] = [0, 0];
+  let [doneBytes, keptBytes, safeBytes] = [0, 0, 0];
   let sections: ReturnType<typeof createSections> | undefined;
   try {
     return await writePlan({
@@ -126,13 +128,16 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
         const memoryBytes = memoryNeeded(Math.min(inFlightBytes, packing.peakBytes), packing.peakPieceBytes);
         await refuseWithoutRoom(room, { out, diskBytes: planFileBytes(plan, tokenizer) - fileBytes, memoryBytes });
         for (const index of finished) keptBytes += bytesOf(packing.tensors[index]!);
-        doneBytes = keptBytes;
+        doneBytes = safeBytes = keptBytes;
         sections = createSections(compiled.tensors, packing, finished, source.pack, ({ name }, piece) => {
           doneBytes += piece.packedBytes;
-          onProgress?.({ doneBytes, totalBytes, keptBytes, tensor: name });
+          onProgress?.({ doneBytes, totalBytes, keptBytes, safeBytes, tensor: name });
         });
       },
       partsOf: (index) => sections!.partsOf(index),
+      onFinished(index) {
+        safeBytes += bytesOf(packing.tensors[index]!);
+      },
     });
   } finally {
     await sections?.close();

@@ -32,6 +32,8 @@ export type WritePlanOptions = {
   madeFrom?: string;
   /** Leaves what is finished when the signal comes or the disk is full, for the next write of the same. */
   keepUnfinished?: boolean;
+  /** After a tensor that an interrupted write would not lose any more. */
+  onFinished?: (tensorIndex: number) => void;
   /** Before the first tensor; what it throws ends the write. */
   begin?: (found: { finished: ReadonlySet<number>; fileBytes: number }) => Promise<void>;
   signal?: AbortSignal;
@@ -66,10 +68,12 @@ export async function writePlan(options: WritePlanOptions): Promise<PlanHeader> 
     const tokenizer = await writer.write(header.tokenizer, once(tokenizerBytes), 'The tokenizer');
     const tensors: PlanTensor[] = [];
     for (const [index, tensor] of header.tensors.entries()) {
-      const before = partial.finished.get(index);
-      const { sha256 } =
-        before === undefined ? await writer.write(tensor, partsOf(index), tensor.name) : { sha256: before };
-      if (before === undefined) await partial.finish(index, sha256);
+      let sha256 = partial.finished.get(index);
+      if (sha256 === undefined) {
+        ({ sha256 } = await writer.write(tensor, partsOf(index), tensor.name));
+        await partial.finish(index, sha256);
+        options.onFinished?.(index);
+      }
       tensors.push({ ...tensor, sha256 });
     }
     await writer.settle();

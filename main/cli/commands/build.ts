@@ -116,10 +116,10 @@ async function withProgress(
   } catch (error) {
     await output.status(null);
     if (signal.aborted && last !== undefined) {
-      const { doneBytes, totalBytes } = last;
-      const percent = Math.floor((100 * doneBytes) / totalBytes);
-      const words = `${percent} % are done and stay beside the plan's place; the same command goes on from there.`;
-      await output.say({ type: 'stopped', doneBytes, totalBytes }, words);
+      const { safeBytes, totalBytes } = last;
+      const percent = Math.floor((100 * safeBytes) / totalBytes);
+      const stays = `${percent} % are whole and stay beside the plan's place; the same command goes on from there.`;
+      await output.say({ type: 'stopped', safeBytes, totalBytes }, safeBytes > 0 ? stays : 'Nothing was whole yet.');
     }
     throw error;
   }
