@@ -70,7 +70,9 @@ function scaledRope(config: ConfigReader, rotarySize: number, facts: CheckpointF
   const theta = (scaling?.has('rope_theta') ? scaling : config).real('rope_theta', options.theta ?? 10_000);
   const plain = ropeFrequencies(theta, rotarySize);
   const rope = scaledBy();
-  if (![...rope.inverseFrequencies, rope.factor].every((value) => value > 0 && Number.isFinite(value))) {
+  const turns = rope.inverseFrequencies.every((value) => value > 0 && Number.isFinite(value));
+  // Published factors are 1.0 to 1.6; a plan takes none above 100.
+  if (!turns || !(rope.factor >= 0.01 && rope.factor <= 100)) {
     config.damaged('its rotary positions come out impossible');
   }
   return rope;

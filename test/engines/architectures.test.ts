@@ -59,6 +59,7 @@ const refused: [name: string, change: Json, named: RegExp][] = [
   ['llama-gqa', rope({ type: 'yarn', factor: 4, truncate: 1 }), /truncate is impossible/],
   ['llama-gqa', { rope_theta: 1e-300 }, /positions come out impossible/],
   ['llama-gqa', { rope_theta: 1e-300, ...rope({ type: 'yarn', factor: 4 }) }, /positions come out impossible/],
+  ['llama-yarn', rope({ type: 'yarn', factor: 4, attention_factor: 1e9 }), /positions come out impossible/],
   ['llama-gqa', { rope_theta: 0 }, /rope_theta is impossible/],
   ['llama-gqa', { rope_theta: undefined, ...rope({ rope_theta: 'x' }) }, /rope_scaling\.rope_theta is impossible/],
   ['llama-gqa', { partial_rotary_factor: 0.5 }, /a part turns/],
@@ -138,6 +139,34 @@ describe('A config.json', () => {
     },
   );
 
+  test.each(['llama-linear-rope', 'llama-llama3-rope', 'llama-yarn-settings', 'llama-longrope', 'phi3-partial'])(
+    'of %s is refused or read, whatever any value of its positions becomes',
+    (name) => {
+      const scaling = configOf(name).rope_scaling as Json;
+      for (const key of [
+        ...Object.keys(scaling),
+        'rope_type',
+        'rope_theta',
+        'attention_factor',
+        'partial_rotary_factor',
+      ]) {
+        for (const value of [undefined, null, 0, -1, 1e-9, 1e300, 3, 'x', [], [1e300, 0], {}, true]) {
+          try {
+            const model = read(configOf(name, { rope_scaling: { ...scaling, [key]: value } }));
+            const { tensors } = compile(model.build(shapesOf(name)), { precision: 'f32' });
+            const numbers = tensors.find((tensor) => tensor.name === 'rope.inverse_frequencies')!.parts[0]!.values!;
+            expect(
+              [...numbers].every((number) => number > 0 && Number.isFinite(number)),
+              `${key} = ${value}`,
+            ).toBe(true);
+          } catch (error) {
+            expect(error, `${key} = ${JSON.stringify(value)}`).toBeInstanceOf(ModelError);
+          }
+        }
+      }
+    },
+  );
+
   test('that leaves out what it may is read with the defaults of transformers', () => {
     const kv = (name: string, change: Json) => read(configOf(name, change)).kv;
     expect(kv('llama-gqa', { num_key_value_heads: null })).toMatchObject({ numHeads: 4, headSize: 16 });
@@ -188,6 +217,27 @@ test('A GGUF file of Gemma 2 with 46 layers is the 27B, whose scores are scaled 
   const config = { hidden_size: 4608, num_attention_heads: 32, head_dim: 128 };
   expect(names.derive?.({ ...config, num_hidden_layers: 46 })).toEqual({ query_pre_attn_scalar: 144 });
   expect(names.derive?.({ ...config, num_hidden_layers: 42 })).toEqual({ query_pre_attn_scalar: 128 });
+});
+
+test('A GGUF file of a Llama with a window is a Mistral', () => {
+  const names = ggufNamesOf('llama');
+  const config = { ...configOf('llama-gqa'), sliding_window: 8 };
+  const windowOf = (json: Json) =>
+    compile(read(json).build(shapesOf('llama-gqa')), { precision: 'f16' }).program.steps.find(
+      (step) => step.op === 'attention',
+    )!.window;
+  expect(windowOf({ ...config, ...names.derive?.(config) })).toBe(8);
+  expect(windowOf({ ...configOf('llama-gqa'), ...names.derive?.(configOf('llama-gqa')) })).toBe(0);
+});
+
+test('A GGUF file of Phi-3 says in columns how much of a head turns, and 0 where there is no window', () => {
+  const names = ggufNamesOf('phi3');
+  const sizes = { hidden_size: 3072, num_attention_heads: 24 };
+  expect(names.derive?.({ ...sizes, rotary_size: 96, sliding_window: 0 })).toEqual({
+    partial_rotary_factor: 0.75,
+    sliding_window: null,
+  });
+  expect(names.derive?.({ ...sizes, sliding_window: 2047 })).toEqual({});
 });
 
 /** The shapes of a case's tensors, as they are or of another width. */
