@@ -288,7 +288,7 @@ class Checker {
       case Op::embed:
         step.scale = static_cast<float>(json_number(json, "scale", step.place));
         need_rows(y, RowsOf::tokens);
-        need_matrix(0, plan_.vocabulary_size, y.width);
+        need_matrix(0, plan_.num_embedded != 0 ? plan_.num_embedded : plan_.vocabulary_size, y.width);
         return;
       case Op::add_positions: {
         step.offset = static_cast<int32_t>(json_integer(json, "offset", 0, 1 << 20, step.place));
