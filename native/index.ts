@@ -65,13 +65,13 @@ export type EngineOptions = {
 
 export type EngineInfo = {
   architecture: string;
-  role: 'chat' | 'embedder';
+  role: 'chat' | 'embedder' | 'reranker';
   device: DeviceName;
   numThreads: number;
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;
-  /** Embedders: the length of a vector; chat models: 0. */
+  /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;
   kvBytes: number;
@@ -180,7 +180,7 @@ export type VectorIndexOptions = {
 export type CheckpointType = string;
 
 /** Types of tensors in a plan; their layouts are in engines/plan/format.md. */
-export type PlanType = 'f32' | 'f16' | 'q8' | 'q4';
+export type PlanType = 'f32' | 'f16' | 'q8' | 'q4' | 'int4_g32' | 'int4_g128' | 'f8' | 'i32';
 
 export type PackRequest = {
   /** The tensor's bytes as the checkpoint has them. */
