@@ -190,7 +190,7 @@ export type PackRequest = {
   numRows: number;
   numColumns: number;
   /**
-   * The order of the rows in the plan: row i of the result is row `rowOrder[i]` of the checkpoint. Absent = as they are.
+   * Row i of the result is row `rowOrder[i]` of the checkpoint, whose tensor may have more. Absent = as they are.
    */
   rowOrder?: Int32Array;
   /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */

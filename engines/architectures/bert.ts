@@ -3,10 +3,9 @@
  * directions, the mean or the first of the last rows as a vector of unit length. (arXiv 1810.04805, 1908.10084)
  */
 import { createGraphBuilder, type Graph, type TensorShapes } from '../graph/graph.ts';
+import type { Architecture } from './architecture.ts';
 
 export type BertConfig = {
-  readonly architecture: 'bert';
-  readonly name: string;
   readonly numLayers: number;
   readonly hiddenSize: number;
   readonly numHeads: number;
@@ -64,3 +63,41 @@ export function buildBert(config: BertConfig, tensors: TensorShapes): Graph {
   }
   return g.finish(g.normalize(config.pooling === 'mean' ? g.poolMean(x) : g.poolFirst(x)));
 }
+
+const activations: Readonly<Record<string, BertConfig['activation']>> = {
+  gelu: 'gelu',
+  gelu_new: 'gelu_tanh',
+  relu: 'relu',
+};
+
+export const bert: Architecture = {
+  modelTypes: ['bert'],
+  gguf: [],
+  optionalPrefix: 'bert.',
+  readModel(config, facts) {
+    const positions = config.text('position_embedding_type', 'absolute');
+    if (positions !== 'absolute') config.unsupported(`${positions} positions`);
+    const named = config.text('hidden_act', 'gelu');
+    const read: BertConfig = {
+      numLayers: config.size('num_hidden_layers'),
+      hiddenSize: config.size('hidden_size'),
+      numHeads: config.size('num_attention_heads'),
+      feedForwardSize: config.size('intermediate_size'),
+      vocabularySize: config.size('vocab_size'),
+      contextTokens: config.size('max_position_embeddings'),
+      tokenTypes: config.size('type_vocab_size', 2),
+      normEpsilon: config.real('layer_norm_eps', 1e-12),
+      activation: activations[named] ?? config.unsupported(`the activation ${named}`),
+      pooling: facts.pooling ?? 'mean',
+    };
+    return {
+      architecture: 'bert',
+      role: 'embedder',
+      vocabularySize: read.vocabularySize,
+      contextTokens: read.contextTokens,
+      embeddingSize: read.hiddenSize,
+      kv: null,
+      build: (tensors) => buildBert(read, tensors),
+    };
+  },
+};

@@ -2,11 +2,12 @@
  * Llama 1 to 3, TinyLlama, Mistral, Qwen 2 and what else is built so: norms before the blocks, rotary positions, gated
  * feed forward, fewer key than query heads and biases where the checkpoint has them. (arXiv 2302.13971, 2310.06825)
  */
-import { createGraphBuilder, type Graph, type TensorShapes } from '../graph/graph.ts';
+import { createGraphBuilder, type Graph, pairsApart, type TensorShapes } from '../graph/graph.ts';
+import type { Architecture, GgufNames } from './architecture.ts';
+import type { ConfigReader } from './config-reader.ts';
+import { frequenciesOf } from './rope.ts';
 
 export type LlamaConfig = {
-  readonly architecture: 'llama';
-  readonly name: string;
   readonly numLayers: number;
   readonly hiddenSize: number;
   readonly numHeads: number;
@@ -30,22 +31,23 @@ export function buildLlama(config: LlamaConfig, tensors: TensorShapes): Graph {
   const g = createGraphBuilder('llama', tensors);
   const frequencies = g.constant('rope.inverse_frequencies', config.inverseFrequencies);
   const rope = { headSize, rotarySize: headSize, adjacentPairs: false };
-  const pairs = config.adjacentPairs ? headSize : undefined;
 
   const table = g.weight('model.embed_tokens.weight', vocabularySize, hiddenSize, 'table');
   let x = g.embed(table);
   for (let layer = 0; layer < config.numLayers; layer++) {
     const at = `model.layers.${layer}`;
-    const project = (input: typeof x, name: string, rows: number, columns: number, headPairs?: number) =>
-      g.linear(
+    const project = (input: typeof x, name: string, rows: number, columns: number, turned = false) => {
+      const taking = turned && config.adjacentPairs ? { order: pairsApart(rows, headSize, headSize) } : {};
+      return g.linear(
         input,
-        g.weight(`${at}.${name}.weight`, rows, columns, 'linear', headPairs),
-        g.optional(`${at}.${name}.bias`, 1, rows, 'vector', headPairs),
+        g.weight(`${at}.${name}.weight`, rows, columns, 'linear', taking),
+        g.optional(`${at}.${name}.bias`, 1, rows, 'vector', taking),
       );
+    };
 
     const attended = g.rmsNorm(x, g.vector(`${at}.input_layernorm.weight`, hiddenSize), normEpsilon);
-    const q = project(attended, 'self_attn.q_proj', numHeads * headSize, hiddenSize, pairs);
-    const k = project(attended, 'self_attn.k_proj', numKvHeads * headSize, hiddenSize, pairs);
+    const q = project(attended, 'self_attn.q_proj', numHeads * headSize, hiddenSize, true);
+    const k = project(attended, 'self_attn.k_proj', numKvHeads * headSize, hiddenSize, true);
     const v = project(attended, 'self_attn.v_proj', numKvHeads * headSize, hiddenSize);
     const queries = g.rope(q, frequencies, rope);
     g.kvWrite(g.rope(k, frequencies, rope), v, layer);
@@ -64,7 +66,80 @@ export function buildLlama(config: LlamaConfig, tensors: TensorShapes): Graph {
   return g.finish(g.linear(g.gatherOutputs(normed), head));
 }
 
-/** 1 / theta^(2i / size) for each pair i: RoFormer's frequencies. */
-export function ropeFrequencies(theta: number, size: number): Float32Array {
-  return Float32Array.from({ length: size / 2 }, (_, i) => theta ** ((-2 * i) / size));
+function readConfig(config: ConfigReader, facts: Parameters<Architecture['readModel']>[1]): LlamaConfig {
+  const hiddenSize = config.size('hidden_size');
+  const numHeads = config.size('num_attention_heads');
+  const headSize = config.size('head_dim', hiddenSize / numHeads);
+  const activation = config.text('hidden_act', 'silu');
+  if (activation !== 'silu') config.unsupported(`the activation ${activation}`);
+  const hasWindow = config.has('sliding_window') && config.flag('use_sliding_window', true);
+  return {
+    numLayers: config.size('num_hidden_layers'),
+    hiddenSize,
+    numHeads,
+    numKvHeads: config.size('num_key_value_heads', numHeads),
+    headSize,
+    feedForwardSize: config.size('intermediate_size'),
+    vocabularySize: config.size('vocab_size'),
+    contextTokens: config.size('max_position_embeddings'),
+    normEpsilon: config.real('rms_norm_eps', 1e-6),
+    window: hasWindow ? config.size('sliding_window') : 0,
+    inverseFrequencies: frequenciesOf(config, headSize, facts),
+    adjacentPairs: facts.adjacentPairs,
+  };
 }
+
+const ggufNames: GgufNames = {
+  architecture: 'llama',
+  modelType: 'llama',
+  adjacentPairs: true,
+  constants: { rms_norm_eps: 1e-5 },
+  config: {
+    hidden_size: 'embedding_length',
+    num_hidden_layers: 'block_count',
+    num_attention_heads: 'attention.head_count',
+    num_key_value_heads: 'attention.head_count_kv',
+    head_dim: 'attention.key_length',
+    intermediate_size: 'feed_forward_length',
+    vocab_size: 'vocab_size',
+    max_position_embeddings: 'context_length',
+    rms_norm_eps: 'attention.layer_norm_rms_epsilon',
+    sliding_window: 'attention.sliding_window',
+    rope_theta: 'rope.freq_base',
+  },
+  layers: 'model.layers',
+  layerTensors: {
+    attn_norm: 'input_layernorm',
+    attn_q: 'self_attn.q_proj',
+    attn_k: 'self_attn.k_proj',
+    attn_v: 'self_attn.v_proj',
+    attn_output: 'self_attn.o_proj',
+    ffn_norm: 'post_attention_layernorm',
+    ffn_gate: 'mlp.gate_proj',
+    ffn_up: 'mlp.up_proj',
+    ffn_down: 'mlp.down_proj',
+  },
+  tensors: {
+    'token_embd.weight': 'model.embed_tokens.weight',
+    'output_norm.weight': 'model.norm.weight',
+    'output.weight': 'lm_head.weight',
+  },
+};
+
+/** Qwen 2 is a Llama with biases on q, k and v; GGUF keeps its pairs as the hub has them. */
+export const llama: Architecture = {
+  modelTypes: ['llama', 'mistral', 'qwen2'],
+  gguf: [ggufNames, { ...ggufNames, architecture: 'qwen2', modelType: 'qwen2', adjacentPairs: false }],
+  readModel(config, facts) {
+    const read = readConfig(config, facts);
+    return {
+      architecture: 'llama',
+      role: 'chat',
+      vocabularySize: read.vocabularySize,
+      contextTokens: read.contextTokens,
+      embeddingSize: 0,
+      kv: { numLayers: read.numLayers, numHeads: read.numKvHeads, headSize: read.headSize },
+      build: (tensors) => buildLlama(read, tensors),
+    };
+  },
+};

@@ -1,10 +1,8 @@
 /** From a published checkpoint to a plan: open, build the graph, compile, pack tensor after tensor. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { buildBert } from '../architectures/bert.ts';
-import { buildLlama } from '../architectures/llama.ts';
-import type { Graph, TensorShapes } from '../graph/graph.ts';
-import type { BoundPart, BoundTensor } from '../graph/passes/bind-weights.ts';
+import type { TensorShapes, WeightPart } from '../graph/graph.ts';
+import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
 import { compile } from '../graph/passes/passes.ts';
 import { ModelError } from '../model-error.ts';
@@ -13,7 +11,7 @@ import { type PlanWithoutSections, writePlan } from '../plan/write-plan.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 import { readableTypes } from './block-types.ts';
-import type { Checkpoint, ModelConfig } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { openGgufCheckpoint } from './gguf-checkpoint.ts';
 import { openHuggingFaceCheckpoint } from './huggingface-checkpoint.ts';
 import { openLlama2cCheckpoint } from './llama2c-checkpoint.ts';
@@ -56,9 +54,9 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
     if (tokenizer === null) {
       throw new ModelError('invalid-checkpoint', `${basename(options.checkpoint)} has no tokenizer; name one.`);
     }
-    const { config } = checkpoint;
+    const { model } = checkpoint;
     const shapes: TensorShapes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
-    const compiled = compile(graphOf(config, shapes), { precision: options.precision, fuse: options.fuse });
+    const compiled = compile(model.build(shapes), { precision: options.precision, fuse: options.fuse });
     for (const part of compiled.tensors.flatMap((tensor) => tensor.parts)) {
       if (!readableTypes.has(part.from)) {
         throw new ModelError(
@@ -68,25 +66,17 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
       }
     }
 
-    const isChat = config.architecture === 'llama';
     const plan: PlanWithoutSections = {
-      architecture: config.architecture,
-      name: options.name ?? config.name,
-      role: isChat ? 'chat' : 'embedder',
-      vocabularySize: config.vocabularySize,
-      contextTokens: config.contextTokens,
-      embeddingSize: isChat ? 0 : config.hiddenSize,
+      architecture: model.architecture,
+      name: options.name ?? checkpoint.name,
+      role: model.role,
+      vocabularySize: model.vocabularySize,
+      contextTokens: model.contextTokens,
+      embeddingSize: model.embeddingSize,
       startIds: checkpoint.startIds,
       stopIds: checkpoint.stopIds,
-      kv: isChat
-        ? {
-            // A model kept in float32 keeps its history so too.
-            type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16',
-            numLayers: config.numLayers,
-            numHeads: config.numKvHeads,
-            headSize: config.headSize,
-          }
-        : null,
+      // A model kept in float32 keeps its history so too.
+      kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
       template: checkpoint.template,
       program: compiled.program,
       tensors: compiled.tensors.map(({ name, type, rows, columns, codebook }) => {
@@ -113,39 +103,50 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
   }
 }
 
-function graphOf(config: ModelConfig, shapes: TensorShapes): Graph {
-  return config.architecture === 'llama' ? buildLlama(config, shapes) : buildBert(config, shapes);
-}
-
 async function packPart(
   checkpoint: Checkpoint,
   builder: Packer,
   tensor: BoundTensor,
-  part: BoundPart,
+  part: WeightPart,
 ): Promise<Uint8Array> {
-  if (part.values !== undefined) return new Uint8Array(Float32Array.from(part.values).buffer);
-  let bytes = await checkpoint.read(part.name);
-  if (part.row !== undefined) {
-    const { rows = 1 } = checkpoint.tensors.find(({ name }) => name === part.name)!;
-    const rowBytes = bytes.length / rows;
-    bytes = bytes.subarray(part.row * rowBytes, (part.row + 1) * rowBytes);
-  }
-  // A vector with an order is turned number by number: to the builder it is a matrix of one column.
-  const asColumn = part.rowOrder !== undefined && part.rows === 1;
+  if (part.values !== undefined) return new Uint8Array(part.values.slice().buffer);
+  const bytes = await checkpoint.read(part.name);
+  // A vector with an order is taken number by number: to the builder it is a matrix of one column.
+  const tensorRows = checkpoint.tensors.find(({ name }) => name === part.name)!.rows;
+  const asColumn = part.order !== undefined && part.rows === 1 && tensorRows === 1;
   try {
-    return await builder.pack({
-      bytes,
+    const packed = await builder.pack({
+      bytes: part.transposed === true ? transpose(bytes, part.columns, part.rows) : bytes,
       from: part.from,
       to: tensor.type,
       numRows: asColumn ? part.columns : part.rows,
       numColumns: asColumn ? 1 : part.columns,
-      ...(part.rowOrder === undefined ? {} : { rowOrder: part.rowOrder }),
+      ...(part.order === undefined ? {} : { rowOrder: part.order }),
       ...(tensor.codebook === undefined ? {} : { codebook: Int8Array.from(tensor.codebook) }),
     });
+    return part.plus === undefined ? packed : addTo(packed, part.plus);
   } catch (error) {
     if (error instanceof Error) error.message = `${part.name}: ${error.message}`;
     throw error;
   }
+}
+
+/** Rows × columns of equal numbers of bytes → columns × rows. */
+function transpose(bytes: Uint8Array, rows: number, columns: number): Uint8Array {
+  const size = bytes.length / (rows * columns);
+  const turned = new Uint8Array(bytes.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const from = (row * columns + column) * size;
+      turned.set(bytes.subarray(from, from + size), (column * rows + row) * size);
+    }
+  }
+  return turned;
+}
+
+function addTo(packed: Uint8Array, plus: number): Uint8Array {
+  const numbers = new Float32Array(packed.slice().buffer).map((number) => number + plus);
+  return new Uint8Array(numbers.buffer);
 }
 
 /** Tells the kinds of checkpoints apart and opens one. */

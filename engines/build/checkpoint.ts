@@ -1,12 +1,9 @@
 /** What every checkpoint reader yields, and what they share. Every number in a checkpoint is untrusted. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { BertConfig } from '../architectures/bert.ts';
-import type { LlamaConfig } from '../architectures/llama.ts';
+import type { Model } from '../architectures/architecture.ts';
 import { ModelError } from '../model-error.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
-
-export type ModelConfig = LlamaConfig | BertConfig;
 
 export type CheckpointTensor = {
   /** Its Hugging Face name, whatever the file calls it. */
@@ -19,7 +16,9 @@ export type CheckpointTensor = {
 };
 
 export type Checkpoint = {
-  readonly config: ModelConfig;
+  /** What the checkpoint calls itself. */
+  readonly name: string;
+  readonly model: Model;
   readonly tensors: readonly CheckpointTensor[];
   /** The tensor's bytes, row-major, as the file has them. */
   read(name: string): Promise<Uint8Array>;

@@ -1,7 +1,8 @@
 /** Models of llama2.c (stories260K and its like): seven sizes, then every weight as float32 in a fixed order. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type LlamaConfig, ropeFrequencies } from '../architectures/llama.ts';
+import { noFacts } from '../architectures/architecture.ts';
+import { readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { pieceKinds, type SentencePieceJson } from '../tokenizer/types.ts';
 import { type Checkpoint, type CheckpointTensor, damaged, type FileBytes, openFileBytes } from './checkpoint.ts';
@@ -12,12 +13,13 @@ const headerBytes = 28;
 export async function openLlama2cCheckpoint(path: string, tokenizerFile?: string): Promise<Checkpoint> {
   const file = await openFileBytes(path);
   try {
-    const { config, sharesHead } = await readConfig(file);
-    const places = placeTensors(file, config, sharesHead);
-    const tokenizerPath = tokenizerFile ?? (await findTokenizer(path, config.vocabularySize));
-    const tokenizer = tokenizerPath === null ? null : await readLlama2cTokenizer(tokenizerPath, config.vocabularySize);
+    const sizes = await readSizes(file);
+    const places = placeTensors(file, sizes);
+    const tokenizerPath = tokenizerFile ?? (await findTokenizer(path, sizes.vocabularySize));
+    const tokenizer = tokenizerPath === null ? null : await readLlama2cTokenizer(tokenizerPath, sizes.vocabularySize);
     return {
-      config,
+      name: basename(path, '.bin'),
+      model: readModel(hubConfigOf(sizes), path, { ...noFacts, adjacentPairs: true }),
       tensors: [...places.values()].map(({ tensor }) => tensor),
       async read(name) {
         const place = places.get(name);
@@ -37,7 +39,19 @@ export async function openLlama2cCheckpoint(path: string, tokenizerFile?: string
   }
 }
 
-async function readConfig(file: FileBytes): Promise<{ config: LlamaConfig; sharesHead: boolean }> {
+type Sizes = {
+  readonly hiddenSize: number;
+  readonly feedForwardSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headSize: number;
+  readonly vocabularySize: number;
+  readonly contextTokens: number;
+  readonly sharesHead: boolean;
+};
+
+async function readSizes(file: FileBytes): Promise<Sizes> {
   const header = await file.at(0, headerBytes);
   const at = (index: number): number => header.readInt32LE(4 * index);
   const [hiddenSize, feedForwardSize, numLayers, numHeads, numKvHeads] = [at(0), at(1), at(2), at(3), at(4)];
@@ -50,31 +64,40 @@ async function readConfig(file: FileBytes): Promise<{ config: LlamaConfig; share
   if (!Number.isInteger(headSize) || headSize % 2 !== 0 || numHeads % numKvHeads !== 0) {
     throw damaged(file.path, 'its heads do not fit its width');
   }
-  const config: LlamaConfig = {
-    architecture: 'llama',
-    name: basename(file.path, '.bin'),
-    numLayers,
+  return {
     hiddenSize,
+    feedForwardSize,
+    numLayers,
     numHeads,
     numKvHeads,
     headSize,
-    feedForwardSize,
     vocabularySize,
     contextTokens,
-    normEpsilon: 1e-5,
-    window: 0,
-    inverseFrequencies: ropeFrequencies(10_000, headSize),
-    adjacentPairs: true,
+    sharesHead: signedVocabulary > 0,
   };
-  return { config, sharesHead: signedVocabulary > 0 };
+}
+
+function hubConfigOf(sizes: Sizes): Record<string, unknown> {
+  return {
+    model_type: 'llama',
+    hidden_size: sizes.hiddenSize,
+    intermediate_size: sizes.feedForwardSize,
+    num_hidden_layers: sizes.numLayers,
+    num_attention_heads: sizes.numHeads,
+    num_key_value_heads: sizes.numKvHeads,
+    vocab_size: sizes.vocabularySize,
+    max_position_embeddings: sizes.contextTokens,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10_000,
+  };
 }
 
 type Place = { readonly tensor: CheckpointTensor; readonly offset: number };
 
 /** Each kind of weight stands for all layers together, in this order. */
-function placeTensors(file: FileBytes, config: LlamaConfig, sharesHead: boolean): Map<string, Place> {
-  const { hiddenSize, feedForwardSize, numLayers, vocabularySize, contextTokens, headSize } = config;
-  const kvSize = config.numKvHeads * headSize;
+function placeTensors(file: FileBytes, sizes: Sizes): Map<string, Place> {
+  const { hiddenSize, feedForwardSize, numLayers, vocabularySize, contextTokens, headSize } = sizes;
+  const kvSize = sizes.numKvHeads * headSize;
   const places = new Map<string, Place>();
   let offset = headerBytes;
   const place = (name: string, rows: number, columns: number) => {
@@ -97,7 +120,7 @@ function placeTensors(file: FileBytes, config: LlamaConfig, sharesHead: boolean)
   placeLayers('mlp.up_proj', feedForwardSize, hiddenSize);
   place('model.norm.weight', 1, hiddenSize);
   offset += contextTokens * headSize * 4; // cosines and sines, which are computed here
-  if (!sharesHead) place('lm_head.weight', vocabularySize, hiddenSize);
+  if (!sizes.sharesHead) place('lm_head.weight', vocabularySize, hiddenSize);
   if (offset !== file.sizeBytes) throw damaged(file.path, 'its length does not fit its sizes');
   return places;
 }

@@ -8,14 +8,17 @@
 import { ModelError } from '../model-error.ts';
 
 export type RowKind = 'tokens' | 'outputs' | 'sequences';
-export type Activation = 'none' | 'silu' | 'gelu' | 'gelu_tanh' | 'relu';
+export type Activation = 'none' | 'silu' | 'gelu' | 'gelu_tanh' | 'relu' | 'tanh';
 
 export type OperationName =
   | 'embed'
   | 'add_positions'
+  | 'add_segments'
   | 'gather_outputs'
   | 'linear'
+  | 'permute_columns'
   | 'rms_norm'
+  | 'rms_norm_heads'
   | 'layer_norm'
   | 'add_rms_norm'
   | 'add_layer_norm'
@@ -24,6 +27,8 @@ export type OperationName =
   | 'add_bias'
   | 'activate'
   | 'gated'
+  | 'soft_cap'
+  | 'clamp'
   | 'rope'
   | 'kv_write'
   | 'rope_kv_write'
@@ -42,23 +47,25 @@ export type View = {
 };
 
 /** What a weight is for; it decides how exactly it is kept. */
-export type WeightUse = 'table' | 'positions' | 'linear' | 'head' | 'vector';
+export type WeightUse = 'table' | 'positions' | 'linear' | 'head' | 'vector' | 'index';
 
-/** One tensor of the checkpoint, or numbers that the architecture computes. */
+/** One tensor of the checkpoint or some of its rows, or numbers that the architecture computes. */
 export type WeightPart = {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  /** The type that the checkpoint keeps it in; `f32` for computed numbers. */
+  /** The type that the checkpoint keeps it in; `f32` for computed numbers, `i32` for a computed index. */
   readonly from: string;
   /**
-   * The rows are heads of this size whose rotary pairs stand side by side (2i, 2i + 1), as in llama2.c and in GGUF's
-   * `llama`; in the plan they stand half a head apart (i, i + size / 2).
+   * Row i of this part is row `order[i]` of the checkpoint's tensor, which may have more. A vector's numbers are its rows
+   * here, since a bias is turned and cut with the rows of its linear.
    */
-  readonly adjacentPairsOfHead?: number;
-  readonly values?: Float32Array;
-  /** This row of the checkpoint's tensor alone. */
-  readonly row?: number;
+  readonly order?: Int32Array;
+  /** The checkpoint has it as columns × rows (GPT-2's `Conv1D`). */
+  readonly transposed?: boolean;
+  /** A vector whose numbers are wanted so much larger (Gemma's norms multiply by 1 + weight). */
+  readonly plus?: number;
+  readonly values?: Float32Array | Int32Array;
 };
 
 /** Parts one below the other: several when linears were fused. */
@@ -85,9 +92,13 @@ export type Graph = {
 /** Operations whose first output takes the place of their first input. */
 export const inPlaceOperations: ReadonlySet<OperationName> = new Set([
   'add_positions',
+  'add_segments',
   'add_rms_norm',
   'add_layer_norm',
   'add_bias',
+  'rms_norm_heads',
+  'soft_cap',
+  'clamp',
   'rope',
   'rope_kv_write',
   'normalize',
@@ -103,6 +114,16 @@ export type TensorShapes = ReadonlyMap<
   string,
   { readonly rows: number; readonly columns: number; readonly type: string }
 >;
+
+/** Which rows of the checkpoint's tensor a weight takes, and how it stands there. */
+export type Taking = {
+  /** Row i of the weight is row `order[i]` of the tensor. */
+  order?: Int32Array;
+  /** How many rows the checkpoint's tensor has; absent = as many as the weight. */
+  tensorRows?: number;
+  transposed?: boolean;
+  plus?: number;
+};
 
 export type RopeAttributes = { headSize: number; rotarySize: number; adjacentPairs: boolean };
 
@@ -136,50 +157,63 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
     }
   };
 
-  const find = (
-    name: string,
-    rows: number,
-    columns: number,
-    use: WeightUse,
-    adjacentPairsOfHead?: number,
-  ): Weight | null => {
+  const find = (name: string, rows: number, columns: number, use: WeightUse, taking: Taking = {}): Weight | null => {
     const tensor = tensors.get(name);
     if (tensor === undefined) return null;
-    // A vector has one row, however the checkpoint writes its shape.
-    if (tensor.rows !== rows || tensor.columns !== columns) {
+    const { order, tensorRows, transposed, plus } = taking;
+    // A vector has one row, however the checkpoint writes its shape; it is taken from by its numbers.
+    const wanted = rows === 1 ? [1, tensorRows ?? columns] : [tensorRows ?? rows, columns];
+    const [wantedRows, wantedColumns] = transposed === true ? wanted.toReversed() : wanted;
+    if (tensor.rows !== wantedRows || tensor.columns !== wantedColumns) {
       throw new ModelError(
         'invalid-checkpoint',
-        `${architecture}: the tensor ${name} is ${tensor.rows} × ${tensor.columns}, but ${rows} × ${columns} is needed.`,
+        `${architecture}: the tensor ${name} is ${tensor.rows} × ${tensor.columns}, but ${wantedRows} × ${wantedColumns} is needed.`,
       );
     }
-    const order = adjacentPairsOfHead === undefined ? {} : { adjacentPairsOfHead };
-    return { use, columns, parts: [{ name, rows, columns, from: tensor.type, ...order }] };
+    if (order !== undefined && order.length !== (rows === 1 ? columns : rows)) {
+      refuse(`${name} is taken in an order of ${order.length} rows`);
+    }
+    const part: WeightPart = {
+      name,
+      rows,
+      columns,
+      from: tensor.type,
+      ...(order === undefined ? {} : { order }),
+      ...(transposed === true ? { transposed } : {}),
+      ...(plus === undefined ? {} : { plus }),
+    };
+    return { use, columns, parts: [part] };
   };
 
   return {
     refuse,
+    has: (name: string): boolean => tensors.has(name),
     optional: find,
     /** A matrix `rows` × `columns` (a linear's [N, K]) of the checkpoint. */
-    weight(
-      name: string,
-      rows: number,
-      columns: number,
-      use: WeightUse = 'linear',
-      adjacentPairsOfHead?: number,
-    ): Weight {
-      const weight = find(name, rows, columns, use, adjacentPairsOfHead);
+    weight(name: string, rows: number, columns: number, use: WeightUse = 'linear', taking?: Taking): Weight {
+      const weight = find(name, rows, columns, use, taking);
       if (weight === null) {
         throw new ModelError('invalid-checkpoint', `${architecture}: the checkpoint has no tensor ${name}.`);
       }
       return weight;
     },
-    vector(name: string, columns: number): Weight {
-      return this.weight(name, 1, columns, 'vector');
+    vector(name: string, columns: number, taking?: Taking): Weight {
+      return this.weight(name, 1, columns, 'vector', taking);
     },
     /** Row `row` of a matrix `rows` × `columns` of the checkpoint, as a vector. */
     row(name: string, rows: number, columns: number, row: number): Weight {
       const { parts } = this.weight(name, rows, columns, 'vector');
-      return { use: 'vector', columns, parts: [{ ...parts[0]!, rows: 1, row }] };
+      return { use: 'vector', columns, parts: [{ ...parts[0]!, rows: 1, order: Int32Array.of(row) }] };
+    },
+    /** Some columns of a value. */
+    columns(x: View, first: number, width: number): View {
+      if (first < 0 || width < 1 || first + width > x.width)
+        refuse(`columns ${first} to ${first + width} of ${describe(x)}`);
+      return { ...x, first: x.first + first, width };
+    },
+    index(name: string, numbers: Int32Array): Weight {
+      const columns = numbers.length;
+      return { use: 'index', columns, parts: [{ name, rows: 1, columns, from: 'i32', values: numbers }] };
     },
     constant(name: string, numbers: Float32Array): Weight {
       const columns = numbers.length;
@@ -195,6 +229,13 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
       if (table.columns !== x.width) refuse(`positions of width ${table.columns} on ${describe(x)}`);
       const out = fresh(x.rows, x.width);
       push('add_positions', [x], [out], [table], { offset });
+      return out;
+    },
+    /** Adds the row of each token's segment: which of two texts it belongs to. */
+    addSegments(x: View, table: Weight): View {
+      if (table.columns !== x.width) refuse(`segments of width ${table.columns} on ${describe(x)}`);
+      const out = fresh(x.rows, x.width);
+      push('add_segments', [x], [out], [table]);
       return out;
     },
     gatherOutputs(x: View): View {
@@ -215,11 +256,40 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
       push('rms_norm', [x], [out], [weight], { epsilon });
       return out;
     },
-    layerNorm(x: View, weight: Weight, bias: Weight, epsilon: number): View {
+    /** Without a bias: zeros. */
+    layerNorm(x: View, weight: Weight, bias: Weight | null, epsilon: number): View {
+      const shift = bias ?? this.constant(`zeros.${x.width}`, new Float32Array(x.width));
       vectorOf('layer_norm', weight, x.width);
-      vectorOf('layer_norm', bias, x.width);
+      vectorOf('layer_norm', shift, x.width);
       const out = fresh(x.rows, x.width);
-      push('layer_norm', [x], [out], [weight, bias], { epsilon });
+      push('layer_norm', [x], [out], [weight, shift], { epsilon });
+      return out;
+    },
+    /** Each head of `headSize` columns normed by itself, all with the same weight. */
+    rmsNormHeads(x: View, weight: Weight, headSize: number, epsilon: number): View {
+      if (x.width % headSize !== 0) refuse(`heads of ${headSize} in ${describe(x)}`);
+      vectorOf('rms_norm_heads', weight, headSize);
+      const out = fresh(x.rows, x.width);
+      push('rms_norm_heads', [x], [out], [weight], { numHeads: x.width / headSize, headSize, epsilon });
+      return out;
+    },
+    /** cap · tanh(x / cap) */
+    softCap(x: View, cap: number): View {
+      const out = fresh(x.rows, x.width);
+      push('soft_cap', [x], [out], [], { cap });
+      return out;
+    },
+    /** Between −limit and limit. */
+    clamp(x: View, limit: number): View {
+      const out = fresh(x.rows, x.width);
+      push('clamp', [x], [out], [], { limit });
+      return out;
+    },
+    /** Column i of the result is column `index[i]` of x. */
+    permuteColumns(x: View, index: Weight): View {
+      if (index.use !== 'index' || index.columns !== x.width) refuse(`an index of ${index.columns} for ${describe(x)}`);
+      const out = fresh(x.rows, x.width);
+      push('permute_columns', [x], [out], [index]);
       return out;
     },
     add(a: View, b: View): View {
@@ -265,12 +335,17 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
         headSize: number;
         scale: number;
         window: number;
+        /** Scores become softCap · tanh(scores / softCap); 0 = none. */
+        softCap?: number;
       },
+      /** [numHeads] ALiBi: what a score loses per token of distance (arXiv 2108.12409). */
+      slopes: Weight | null = null,
     ): View {
       if (queries.width !== attributes.numHeads * attributes.headSize)
         refuse(`attention's heads in ${describe(queries)}`);
+      if (slopes !== null) vectorOf('attention', slopes, attributes.numHeads);
       const out = fresh(queries.rows, queries.width);
-      push('attention', [queries], [out], [], attributes);
+      push('attention', [queries], [out], slopes === null ? [] : [slopes], attributes);
       return out;
     },
     attentionFull(
@@ -316,4 +391,17 @@ function describe(view: View): string {
 
 function nameOf(weight: Weight): string {
   return weight.parts.map((part) => part.name).join(' + ');
+}
+
+/**
+ * The order that puts rotary pairs half a turned part apart (i, i + rotarySize / 2), where the checkpoint has a pair's two
+ * rows side by side (2i, 2i + 1); rows of a head past `rotarySize` stay.
+ */
+export function pairsApart(numRows: number, headSize: number, rotarySize: number): Int32Array {
+  return Int32Array.from({ length: numRows }, (_, row) => {
+    const place = row % headSize;
+    if (place >= rotarySize) return row;
+    const second = place >= rotarySize / 2 ? 1 : 0;
+    return row - place + 2 * (place - (second * rotarySize) / 2) + second;
+  });
 }

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { type BertConfig, buildBert } from '../../engines/architectures/bert.ts';
-import { buildLlama, type LlamaConfig, ropeFrequencies } from '../../engines/architectures/llama.ts';
+import { buildLlama, type LlamaConfig } from '../../engines/architectures/llama.ts';
+import { ropeFrequencies } from '../../engines/architectures/rope.ts';
 import { createGraphBuilder, type TensorShapes } from '../../engines/graph/graph.ts';
 import { compile } from '../../engines/graph/passes/passes.ts';
 import { printProgram } from '../../engines/graph/print.ts';
 
 const llama: LlamaConfig = {
-  architecture: 'llama',
-  name: 'Test',
   numLayers: 2,
   hiddenSize: 2048,
   numHeads: 32,
@@ -47,8 +46,6 @@ function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): Ten
 }
 
 const bert: BertConfig = {
-  architecture: 'bert',
-  name: 'Test',
   numLayers: 1,
   hiddenSize: 384,
   numHeads: 12,
@@ -200,8 +197,8 @@ describe('The passes over a Llama', () => {
       ),
     );
     const parts = tensors.find((tensor) => tensor.name.includes('q_proj'))!.parts;
-    expect(parts.map((part) => part.rowOrder !== undefined)).toEqual([true, true, false]);
-    const order = parts[1]!.rowOrder!;
+    expect(parts.map((part) => part.order !== undefined)).toEqual([true, true, false]);
+    const order = parts[1]!.order!;
     expect([...order.slice(0, 4)]).toEqual([0, 2, 4, 6]);
     expect([...order.slice(32, 36)]).toEqual([1, 3, 5, 7]);
     expect(order[64]).toBe(64);

@@ -2,16 +2,11 @@
 import { type Graph, rowsOf, type Weight, type WeightPart } from '../graph.ts';
 import type { Precision } from './choose-precision.ts';
 
-export type BoundPart = WeightPart & {
-  /** Row i of the plan is row `rowOrder[i]` of the checkpoint; absent = as they are. */
-  readonly rowOrder?: Int32Array;
-};
-
 export type BoundTensor = Precision & {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  readonly parts: readonly BoundPart[];
+  readonly parts: readonly WeightPart[];
 };
 
 export function bindWeights(
@@ -24,37 +19,26 @@ export function bindWeights(
     for (const weight of node.weights) {
       if (weight === null || indices.has(keyOf(weight))) continue;
       indices.set(keyOf(weight), tensors.length);
-      const isVector = weight.use === 'vector';
+      const isVector = weight.use === 'vector' || weight.use === 'index';
       tensors.push({
         ...precisionOf(weight),
         name: keyOf(weight),
         rows: isVector ? 1 : rowsOf(weight),
         columns: weight.columns,
-        parts: weight.parts.map((part) => {
-          const rowOrder = rowOrderOf(part);
-          return rowOrder === null ? part : { ...part, rowOrder };
-        }),
+        parts: weight.parts,
       });
     }
   }
   return { tensors, indexOf: (weight) => indices.get(keyOf(weight))! };
 }
 
+/** What is read in two ways (a row of a table, the rows of q out of q + k + v) is two tensors of the plan. */
 function keyOf(weight: Weight): string {
-  return weight.parts.map((part) => part.name).join('+');
+  return weight.parts.map((part) => part.name + (part.order === undefined ? '' : `[${rangeOf(part.order)}]`)).join('+');
 }
 
-/** From pairs side by side to pairs half a head apart: row h d + j d/2 + i comes from row h d + 2 i + j. */
-function rowOrderOf(part: WeightPart): Int32Array | null {
-  const size = part.adjacentPairsOfHead;
-  if (size === undefined) return null;
-  // A bias is turned with its rows: its numbers stand in one row, so the order is of columns there.
-  const count = part.rows === 1 ? part.columns : part.rows;
-  const order = new Int32Array(count);
-  for (let row = 0; row < count; row++) {
-    const place = row % size;
-    const second = place >= size / 2 ? 1 : 0;
-    order[row] = row - place + 2 * (place - (second * size) / 2) + second;
-  }
-  return order;
+function rangeOf(order: Int32Array): string {
+  let digest = 0;
+  for (const row of order) digest = (Math.imul(digest, 31) + row) | 0;
+  return `${order[0]}..${order.at(-1)}:${(digest >>> 0).toString(16)}`;
 }

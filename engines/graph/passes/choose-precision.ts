@@ -39,6 +39,7 @@ export function choosePrecision(
 
 function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPolicy): Precision {
   const half = part.from === 'f32' && policy !== 'f16' ? ('f32' as const) : ('f16' as const);
+  if (weight.use === 'index') return { type: 'i32' };
   if (weight.use === 'vector' || policy === 'f32') return { type: 'f32' };
   if (weight.use === 'positions' || policy === 'f16') return { type: half };
   if (weight.columns % 32 !== 0) return { type: half };
