@@ -14,6 +14,9 @@ import { serve } from '../app/contract/server.ts';
 import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
+import type { Quantizer } from '../native/index.ts';
+import { loadQuantizer } from '../native/load.ts';
+import { findAddon } from './engine/addon-path.ts';
 import { modelsFolder } from './folders.ts';
 import { createLogFile } from './log-file.ts';
 import { packageAddress } from './package-address.ts';
@@ -57,6 +60,14 @@ export type ComposeOptions = {
 /** The engine's supervisor without a profile: for commands that only run a plan. */
 export function composeEngine(log: Log = () => undefined, startProcess = forkProcess): EngineSupervisor {
   return superviseEngine({ startProcess, nowMs: Date.now, wait: (ms) => pause(ms), log });
+}
+
+/**
+ * The quantizer, in this process: a model's matrices would take longer to cross a border than to be worked on, and a
+ * fault costs the one command that asked for it.
+ */
+export async function composeQuantizer(): Promise<Quantizer> {
+  return loadQuantizer(await findAddon());
 }
 
 /** Opens a profile. Fails with one sentence for the person when another Quoth has it open or the disk does not allow it. */

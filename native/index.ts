@@ -241,8 +241,8 @@ export interface Workbench {
     name: string,
     matrix: Omit<PackRequest, 'to' | 'codebook'> & { firstRow: number; rowsInAll: number },
   ): Promise<void>;
-  /** Forgets that table, or all matrices and samples. */
-  clear(table?: string): Promise<void>;
+  /** Forgets that matrix or table; without a name, all matrices and samples. */
+  clear(name?: string): Promise<void>;
   /** `nats`: the sum of -ln of the probabilities of the targets. */
   run(run: PieceRun): Promise<{ nats: number; numScored: number }>;
   /** AWQ's scale of the columns of linears that read one sample; `ratio` null: none is better than rounding to nearest. */

@@ -1,10 +1,10 @@
 /** From a published checkpoint to a plan: open, build the graph, compile, pack tensor after tensor. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { TensorShapes, WeightPart } from '../graph/graph.ts';
+import type { Graph, TensorShapes, WeightPart } from '../graph/graph.ts';
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
-import { compile } from '../graph/passes/passes.ts';
+import { type Compiled, compile } from '../graph/passes/passes.ts';
 import { ModelError } from '../model-error.ts';
 import type { PlanHeader, PlanType } from '../plan/format.ts';
 import { type PlanWithoutSections, writePlan } from '../plan/write-plan.ts';
@@ -50,39 +50,9 @@ export type BuildOptions = {
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
   const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
   try {
-    const tokenizer = (await tokenizerOf(options.tokenizerFile)) ?? checkpoint.tokenizer;
-    if (tokenizer === null) {
-      throw new ModelError('invalid-checkpoint', `${basename(options.checkpoint)} has no tokenizer; name one.`);
-    }
-    const { model } = checkpoint;
-    const shapes: TensorShapes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
-    const compiled = compile(model.build(shapes), { precision: options.precision, fuse: options.fuse });
-    for (const part of compiled.tensors.flatMap((tensor) => tensor.parts)) {
-      if (!readableTypes.has(part.from)) {
-        throw new ModelError(
-          'unsupported-model',
-          `The tensor ${part.name} has the type ${part.from}, which is not read here.`,
-        );
-      }
-    }
-
-    const plan: PlanWithoutSections = {
-      architecture: model.architecture,
-      name: options.name ?? checkpoint.name,
-      role: model.role,
-      vocabularySize: model.vocabularySize,
-      contextTokens: model.contextTokens,
-      embeddingSize: model.embeddingSize,
-      startIds: checkpoint.startIds,
-      stopIds: checkpoint.stopIds,
-      // A model kept in float32 keeps its history so too.
-      kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
-      template: checkpoint.template,
-      program: compiled.program,
-      tensors: compiled.tensors.map(({ name, type, rows, columns, codebook }) => {
-        return { name, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
-      }),
-    };
+    const tokenizer = await tokenizerFor(checkpoint, options);
+    const compiled = compile(graphOf(checkpoint), { precision: options.precision, fuse: options.fuse });
+    const plan = planOf(checkpoint, compiled, options.name);
     const sizes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor.sizeBytes]));
     const totalBytes = compiled.tensors
       .flatMap(({ parts }) => parts)
@@ -103,25 +73,69 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
   }
 }
 
-async function packPart(
-  checkpoint: Checkpoint,
-  builder: Packer,
-  tensor: BoundTensor,
-  part: WeightPart,
-): Promise<Uint8Array> {
-  if (part.values !== undefined) return new Uint8Array(part.values.slice().buffer);
+/** The model's program over the checkpoint's tensors, all of them of types that are read here. */
+export function graphOf(checkpoint: Checkpoint): Graph {
+  const shapes: TensorShapes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
+  const graph = checkpoint.model.build(shapes);
+  const weights = graph.nodes.flatMap((node) => node.weights.filter((weight) => weight !== null));
+  for (const { name, from, values } of weights.flatMap(({ parts }) => parts)) {
+    if (values === undefined && !readableTypes.has(from)) {
+      throw new ModelError('unsupported-model', `The tensor ${name} has the type ${from}, which is not read here.`);
+    }
+  }
+  return graph;
+}
+
+/** The plan of a compiled model, but for where its sections lie. */
+export function planOf(checkpoint: Checkpoint, compiled: Compiled, name?: string): PlanWithoutSections {
+  const { model } = checkpoint;
+  return {
+    architecture: model.architecture,
+    name: name ?? checkpoint.name,
+    role: model.role,
+    vocabularySize: model.vocabularySize,
+    contextTokens: model.contextTokens,
+    embeddingSize: model.embeddingSize,
+    startIds: checkpoint.startIds,
+    stopIds: checkpoint.stopIds,
+    // A model kept in float32 keeps its history so too.
+    kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
+    template: checkpoint.template,
+    program: compiled.program,
+    tensors: compiled.tensors.map(({ name: tensor, type, rows, columns, codebook }) => {
+      return { name: tensor, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
+    }),
+  };
+}
+
+/** A part's numbers as the checkpoint has them, in the words of the builder. */
+export async function readPart(checkpoint: Checkpoint, part: WeightPart) {
   const bytes = await checkpoint.read(part.name);
   // A vector with an order is taken number by number: to the builder it is a matrix of one column.
   const tensorRows = checkpoint.tensors.find(({ name }) => name === part.name)!.rows;
   const asColumn = part.order !== undefined && part.rows === 1 && tensorRows === 1;
+  return {
+    bytes: part.transposed === true ? transpose(bytes, part.columns, part.rows) : bytes,
+    from: part.from,
+    numRows: asColumn ? part.columns : part.rows,
+    numColumns: asColumn ? 1 : part.columns,
+    ...(part.order === undefined ? {} : { rowOrder: part.order }),
+  };
+}
+
+/** A part in the plan's layout. */
+export async function packPart(
+  checkpoint: Checkpoint,
+  builder: Packer,
+  tensor: Pick<BoundTensor, 'type' | 'codebook'>,
+  part: WeightPart,
+): Promise<Uint8Array> {
+  if (part.values !== undefined) return new Uint8Array(part.values.slice().buffer);
+  const numbers = await readPart(checkpoint, part);
   try {
     const packed = await builder.pack({
-      bytes: part.transposed === true ? transpose(bytes, part.columns, part.rows) : bytes,
-      from: part.from,
+      ...numbers,
       to: tensor.type,
-      numRows: asColumn ? part.columns : part.rows,
-      numColumns: asColumn ? 1 : part.columns,
-      ...(part.order === undefined ? {} : { rowOrder: part.order }),
       ...(tensor.codebook === undefined ? {} : { codebook: Int8Array.from(tensor.codebook) }),
     });
     return part.plus === undefined ? packed : addTo(packed, part.plus);
@@ -160,6 +174,16 @@ export async function openCheckpoint(path: string, tokenizerFile?: string): Prom
     return openLlama2cCheckpoint(path, tokenizerFile?.toLowerCase().endsWith('.bin') ? tokenizerFile : undefined);
   }
   return openGgufCheckpoint(path);
+}
+
+/** The tokenizer that is asked for, or the checkpoint's own. */
+export async function tokenizerFor(
+  checkpoint: Checkpoint,
+  options: { checkpoint: string; tokenizerFile?: string },
+): Promise<TokenizerJson> {
+  const tokenizer = (await tokenizerOf(options.tokenizerFile)) ?? checkpoint.tokenizer;
+  if (tokenizer !== null) return tokenizer;
+  throw new ModelError('invalid-checkpoint', `${basename(options.checkpoint)} has no tokenizer; name one.`);
 }
 
 async function tokenizerOf(file: string | undefined): Promise<TokenizerJson | null> {

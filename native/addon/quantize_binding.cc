@@ -82,7 +82,8 @@ Napi::Value put_js(const Napi::CallbackInfo& info) {
     put->bytes = copy_bytes(from.Get("bytes"), "bytes");
     const std::string type = string_of(from.Get("from"), "from");
     put->job.from = find_block_format(type);
-    if (put->job.from == nullptr) throw Fault(FaultCode::unsupported, "Weights of type " + type + " are not read here.");
+    if (put->job.from == nullptr)
+      throw Fault(FaultCode::unsupported, "Weights of type " + type + " are not read here.");
     put->job.num_rows = size_of(from, "numRows", 1);
     put->job.num_columns = size_of(from, "numColumns", 1);
     put->job.bytes = put->bytes.data();
@@ -96,8 +97,7 @@ Napi::Value put_js(const Napi::CallbackInfo& info) {
     }
     const int32_t first_row = size_of(from, "firstRow"), rows_in_all = size_of(from, "rowsInAll", 1);
     return run_async(
-        info.Env(), "quoth.workbenchPut",
-        [=] { workbench->put(name, rows_in_all, first_row, put->job); }, nothing);
+        info.Env(), "quoth.workbenchPut", [=] { workbench->put(name, rows_in_all, first_row, put->job); }, nothing);
   });
 }
 
@@ -169,7 +169,8 @@ Napi::Value search_clip_js(const Napi::CallbackInfo& info) {
   return promised(info, [&] {
     return run_async(
         info.Env(), "quoth.workbenchSearchClip",
-        [workbench = workbench_of(info[0]), sample = string_of(info[1], "sample"), weight = string_of(info[2], "weight"),
+        [workbench = workbench_of(info[0]), sample = string_of(info[1], "sample"),
+         weight = string_of(info[2], "weight"),
          group = static_cast<int32_t>(integer_of(info[3], "groupColumns", 32, 128))] {
           return workbench->search_clip(sample, weight, group);
         },
@@ -229,9 +230,8 @@ Napi::Value quantize_js(const Napi::CallbackInfo& info) {
           Napi::Object object = Napi::Object::New(env);
           object.Set("bytes", make_bytes(env, result.packed));
           object.Set("weightError", result.errors.weight_error);
-          object.Set("outputError", result.errors.output_error < 0
-                                        ? env.Null()
-                                        : Napi::Number::New(env, result.errors.output_error));
+          object.Set("outputError",
+                     result.errors.output_error < 0 ? env.Null() : Napi::Number::New(env, result.errors.output_error));
           return object;
         });
   });
@@ -240,10 +240,10 @@ Napi::Value quantize_js(const Napi::CallbackInfo& info) {
 Napi::Value clear_js(const Napi::CallbackInfo& info) {
   return promised(info, [&] {
     auto workbench = workbench_of(info[0]);
-    const std::string table = is_absent(info[1]) ? std::string() : string_of(info[1], "table");
+    const std::string name = is_absent(info[1]) ? std::string() : string_of(info[1], "name");
     return run_async(
-        info.Env(), "quoth.workbenchClear",
-        [=] { table.empty() ? workbench->clear() : workbench->drop_table(table); }, nothing);
+        info.Env(), "quoth.workbenchClear", [=] { name.empty() ? workbench->clear() : workbench->drop(name); },
+        nothing);
   });
 }
 
@@ -265,10 +265,9 @@ Napi::Value to_awq_gemm_js(const Napi::CallbackInfo& info) {
           const size_t groups = static_cast<size_t>(num_columns / 128);
           AwqGemm gemm{std::vector<uint8_t>(words * 4), std::vector<uint8_t>(words / 128 * 4),
                        std::vector<uint8_t>(groups * static_cast<size_t>(num_rows) * 2)};
-          const Status status = to_awq_gemm(packed.data(), num_rows, num_columns,
-                                            reinterpret_cast<uint32_t*>(gemm.qweight.data()),
-                                            reinterpret_cast<uint32_t*>(gemm.qzeros.data()),
-                                            reinterpret_cast<uint16_t*>(gemm.scales.data()));
+          const Status status = to_awq_gemm(
+              packed.data(), num_rows, num_columns, reinterpret_cast<uint32_t*>(gemm.qweight.data()),
+              reinterpret_cast<uint32_t*>(gemm.qzeros.data()), reinterpret_cast<uint16_t*>(gemm.scales.data()));
           if (!status.ok()) throw fault_of(status, "toAwqGemm");
           return gemm;
         },

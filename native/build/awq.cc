@@ -173,7 +173,8 @@ ScaleSearch search_scale(const Bench& bench, const Sample& sample, const std::ve
       const double error = output_energy(bench, sample, weight.num_rows, [&](int32_t n, float* out) {
         const float* w = weight.data + static_cast<int64_t>(n) * num_columns;
         multiply_loop(w, scale, num_columns, out);
-        for (int32_t k = 0; k < num_columns; k += group_columns) rounded_int4(out + k, group_columns, kNoInt4Limit, out + k);
+        for (int32_t k = 0; k < num_columns; k += group_columns)
+          rounded_int4(out + k, group_columns, kNoInt4Limit, out + k);
         difference_loop(w, inverse, num_columns, out);
       });
       loss += ratio_of(error, energies[i]);

@@ -1,8 +1,8 @@
 // The searches of AWQ (arXiv 2306.00978): scales that protect the columns which matter, and the clipping of each group.
 //
 // The loss is the squared error of each linear's own output on the sample's rows, over the energy of that output: a
-// linear counts by how wrong it becomes, not by how large its numbers are. AutoAWQ compares the outputs of whole modules
-// instead; a linear's own output needs no second forward pass, and is the same for every architecture.
+// linear counts by how wrong it becomes, not by how large its numbers are. AutoAWQ compares the outputs of whole
+// modules instead; a linear's own output needs no second forward pass, and is the same for every architecture.
 #pragma once
 
 #include <atomic>
@@ -46,15 +46,15 @@ ScaleSearch search_scale(const Bench& bench, const Sample& sample, const std::ve
 
 struct ClipSearch {
   std::vector<float> limits;  // f32 [N, K / group]: each group is clamped to +- its limit; empty: nothing is clamped
-  double loss = 0;        // with what was chosen
-  double plain_loss = 0;  // without clipping
+  double loss = 0;            // with what was chosen
+  double plain_loss = 0;      // without clipping
   int64_t num_clipped = 0;
   int64_t num_groups = 0;
 };
 
 // Finds for each group of each row how far its largest weights are cut off (to 100, 95 .. 55 %), so that the group's
-// own part of the output, over all rows of the calibration text, changes least. Nothing is clamped if that does not make
-// the whole output on the sample's rows better.
+// own part of the output, over all rows of the calibration text, changes least. Nothing is clamped if that does not
+// make the whole output on the sample's rows better.
 ClipSearch search_clip(const Bench& bench, const Sample& sample, const Matrix& weight, int32_t group_columns);
 
 }  // namespace quoth

@@ -82,7 +82,8 @@ Int4Fit fit_int4(const float* weights, int32_t count, float limit) {
   Int4Fit fit;
   fit.scale = float_from_half(half);
   // Below the normal numbers an f16 may be far too small: the next one reaches the ends of the range.
-  if (half < 0x0400 && fit.scale * 15 < range.high - range.low) fit.scale = float_from_half(static_cast<uint16_t>(half + 1));
+  if (half < 0x0400 && fit.scale * 15 < range.high - range.low)
+    fit.scale = float_from_half(static_cast<uint16_t>(half + 1));
   fit.zero = std::clamp((-range.low / divisor_of(fit) + kRounder) - kRounder, 0.0f, 15.0f);
   return fit;
 }

@@ -16,8 +16,8 @@ struct Int4Fit {
   float zero = 0;  // a whole number from 0 to 15
 };
 
-// The scale and zero point of `count` numbers (a multiple of 16) clamped to [-limit, limit]: the smallest and largest of
-// them, and nought, are reached. All zero: scale 0.
+// The scale and zero point of `count` numbers (a multiple of 16) clamped to [-limit, limit]: the smallest and largest
+// of them, and nought, are reached. All zero: scale 0.
 Int4Fit fit_int4(const float* weights, int32_t count, float limit);
 
 // The codes 0..15 of those numbers.

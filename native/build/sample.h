@@ -9,11 +9,11 @@
 namespace quoth {
 
 struct Sample {
-  int32_t num_columns = 0;    // K
-  int64_t num_rows = 0;       // rows seen
-  std::vector<double> sums;   // f64 [K]  sum over the rows of |x|
-  std::vector<float> rows;    // f32 [R, K]  the rows that losses are measured on, evenly spread
-  int32_t num_kept = 0;       // R
+  int32_t num_columns = 0;   // K
+  int64_t num_rows = 0;      // rows seen
+  std::vector<double> sums;  // f64 [K]  sum over the rows of |x|
+  std::vector<float> rows;   // f32 [R, K]  the rows that losses are measured on, evenly spread
+  int32_t num_kept = 0;      // R
   // f32 [K/128, 128, 128]  sum over all rows of x_i x_j within each group of 128 columns (the last may be narrower)
   std::vector<float> products;
 };

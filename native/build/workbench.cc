@@ -105,8 +105,11 @@ void Workbench::clear() {
   samples_.clear();
 }
 
-void Workbench::drop_table(const std::string& name) {
+void Workbench::drop(const std::string& name) {
   const std::lock_guard lock(mutex_);
+  matrices_.erase(name);
+  memory_.erase(name);
+  limits_.erase(name);
   tables_.erase(name);
 }
 
@@ -167,7 +170,8 @@ PieceScore Workbench::run(const PieceRun& run) {
   const int32_t num_pages = (longest - 1) / kPageTokens + 1;
   std::unique_ptr<AlignedFloats> output;
   if (!run.output.empty()) output = std::make_unique<AlignedFloats>(num_rows, run.output_width);
-  Runner runner(plan, std::move(program), device_->device, device_->ops, true, Capacity{longest, longest, 1}, num_pages);
+  Runner runner(plan, std::move(program), device_->device, device_->ops, true, Capacity{longest, longest, 1},
+                num_pages);
   const Runner::Watch watch = [&](size_t step, const Rows& in) {
     if (taps[step] != nullptr) add_to_sample(*taps[step], in, stride);
   };

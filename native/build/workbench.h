@@ -21,13 +21,13 @@ struct AlignedFloats;
 struct PieceRun {
   std::string program;               // JSON: { buffers, steps, output }, as in a plan; its output has rows "outputs"
   std::vector<std::string> tensors;  // what its steps' weights name, by place: matrices, or the table `input`
-  std::string input;                 // the table that `embed` reads, row for row; empty: `embed` reads a matrix by `ids`
-  std::vector<int32_t> ids;          // [T] when `input` is empty
-  std::vector<int32_t> lengths;      // rows of each sequence; T in all
-  std::string output;                // the table that takes the output; empty: it is not kept
-  std::vector<int32_t> targets;      // [T] the id that each row's logits are scored on, -1 = none; empty: no logits
+  std::string input;             // the table that `embed` reads, row for row; empty: `embed` reads a matrix by `ids`
+  std::vector<int32_t> ids;      // [T] when `input` is empty
+  std::vector<int32_t> lengths;  // rows of each sequence; T in all
+  std::string output;            // the table that takes the output; empty: it is not kept
+  std::vector<int32_t> targets;  // [T] the id that each row's logits are scored on, -1 = none; empty: no logits
   int32_t output_width = 0;
-  int32_t context_tokens = 1;        // positions in a table of positions
+  int32_t context_tokens = 1;  // positions in a table of positions
   int32_t kv_layers = 0, kv_heads = 0, head_size = 0;
   struct Tap {
     int32_t step = 0;    // its first input
@@ -47,7 +47,8 @@ struct QuantizeErrors {
   double output_error = -1;  // the same of the output on the sample's rows; -1 without a sample
 };
 
-// Every method may be called from any thread and runs alone. Throws Fault; `invalid_input` for a name that is not there.
+// Every method may be called from any thread and runs alone. Throws Fault; `invalid_input` for a name that is not
+// there.
 class Workbench {
  public:
   Workbench();
@@ -60,7 +61,8 @@ class Workbench {
   void put(const std::string& name, int32_t num_rows, int32_t first_row, const PackJob& job);
   // Forgets every matrix and sample; tables stay.
   void clear();
-  void drop_table(const std::string& name);
+  // Forgets that matrix or table.
+  void drop(const std::string& name);
 
   PieceScore run(const PieceRun& run);
 
@@ -70,8 +72,8 @@ class Workbench {
   void scale_columns(const std::string& matrix, int32_t first_column, const std::vector<float>& factors);
   void scale_sample(const std::string& sample, const std::vector<float>& factors);
 
-  // The matrix in the plan's layout, clamped as `search_clip` found for it, and what that loses. `sample` may be empty. With `keep` the matrix becomes what the
-  // packed one means.
+  // The matrix in the plan's layout, clamped as `search_clip` found for it, and what that loses. `sample` may be empty.
+  // With `keep` the matrix becomes what the packed one means.
   std::vector<uint8_t> quantize(const std::string& matrix, Type to, const std::string& sample, bool keep,
                                 QuantizeErrors* errors);
 

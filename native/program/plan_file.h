@@ -24,7 +24,7 @@ struct PlanTensor {
   uint64_t offset = 0;  // in the file
   uint64_t size_bytes = 0;
   std::array<int8_t, 16> codebook{};  // q4
-  const uint8_t* memory = nullptr;  // where it is when it is in no file: the workbench of native/build
+  const uint8_t* memory = nullptr;    // where it is when it is in no file: the workbench of native/build
 };
 
 struct PlanKv {

@@ -32,9 +32,14 @@ export function bindWeights(
   return { tensors, indexOf: (weight) => indices.get(keyOf(weight))! };
 }
 
-/** What is read in two ways (a row of a table, the rows of q out of q + k + v) is two tensors of the plan. */
+/** The name of a weight in the plan. */
 function keyOf(weight: Weight): string {
-  return weight.parts.map((part) => part.name + (part.order === undefined ? '' : `[${rangeOf(part.order)}]`)).join('+');
+  return weight.parts.map(partKey).join('+');
+}
+
+/** What is read in two ways (a row of a table, the rows of q out of q + k + v) is two tensors of the plan. */
+export function partKey(part: WeightPart): string {
+  return part.name + (part.order === undefined ? '' : `[${rangeOf(part.order)}]`);
 }
 
 function rangeOf(order: Int32Array): string {

@@ -9,8 +9,11 @@ import { type Graph, type Node, rowsOf, type Weight, type WeightPart } from '../
 
 export type Precision = { readonly type: PlanType; readonly codebook?: readonly number[] };
 
-/** `auto` is the rule above; the others force the type of every matrix that allows it. */
-export type PrecisionPolicy = 'auto' | 'f32' | 'f16' | 'q8' | 'q4';
+/** A rule of the caller's own, for each part of each weight. */
+export type PrecisionRule = (weight: Weight, part: WeightPart) => Precision;
+
+/** `auto` is the rule above; the other names force the type of every matrix that allows it. */
+export type PrecisionPolicy = 'auto' | 'f32' | 'f16' | 'q8' | 'q4' | PrecisionRule;
 
 const level = (values: number[]): readonly number[] => [...values, ...new Array<number>(16 - values.length).fill(0)];
 
@@ -32,12 +35,13 @@ export function choosePrecision(
   const weights = new Set(graph.nodes.flatMap((node) => node.weights.filter((weight) => weight !== null)));
   const total = [...weights].reduce((sum, weight) => sum + rowsOf(weight) * weight.columns, 0);
   const effective = policy === 'auto' && total < smallModel ? 'f32' : policy;
-  const choose = (weight: Weight, part: WeightPart) => precisionOfPart(weight, part, effective);
+  const choose: PrecisionRule =
+    typeof effective === 'function' ? effective : (weight, part) => precisionOfPart(weight, part, effective);
   const nodes = graph.nodes.flatMap((node) => (node.op === 'linear' ? split(node, choose) : [node]));
   return { graph: { ...graph, nodes }, precisionOf: (weight) => choose(weight, weight.parts[0]!) };
 }
 
-function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionPolicy): Precision {
+function precisionOfPart(weight: Weight, part: WeightPart, policy: Exclude<PrecisionPolicy, PrecisionRule>): Precision {
   const half = part.from === 'f32' && policy !== 'f16' ? ('f32' as const) : ('f16' as const);
   if (weight.use === 'index') return { type: 'i32' };
   if (weight.use === 'vector' || policy === 'f32') return { type: 'f32' };
