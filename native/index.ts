@@ -278,6 +278,8 @@ export type AwqGemm = { qweight: Uint8Array; qzeros: Uint8Array; scales: Uint8Ar
 export interface Quantizer {
   readonly builder: Builder;
   openWorkbench(): Workbench;
+  /** `pack`, and the part of the energy of the matrix that it loses. Not for `q4`. */
+  packMeasured(request: Omit<PackRequest, 'codebook'>): Promise<{ bytes: Uint8Array; weightError: number }>;
   /** A packed matrix of type `int4_g128` with whole zero points. */
   toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
 }

@@ -80,6 +80,7 @@ type QuantizeExports = {
   workbenchSearchClip: WithHandle<Workbench['searchClip']>;
   workbenchScale: WithHandle<Workbench['scale']>;
   workbenchQuantize: WithHandle<Workbench['quantize']>;
+  packMeasured: Quantizer['packMeasured'];
   toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
 };
 
@@ -165,6 +166,7 @@ export function loadQuantizer(addonPath: string): Quantizer {
         close: () => addon.workbenchClose(handle),
       };
     },
+    packMeasured: (request) => answered(() => addon.packMeasured(request)),
     toAwqGemm: (...args) => answered(() => addon.toAwqGemm(...args)),
   };
 }

@@ -83,7 +83,7 @@ function sourceOfPieces(options: SourceOptions): PartSource {
 }
 
 function sourceOfParts(options: SourceOptions): PartSource {
-  const { checkpoint, arithmetic, bench, graph, onGroup } = options;
+  const { checkpoint, arithmetic, graph, onGroup } = options;
   const linears = new Set(
     graph.nodes
       .filter(({ op, weights }) => op === 'linear' && weights[0]!.parts.length === 1)
@@ -96,9 +96,8 @@ function sourceOfParts(options: SourceOptions): PartSource {
       const name = partKey(part);
       const isRounded = linears.has(name) && part.values === undefined && type !== 'f16' && type !== 'f32';
       if (!isRounded) return packPart(checkpoint, arithmetic.builder, { type }, part);
-      await bench.put(name, { ...(await readPart(checkpoint, part)), firstRow: 0, rowsInAll: part.rows });
-      const { bytes, weightError } = await bench.quantize(name, { to: type, keep: false });
-      await bench.clear(name);
+      const numbers = await readPart(checkpoint, part);
+      const { bytes, weightError } = await arithmetic.packMeasured({ ...numbers, to: type });
       const shape = { rows: part.rows, columns: part.columns };
       const linear: LinearReport = { name, type, ...shape, weightError, outputError: null, clipped: 0 };
       groups.push({ linears: [linear], ratio: null, loss: null, plainLoss: null });

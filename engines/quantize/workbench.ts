@@ -53,6 +53,14 @@ export type Workbench = {
 export type QuantizerArithmetic = {
   readonly builder: Packer;
   openWorkbench(): Workbench;
+  packMeasured(request: {
+    bytes: Uint8Array;
+    from: string;
+    to: PlanType;
+    numRows: number;
+    numColumns: number;
+    rowOrder?: Int32Array;
+  }): Promise<{ bytes: Uint8Array; weightError: number }>;
   toAwqGemm(
     packed: Uint8Array,
     numRows: number,

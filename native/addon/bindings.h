@@ -32,12 +32,11 @@ void register_retrieval(Napi::Env env, Napi::Object exports);
 //   pack(request)                               -> Uint8Array
 void register_build(Napi::Env env, Napi::Object exports);
 
-//   openWorkbench()                  -> handle, not a promise; workbenchClose(handle): at once, what runs ends
-//   `cancelled` workbenchPut(handle, name, matrix), workbenchClear(handle, table?), workbenchRun(handle, run) -> score
-//   workbenchSearchScale(handle, sample, weights, groupColumns), workbenchSearchClip(handle, sample, weight,
-//   groupColumns) workbenchScale(handle, "rows" | "columns" | "sample", name, first, factors) workbenchQuantize(handle,
-//   matrix, { to, sample?, keep }) -> { bytes, weightError, outputError } toAwqGemm(packed, numRows, numColumns) -> {
-//   qweight, qzeros, scales }
+//   openWorkbench() -> handle, not a promise
+//   workbenchClose(handle): at once, what runs ends `cancelled`; the other methods of Workbench, named workbench<Method>,
+//   take the handle before their arguments
+//   packMeasured(request) -> { bytes, weightError, outputError: null }
+//   toAwqGemm(packed, numRows, numColumns) -> { qweight, qzeros, scales }
 void register_quantize(Napi::Env env, Napi::Object exports);
 
 }  // namespace quoth

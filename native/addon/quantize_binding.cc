@@ -73,28 +73,33 @@ struct Put {
   PackJob job;
 };
 
+// A checkpoint's matrix, copied.
+std::shared_ptr<Put> put_of(const Napi::Object& from) {
+  auto put = std::make_shared<Put>();
+  put->bytes = copy_bytes(from.Get("bytes"), "bytes");
+  const std::string type = string_of(from.Get("from"), "from");
+  put->job.from = find_block_format(type);
+  if (put->job.from == nullptr) throw Fault(FaultCode::unsupported, "Weights of type " + type + " are not read here.");
+  put->job.num_rows = size_of(from, "numRows", 1);
+  put->job.num_columns = size_of(from, "numColumns", 1);
+  put->job.bytes = put->bytes.data();
+  put->job.size_bytes = put->bytes.size();
+  put->row_order = optional_ints(from, "rowOrder");
+  if (!put->row_order.empty()) {
+    if (put->row_order.size() != static_cast<size_t>(put->job.num_rows)) {
+      throw Fault(FaultCode::invalid_input, "rowOrder has not numRows values.");
+    }
+    put->job.row_order = put->row_order.data();
+  }
+  return put;
+}
+
 Napi::Value put_js(const Napi::CallbackInfo& info) {
   return promised(info, [&] {
     auto workbench = workbench_of(info[0]);
     const std::string name = string_of(info[1], "name");
     const Napi::Object from = object_of(info[2], "matrix");
-    auto put = std::make_shared<Put>();
-    put->bytes = copy_bytes(from.Get("bytes"), "bytes");
-    const std::string type = string_of(from.Get("from"), "from");
-    put->job.from = find_block_format(type);
-    if (put->job.from == nullptr)
-      throw Fault(FaultCode::unsupported, "Weights of type " + type + " are not read here.");
-    put->job.num_rows = size_of(from, "numRows", 1);
-    put->job.num_columns = size_of(from, "numColumns", 1);
-    put->job.bytes = put->bytes.data();
-    put->job.size_bytes = put->bytes.size();
-    put->row_order = optional_ints(from, "rowOrder");
-    if (!put->row_order.empty()) {
-      if (put->row_order.size() != static_cast<size_t>(put->job.num_rows)) {
-        throw Fault(FaultCode::invalid_input, "rowOrder has not numRows values.");
-      }
-      put->job.row_order = put->row_order.data();
-    }
+    const std::shared_ptr<Put> put = put_of(from);
     const int32_t first_row = size_of(from, "firstRow"), rows_in_all = size_of(from, "rowsInAll", 1);
     return run_async(
         info.Env(), "quoth.workbenchPut", [=] { workbench->put(name, rows_in_all, first_row, put->job); }, nothing);
@@ -214,6 +219,15 @@ struct Quantized {
   QuantizeErrors errors;
 };
 
+Napi::Value to_js(Napi::Env env, Quantized&& result) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("bytes", make_bytes(env, result.packed));
+  object.Set("weightError", result.errors.weight_error);
+  const bool measured = result.errors.output_error >= 0;
+  object.Set("outputError", measured ? Napi::Number::New(env, result.errors.output_error) : env.Null());
+  return object;
+}
+
 Napi::Value quantize_js(const Napi::CallbackInfo& info) {
   return promised(info, [&] {
     const Napi::Object request = object_of(info[2], "request");
@@ -226,14 +240,29 @@ Napi::Value quantize_js(const Napi::CallbackInfo& info) {
           result.packed = workbench->quantize(name, to, sample, keep, &result.errors);
           return result;
         },
-        [](Napi::Env env, Quantized&& result) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("bytes", make_bytes(env, result.packed));
-          object.Set("weightError", result.errors.weight_error);
-          object.Set("outputError",
-                     result.errors.output_error < 0 ? env.Null() : Napi::Number::New(env, result.errors.output_error));
-          return object;
-        });
+        to_js);
+  });
+}
+
+// pack() of build_binding.cc, and what it loses.
+Napi::Value pack_measured_js(const Napi::CallbackInfo& info) {
+  return promised(info, [&] {
+    const Napi::Object request = object_of(info[0], "request");
+    const std::shared_ptr<Put> put = put_of(request);
+    put->job.to = plan_type_of(string_of(request.Get("to"), "to"));
+    return run_async(
+        info.Env(), "quoth.packMeasured",
+        [put] {
+          const PackJob& job = put->job;
+          if (const Status status = check_job(job); !status.ok()) throw fault_of(status, "pack");
+          Quantized result;
+          result.packed.resize(packed_bytes(job.to, job.num_rows, job.num_columns));
+          if (const Status status = pack(job, result.packed.data()); !status.ok()) throw fault_of(status, "pack");
+          const Status status = measure_packed(job, result.packed.data(), &result.errors.weight_error);
+          if (!status.ok()) throw fault_of(status, "pack");
+          return result;
+        },
+        to_js);
   });
 }
 
@@ -296,6 +325,7 @@ void register_quantize(Napi::Env env, Napi::Object exports) {
   add("workbenchScale", scale_js);
   add("workbenchQuantize", quantize_js);
   add("workbenchClear", clear_js);
+  add("packMeasured", pack_measured_js);
   add("toAwqGemm", to_awq_gemm_js);
 }
 

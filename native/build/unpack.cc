@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "clones.h"
 #include "dequantize.h"
 #include "parallel.h"
 #include "small_types.h"
@@ -20,6 +21,27 @@ uint16_t half_at(const uint8_t* place) {
 const uint8_t* record_of(const uint8_t* packed, Type type, int32_t num_columns, int32_t n, int32_t k) {
   const int64_t per_tile = num_columns / record_columns(type);
   return packed + (n / kQuantRows * per_tile + k / record_columns(type)) * record_bytes(type);
+}
+
+// error += |a - b|^2, energy += |a|^2
+QUOTH_CLONES void add_differences(const float* a, const float* b, int64_t count, double* error, double* energy) {
+  float lost[16] = {}, whole[16] = {};
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    for (int j = 0; j < 16; j++) {
+      const float difference = a[i + j] - b[i + j];
+      lost[j] += difference * difference;
+      whole[j] += a[i + j] * a[i + j];
+    }
+  }
+  for (; i < count; i++) {
+    lost[0] += (a[i] - b[i]) * (a[i] - b[i]);
+    whole[0] += a[i] * a[i];
+  }
+  for (int j = 0; j < 16; j++) {
+    *error += lost[j];
+    *energy += whole[j];
+  }
 }
 
 uint8_t nibble_of(const uint8_t* record, int32_t r, int32_t k) {
@@ -59,7 +81,13 @@ void unpack_row(Type type, const uint8_t* packed, int32_t num_rows, int32_t num_
     const uint8_t* scales = record + columns * kQuantRows / 2;
     const float scale = float_from_half(half_at(scales + 2 * r));
     const float zero = float_from_half(half_at(scales + 2 * kQuantRows + 2 * r));
-    for (int32_t k = 0; k < columns; k++) out[g + k] = (static_cast<float>(nibble_of(record, r, k)) - zero) * scale;
+    for (int32_t k = 0; k < columns; k += 8) {
+      const uint8_t* bytes = record + 8 * k + 4 * r;
+      for (int32_t j = 0; j < 4; j++) {
+        out[g + k + j] = (static_cast<float>(bytes[j] & 15) - zero) * scale;
+        out[g + k + 4 + j] = (static_cast<float>(bytes[j] >> 4) - zero) * scale;
+      }
+    }
   }
 }
 
@@ -73,6 +101,39 @@ Status unpack(Type type, const uint8_t* packed, int32_t num_rows, int32_t num_co
       unpack_row(type, packed, num_rows, num_columns, n, out + static_cast<int64_t>(n) * num_columns);
     }
   });
+  return {};
+}
+
+Status measure_packed(const PackJob& job, const uint8_t* packed, double* error) {
+  if (const Status status = check_job(job); !status.ok()) return status;
+  if (job.to == Type::q4 || job.to == Type::i32) return {Code::unsupported, "this type is not read back"};
+  const int64_t num_columns = job.num_columns;
+  const int64_t blocks_of_row = num_columns / job.from->block_values;
+  struct Sums {
+    std::vector<float> numbers, meaning;
+    double error = 0, energy = 0;
+  };
+  std::vector<Sums> sums(static_cast<size_t>(num_cores()));
+  for (Sums& own : sums) {
+    own.numbers.resize(static_cast<size_t>(num_columns));
+    own.meaning.resize(static_cast<size_t>(num_columns));
+  }
+  constexpr int32_t kRowsOfItem = 16;
+  share((job.num_rows - 1) / kRowsOfItem + 1, [&](int32_t item, int32_t worker) {
+    Sums& own = sums[static_cast<size_t>(worker)];
+    for (int32_t n = item * kRowsOfItem; n < std::min(job.num_rows, (item + 1) * kRowsOfItem); n++) {
+      const int64_t row = job.row_order == nullptr ? n : job.row_order[n];
+      job.from->to_float(job.bytes + row * blocks_of_row * job.from->block_bytes, blocks_of_row, own.numbers.data());
+      unpack_row(job.to, packed, job.num_rows, job.num_columns, n, own.meaning.data());
+      add_differences(own.numbers.data(), own.meaning.data(), num_columns, &own.error, &own.energy);
+    }
+  });
+  double lost = 0, energy = 0;
+  for (const Sums& own : sums) {
+    lost += own.error;
+    energy += own.energy;
+  }
+  *error = energy > 0 ? lost / energy : 0;
   return {};
 }
 

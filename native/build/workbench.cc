@@ -289,13 +289,10 @@ std::vector<uint8_t> Workbench::quantize(const std::string& name, Type to, const
   if (const Status status = unpack(to, packed.data(), found.num_rows, found.num_columns, rounded->data); !status.ok()) {
     throw fault_of(status, name);
   }
-  double error = 0, energy = 0;
-  for (int64_t i = 0; i < count; i++) {
-    const double difference = static_cast<double>(rounded->data[i]) - found.data[i];
-    error += difference * difference;
-    energy += static_cast<double>(found.data[i]) * found.data[i];
+  job.bytes = reinterpret_cast<const uint8_t*>(found.data);
+  if (const Status status = measure_packed(job, packed.data(), &errors->weight_error); !status.ok()) {
+    throw fault_of(status, name);
   }
-  errors->weight_error = energy > 0 ? error / energy : 0;
   if (!sample_name.empty()) {
     errors->output_error =
         output_error(bench(), sample(sample_name), found, Matrix{found.num_rows, found.num_columns, rounded->data});

@@ -144,7 +144,7 @@ export async function writeSmallLlama(
 }
 
 /** Every byte is a token: GPT-2's byte-level pieces without a merge. */
-function byteTokenizer() {
+export function byteTokenizer() {
   const printable = (byte: number): boolean =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
