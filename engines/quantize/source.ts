@@ -93,13 +93,12 @@ function sourceOfParts(options: SourceOptions): PartSource {
   return {
     async take(part, type) {
       throwIfCancelled(options.signal);
-      const name = partKey(part);
-      const isRounded = linears.has(name) && part.values === undefined && type !== 'f16' && type !== 'f32';
+      const isRounded = linears.has(partKey(part)) && part.values === undefined && type !== 'f16' && type !== 'f32';
       if (!isRounded) return packPart(checkpoint, arithmetic.builder, { type }, part);
       const numbers = await readPart(checkpoint, part);
       const { bytes, weightError } = await arithmetic.packMeasured({ ...numbers, to: type });
       const shape = { rows: part.rows, columns: part.columns };
-      const linear: LinearReport = { name, type, ...shape, weightError, outputError: null, clipped: 0 };
+      const linear: LinearReport = { name: part.name, type, ...shape, weightError, outputError: null, clipped: 0 };
       groups.push({ linears: [linear], ratio: null, loss: null, plainLoss: null });
       onGroup?.(groups.at(-1)!);
       return bytes;

@@ -140,7 +140,15 @@ async function workGroup(
     const { bytes, weightError, outputError } = await bench.quantize(key, request);
     packed.set(key, bytes);
     unscaledLoss += plain ?? outputError ?? 0;
-    reports.push({ name: key, type, rows, columns: weight.columns, weightError, outputError, clipped });
+    reports.push({
+      name: weight.parts[0]!.name,
+      type,
+      rows,
+      columns: weight.columns,
+      weightError,
+      outputError,
+      clipped,
+    });
   }
   const loss = sampled ? reports.reduce((sum, { outputError }) => sum + (outputError ?? 0), 0) : null;
   return { linears: reports, ratio, loss, plainLoss: sampled ? (plainLoss ?? unscaledLoss) : null };

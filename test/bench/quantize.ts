@@ -56,7 +56,9 @@ const seconds = (performance.now() - startMs) / 1000;
 const { maxRSS } = process.resourceUsage();
 const { user, system } = process.cpuUsage();
 const processor = `${((user + system) / 1e6).toFixed(1)} s of processor time (${(system / 1e6).toFixed(1)} in the system)`;
-console.log(`${method}: ${seconds.toFixed(1)} s, ${processor}, peak ${(maxRSS / 2 ** 20).toFixed(2)} GiB, plan ${(await stat(out)).size} bytes`);
+console.log(
+  `${method}: ${seconds.toFixed(1)} s, ${processor}, peak ${(maxRSS / 2 ** 20).toFixed(2)} GiB, plan ${(await stat(out)).size} bytes`,
+);
 for (const [name, spent] of secondsIn) console.log(`  ${name} ${spent.toFixed(1)} s`);
 
 /** The same bench, with the time that each kind of call was under way (calls may overlap). */
