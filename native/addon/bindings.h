@@ -18,7 +18,8 @@ Type plan_type_of(const std::string& name);
 //   engineGenerate(handle, request)  -> a generation's handle, not a promise; throws
 //   generationNext(handle)           -> events, none = the end
 //   generationCancel(handle)         -> nothing, once its kv pages are free
-//   engineScore(handle, ids), engineEmbed(handle, sequences), engineStats(handle), engineClose(handle)
+//   engineScore(handle, ids), engineLogits(handle, ids), engineEmbed(handle, sequences), engineStats(handle),
+//   engineClose(handle)
 void register_engine(Napi::Env env, Napi::Object exports);
 
 //   describeVectorIndex()            -> { vectorIndex, vectorIndexReason }, not a promise
