@@ -186,7 +186,10 @@ export type VectorIndexOptions = {
   kind?: 'faiss' | 'exact';
 };
 
-/** Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case. */
+/**
+ * Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case; or, for a linear kept in
+ * groups, "layout-bits-groupSize-scaleType", as "gptq-4-128-f16": its tensors one after the other (native/build/grouped.h).
+ */
 export type CheckpointType = string;
 
 /** Types of tensors in a plan; their layouts are in engines/plan/format.md. */
@@ -203,6 +206,10 @@ export type PackRequest = {
    * Row i of the result is row `rowOrder[i]` of the checkpoint, whose tensor may have more. Absent = as they are.
    */
   rowOrder?: Int32Array;
+  /** Weights in groups only, with `rowOrder`: the rows of the checkpoint's tensor, where they are not `numRows`. */
+  checkpointRows?: number;
+  /** Weights in groups only: column i of the result is column `columnOrder[i]` of the checkpoint. */
+  columnOrder?: Int32Array;
   /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
   codebook?: Int8Array;
 };
@@ -288,8 +295,10 @@ export type AwqGemm = { qweight: Uint8Array; qzeros: Uint8Array; scales: Uint8Ar
 export interface Quantizer {
   readonly builder: Builder;
   openWorkbench(): Workbench;
-  /** `pack`, and the part of the energy of the matrix that it loses. Not for `q4`. */
-  packMeasured(request: Omit<PackRequest, 'codebook'>): Promise<{ bytes: Uint8Array; weightError: number }>;
+  /** `pack`, the squares of what it loses, and those of the matrix. Not for `q4`, nor from weights in groups. */
+  packMeasured(
+    request: Omit<PackRequest, 'codebook'>,
+  ): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
   /** A packed matrix of type `int4_g128` with whole zero points. */
   toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
 }

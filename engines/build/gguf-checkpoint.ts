@@ -4,7 +4,7 @@ import { ggufNamesOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
 import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts';
-import { type Gguf, openGguf } from './gguf.ts';
+import { type GgufModel, openGgufModel } from './gguf-shards.ts';
 
 function hubNameOf(ggufName: string, names: GgufNames): string {
   const layer = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(ggufName);
@@ -14,19 +14,24 @@ function hubNameOf(ggufName: string, names: GgufNames): string {
     : `${names.layers}.${layer![1]}.${inLayer}.${layer![3]}`;
 }
 
-/** Opens a GGUF file of any architecture that has GGUF names. */
+/** Opens a GGUF file, or all of a model in several, of any architecture that has GGUF names. */
 export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
-  const gguf = await openGguf(path);
+  const gguf = await openGgufModel(path);
   try {
     const names = ggufNamesOf(gguf.metadata.get('general.architecture'));
     const places = new Map(gguf.tensors.map((tensor) => [hubNameOf(tensor.name, names), tensor]));
+    if (places.size !== gguf.tensors.length) throw damaged(gguf.path, 'it has a tensor by two names');
     const tensors = [...places].map(([name, { rows, columns, type, sizeBytes }]): CheckpointTensor => {
       return { name, rows, columns, type, sizeBytes };
     });
-    const read = async (name: string): Promise<Uint8Array> => {
+    const placeOf = (name: string) => {
       const place = places.get(name);
       if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
-      return gguf.file.at(place.offset, place.sizeBytes);
+      return place;
+    };
+    const read = async (name: string): Promise<Uint8Array> => {
+      const { file, offset, sizeBytes } = placeOf(name);
+      return file.at(offset, sizeBytes);
     };
     const tokenizer = tokenizerFromGguf(gguf.metadata);
     const template = gguf.metadata.get('tokenizer.chat_template');
@@ -41,20 +46,24 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
       model: readModel(hubConfigOf(gguf, names), path, facts),
       tensors,
       read,
+      async readRange(name, offset, sizeBytes) {
+        const place = placeOf(name);
+        return place.file.at(place.offset + offset, sizeBytes);
+      },
       tokenizer,
       template: typeof template === 'string' ? template : null,
       startIds: tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : id('bos'),
       stopIds: [...new Set([...id('eos'), ...id('eot')])],
-      close: () => gguf.file.close(),
+      close: gguf.close,
     };
   } catch (error) {
-    await gguf.file.close();
+    await gguf.close();
     throw error;
   }
 }
 
 /** The metadata as the config.json that the hub would have. */
-function hubConfigOf(gguf: Gguf, names: GgufNames): Record<string, unknown> {
+function hubConfigOf(gguf: GgufModel, names: GgufNames): Record<string, unknown> {
   const { metadata } = gguf;
   const value = (key: string): unknown => metadata.get(`${names.architecture}.${key}`);
   if ((value('expert_count') ?? 0) !== 0) {
@@ -75,10 +84,13 @@ function hubConfigOf(gguf: Gguf, names: GgufNames): Record<string, unknown> {
 }
 
 /** Llama 3.1 and later: what each frequency is divided by stands in a tensor. */
-async function ropeDivisorsOf(gguf: Gguf, read: (name: string) => Promise<Uint8Array>): Promise<Float32Array | null> {
+async function ropeDivisorsOf(
+  gguf: GgufModel,
+  read: (name: string) => Promise<Uint8Array>,
+): Promise<Float32Array | null> {
   const tensor = gguf.tensors.find(({ name }) => name === 'rope_freqs.weight');
   if (tensor === undefined) return null;
-  if (tensor.type !== 'f32' || tensor.columns > 4096) throw damaged(gguf.file.path, 'rope_freqs.weight is misshapen');
+  if (tensor.type !== 'f32' || tensor.columns > 4096) throw damaged(gguf.path, 'rope_freqs.weight is misshapen');
   const bytes = Buffer.from(await read('rope_freqs.weight'));
   return Float32Array.from({ length: tensor.columns }, (_, i) => bytes.readFloatLE(4 * i));
 }

@@ -5,11 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { WeightPart } from '../graph/graph.ts';
+import { type Room, refuseWithoutRoom } from '../build/room.ts';
+import type { PackPiece } from '../graph/passes/pack.ts';
 import { compile } from '../graph/passes/passes.ts';
+import type { WeightPart } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
+import { memoryOf } from './memory.ts';
+import { countProgress, type QuantizeProgress } from './progress.ts';
 import type { QuantizeReport } from './report.ts';
-import { needDiskBytes } from './room.ts';
 import type { PartSource } from './source.ts';
 import type { PieceWork } from './work-piece.ts';
 import {
@@ -35,6 +38,8 @@ export async function exportAwq(options: {
   folder: string;
   work: PieceWork;
   source: PartSource;
+  room: Room;
+  onProgress: ((progress: QuantizeProgress) => void) | undefined;
 }): Promise<QuantizeReport> {
   const { work, source } = options;
   const folder = resolve(options.folder);
@@ -51,7 +56,9 @@ export async function exportAwq(options: {
   const entries = outputs.flatMap((output) => output.entries);
   const shards = shard(entries, maxShardBytes);
   const totalBytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-  await needDiskBytes(folder, totalBytes);
+  const largest = Math.max(...outputs.map(({ part }) => 4 * part.rows * part.columns));
+  await refuseWithoutRoom(options.room, { out: folder, diskBytes: totalBytes, memoryBytes: memoryOf(work, largest) });
+  const progress = countProgress(totalBytes, options.onProgress);
 
   const partial = `${folder}.${randomBytes(6).toString('hex')}.partial`;
   await mkdir(partial);
@@ -62,7 +69,7 @@ export async function exportAwq(options: {
         ? 'model.safetensors'
         : `model-${number(index + 1)}-of-${number(shards.length)}.safetensors`;
     };
-    await writeShards(work, source, outputs, shards, (index) => join(partial, nameOf(index)));
+    await writeShards(work, source, outputs, shards, (index) => join(partial, nameOf(index)), progress);
     if (shards.length > 1) {
       const weightMap = Object.fromEntries(shards.flatMap((own, at) => own.map(({ name }) => [name, nameOf(at)])));
       await writeJson(join(partial, 'model.safetensors.index.json'), {
@@ -127,6 +134,7 @@ async function writeShards(
   outputs: readonly Output[],
   shards: readonly SafetensorsEntry[][],
   pathOf: (index: number) => string,
+  progress: (bytes: number, tensor: string) => void,
 ): Promise<void> {
   const shardOf = new Map(shards.flatMap((own, index) => own.map(({ name }) => [name, index] as const)));
   let file: SafetensorsFile | undefined;
@@ -142,6 +150,7 @@ async function writeShards(
           openShard = index;
         }
         await file!.write(name, tensors[place]!);
+        progress(tensors[place]!.length, name);
       }
     }
     await file?.finish();
@@ -156,18 +165,22 @@ async function tensorsOf(
   { part, rounded, entries }: Output,
 ): Promise<Uint8Array[]> {
   if (rounded) {
-    const packed = await source.take(part, 'int4_g128');
+    const packed = await source.take(whole(part), 'int4_g128');
     const { qweight, qzeros, scales } = await arithmetic.toAwqGemm(packed, part.rows, part.columns);
     return [qweight, qzeros, scales];
   }
   const isVector = entries[0]!.shape.length === 1;
-  const bytes = await source.take(part, isVector ? 'f32' : 'f16');
+  const bytes = await source.take(whole(part), isVector ? 'f32' : 'f16');
   if (!isVector) return [bytes];
   // A scale may have been folded into it; what the graph adds to it (Gemma's 1 +) is no part of the checkpoint.
   const numbers = new Float32Array(bytes.slice().buffer).map((number) => number - (part.plus ?? 0));
   const shape = { numRows: 1, numColumns: part.columns };
   const { builder } = arithmetic;
   return [await builder.pack({ bytes: new Uint8Array(numbers.buffer), from: 'f32', to: 'f16', ...shape })];
+}
+
+function whole(part: WeightPart): PackPiece {
+  return { part, firstRow: 0, numRows: part.rows, sourceOffset: 0, sourceBytes: 0, isCut: false, packedBytes: 0 };
 }
 
 /** The checkpoint's config with what AutoAWQ's readers look for. */

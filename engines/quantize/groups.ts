@@ -6,8 +6,9 @@
  * makes attention's values, or of one before a ReLU. The groups are found on the graph, so a new architecture has them
  * without a line of its own.
  */
-import type { Graph, Node, View, Weight } from '../graph/graph.ts';
+
 import { overlap, readersOf, sameView } from '../graph/rewrite.ts';
+import type { Graph, Node, View, Weight } from '../graph/types.ts';
 
 /** Rows of a matrix, or columns of a vector, that are divided by the scale. */
 export type Fold = { readonly weight: Weight; readonly what: 'rows' | 'columns'; readonly first: number };
@@ -68,6 +69,11 @@ function foldsOf(graph: Graph, view: View, readers: ReadonlySet<number>): Fold[]
       const vectors = node.weights.filter((weight) => weight !== null);
       if (!whole || !vectors.every((weight) => usedOnce(graph, weight))) return null;
       return vectors.map((weight) => ({ weight, what: 'columns' as const, first: 0 }));
+    }
+    case 'add_bias': {
+      const [bias] = node.weights;
+      const before = whole && usedOnce(graph, bias!) ? foldsOf(graph, node.in[0]!, new Set([writer])) : null;
+      return before && [...before, { weight: bias!, what: 'columns', first: 0 }];
     }
     case 'gather_outputs':
       return whole ? foldsOf(graph, node.in[0]!, new Set([writer])) : null;

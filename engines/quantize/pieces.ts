@@ -5,7 +5,7 @@
  * Each piece is a program of its own: it begins with an `embed` whose table is the hidden states that the piece before
  * it left, one row a token, and it ends with a `gather_outputs` of all rows, which are the table of the next.
  */
-import type { Graph, Node, View } from '../graph/graph.ts';
+import type { Graph, Node, View } from '../graph/types.ts';
 
 export type Piece = {
   /** The nodes of the graph from `first` to `endExclusive`. */
@@ -68,7 +68,7 @@ export function graphOfPiece(graph: Graph, piece: Piece): Graph {
   if (piece.input !== null) {
     const part = { name: hiddenStates, rows: 1, columns: piece.input.width, from: 'f32' };
     const table = { use: 'table' as const, columns: piece.input.width, parts: [part] };
-    nodes.push({ op: 'embed', in: [], out: [piece.input], weights: [table], attributes: { scale: 1 } });
+    nodes.push({ op: 'embed', from: null, in: [], out: [piece.input], weights: [table], attributes: { scale: 1 } });
   }
   const layers: unknown[] = [];
   for (const node of graph.nodes.slice(piece.first, piece.endExclusive)) {
@@ -83,7 +83,7 @@ export function graphOfPiece(graph: Graph, piece: Piece): Graph {
   if (piece.output === null) return { ...graph, values, nodes };
   values.push({ rows: 'outputs', width: piece.output.width });
   const output: View = { value: values.length - 1, rows: 'outputs', first: 0, width: piece.output.width };
-  nodes.push({ op: 'gather_outputs', in: [piece.output], out: [output], weights: [], attributes: {} });
+  nodes.push({ op: 'gather_outputs', from: null, in: [piece.output], out: [output], weights: [], attributes: {} });
   return { ...graph, values, nodes, output };
 }
 

@@ -3,21 +3,23 @@
  * as a folder that AutoAWQ's readers know. One piece of the model at a time is in memory.
  */
 import { basename } from 'node:path';
-import { graphOf, openCheckpoint, planOf, tokenizerFor } from '../build/build.ts';
+import { graphOf, openCheckpoint, packingOf, planOf, tokenizerFor } from '../build/build.ts';
 import type { Checkpoint } from '../build/checkpoint.ts';
-import type { WeightPart } from '../graph/graph.ts';
+import { parseGroupedType } from '../build/grouped-types.ts';
+import { type Room, refuseWithoutRoom, thisMachine } from '../build/room.ts';
+import { createSections } from '../build/sections.ts';
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
+import type { PackPiece } from '../graph/passes/pack.ts';
 import { compile } from '../graph/passes/passes.ts';
 import { ModelError } from '../model-error.ts';
-import type { PlanType } from '../plan/format.ts';
-import { writePlan } from '../plan/write-plan.ts';
+import { planFileBytes, writePlan } from '../plan/write-plan.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
-import { ahead } from './ahead.ts';
 import { exportAwq } from './awq-export.ts';
 import { joinSequences, splitSequences, spread, toSequences } from './calibration.ts';
 import { calibrationText } from './calibration-text.ts';
+import { memoryOf } from './memory.ts';
+import { countProgress, type QuantizeProgress } from './progress.ts';
 import type { GroupReport, QuantizeReport } from './report.ts';
-import { needDisk, needMemory } from './room.ts';
 import { type HeadType, type QuantizeMethod, refuseUntouched, ruleOf, ruleOfAwqExport } from './rule.ts';
 import { createPartSource, type PartSource, throwIfCancelled } from './source.ts';
 import type { PieceWork, Rows } from './work-piece.ts';
@@ -53,14 +55,8 @@ export type QuantizeOptions = {
   signal?: AbortSignal;
   onProgress?: (progress: QuantizeProgress) => void;
   onGroup?: (group: GroupReport) => void;
-};
-
-export type QuantizeProgress = {
-  doneBytes: number;
-  totalBytes: number;
-  tensor: string;
-  /** From how long the done part took; null in the beginning. */
-  secondsLeft: number | null;
+  /** What the machine has; absent = it is asked. */
+  room?: Room;
 };
 
 /**
@@ -76,7 +72,8 @@ export async function quantizeCheckpoint(options: QuantizeOptions): Promise<Quan
     throwIfCancelled(options.signal);
     const tokenizer = await tokenizerFor(checkpoint, options);
     const graph = graphOf(checkpoint);
-    if (graph.nodes.some(({ op }) => op === 'permute_columns')) {
+    const parts = graph.nodes.flatMap(({ weights }) => weights.flatMap((weight) => weight?.parts ?? []));
+    if (parts.some(({ from }) => parseGroupedType(from) !== null)) {
       throw new ModelError('unsupported-model', `${basename(options.checkpoint)} is quantized already.`);
     }
     const { method, target, head = 'f16' } = options;
@@ -89,42 +86,11 @@ export async function quantizeCheckpoint(options: QuantizeOptions): Promise<Quan
       ...{ checkpoint, graph, rule, arithmetic: options.arithmetic, bench, searches },
       ...{ ...texts, lossRows: options.lossRows ?? 512 },
     };
-    needMemory(work);
     const source = createPartSource({ ...work, signal: options.signal, onGroup: options.onGroup });
-    const counted = countProgress(source, checkpoint, options);
-    if (target.type === 'awq') {
-      return await exportAwq({ from: options.checkpoint, folder: target.folder, work, source: counted });
-    }
-    const compiled = compile(graph, { precision: rule });
-    const plan = planOf(checkpoint, compiled, options.name);
-    await needDisk(target.out, plan.tensors);
-    let report: QuantizeReport | undefined;
-    // Text goes through the pieces in order; without one, the next part is read and rounded while the last is written.
-    const depth = work.calibration === null && work.evaluation === null ? 2 : 1;
-    const parts = ahead(
-      compiled.tensors.flatMap((tensor) => tensor.parts.map((part) => ({ tensor, part }))),
-      depth,
-      ({ tensor, part }) => counted.take(part, tensor.type),
-    );
-    async function* partsOf(index: number): AsyncIterable<Uint8Array> {
-      const tensor = compiled.tensors[index]!;
-      const own: Uint8Array[] = [];
-      for (let i = 0; i < tensor.parts.length; i++) {
-        const next = await parts.next();
-        if (next.done === true) throw new ModelError('invalid-plan', `${tensor.name} has too few parts.`);
-        if (tensor.type === 'f8') own.push(next.value);
-        else yield next.value;
-      }
-      if (tensor.type === 'f8') yield* joinFloat8(tensor, own);
-      // The plan takes its place only after this: a failure here leaves nothing.
-      if (index === compiled.tensors.length - 1) report = await source.finish();
-    }
-    try {
-      await writePlan({ out: target.out, plan, tokenizer, partsOf, ...pick(options.signal) });
-    } finally {
-      await parts.return(undefined);
-    }
-    return report!;
+    const { room = thisMachine, onProgress } = options;
+    const common = { work, source, room, onProgress };
+    if (target.type === 'awq') return await exportAwq({ ...common, from: options.checkpoint, folder: target.folder });
+    return await writeQuantizedPlan({ ...common, ...options, out: target.out, tokenizer });
   } catch (error) {
     throwIfCancelled(options.signal);
     throw error;
@@ -142,21 +108,42 @@ function refuseExport(method: QuantizeMethod, head: HeadType): void {
   if (head !== 'f16') throw new ModelError('invalid-input', "In AutoAWQ's form the head is always f16.");
 }
 
-function pick(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
-}
-
-/** The codes of all parts, then their scales: an f8 matrix has one block of each. */
-function* joinFloat8(tensor: BoundTensor, parts: readonly Uint8Array[]): Iterable<Uint8Array> {
-  const codesOf = (part: WeightPart): number => part.rows * part.columns;
-  let numCodes = 0;
-  for (const [index, part] of tensor.parts.entries()) {
-    numCodes += codesOf(part);
-    yield parts[index]!.subarray(0, codesOf(part));
+/** The plan, packed ahead of its writing where no text holds it up. */
+async function writeQuantizedPlan(options: {
+  out: string;
+  name?: string;
+  tokenizer: object;
+  work: PieceWork;
+  source: PartSource;
+  room: Room;
+  signal?: AbortSignal;
+  onProgress: ((progress: QuantizeProgress) => void) | undefined;
+}): Promise<QuantizeReport> {
+  const { work, source, out, tokenizer } = options;
+  const { checkpoint, graph, rule } = work;
+  const compiled = compile(graph, { precision: rule });
+  const plan = planOf(checkpoint, compiled, options.name);
+  const packing = packingOf(checkpoint, compiled.tensors, source.cuts);
+  const needs = { out, diskBytes: planFileBytes(plan, tokenizer), memoryBytes: memoryOf(work, packing.peakPieceBytes) };
+  await refuseWithoutRoom(options.room, needs);
+  const progress = countProgress(packing.packedBytes, options.onProgress);
+  const pack = (tensor: BoundTensor, piece: PackPiece) => source.take(piece, tensor.type);
+  const sections = createSections(compiled.tensors, packing, new Set(), pack, ({ name }, { packedBytes }) =>
+    progress(packedBytes, name),
+  );
+  let report: QuantizeReport | undefined;
+  async function* partsOf(index: number): AsyncIterable<Uint8Array> {
+    yield* sections.partsOf(index);
+    // The plan takes its place only after this: a failure here leaves nothing.
+    if (index === compiled.tensors.length - 1) report = await source.finish();
   }
-  yield new Uint8Array((64 - (numCodes % 64)) % 64);
-  for (const [index, part] of tensor.parts.entries())
-    yield parts[index]!.subarray(parts[index]!.length - 4 * part.rows);
+  try {
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    await writePlan({ out, plan, tokenizer, partsOf, ...signal });
+  } finally {
+    await sections.close();
+  }
+  return report!;
 }
 
 /** The texts as rows of ids. */
@@ -193,26 +180,4 @@ function rowsOf(
     evaluation = rows(spread(sequencesOf(evaluationTexts), limits.maxSequences));
   }
   return { calibration, evaluation };
-}
-
-/** Tells of every part that is done, with the time that the rest will take if it goes on like this. */
-function countProgress(source: PartSource, checkpoint: Checkpoint, options: QuantizeOptions): PartSource {
-  const sizes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor.sizeBytes]));
-  const totalBytes = checkpoint.tensors.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const startMs = performance.now();
-  let doneBytes = 0;
-  return {
-    ...source,
-    async take(part: WeightPart, type: PlanType) {
-      const bytes = await source.take(part, type);
-      throwIfCancelled(options.signal);
-      const whole = checkpoint.tensors.find(({ name }) => name === part.name);
-      const share = whole === undefined ? 0 : Math.min(1, (part.rows * part.columns) / (whole.rows * whole.columns));
-      doneBytes = Math.min(totalBytes, doneBytes + share * (sizes.get(part.name) ?? 0));
-      const seconds = (performance.now() - startMs) / 1000;
-      const secondsLeft = doneBytes > 0.02 * totalBytes ? (seconds * (totalBytes - doneBytes)) / doneBytes : null;
-      options.onProgress?.({ doneBytes, totalBytes, tensor: part.name, secondsLeft });
-      return bytes;
-    },
-  };
 }

@@ -1,7 +1,7 @@
 /** Which type each weight gets, by the method that the user chose. */
 
-import { type Graph, rowsOf, type Weight } from '../graph/graph.ts';
 import type { Precision, PrecisionRule } from '../graph/passes/choose-precision.ts';
+import { type Graph, rowsOf, type Weight } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
 import type { PlanType } from '../plan/format.ts';
 

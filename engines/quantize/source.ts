@@ -2,9 +2,10 @@
  * Where a target takes the quantized parts from, in the order of the model: it asks for one, and what the piece of the
  * model that holds it needs is done then. So one piece at a time is in memory.
  */
-import { packPart, readPart } from '../build/build.ts';
-import type { Node, WeightPart } from '../graph/graph.ts';
+import { packPart, packPiece, readPart } from '../build/pack-piece.ts';
 import { partKey } from '../graph/passes/bind-weights.ts';
+import type { PackPiece } from '../graph/passes/pack.ts';
+import type { Node } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
 import type { PlanType } from '../plan/format.ts';
 import { cutIntoPieces } from './pieces.ts';
@@ -15,8 +16,10 @@ import { type PieceWork, workPiece } from './work-piece.ts';
 const makers: ReadonlySet<string> = new Set(['linear', 'rms_norm', 'layer_norm']);
 
 export type PartSource = {
-  /** The part in the plan's layout for `type`. Each once. */
-  take(part: WeightPart, type: PlanType): Promise<Uint8Array>;
+  /** Whether rows of a part can be taken by themselves. */
+  readonly cuts: boolean;
+  /** The rows in the plan's layout for `type`. Each once, in the order of the model. */
+  take(piece: PackPiece, type: PlanType): Promise<Uint8Array>;
   /** Works the pieces that nobody asked for any more, for the perplexity. */
   finish(): Promise<QuantizeReport>;
 };
@@ -48,6 +51,7 @@ function sourceOfPieces(options: SourceOptions): PartSource {
   const groups: GroupReport[] = [];
   let score: { before: number; after: number; tokens: number } | null = null;
   let nextPiece = 0;
+  let turn: Promise<unknown> = Promise.resolve();
   const workUpTo = async (last: number) => {
     for (; nextPiece <= last; nextPiece++) {
       throwIfCancelled(options.signal);
@@ -59,9 +63,13 @@ function sourceOfPieces(options: SourceOptions): PartSource {
     }
   };
   return {
-    async take(part, type) {
+    cuts: false,
+    async take({ part }, type) {
       const key = partKey(part);
-      await workUpTo(pieceOf.get(key) ?? -1);
+      // Several may be asked for at a time; the pieces are worked one after another.
+      const worked = turn.then(() => workUpTo(pieceOf.get(key) ?? -1));
+      turn = worked.catch(() => undefined);
+      await worked;
       const bytes = packed.get(key);
       if (bytes === undefined) return packPart(checkpoint, arithmetic.builder, { type }, part);
       packed.delete(key);
@@ -90,17 +98,33 @@ function sourceOfParts(options: SourceOptions): PartSource {
       .map(({ weights }) => partKey(weights[0]!.parts[0]!)),
   );
   const groups: GroupReport[] = [];
+  const measured = new Map<string, { rows: number; lost: number; energy: number }>();
   return {
-    async take(part, type) {
+    cuts: true,
+    async take(piece, type) {
       throwIfCancelled(options.signal);
+      const { part } = piece;
       const isRounded = linears.has(partKey(part)) && part.values === undefined && type !== 'f16' && type !== 'f32';
-      if (!isRounded) return packPart(checkpoint, arithmetic.builder, { type }, part);
-      const numbers = await readPart(checkpoint, part);
-      const { bytes, weightError } = await arithmetic.packMeasured({ ...numbers, to: type });
-      const shape = { rows: part.rows, columns: part.columns };
-      const linear: LinearReport = { name: part.name, type, ...shape, weightError, outputError: null, clipped: 0 };
-      groups.push({ linears: [linear], ratio: null, loss: null, plainLoss: null });
-      onGroup?.(groups.at(-1)!);
+      if (!isRounded) return packPiece(checkpoint, arithmetic.builder, { type }, piece);
+      const numbers = piece.isCut
+        ? {
+            bytes: await checkpoint.readRange!(part.name, piece.sourceOffset, piece.sourceBytes),
+            ...{ from: part.from, numRows: piece.numRows, numColumns: part.columns },
+          }
+        : await readPart(checkpoint, part);
+      const { bytes, lost, energy } = await arithmetic.packMeasured({ ...numbers, to: type });
+      const sums = measured.get(partKey(part)) ?? { rows: 0, lost: 0, energy: 0 };
+      sums.rows += piece.numRows;
+      sums.lost += lost;
+      sums.energy += energy;
+      measured.set(partKey(part), sums);
+      if (sums.rows === part.rows) {
+        const shape = { rows: part.rows, columns: part.columns };
+        const weightError = sums.energy > 0 ? sums.lost / sums.energy : 0;
+        const linear: LinearReport = { name: part.name, type, ...shape, weightError, outputError: null, clipped: 0 };
+        groups.push({ linears: [linear], ratio: null, loss: null, plainLoss: null });
+        onGroup?.(groups.at(-1)!);
+      }
       return bytes;
     },
     finish: () => Promise.resolve({ groups, calibrationTokens: 0, perplexity: null }),

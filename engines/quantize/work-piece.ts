@@ -2,12 +2,13 @@
  * Quantizes one piece of a model: runs it over the texts as the checkpoint has it, searches scales and clipping on what
  * its linears read, packs it, and runs it again as it became where the perplexity is asked for.
  */
-import { packPart, readPart } from '../build/build.ts';
+
 import type { Checkpoint } from '../build/checkpoint.ts';
-import type { Graph, Node, Weight } from '../graph/graph.ts';
+import { packPart, readPart } from '../build/pack-piece.ts';
 import { partKey } from '../graph/passes/bind-weights.ts';
 import type { PrecisionRule } from '../graph/passes/choose-precision.ts';
 import { compile } from '../graph/passes/passes.ts';
+import type { Graph, Node, Weight } from '../graph/types.ts';
 import { findGroups, type LinearGroup, makesQueriesOrKeys } from './groups.ts';
 import { graphOfPiece, hiddenStates, kvOfPiece, mixesRows, nodesBefore, type Piece } from './pieces.ts';
 import type { GroupReport, LinearReport } from './report.ts';

@@ -1,5 +1,5 @@
 /** The arithmetic that the quantizer is handed: `Quantizer` of native/index.ts fits, and says what each call does. */
-import type { Packer } from '../build/build.ts';
+import type { Packer } from '../build/pack-piece.ts';
 import type { PlanType } from '../plan/format.ts';
 
 export type PieceRun = {
@@ -60,7 +60,7 @@ export type QuantizerArithmetic = {
     numRows: number;
     numColumns: number;
     rowOrder?: Int32Array;
-  }): Promise<{ bytes: Uint8Array; weightError: number }>;
+  }): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
   toAwqGemm(
     packed: Uint8Array,
     numRows: number,

@@ -34,9 +34,8 @@ void register_retrieval(Napi::Env env, Napi::Object exports);
 void register_build(Napi::Env env, Napi::Object exports);
 
 //   openWorkbench() -> handle, not a promise
-//   workbenchClose(handle): at once, what runs ends `cancelled`; the other methods of Workbench, named workbench<Method>,
-//   take the handle before their arguments
-//   packMeasured(request) -> { bytes, weightError, outputError: null }
+//   workbenchClose(handle): at once, what runs ends `cancelled`; the other methods of Workbench, named
+//   workbench<Method>, take the handle before their arguments packMeasured(request) -> { bytes, lost, energy }
 //   toAwqGemm(packed, numRows, numColumns) -> { qweight, qzeros, scales }
 void register_quantize(Napi::Env env, Napi::Object exports);
 

@@ -244,6 +244,11 @@ Napi::Value quantize_js(const Napi::CallbackInfo& info) {
   });
 }
 
+struct Measured {
+  std::vector<uint8_t> packed;
+  PackLoss loss;
+};
+
 // pack() of build_binding.cc, and what it loses.
 Napi::Value pack_measured_js(const Napi::CallbackInfo& info) {
   return promised(info, [&] {
@@ -255,14 +260,20 @@ Napi::Value pack_measured_js(const Napi::CallbackInfo& info) {
         [put] {
           const PackJob& job = put->job;
           if (const Status status = check_job(job); !status.ok()) throw fault_of(status, "pack");
-          Quantized result;
+          Measured result;
           result.packed.resize(packed_bytes(job.to, job.num_rows, job.num_columns));
           if (const Status status = pack(job, result.packed.data()); !status.ok()) throw fault_of(status, "pack");
-          const Status status = measure_packed(job, result.packed.data(), &result.errors.weight_error);
+          const Status status = measure_packed(job, result.packed.data(), &result.loss);
           if (!status.ok()) throw fault_of(status, "pack");
           return result;
         },
-        to_js);
+        [](Napi::Env env, Measured&& result) -> Napi::Value {
+          Napi::Object object = Napi::Object::New(env);
+          object.Set("bytes", make_bytes(env, result.packed));
+          object.Set("lost", result.loss.lost);
+          object.Set("energy", result.loss.energy);
+          return object;
+        });
   });
 }
 

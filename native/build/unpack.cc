@@ -104,36 +104,35 @@ Status unpack(Type type, const uint8_t* packed, int32_t num_rows, int32_t num_co
   return {};
 }
 
-Status measure_packed(const PackJob& job, const uint8_t* packed, double* error) {
+Status measure_packed(const PackJob& job, const uint8_t* packed, PackLoss* loss) {
   if (const Status status = check_job(job); !status.ok()) return status;
   if (job.to == Type::q4 || job.to == Type::i32) return {Code::unsupported, "this type is not read back"};
   const int64_t num_columns = job.num_columns;
   const int64_t blocks_of_row = num_columns / job.from->block_values;
-  struct Sums {
+  struct Worker {
     std::vector<float> numbers, meaning;
-    double error = 0, energy = 0;
+    PackLoss loss;
   };
-  std::vector<Sums> sums(static_cast<size_t>(num_cores()));
-  for (Sums& own : sums) {
+  std::vector<Worker> workers(static_cast<size_t>(num_cores()));
+  for (Worker& own : workers) {
     own.numbers.resize(static_cast<size_t>(num_columns));
     own.meaning.resize(static_cast<size_t>(num_columns));
   }
   constexpr int32_t kRowsOfItem = 16;
   share((job.num_rows - 1) / kRowsOfItem + 1, [&](int32_t item, int32_t worker) {
-    Sums& own = sums[static_cast<size_t>(worker)];
+    Worker& own = workers[static_cast<size_t>(worker)];
     for (int32_t n = item * kRowsOfItem; n < std::min(job.num_rows, (item + 1) * kRowsOfItem); n++) {
       const int64_t row = job.row_order == nullptr ? n : job.row_order[n];
       job.from->to_float(job.bytes + row * blocks_of_row * job.from->block_bytes, blocks_of_row, own.numbers.data());
       unpack_row(job.to, packed, job.num_rows, job.num_columns, n, own.meaning.data());
-      add_differences(own.numbers.data(), own.meaning.data(), num_columns, &own.error, &own.energy);
+      add_differences(own.numbers.data(), own.meaning.data(), num_columns, &own.loss.lost, &own.loss.energy);
     }
   });
-  double lost = 0, energy = 0;
-  for (const Sums& own : sums) {
-    lost += own.error;
-    energy += own.energy;
+  *loss = {};
+  for (const Worker& own : workers) {
+    loss->lost += own.loss.lost;
+    loss->energy += own.loss.energy;
   }
-  *error = energy > 0 ? lost / energy : 0;
   return {};
 }
 

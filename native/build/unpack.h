@@ -12,8 +12,13 @@ namespace quoth {
 // What the packed matrix means, as f32 [N, K]. f32, f16, q8, f8 and the int4 types.
 Status unpack(Type type, const uint8_t* packed, int32_t num_rows, int32_t num_columns, float* out);
 
-// What packing lost: |packed - checkpoint|^2 / |checkpoint|^2, tile after tile, so that no whole matrix of f32 is made.
-Status measure_packed(const PackJob& job, const uint8_t* packed, double* error);
+struct PackLoss {
+  double lost = 0;    // |packed - checkpoint|^2
+  double energy = 0;  // |checkpoint|^2
+};
+
+// What packing lost, row after row, so that no whole matrix of f32 is made.
+Status measure_packed(const PackJob& job, const uint8_t* packed, PackLoss* loss);
 
 // A matrix of type int4_g128 in AutoAWQ's "gemm" form. N % 8 == 0; whole zero points.
 //   qweight  int32 [K, N / 8]        nibble i of word c: row 8 c + (0 2 4 6 1 3 5 7)[i] of the weight, column k

@@ -290,9 +290,9 @@ std::vector<uint8_t> Workbench::quantize(const std::string& name, Type to, const
     throw fault_of(status, name);
   }
   job.bytes = reinterpret_cast<const uint8_t*>(found.data);
-  if (const Status status = measure_packed(job, packed.data(), &errors->weight_error); !status.ok()) {
-    throw fault_of(status, name);
-  }
+  PackLoss loss;
+  if (const Status status = measure_packed(job, packed.data(), &loss); !status.ok()) throw fault_of(status, name);
+  errors->weight_error = loss.energy > 0 ? loss.lost / loss.energy : 0;
   if (!sample_name.empty()) {
     errors->output_error =
         output_error(bench(), sample(sample_name), found, Matrix{found.num_rows, found.num_columns, rounded->data});

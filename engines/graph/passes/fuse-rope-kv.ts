@@ -3,8 +3,8 @@
  *
  * Neutral: the same rotations of the same columns, the same rows stored.
  */
-import type { Graph, Node, View } from '../graph.ts';
-import { readersOf, redirect, writerOf } from '../rewrite.ts';
+import { becomesOutput, readersOf, redirect, writerOf } from '../rewrite.ts';
+import type { Graph, Node, View } from '../types.ts';
 
 export function fuseRopeKv(graph: Graph): Graph {
   let fused = graph;
@@ -38,7 +38,8 @@ function fuseOne(graph: Graph): Graph | null {
       );
     // The keys may be read by the write alone, the turned queries only after it, and what was not turned by nobody else.
     const keysForWriteOnly = readersOf(graph, turnedKeys).every((reader) => reader === index);
-    const queriesAfter = readersOf(graph, turnedQueries).every((reader) => reader > index);
+    const queriesAfter =
+      readersOf(graph, turnedQueries).every((reader) => reader > index) && !becomesOutput(graph, turnedQueries);
     const only = new Set([graph.nodes.indexOf(ropeKeys), graph.nodes.indexOf(ropeQueries), index]);
     const wholeView: View = { value: k.value, rows: k.rows, first: 0, width: q.width + 2 * k.width };
     const unturnedUnread = readersOf(graph, wholeView).every((reader) => only.has(reader));
@@ -49,6 +50,7 @@ function fuseOne(graph: Graph): Graph | null {
     const { headSize, rotarySize, adjacentPairs } = ropeQueries.attributes;
     const node: Node = {
       op: 'rope_kv_write',
+      from: ropeQueries.from,
       in: [wholeView],
       out: [turned],
       weights: ropeQueries.weights,

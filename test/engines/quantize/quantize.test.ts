@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildPlan } from '../../../engines/build/build.ts';
 import { type QuantizeOptions, quantizeCheckpoint } from '../../../engines/quantize/quantize.ts';
-import { needDiskBytes } from '../../../engines/quantize/room.ts';
 import { openNative } from '../../native/native.ts';
 import { hasShared, sharedData, withFolder } from '../checkpoints.ts';
 import { openPlan, readInt4, weightsOf } from './read-plan.ts';
@@ -226,12 +225,25 @@ describe('Quantizing', () => {
       expect(told.at(-1)!.secondsLeft).toBe(0);
     }));
 
-  test('refuses before it starts when the disk has too little room', () =>
-    withFolder((folder) =>
-      expect(needDiskBytes(join(folder, 'x.plan'), 1e18)).rejects.toThrow(
-        /There is too little room in .*: 1000000000\.0 GB are needed, [\d.]+ GB are free\./,
-      ),
-    ));
+  test('refuses before it starts where the disk or the memory will not do', () =>
+    withCheckpoint({}, async (folder, checkpoint) => {
+      const before = await readdir(folder);
+      const room = { diskBytes: async () => 70e6, memoryBytes: () => 1e6 };
+      const targets = [
+        { type: 'plan' as const, out: join(folder, 'p') },
+        { type: 'awq' as const, folder: join(folder, 'f') },
+      ];
+      for (const target of targets) {
+        const full = { ...room, diskBytes: async () => 1e6 };
+        await expect(quantize(checkpoint, { method: 'awq', target, room: full })).rejects.toMatchObject({
+          code: 'disk-full',
+        });
+        await expect(quantize(checkpoint, { method: 'awq', target, room })).rejects.toMatchObject({
+          code: 'out-of-memory',
+        });
+      }
+      expect(await readdir(folder)).toEqual(before);
+    }));
 
   test('gives the same plan twice', () =>
     withCheckpoint({ numLayers: 1, outliers }, async (folder, checkpoint) => {
