@@ -44,8 +44,6 @@ const independentRows = 64;
 
 export async function workPiece(work: PieceWork, piece: Piece, index: number): Promise<PieceResult> {
   const { bench, graph, evaluation, calibration } = work;
-  const program = programOf(work, piece);
-  await putWeights(work, program);
   const groups = findGroups(graph, ({ weights: [weight] }) => isQuantized(work, weight!)).filter(
     ({ linears }) => linears[0]! >= piece.first && linears[0]! < piece.endExclusive,
   );
@@ -56,6 +54,11 @@ export async function workPiece(work: PieceWork, piece: Piece, index: number): P
     return { step: group.linears[0]! - piece.first + nodesBefore(piece), sample: sampleOf(group) };
   });
   const wanted = runs && calibration !== null && (piece.output !== null || groups.length > 0);
+  if (!wanted && groups.length === 0 && (!runs || evaluation === null)) {
+    return { packed: new Map(), groups: [], score: null };
+  }
+  const program = programOf(work, piece);
+  await putWeights(work, program);
   if (wanted) await run(work, piece, index, program, 'calibration', calibration, taps);
   const before = runs && evaluation !== null ? await run(work, piece, index, program, 'before', evaluation, []) : null;
 
