@@ -14,8 +14,8 @@ import { serve } from '../app/contract/server.ts';
 import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
-import type { Quantizer } from '../native/index.ts';
-import { loadQuantizer } from '../native/load.ts';
+import type { Builder, Quantizer } from '../native/index.ts';
+import { loadNative, loadQuantizer } from '../native/load.ts';
 import { findAddon } from './engine/addon-path.ts';
 import { modelsFolder } from './folders.ts';
 import { createLogFile } from './log-file.ts';
@@ -63,9 +63,14 @@ export function composeEngine(log: Log = () => undefined, startProcess = forkPro
 }
 
 /**
- * The quantizer, in this process: a model's matrices would take longer to cross a border than to be worked on, and a
- * fault costs the one command that asked for it.
+ * The builder's arithmetic in this process: for a command that only builds. Weights are gigabytes, and a fault costs the
+ * command alone, whose next run goes on where it was.
  */
+export async function composeBuilder(): Promise<Builder> {
+  return loadNative(await findAddon()).builder;
+}
+
+/** The quantizer in this process, for the same reasons. */
 export async function composeQuantizer(): Promise<Quantizer> {
   return loadQuantizer(await findAddon());
 }

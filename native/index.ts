@@ -40,7 +40,7 @@ export type DeviceReport = {
   deviceName: string;
   /** One sentence: why this device, e.g. why not the GPU. */
   reason: string;
-  /** The widest vector instructions in use: "avx512-vnni", "avx2" or "plain". */
+  /** The widest vector instructions in use: "avx512-vnni", "avx-vnni", "avx2" or "plain". */
   instructions: string;
   numThreads: number;
   vectorIndex: 'faiss' | 'exact';

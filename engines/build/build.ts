@@ -26,6 +26,8 @@ export type BuildProgress = {
   readonly totalBytes: number;
   /** Of `doneBytes` those that an earlier build had written: no measure of speed. */
   readonly keptBytes: number;
+  /** Of `doneBytes` those that would not be lost if the build ended now. */
+  readonly safeBytes: number;
   readonly tensor: string;
 };
 
@@ -51,6 +53,8 @@ export type BuildOptions = WriteOptions & {
   /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
   checkpoint: string;
   builder: Packer;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
   tokenizerFile?: string;
 };
@@ -60,7 +64,7 @@ export type BuildOptions = WriteOptions & {
  * tensor checked against its hash. Fails with a `ModelError`, or with the builder's own error.
  */
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return await writeModel(options, {
       checkpoint,
@@ -75,9 +79,9 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
 
 /** What every pass would do to the model, and what its plan would hold; nothing is packed or written. */
 export async function explainBuild(
-  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'precision' | 'fuse' | 'without'>,
+  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'contextTokens' | 'precision' | 'fuse' | 'without'>,
 ): Promise<Report> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return explainModel(checkpoint, options);
   } finally {
@@ -110,7 +114,7 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
   const packing = packingOf(checkpoint, compiled.tensors);
   const plan = planOf(checkpoint, compiled, options.name);
   const totalBytes = packing.packedBytes;
-  let [doneBytes, keptBytes] = [0, 0];
+  let [doneBytes, keptBytes, safeBytes] = [0, 0, 0];
   let sections: ReturnType<typeof createSections> | undefined;
   try {
     return await writePlan({
@@ -124,13 +128,16 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
         const memoryBytes = memoryNeeded(Math.min(inFlightBytes, packing.peakBytes), packing.peakPieceBytes);
         await refuseWithoutRoom(room, { out, diskBytes: planFileBytes(plan, tokenizer) - fileBytes, memoryBytes });
         for (const index of finished) keptBytes += bytesOf(packing.tensors[index]!);
-        doneBytes = keptBytes;
+        doneBytes = safeBytes = keptBytes;
         sections = createSections(compiled.tensors, packing, finished, source.pack, ({ name }, piece) => {
           doneBytes += piece.packedBytes;
-          onProgress?.({ doneBytes, totalBytes, keptBytes, tensor: name });
+          onProgress?.({ doneBytes, totalBytes, keptBytes, safeBytes, tensor: name });
         });
       },
       partsOf: (index) => sections!.partsOf(index),
+      onFinished(index) {
+        safeBytes += bytesOf(packing.tensors[index]!);
+      },
     });
   } finally {
     await sections?.close();
