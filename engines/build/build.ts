@@ -149,10 +149,10 @@ function bytesOf(pieces: readonly PackPiece[]): number {
 }
 
 /** Rows of a linear kept in groups do not stand one after the other; those of all other types do. */
-function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[]): Packing {
+export function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[], mayCut = true): Packing {
   const found = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
   return planPacking(tensors, (name) => found.get(name), {
-    canCut: (part) => checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
+    canCut: (part) => mayCut && checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
   });
 }
 
