@@ -26,6 +26,8 @@ export type BuildProgress = {
   readonly totalBytes: number;
   /** Of `doneBytes` those that an earlier build had written: no measure of speed. */
   readonly keptBytes: number;
+  /** Of `doneBytes` those that would not be lost if the build ended now. */
+  readonly safeBytes: number;
   readonly tensor: string;
 };
 
@@ -36,8 +38,6 @@ export type WriteOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
-  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
-  contextTokens?: number;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   without?: CompileOptions['without'];
@@ -53,6 +53,8 @@ export type BuildOptions = WriteOptions & {
   /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
   checkpoint: string;
   builder: Packer;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
   tokenizerFile?: string;
 };
@@ -112,7 +114,7 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
   const packing = packingOf(checkpoint, compiled.tensors);
   const plan = planOf(checkpoint, compiled, options.name);
   const totalBytes = packing.packedBytes;
-  let [doneBytes, keptBytes] = [0, 0];
+  let [doneBytes, keptBytes, safeBytes] = [0, 0, 0];
   let sections: ReturnType<typeof createSections> | undefined;
   try {
     return await writePlan({
@@ -126,13 +128,16 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
         const memoryBytes = memoryNeeded(Math.min(inFlightBytes, packing.peakBytes), packing.peakPieceBytes);
         await refuseWithoutRoom(room, { out, diskBytes: planFileBytes(plan, tokenizer) - fileBytes, memoryBytes });
         for (const index of finished) keptBytes += bytesOf(packing.tensors[index]!);
-        doneBytes = keptBytes;
+        doneBytes = safeBytes = keptBytes;
         sections = createSections(compiled.tensors, packing, finished, source.pack, ({ name }, piece) => {
           doneBytes += piece.packedBytes;
-          onProgress?.({ doneBytes, totalBytes, keptBytes, tensor: name });
+          onProgress?.({ doneBytes, totalBytes, keptBytes, safeBytes, tensor: name });
         });
       },
       partsOf: (index) => sections!.partsOf(index),
+      onFinished(index) {
+        safeBytes += bytesOf(packing.tensors[index]!);
+      },
     });
   } finally {
     await sections?.close();
@@ -144,10 +149,10 @@ function bytesOf(pieces: readonly PackPiece[]): number {
 }
 
 /** Rows of a linear kept in groups do not stand one after the other; those of all other types do. */
-function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[]): Packing {
+export function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[], mayCut = true): Packing {
   const found = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
   return planPacking(tensors, (name) => found.get(name), {
-    canCut: (part) => checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
+    canCut: (part) => mayCut && checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
   });
 }
 

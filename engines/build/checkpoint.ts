@@ -41,8 +41,18 @@ export type Checkpoint = {
 export const maxTensors = 100_000;
 export const maxTensorBytes = 2 ** 36;
 
+/** Names in `why` come from the file: they neither steer a terminal nor fill a window. */
 export function damaged(path: string, why: string, cause?: unknown): ModelError {
-  return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${why}.`, { cause });
+  const shown = why.slice(0, 500).replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '\ufffd');
+  return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${shown}.`, { cause });
+}
+
+/** For PyTorch's own files: a pickle is a program. */
+export function pickled(path: string): ModelError {
+  return new ModelError(
+    'unsupported-model',
+    `${basename(path)} is a Python pickle, which can run programs when it is read; convert it to safetensors, or take the model's safetensors files.`,
+  );
 }
 
 /** A file opened for reads at places; nothing is allocated before its size says that the bytes can be there. */

@@ -5,7 +5,8 @@ import { type CheckpointFacts, noFacts } from '../architectures/architecture.ts'
 import { architectureOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
-import { type Checkpoint, type CheckpointTensor, damaged, maxTensors } from './checkpoint.ts';
+import type { TokenizerJson } from '../tokenizer/types.ts';
+import { type Checkpoint, type CheckpointTensor, damaged, maxTensors, pickled } from './checkpoint.ts';
 import { type PieceOfFile, readGroupedLinear, takeGroupedLinears } from './grouped-linears.ts';
 import { parseQuantization, type Quantization } from './quantization-config.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
@@ -52,7 +53,7 @@ export async function openHuggingFaceCheckpoint(
     );
     const tokenizerJson = await readJson(folder, 'tokenizer.json');
     const tokenizerConfig = (await readJson(folder, 'tokenizer_config.json')) ?? {};
-    const tokenizer = tokenizerJson === null ? null : tokenizerFromJson(tokenizerJson, tokenizerConfig);
+    const tokenizer = tokenizerJson === null ? null : tokenizerOf(folder, tokenizerJson, tokenizerConfig);
     const generation = (await readJson(folder, 'generation_config.json')) ?? {};
     const idsOf = (value: unknown): number[] => [value].flat().filter((id): id is number => Number.isInteger(id));
     const startIds =
@@ -150,23 +151,16 @@ function placesOf(index: Json, path: string): Map<string, string> {
   return new Map(
     entries.map(([tensor, file]) => {
       const isName = typeof file === 'string' && /^[^\\/:\0]{1,255}\.safetensors$/.test(file);
-      if (!isName) throw damaged(path, `the file of ${tensor} is no safetensors file of its folder`);
+      if (!isName) throw damaged(path, `it puts ${tensor} into a file outside its folder or of another kind`);
       return [tensor, file];
     }),
   );
 }
 
 function withoutSafetensors(folder: string, files: readonly string[]): ModelError {
-  const pickled = files.find((name) =>
-    /^(pytorch_model.*\.(bin|pt)|.*\.(pth|ckpt|pt)|consolidated.*\.pth)$/.test(name),
-  );
-  if (pickled === undefined) {
-    return new ModelError('invalid-checkpoint', `${basename(folder)} holds no safetensors file.`);
-  }
-  return new ModelError(
-    'unsupported-model',
-    `${pickled} is a Python pickle, which can run programs when it is read; convert it to safetensors, or take the model's safetensors files.`,
-  );
+  const pickle = files.find((name) => /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/.test(name));
+  if (pickle !== undefined) return pickled(join(folder, pickle));
+  return new ModelError('invalid-checkpoint', `${basename(folder)} holds no safetensors file.`);
 }
 
 function nameOf(json: Json, folder: string): string {
@@ -178,6 +172,16 @@ async function factsOf(folder: string): Promise<CheckpointFacts> {
   const pooling = await readJson(join(folder, '1_Pooling'), 'config.json');
   const kind = pooling?.pooling_mode_cls_token === true ? ('first' as const) : ('mean' as const);
   return { ...noFacts, pooling: pooling === null ? null : kind };
+}
+
+/** A tokenizer.json has a hundred kinds of parts; what is not as it should be fails somewhere inside. */
+function tokenizerOf(folder: string, json: Json, config: Json): TokenizerJson {
+  try {
+    return tokenizerFromJson(json, config);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw damaged(join(folder, 'tokenizer.json'), 'a part of it is not as it should be', cause);
+  }
 }
 
 function templateOf(config: Json): string | null {
