@@ -25,9 +25,14 @@ export type CheckpointFacts = {
   readonly ropeDivisors: Float32Array | null;
   /** How an embedder makes one vector of its rows (the hub's `1_Pooling/config.json`), or null. */
   readonly pooling: 'mean' | 'first' | null;
+  /** Embedders: the longest text in tokens, where it is shorter than the model's context; or null. */
+  readonly maxTokens: number | null;
 };
 
-export const noFacts: CheckpointFacts = { adjacentPairs: false, ropeDivisors: null, pooling: null };
+/** What an embedder wants before a question and before a passage ("query: "); '' = nothing. */
+export type Prompts = { readonly query: string; readonly passage: string };
+
+export const noFacts: CheckpointFacts = { adjacentPairs: false, ropeDivisors: null, pooling: null, maxTokens: null };
 
 /** How GGUF calls what the hub's config.json and tensors say. */
 export type GgufNames = {

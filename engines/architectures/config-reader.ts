@@ -4,9 +4,12 @@ import { ModelError } from '../model-error.ts';
 
 export type ConfigReader = {
   readonly modelType: string;
+  readonly numKeys: number;
   has(key: string): boolean;
   /** A whole number from 1 to 2^24. */
   size(key: string, otherwise?: number): number;
+  /** A whole number from 0 to 2^24. */
+  wholeFrom0(key: string, otherwise?: number): number;
   /** A number above 0. */
   real(key: string, otherwise?: number): number;
   flag(key: string, otherwise: boolean): boolean;
@@ -42,7 +45,13 @@ export function createConfigReader(json: Readonly<Record<string, unknown>>, path
   };
   return {
     modelType: typeof json.model_type === 'string' ? json.model_type : '',
+    numKeys: Object.keys(json).length,
     has: (key) => found(key) !== undefined,
+    wholeFrom0(key, otherwise) {
+      const value = found(key) ?? otherwise;
+      const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= 2 ** 24;
+      return fits ? value : bad(key);
+    },
     size(key, otherwise) {
       const value = found(key) ?? otherwise;
       const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= 2 ** 24;

@@ -3,9 +3,11 @@ import { ModelError } from '../model-error.ts';
 import type { Architecture, CheckpointFacts, GgufNames, Model } from './architecture.ts';
 import { bert } from './bert.ts';
 import { createConfigReader } from './config-reader.ts';
+import { distilbert } from './distilbert.ts';
 import { llama } from './llama.ts';
+import { roberta } from './roberta.ts';
 
-export const architectures: readonly Architecture[] = [llama, bert];
+export const architectures: readonly Architecture[] = [llama, bert, roberta, distilbert];
 
 /** The architecture of a config.json's `model_type`. Fails with `unsupported-model`. */
 export function architectureOf(modelType: unknown): Architecture {

@@ -1,6 +1,7 @@
 /** From a published checkpoint to a plan: open, build the graph, compile, pack tensor after tensor. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Prompts } from '../architectures/architecture.ts';
 import type { TensorShapes, WeightPart } from '../graph/graph.ts';
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
@@ -9,6 +10,7 @@ import { ModelError } from '../model-error.ts';
 import type { PlanHeader, PlanType } from '../plan/format.ts';
 import { type PlanWithoutSections, writePlan } from '../plan/write-plan.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
+import type { PairIds } from '../tokenizer/pair.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 import { readableTypes } from './block-types.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -40,6 +42,8 @@ export type BuildOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
+  /** Embedders: what goes before a question and a passage, where the checkpoint does not say it or says it wrong. */
+  prompts?: Prompts;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   signal?: AbortSignal;
@@ -78,6 +82,8 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
       // A model kept in float32 keeps its history so too.
       kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
       template: checkpoint.template,
+      ...(model.role === 'embedder' ? { prompts: options.prompts ?? checkpoint.prompts ?? null } : {}),
+      ...(model.role === 'reranker' ? { pair: pairOf(checkpoint) } : {}),
       program: compiled.program,
       tensors: compiled.tensors.map(({ name, type, rows, columns, codebook }) => {
         return { name, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
@@ -101,6 +107,14 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
   } finally {
     await checkpoint.close();
   }
+}
+
+function pairOf(checkpoint: Checkpoint): PairIds {
+  if (checkpoint.pair) return checkpoint.pair;
+  throw new ModelError(
+    'invalid-checkpoint',
+    `The tokenizer of ${checkpoint.name} does not say how two texts are put together.`,
+  );
 }
 
 async function packPart(

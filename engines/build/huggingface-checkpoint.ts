@@ -1,16 +1,16 @@
 /** A folder as the Hugging Face hub publishes it: config.json, *.safetensors, tokenizer.json. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { CheckpointFacts } from '../architectures/architecture.ts';
+import { noFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
+import { pairIdsOf } from '../tokenizer/pair.ts';
 import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts';
+import { type Json, readJson } from './json-file.ts';
 import { openSafetensors, type Safetensors, type SafetensorsTensor } from './safetensors.ts';
+import { readSentenceFacts } from './sentence-transformers.ts';
 
-type Json = Record<string, unknown>;
-
-const maxJsonBytes = 256 * 1024 * 1024;
 const maxShards = 1000;
 
 /** Opens a folder. Fails with a sentence that names the file at fault. */
@@ -26,7 +26,9 @@ export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpo
     for (const shard of shards) await shard.file.close();
   };
   try {
-    const model = readModel(json, join(folder, 'config.json'), await factsOf(folder));
+    const sentences = await readSentenceFacts(folder);
+    const facts = { ...noFacts, pooling: sentences.pooling, maxTokens: sentences.maxTokens };
+    const model = readModel(json, join(folder, 'config.json'), facts);
     const places = new Map<string, { shard: Safetensors; tensor: SafetensorsTensor }>();
     for (const shard of shards) {
       for (const tensor of shard.tensors) {
@@ -58,6 +60,8 @@ export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpo
       startIds,
       stopIds:
         model.role === 'chat' ? [...new Set([...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)])] : [],
+      prompts: model.role === 'embedder' ? sentences.prompts : null,
+      pair: model.role === 'reranker' && tokenizerJson !== null ? pairIdsOf(tokenizerJson) : null,
       close,
     };
   } catch (error) {
@@ -98,34 +102,10 @@ function nameOf(json: Json, folder: string): string {
   return typeof name === 'string' && name !== '' ? name : basename(folder);
 }
 
-async function factsOf(folder: string): Promise<CheckpointFacts> {
-  const pooling = await readJson(join(folder, '1_Pooling'), 'config.json');
-  const kind = pooling?.pooling_mode_cls_token === true ? ('first' as const) : ('mean' as const);
-  return { adjacentPairs: false, ropeDivisors: null, pooling: pooling === null ? null : kind };
-}
-
 function templateOf(config: Json): string | null {
   const template = config.chat_template;
   if (typeof template === 'string') return template;
   if (!Array.isArray(template)) return null;
   const named = (template as Json[]).find((item) => item?.name === 'default');
   return typeof named?.template === 'string' ? named.template : null;
-}
-
-async function readJson(folder: string, name: string): Promise<Json | null> {
-  const path = join(folder, name);
-  const size = await stat(path).then(
-    (found) => (found.isFile() ? found.size : null),
-    () => null,
-  );
-  if (size === null) return null;
-  if (size > maxJsonBytes) throw damaged(path, 'it is too large');
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw damaged(path, 'it is no JSON', cause);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw damaged(path, 'it is no object');
-  return json as Json;
 }
