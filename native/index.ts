@@ -146,6 +146,11 @@ export interface Engine {
    * Fails with `invalid-input` for more ids than the context holds.
    */
   score(ids: Int32Array): Promise<Float32Array>;
+  /**
+   * The logits of what follows each id, [ids.length, vocabularySize]: to compare a model with its reference. Fails with
+   * `invalid-input` for more ids than the context holds, or for more than 2^26 logits.
+   */
+  logits(ids: Int32Array): Promise<Float32Array>;
   /** Embedders: one vector of unit length per sequence, in one block of shape [sequences.length, embeddingSize]. */
   embed(sequences: Int32Array[]): Promise<Float32Array>;
   stats(): Promise<EngineStats>;

@@ -34,6 +34,7 @@ type EngineExports = {
   generationNext(generation: GenerationHandle): Promise<GenerateEvent[]>;
   generationCancel(generation: GenerationHandle): Promise<void>;
   engineScore(engine: EngineHandle, ids: Int32Array): Promise<Float32Array>;
+  engineLogits(engine: EngineHandle, ids: Int32Array): Promise<Float32Array>;
   engineEmbed(engine: EngineHandle, sequences: Int32Array[]): Promise<Float32Array>;
   engineStats(engine: EngineHandle): Promise<EngineStats>;
   engineClose(engine: EngineHandle): Promise<void>;
@@ -124,6 +125,7 @@ function wrapEngine(addon: EngineExports, handle: EngineHandle, info: EngineInfo
     info: Object.freeze(info),
     generate: (request) => ({ [Symbol.asyncIterator]: () => iterateGeneration(addon, handle, request) }),
     score: (ids) => answered(() => addon.engineScore(handle, ids)),
+    logits: (ids) => answered(() => addon.engineLogits(handle, ids)),
     embed: (sequences) => answered(() => addon.engineEmbed(handle, sequences)),
     stats: () => answered(() => addon.engineStats(handle)),
     close: () => answered(() => addon.engineClose(handle)),

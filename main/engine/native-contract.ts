@@ -42,6 +42,7 @@ export const nativeContract = {
   loadEngine: call(z.object({ options: record<EngineOptions>() }), orFailed(openedEngine)),
   generate: stream(z.object({ engine: handle, request: record<GenerateRequest>() }), orFailed(record<GenerateEvent>())),
   score: call(z.object({ engine: handle, ids: int32 }), orFailed(float32)),
+  logits: call(z.object({ engine: handle, ids: int32 }), orFailed(float32)),
   embed: call(z.object({ engine: handle, sequences: z.array(int32) }), orFailed(float32)),
   stats: call(z.object({ engine: handle }), orFailed(record<EngineStats>())),
   closeEngine: call(z.object({ engine: handle }), orFailed(nothing)),

@@ -69,6 +69,7 @@ function remoteEngine(remote: Remote, engine: number, info: EngineInfo): Engine 
     info,
     generate: (request) => generate(remote, engine, request),
     score: (ids) => ask(remote.score({ engine, ids })),
+    logits: (ids) => ask(remote.logits({ engine, ids })),
     embed: (sequences) => ask(remote.embed({ engine, sequences })),
     stats: () => ask(remote.stats({ engine })),
     close: async () => void (await ask(remote.closeEngine({ engine }))),

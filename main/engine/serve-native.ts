@@ -89,6 +89,7 @@ export function serveNative(load: () => Promise<Native>, port: Port): void {
         }),
       generate: ({ engine, request }, signal) => generateOrFailed(() => engines.get(engine).generate(request), signal),
       score: ({ engine, ids }) => orFailed(async () => engines.get(engine).score(ids)),
+      logits: ({ engine, ids }) => orFailed(async () => engines.get(engine).logits(ids)),
       embed: ({ engine, sequences }) => orFailed(async () => engines.get(engine).embed(sequences)),
       stats: ({ engine }) => orFailed(async () => engines.get(engine).stats()),
       closeEngine: ({ engine }) =>

@@ -11,7 +11,8 @@ namespace quoth {
 //   engineGenerate(handle, request)  -> a generation's handle, not a promise; throws
 //   generationNext(handle)           -> events, none = the end
 //   generationCancel(handle)         -> nothing, once its kv pages are free
-//   engineScore(handle, ids), engineEmbed(handle, sequences), engineStats(handle), engineClose(handle)
+//   engineScore(handle, ids), engineLogits(handle, ids), engineEmbed(handle, sequences), engineStats(handle),
+//   engineClose(handle)
 void register_engine(Napi::Env env, Napi::Object exports);
 
 //   describeVectorIndex()            -> { vectorIndex, vectorIndexReason }, not a promise

@@ -221,6 +221,15 @@ void register_engine(Napi::Env env, Napi::Object exports) {
           [](Napi::Env env, std::vector<float>&& values) { return make_floats(env, values); });
     });
   });
+  set("engineLogits", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      Engine& engine = *handle_of<EngineHandle>(info[0]).engine;
+      std::vector<int32_t> ids = copy_ints(info[1], "ids");
+      return Settler::promise<std::vector<float>>(
+          settler, info.Env(), [&](auto answer) { engine.logits(std::move(ids), std::move(answer)); },
+          [](Napi::Env env, std::vector<float>&& values) { return make_floats(env, values); });
+    });
+  });
   set("engineEmbed", [settler](const Napi::CallbackInfo& info) {
     return promised(info, [&] {
       Engine& engine = *handle_of<EngineHandle>(info[0]).engine;

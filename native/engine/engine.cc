@@ -17,6 +17,8 @@ constexpr int32_t kDefaultStepTokens = 256;
 constexpr int32_t kMaxStepTokens = 8192;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
 constexpr int32_t kMaxOutputs = 64;
+// Numbers of one answer of `logits`: 256 MiB.
+constexpr size_t kMaxLogits = size_t{1} << 26;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
 // Two whole conversations, if they fit into this.
 constexpr int64_t kDefaultKvBytes = int64_t{2} << 30;
@@ -190,16 +192,20 @@ void Engine::cancel(const std::shared_ptr<Generation>& generation, Answer<bool> 
   }
 }
 
+void Engine::check_scored(const std::vector<int32_t>& ids) const {
+  if (info_.role != Role::chat) {
+    throw Fault(FaultCode::unsupported, "The plan " + plan_.path + " is an embedder: it does not score.");
+  }
+  check_ids(ids, "ids");
+  if (ids.size() > static_cast<size_t>(max_sequence_tokens_)) {
+    fail_input("ids holds " + std::to_string(ids.size()) + " tokens; this engine holds " +
+               std::to_string(max_sequence_tokens_) + ".");
+  }
+}
+
 void Engine::score(std::vector<int32_t> ids, Answer<std::vector<float>> answer) {
   try {
-    if (info_.role != Role::chat) {
-      throw Fault(FaultCode::unsupported, "The plan " + plan_.path + " is an embedder: it does not score.");
-    }
-    check_ids(ids, "ids");
-    if (ids.size() > static_cast<size_t>(max_sequence_tokens_)) {
-      fail_input("ids holds " + std::to_string(ids.size()) + " tokens; this engine holds " +
-                 std::to_string(max_sequence_tokens_) + ".");
-    }
+    check_scored(ids);
     auto request = std::make_shared<Request>();
     request->wants_all = true;
     request->num_prompt = static_cast<int32_t>(ids.size());
@@ -213,6 +219,28 @@ void Engine::score(std::vector<int32_t> ids, Answer<std::vector<float>> answer) 
       check_open();
     }
     answer({std::nullopt, std::move(request->log_probabilities)});
+  } catch (...) {
+    answer({current_fault(), {}});
+  }
+}
+
+void Engine::logits(std::vector<int32_t> ids, Answer<std::vector<float>> answer) {
+  try {
+    check_scored(ids);
+    if (ids.size() > kMaxLogits / logits_.size()) {
+      fail_input("ids holds " + std::to_string(ids.size()) + " tokens; with this vocabulary, the logits of " +
+                 std::to_string(kMaxLogits / logits_.size()) + " are given at once.");
+    }
+    auto request = std::make_shared<Request>();
+    request->wants_all = true;
+    request->wants_logits = true;
+    request->num_prompt = static_cast<int32_t>(ids.size());
+    request->max_rows = request->num_prompt;
+    request->log_probabilities.resize(ids.size() * logits_.size());
+    ids.push_back(0);  // a scoring's last id has no row of its own
+    request->tokens = std::move(ids);
+    request->score_answer = answer;
+    submit(std::move(request));
   } catch (...) {
     answer({current_fault(), {}});
   }

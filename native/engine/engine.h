@@ -82,6 +82,8 @@ class Engine {
   void cancel(const std::shared_ptr<Generation>& generation, Answer<bool> answer);
   // ln probabilities, f32 [ids]; the first is NaN.
   void score(std::vector<int32_t> ids, Answer<std::vector<float>> answer);
+  // The logits of what follows each id, f32 [ids, vocabulary_size]: to compare a model with its reference.
+  void logits(std::vector<int32_t> ids, Answer<std::vector<float>> answer);
   // f32 [sequences, embedding_size]
   void embed(std::vector<std::vector<int32_t>> sequences, Answer<std::vector<float>> answer);
   void stats(Answer<EngineStats> answer);
@@ -96,6 +98,7 @@ class Engine {
 
   void check_ids(const std::vector<int32_t>& ids, const char* name) const;
   void check_open() const;
+  void check_scored(const std::vector<int32_t>& ids) const;
   void submit(std::shared_ptr<Request> request);
   void loop();
   bool step_sequences(Lock& lock);

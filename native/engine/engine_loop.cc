@@ -53,7 +53,10 @@ bool Engine::step_sequences(Lock& lock) {
         runner_->read_output(row++, logits_.data());
         if (faults[i]) continue;
         try {
-          if (request.wants_all) {
+          if (request.wants_logits) {
+            const size_t row_at = static_cast<size_t>(parts[i].first + j) * logits_.size();
+            std::copy(logits_.begin(), logits_.end(), request.log_probabilities.begin() + static_cast<long>(row_at));
+          } else if (request.wants_all) {
             const size_t next = static_cast<size_t>(parts[i].first + j) + 1;
             request.log_probabilities[next] = log_probability(logits_, request.tokens[next]);
           } else {

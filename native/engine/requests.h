@@ -23,7 +23,8 @@ struct Engine::Request final : Sequence {
   std::vector<Answer<bool>> cancel_answers;
 
   Answer<std::vector<float>> score_answer;
-  std::vector<float> log_probabilities;
+  bool wants_logits = false;             // a scoring that is answered with whole rows
+  std::vector<float> log_probabilities;  // [ids], or logits [ids, V]
 
   void fail(const Fault& fault) {
     if (generation) {

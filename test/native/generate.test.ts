@@ -46,6 +46,21 @@ describe('what the engine computes', () => {
     for (let i = 1; i < ids.length; i++) expect(Math.abs(scores[i]! - expected[i]!)).toBeLessThan(tolerance);
   });
 
+  test('logits of every row are those of float64, in steps of any length', async () => {
+    const ids = randomIds(150, vocabularySize, 8);
+    const expected = llamaLogits(model, ids);
+    for (const stepTokens of [1, 64, 100]) {
+      const engine = await load({ stepTokens });
+      const logits = await engine.logits(Int32Array.from(ids));
+      expect(logits).toHaveLength(ids.length * vocabularySize);
+      logits.forEach((logit, i) => {
+        const row = expected[Math.floor(i / vocabularySize)]!;
+        if (Math.abs(logit - row[i % vocabularySize]!) > 1e-4)
+          expect(logit, `number ${i}`).toBe(row[i % vocabularySize]);
+      });
+    }
+  });
+
   test('greedy ids are those of float64', async () => {
     const engine = await load();
     const prompt = randomIds(37, vocabularySize, 3);

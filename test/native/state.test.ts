@@ -27,6 +27,7 @@ const endless = ask([...ids], 120_000);
 const methods: Record<string, (engine: Engine) => Promise<unknown>> = {
   generate: (engine) => generateAll(engine, ask([...ids], 3)),
   score: (engine) => engine.score(ids),
+  logits: (engine) => engine.logits(ids),
   embed: (engine) => engine.embed([ids]),
   stats: (engine) => engine.stats(),
   close: (engine) => engine.close(),
@@ -76,7 +77,7 @@ describe('every method answers or fails with a code', () => {
     await engine.close();
   });
 
-  test.each(['generate', 'score'])('%s of an embedder is unsupported', async (method) => {
+  test.each(['generate', 'score', 'logits'])('%s of an embedder is unsupported', async (method) => {
     const engine = await native.loadEngine({ plan: embedderPlan, device: 'cpu' });
     expect(await codeOf(methods[method]!(engine))).toBe('unsupported');
     await engine.close();
