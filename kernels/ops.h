@@ -11,7 +11,7 @@
 
 namespace quoth {
 
-enum class Activation : int32_t { none = 0, silu = 1, gelu = 2 /* erf */, gelu_tanh = 3, relu = 4 };
+enum class Activation : int32_t { none = 0, silu = 1, gelu = 2 /* erf */, gelu_tanh = 3, relu = 4, tanh = 5 };
 
 struct Rope {
   const float* inverse_frequencies = nullptr;  // f32 [R / 2]
@@ -25,6 +25,10 @@ struct Attention {
   int32_t head_size = 0;     // d
   float scale = 0;           // usually 1 / sqrt(d)
   int32_t window = 0;        // a row sees itself and the window - 1 rows before it; 0 = all
+  float soft_cap = 0;        // c: scores become c tanh(score / c) (Gemma 2, arXiv 2408.00118); 0 = they stay
+  // f32 [H] or null: score += slope of the head * (key's position - row's position), after the cap, before the mask
+  // (ALiBi, arXiv 2108.12409). Not for attention_full.
+  const float* slopes = nullptr;
 };
 
 struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
@@ -40,18 +44,20 @@ struct Ops {
   Status (*reserve)(Device*, int32_t max_tokens, int32_t max_columns);
 
   // -- rows from tokens --------------------------------------------------------------------------------------------
-  // out[t] = table[ids[t]] * scale                            table  any type [V, D]    out [T, D]
+  // out[t] = table[ids[t]] * scale                            table  any but i32 [V, D] out [T, D]
   Status (*embed)(Device*, const Weight* table, const Batch*, float scale, Rows out);
   // x[t] += table[positions[t] + offset]                      table  f32/f16 [L, D]     x [T, D]
   Status (*add_positions)(Device*, const Weight* table, const Batch*, int32_t offset, Rows x);
+  // x[t] += table[segments[t]], or table[0] without segments  table  f32/f16 [L, D]     x [T, D]
+  Status (*add_segments)(Device*, const Weight* table, const Batch*, Rows x);
   // out[o] = x[output_rows[o]]                                x [T, D]                  out [O, D]
   Status (*gather_outputs)(Device*, Rows x, const Batch*, Rows out);
 
   // -- linear algebra ----------------------------------------------------------------------------------------------
-  // out = act(x W^T + bias)      x [T, K]   weight any type [N, K]   bias f32 [N] or null   out [T, N], not x
-  // f32 and f16 weights: products and sums in f32. q8 and q4: x is rounded to 16 bits (the largest magnitude of 32
-  // columns becomes 32512; on a GPU 24 bits), sums of 32 products are exact, groups are added in f32 in an order of K
-  // alone. With 8 bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
+  // out = act(x W^T + bias)      x [T, K]   weight any but i32 [N, K]   bias f32 [N] or null   out [T, N], not x
+  // f32, f16 and f8 weights: products and sums in f32. q8, q4 and int4: x is rounded to 16 bits (the largest magnitude
+  // of 32 columns becomes 32512; on a GPU 24 bits), sums of 32 products are exact, groups are added in f32 in an order
+  // of K alone. With 8 bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
@@ -59,6 +65,8 @@ struct Ops {
   Status (*rms_norm)(Device*, Rows x, const float* weight, float epsilon, Rows out);
   // out = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias
   Status (*layer_norm)(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
+  // Each head of x ([T, heads * d]) by itself, in place: x / sqrt(mean(x^2) + epsilon) * weight      weight f32 [d]
+  Status (*rms_norm_heads)(Device*, Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon);
   // x += y, then out = norm(x): the residual's add and the norm after it in one pass. out must be neither x nor y.
   Status (*add_rms_norm)(Device*, Rows x, Rows y, const float* weight, float epsilon, Rows out);
   Status (*add_layer_norm)(Device*, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out);
@@ -69,6 +77,10 @@ struct Ops {
   Status (*add_bias)(Device*, Rows x, const float* bias);        // x += bias [D]
   Status (*activate)(Device*, Rows x, Activation, Rows out);     // out = act(x); out may be x
   Status (*gated)(Device*, Rows gate_up, Activation, Rows out);  // gate_up [T, 2F]; out [T, F] = act(gate) * up
+  Status (*soft_cap)(Device*, Rows x, float cap);                // x = cap * tanh(x / cap)
+  Status (*clamp)(Device*, Rows x, float limit);                 // x = min(max(x, -limit), limit); a NaN stays one
+  // out[t, i] = x[t, index[i]]    x [T, D]   index i32 [K], each from 0 to D - 1   out [T, K], not x
+  Status (*permute_columns)(Device*, Rows x, const int32_t* index, Rows out);
 
   // -- attention -----------------------------------------------------------------------------------------------------
   // Turns the heads of x ([T, heads * d]) in place by the rows' positions (RoFormer, arXiv 2104.09864).

@@ -13,14 +13,49 @@ namespace quoth {
 
 inline constexpr int32_t kPageTokens = 64;  // S: TensorRT-LLM's and FlashInfer's usual size; 64 rows fill a tile
 inline constexpr int32_t kQuantGroup = 32;  // columns that share one scale in q8 and q4
-inline constexpr int32_t kQuantRows = 16;   // rows of one q8/q4 record: the 32-bit lanes of an AVX-512 register
+inline constexpr int32_t kQuantRows = 16;   // rows of one record: the 32-bit lanes of an AVX-512 register
 
 // Layouts are in engines/plan/format.md, section "Tensor types".
-enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3 };
+enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3, int4_g32 = 4, int4_g128 = 5, f8 = 6, i32 = 7 };
+
+// Types whose weights lie in records of 16 rows, and how many columns such a record has; 0 for the others.
+constexpr int32_t record_columns(Type type) {
+  switch (type) {
+    case Type::q8:
+    case Type::q4:
+    case Type::int4_g32:
+      return 32;
+    case Type::int4_g128:
+      return 128;
+    default:
+      return 0;
+  }
+}
+constexpr int32_t record_bytes(Type type) {
+  switch (type) {
+    case Type::q8:
+      return 544;
+    case Type::q4:
+      return 288;
+    case Type::int4_g32:
+      return 320;
+    case Type::int4_g128:
+      return 1088;
+    default:
+      return 0;
+  }
+}
+// Where the scales of an f8 weight begin.
+constexpr int64_t f8_scales_offset(int64_t num_rows, int64_t num_columns) {
+  return (num_rows * num_columns + 63) / 64 * 64;
+}
 
 // A weight of the plan. `data` is mapped read-only and 64-byte aligned.
-//   f32, f16   [N, K] row-major
-//   q8, q4     records of 16 rows x 32 columns; N is padded to 16 with zero rows, K % 32 == 0
+//   f32, f16              [N, K] row-major
+//   q8, q4, int4_g32      records of 16 rows x 32 columns; N is padded to 16 with zero rows, K % 32 == 0
+//   int4_g128             the same, of 128 columns
+//   f8                    [N, K] row-major bytes (E4M3), then f32 [N] scales at f8_scales_offset(N, K)
+//   i32                   [1, K]; not the weight of a linear
 struct Weight {
   Type type = Type::f32;
   int32_t num_rows = 0;     // N, without padding
@@ -52,6 +87,7 @@ struct Batch {
   int32_t num_tokens = 0;                // T
   const int32_t* ids = nullptr;          // [T]
   const int32_t* positions = nullptr;    // [T]     place of each row in its sequence, from 0
+  const int32_t* segments = nullptr;     // [T]     part of its pair that each row is in; null = all 0
   int32_t num_sequences = 0;             // B
   const int32_t* first_row = nullptr;    // [B + 1] rows of sequence b: first_row[b] .. first_row[b + 1]
   const int32_t* page_table = nullptr;   // [B, M]  kv page that holds tokens 64 j .. 64 j + 63 of sequence b

@@ -65,13 +65,13 @@ export type EngineOptions = {
 
 export type EngineInfo = {
   architecture: string;
-  role: 'chat' | 'embedder';
+  role: 'chat' | 'embedder' | 'reranker';
   device: DeviceName;
   numThreads: number;
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;
-  /** Embedders: the length of a vector; chat models: 0. */
+  /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;
   kvBytes: number;

@@ -6,7 +6,8 @@ import type { Activation, OperationName, RowKind } from '../graph/graph.ts';
 import { ModelError } from '../model-error.ts';
 import type { PairIds } from '../tokenizer/pair.ts';
 
-export type PlanType = 'f32' | 'f16' | 'q8' | 'q4' | 'int4_g32' | 'int4_g128' | 'f8' | 'i32';
+export const planTypes = ['f32', 'f16', 'q8', 'q4', 'int4_g32', 'int4_g128', 'f8', 'i32'] as const;
+export type PlanType = (typeof planTypes)[number];
 
 /** [buffer, firstColumn, width] */
 export type PlanView = readonly [number, number, number];
@@ -40,7 +41,7 @@ export type PlanHeader = {
   readonly role: 'chat' | 'embedder' | 'reranker';
   readonly vocabularySize: number;
   readonly contextTokens: number;
-  /** 0 for a chat model. */
+  /** 0 but for an embedder. */
   readonly embeddingSize: number;
   readonly startIds: readonly number[];
   readonly stopIds: readonly number[];
@@ -66,14 +67,25 @@ export const planAlignment = 4096;
 export const planPreambleBytes = 48;
 export const maxHeaderBytes = 64 * 1024 * 1024;
 
+/** Types whose weights lie in records of 16 rows. */
+const records = {
+  q8: { columns: 32, sizeBytes: 544 },
+  q4: { columns: 32, sizeBytes: 288 },
+  int4_g32: { columns: 32, sizeBytes: 320 },
+  int4_g128: { columns: 128, sizeBytes: 1088 },
+} as const;
+
 /** Bytes of a tensor in a plan; null where the type does not allow the shape. */
 export function planTensorBytes(type: PlanType, rows: number, columns: number): number | null {
   if (!isCount(rows) || !isCount(columns) || rows > 2 ** 31 || columns > 2 ** 31) return null;
   const bytesOf = (): number | null => {
     if (type === 'f32') return rows * columns * 4;
     if (type === 'f16') return rows * columns * 2;
-    if (columns % 32 !== 0) return null;
-    return Math.ceil(rows / 16) * (columns / 32) * (type === 'q8' ? 544 : 288);
+    if (type === 'f8') return Math.ceil((rows * columns) / 64) * 64 + rows * 4;
+    if (type === 'i32') return rows === 1 ? columns * 4 : null;
+    const record = records[type];
+    if (columns % record.columns !== 0) return null;
+    return Math.ceil(rows / 16) * (columns / record.columns) * record.sizeBytes;
   };
   const bytes = bytesOf();
   return bytes === null || bytes > Number.MAX_SAFE_INTEGER ? null : bytes;
@@ -186,7 +198,7 @@ function faultOfHeader(value: unknown, headerEnd: number, fileBytes: number): st
   if (!isObject(value)) return 'its header is no object';
   const { role, kv, tokenizer, program, tensors, template } = value;
   for (const name of ['architecture', 'name']) if (typeof value[name] !== 'string') return `${name} is missing`;
-  if (role !== 'chat' && role !== 'embedder' && role !== 'reranker') return 'its role is unknown';
+  if (!['chat', 'embedder', 'reranker'].includes(role as string)) return 'its role is unknown';
   if (!isCount(value.vocabularySize) || !isCount(value.contextTokens)) return 'its sizes are missing';
   if (!isWhole(value.embeddingSize)) return 'its sizes are missing';
   const areIds = (ids: unknown): boolean =>
@@ -219,7 +231,7 @@ function faultOfHeader(value: unknown, headerEnd: number, fileBytes: number): st
   if (end !== fileBytes) return 'it is longer than its sections';
   for (const tensor of tensors as Unknown[]) {
     if (typeof tensor.name !== 'string') return 'a tensor has no name';
-    if (!['f32', 'f16', 'q8', 'q4'].includes(tensor.type as string)) return `the type of ${tensor.name} is unknown`;
+    if (!planTypes.some((type) => type === tensor.type)) return `the type of ${tensor.name} is unknown`;
     const bytes = planTensorBytes(tensor.type as PlanType, tensor.rows as number, tensor.columns as number);
     if (bytes !== tensor.sizeBytes) return `the size of ${tensor.name} does not fit its shape`;
     if (tensor.type === 'q4') {

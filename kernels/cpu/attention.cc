@@ -16,7 +16,8 @@ float element(Type type, const void* data, int64_t index) {
                            : float_from_half(static_cast<const uint16_t*>(data)[index]);
 }
 
-// The specification: softmax(q . k * scale) v, each lane by itself, scores computed twice instead of stored.
+// The specification: softmax(score) v with score = q . k * scale, capped and with its slope if asked for; each lane by
+// itself, scores computed twice instead of stored.
 void plain_attend_lanes(const AttentionTask& task, float*) {
   for (int32_t lane = task.first_lane; lane < task.end_lane; ++lane) {
     const int64_t row = lane / task.group_size;
@@ -33,7 +34,10 @@ void plain_attend_lanes(const AttentionTask& task, float*) {
       const int64_t at = place(key);
       float sum = 0;
       for (int32_t i = 0; i < task.head_size; ++i) sum += query[i] * element(task.type, task.keys, at + i);
-      return sum * task.scale;
+      sum *= task.scale;
+      if (task.soft_cap > 0) sum = task.soft_cap * std::tanh(sum / task.soft_cap);
+      if (task.slopes != nullptr) sum += task.slopes[lane % task.group_size] * static_cast<float>(key - end + 1);
+      return sum;
     };
     float largest = -INFINITY;
     for (int32_t key = first; key < end; ++key) largest = std::max(largest, score(key));
@@ -122,6 +126,8 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
     task.out_stride = out.stride;
     task.head_size = head_size;
     task.scale = shape->scale;
+    task.soft_cap = shape->soft_cap;
+    if (shape->slopes != nullptr) task.slopes = shape->slopes + static_cast<int64_t>(kv_head) * group_size;
     task.positions = batch->positions + first_row;
     task.window = shape->window;
     task.type = pages.type;
@@ -155,6 +161,7 @@ Status attention_full(Device* device, Rows queries, Rows keys, Rows values, cons
     task.out_stride = out.stride;
     task.head_size = head_size;
     task.scale = shape->scale;
+    task.soft_cap = shape->soft_cap;
     task.num_keys = batch->first_row[b + 1] - first_row;
     task.type = Type::f32;
     task.keys = row_of(keys, first_row) + column;

@@ -50,14 +50,15 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   const uint64_t columns = (static_cast<uint64_t>(max_columns) + 31) / 32 * 32;
   const uint64_t values = round_up(2 * static_cast<uint64_t>(max_tokens) * columns);
   const uint64_t scales = round_up(values / 64 * 4 + 4);
-  cpu::AlignedMemory memory = cpu::allocate_aligned(values + 2 * scales);
+  cpu::AlignedMemory memory = cpu::allocate_aligned(values + 3 * scales);
   if (memory == nullptr) return {Code::out_of_memory, "there is not enough memory for a step's scratch"};
   const Status threads =
       reserve_threads(device, static_cast<uint64_t>(cpu::unpack_bytes(static_cast<int32_t>(columns))));
   if (!threads.ok()) return threads;
   char* base = static_cast<char*>(memory.get());
   device->packed = {reinterpret_cast<int8_t*>(base), reinterpret_cast<float*>(base + values),
-                    reinterpret_cast<int32_t*>(base + values + scales)};
+                    reinterpret_cast<int32_t*>(base + values + scales),
+                    reinterpret_cast<float*>(base + values + 2 * scales)};
   device->packed_memory = std::move(memory);
   device->max_tokens = max_tokens;
   device->max_columns = static_cast<int32_t>(columns);
@@ -73,10 +74,12 @@ constexpr Ops kOps = {
     .reserve = reserve,
     .embed = cpu::embed,
     .add_positions = cpu::add_positions,
+    .add_segments = cpu::add_segments,
     .gather_outputs = cpu::gather_outputs,
     .linear = cpu::linear,
     .rms_norm = cpu::rms_norm,
     .layer_norm = cpu::layer_norm,
+    .rms_norm_heads = cpu::rms_norm_heads,
     .add_rms_norm = cpu::add_rms_norm,
     .add_layer_norm = cpu::add_layer_norm,
     .add = cpu::add,
@@ -84,6 +87,9 @@ constexpr Ops kOps = {
     .add_bias = cpu::add_bias,
     .activate = cpu::activate,
     .gated = cpu::gated,
+    .soft_cap = cpu::soft_cap,
+    .clamp = cpu::clamp,
+    .permute_columns = cpu::permute_columns,
     .rope = cpu::rope,
     .kv_write = cpu::kv_write,
     .rope_kv_write = cpu::rope_kv_write,
@@ -114,6 +120,7 @@ Status open_cpu_device(int32_t num_threads, const char* instructions, Device** d
   try {
     auto opened = std::make_unique<Device>(num_threads);
     cpu::set_plain_linear(&opened->loops);
+    cpu::set_plain_linear_int4(&opened->loops);
     cpu::set_plain_norm(&opened->loops);
     cpu::set_plain_elementwise(&opened->loops);
     cpu::set_plain_attention(&opened->loops);

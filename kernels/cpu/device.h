@@ -80,10 +80,12 @@ inline bool same_shape(const Rows& a, const Rows& b) {
 // The operations, as ops.h states them.
 Status embed(Device*, const Weight* table, const Batch*, float scale, Rows out);
 Status add_positions(Device*, const Weight* table, const Batch*, int32_t offset, Rows x);
+Status add_segments(Device*, const Weight* table, const Batch*, Rows x);
 Status gather_outputs(Device*, Rows x, const Batch*, Rows out);
 Status linear(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 Status rms_norm(Device*, Rows x, const float* weight, float epsilon, Rows out);
 Status layer_norm(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
+Status rms_norm_heads(Device*, Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon);
 Status add_rms_norm(Device*, Rows x, Rows y, const float* weight, float epsilon, Rows out);
 Status add_layer_norm(Device*, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out);
 Status add(Device*, Rows a, Rows b, Rows out);
@@ -91,6 +93,9 @@ Status multiply(Device*, Rows a, Rows b, Rows out);
 Status add_bias(Device*, Rows x, const float* bias);
 Status activate(Device*, Rows x, Activation, Rows out);
 Status gated(Device*, Rows gate_up, Activation, Rows out);
+Status soft_cap(Device*, Rows x, float cap);
+Status clamp(Device*, Rows x, float limit);
+Status permute_columns(Device*, Rows x, const int32_t* index, Rows out);
 Status rope(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, const Batch*);
 Status kv_write(Device*, Rows keys, Rows values, const Batch*, KvPages);
 Status rope_kv_write(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);

@@ -21,6 +21,8 @@ float activation_of(float x, Activation activation) {
     }
     case Activation::relu:
       return x < 0.0f ? 0.0f : x;  // a NaN stays one
+    case Activation::tanh:
+      return std::tanh(x);
   }
   return x;
 }
@@ -35,6 +37,10 @@ void plain_gated_row(const float* gate, const float* up, Activation activation, 
   for (int32_t k = 0; k < width; ++k) out[k] = activation_of(gate[k], activation) * up[k];
 }
 
+void plain_cap_row(float* x, float cap, int32_t width) {
+  for (int32_t k = 0; k < width; ++k) x[k] = cap * std::tanh(x[k] / cap);
+}
+
 void plain_half_row(const float* x, int32_t width, uint16_t* out) {
   for (int32_t k = 0; k < width; ++k) out[k] = half_from_float(x[k]);
 }
@@ -44,6 +50,7 @@ void plain_half_row(const float* x, int32_t width, uint16_t* out) {
 void set_plain_elementwise(Loops* loops) {
   loops->activate_row = plain_activate_row;
   loops->gated_row = plain_gated_row;
+  loops->cap_row = plain_cap_row;
   loops->half_row = plain_half_row;
 }
 
@@ -91,6 +98,34 @@ Status gated(Device* device, Rows gate_up, Activation activation, Rows out) {
   for_rows(device, out.num_rows, 4 * out.width, [&](int32_t t) {
     const float* gate = row_of(gate_up, t);
     device->loops.gated_row(gate, gate + out.width, activation, out.width, row_of(out, t));
+  });
+  return {};
+}
+
+Status soft_cap(Device* device, Rows x, float cap) {
+  if (!(cap > 0)) return {Code::invalid_input, "soft_cap: the cap must be above zero"};
+  for_rows(device, x.num_rows, 4 * x.width, [&](int32_t t) { device->loops.cap_row(row_of(x, t), cap, x.width); });
+  return {};
+}
+
+Status clamp(Device* device, Rows x, float limit) {
+  if (!(limit >= 0)) return {Code::invalid_input, "clamp: the limit must not be below zero"};
+  for_rows(device, x.num_rows, x.width, [&](int32_t t) {
+    float* row = row_of(x, t);
+    for (int32_t k = 0; k < x.width; ++k) row[k] = row[k] < -limit ? -limit : row[k] > limit ? limit : row[k];
+  });
+  return {};
+}
+
+Status permute_columns(Device* device, Rows x, const int32_t* index, Rows out) {
+  if (x.num_rows != out.num_rows) return {Code::invalid_input, "permute_columns: out must have as many rows as x"};
+  for (int32_t k = 0; k < out.width; ++k) {
+    if (index[k] < 0 || index[k] >= x.width) return {Code::invalid_input, "permute_columns: no such column"};
+  }
+  for_rows(device, out.num_rows, out.width, [&](int32_t t) {
+    const float* row = row_of(x, t);
+    float* permuted = row_of(out, t);
+    for (int32_t k = 0; k < out.width; ++k) permuted[k] = row[index[k]];
   });
   return {};
 }

@@ -18,6 +18,8 @@ namespace quoth::cpu {
 //   scales       f32   [K/32, w]         at scales + t0 K/32        x is about value * scale
 //   corrections  int32 [K/32, w]         at corrections + t0 K/32   AVX-512 alone: -128 * sum of the 32 values, undoes
 //                                                                   the weights' offset
+//   sums         f32   [K/g, w]         at sums + t0 K/32           int4 of g columns a group alone: the sum of the
+//                                                                   group's x as rounded; unused places follow
 // At most so many rows: 12 integer and 12 float sums, a weight and its scale are 26 of 32 registers.
 inline constexpr int32_t kBlockRows = 12;
 constexpr int32_t block_rows(int32_t num_rows) {  // blocks of one height: 16 rows are 8 + 8, not 12 + 4
@@ -32,6 +34,7 @@ struct PackedRows {
   int8_t* values = nullptr;
   float* scales = nullptr;
   int32_t* corrections = nullptr;
+  float* sums = nullptr;
 };
 
 struct LinearTask {
@@ -40,7 +43,7 @@ struct LinearTask {
   const float* bias = nullptr;
   Activation activation = Activation::none;
   Rows out;
-  PackedRows packed;  // q8 and q4
+  PackedRows packed;  // q8, q4 and int4
 };
 
 // The rows of one step that attend together: heads of one kv head, over keys of one sequence.
@@ -53,6 +56,8 @@ struct AttentionTask {
   int32_t group_size = 0;  // H / G
   int32_t head_size = 0;   // d <= kMaxHeadSize
   float scale = 0;
+  float soft_cap = 0;             // as in Attention
+  const float* slopes = nullptr;  // f32 [group_size], of the kv head's query heads; only with positions
   int32_t first_lane = 0;
   int32_t end_lane = 0;  // at most kMaxLanes after first_lane
 
@@ -77,12 +82,16 @@ inline constexpr int64_t kAttentionScratch =
     2 * kPageTokens * kMaxHeadSize + kMaxLanes * (kPageTokens + kMaxHeadSize + 2);
 
 struct Loops {
-  // x f32 [K] → its place in a block of `height` rows: values, scales and corrections point at the row's first element
-  // there.
+  // x f32 [K] → its place in a block of `height` rows: values, scales, corrections and sums point at the row's first
+  // element there. `sums` may be null; else it gets the sum of each 32 columns, scale * (sum of the values).
   void (*pack_row)(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
-                   int32_t* corrections);
+                   int32_t* corrections, float* sums);
   // Tiles of 16 weight rows, all rows of x. `scratch` holds unpack_bytes(K) bytes, 64-byte aligned.
   void (*linear_quantized)(const LinearTask&, int32_t first_tile, int32_t end_tile, void* scratch);
+  // The same for int4_g32 and int4_g128, and their packing of x.
+  void (*pack_row_int4)(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
+                        int32_t* corrections, float* sums);
+  void (*linear_int4)(const LinearTask&, int32_t first_tile, int32_t end_tile, void* scratch);
   // Weight rows first_row .. end_row - 1, all rows of x.
   void (*linear_float)(const LinearTask&, int32_t first_row, int32_t end_row);
   // y null: out = norm(x); else x += y first. mean: layer norm (with bias), else rms norm.
@@ -90,6 +99,7 @@ struct Loops {
                    int32_t width, float* out);
   void (*activate_row)(const float* x, Activation, int32_t width, float* out);
   void (*gated_row)(const float* gate, const float* up, Activation, int32_t width, float* out);
+  void (*cap_row)(float* x, float cap, int32_t width);  // x = cap * tanh(x / cap)
   void (*half_row)(const float* x, int32_t width, uint16_t* out);
   void (*attend_lanes)(const AttentionTask&, float* scratch);
 };
@@ -107,6 +117,7 @@ constexpr int64_t unpack_bytes(int32_t max_columns) {
 }
 
 void set_plain_linear(Loops*);
+void set_plain_linear_int4(Loops*);
 void set_plain_norm(Loops*);
 void set_plain_elementwise(Loops*);
 void set_plain_attention(Loops*);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "float16.h"
+#include "float8.h"
 #include "loops.h"
 
 namespace quoth::cpu {
@@ -19,8 +20,8 @@ namespace {
 // clang-format on
 
 // x rounded to 16 bits as plain_pack_row does it, to the bit.
-void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
-              int32_t* corrections) {
+void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales, int32_t* corrections,
+              float*) {
   const __m512i without_sign = _mm512_set1_epi32(0x7fffffff);
   const int64_t step = 4 * static_cast<int64_t>(height);
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
@@ -227,7 +228,15 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
 }  // namespace
 
 void set_avx512(Loops* loops) {
-  *loops = {pack_row, linear_quantized, linear_float, norm_row, activate_row, gated_row, half_row, attend_lanes};
+  loops->pack_row = pack_row;
+  loops->linear_quantized = linear_quantized;
+  loops->linear_float = linear_float;
+  loops->norm_row = norm_row;
+  loops->activate_row = activate_row;
+  loops->gated_row = gated_row;
+  loops->cap_row = cap_row;
+  loops->half_row = half_row;
+  loops->attend_lanes = attend_lanes;
 }
 
 }  // namespace quoth::cpu

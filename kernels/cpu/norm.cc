@@ -51,6 +51,20 @@ Status layer_norm(Device* device, Rows x, const float* weight, const float* bias
   return run(device, x, nullptr, weight, bias, true, epsilon, out);
 }
 
+Status rms_norm_heads(Device* device, Rows x, int32_t num_heads, int32_t head_size, const float* weight,
+                      float epsilon) {
+  if (num_heads < 1 || head_size < 1 || x.width != static_cast<int64_t>(num_heads) * head_size) {
+    return {Code::invalid_input, "rms_norm_heads: x must be [T, heads * d]"};
+  }
+  for_rows(device, x.num_rows, x.width, [&](int32_t t) {
+    for (int32_t head = 0; head < num_heads; ++head) {
+      float* row = row_of(x, t) + static_cast<int64_t>(head) * head_size;
+      device->loops.norm_row(row, nullptr, weight, nullptr, false, epsilon, head_size, row);
+    }
+  });
+  return {};
+}
+
 Status add_rms_norm(Device* device, Rows x, Rows y, const float* weight, float epsilon, Rows out) {
   return run(device, x, &y, weight, nullptr, false, epsilon, out);
 }

@@ -103,6 +103,25 @@ void score_lanes(const float* const* queries, int32_t size, float scale, const f
   }
 }
 
+// 0 .. 63 as floats: the place of a tile's keys in it.
+struct Places {
+  float values[kPageTokens];
+  Places() {
+    for (int32_t i = 0; i < kPageTokens; ++i) values[i] = static_cast<float>(i);
+  }
+};
+
+// Scores of one lane against a tile, capped if `cap` is above 0, then with `slope` for each key after the row's own
+// (which is `distance` before the tile's first).
+void bend_scores(float* scores, float cap, float slope, float distance, const Places& places) {
+  for (int32_t k = 0; k < kPageTokens; k += kLanes) {
+    Vector score = load(scores + k);
+    if (cap > 0) score = multiply(all(cap), hyperbolic_tangent(divide(score, all(cap))));
+    if (slope != 0) score = multiply_add(all(slope), add(load(places.values + k), all(distance)), score);
+    store(scores + k, score);
+  }
+}
+
 // totals[lane] += weight * value for keys first .. end - 1, ascending, of kCount neighbouring lanes.
 template <int32_t kCount, int32_t kVectors>
 void add_values(const float* weights, const float* values, int32_t padded_size, int32_t first, int32_t end,
@@ -197,6 +216,8 @@ void attend_lanes(const AttentionTask& task, float* memory) {
   }
   std::memset(scratch.totals, 0, sizeof(float) * static_cast<size_t>(num_lanes * padded_size));
 
+  const bool bends = task.soft_cap > 0 || task.slopes != nullptr;
+  const Places places;
   for (int32_t tile = first_of_all / kPageTokens; tile * kPageTokens < end_of_all; ++tile) {
     const int32_t start = tile * kPageTokens;
     const auto in_tile = [start](int32_t key) {
@@ -213,6 +234,11 @@ void attend_lanes(const AttentionTask& task, float* memory) {
         score_lanes<1>(queries + lane, task.head_size, task.scale, scratch.keys, scores);
         lane += 1;
       }
+    }
+    for (int32_t lane = 0; bends && lane < num_lanes; ++lane) {
+      const float slope = task.slopes == nullptr ? 0 : task.slopes[(task.first_lane + lane) % task.group_size];
+      bend_scores(scratch.weights + lane * kPageTokens, task.soft_cap, slope,
+                  static_cast<float>(start - end_key[lane] + 1), places);
     }
     for (int32_t lane = 0; lane < num_lanes; ++lane) {
       const int32_t first = in_tile(first_key[lane]);

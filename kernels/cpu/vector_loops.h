@@ -7,6 +7,12 @@ inline Vector load_half_first(const uint16_t* p, int32_t n) {
   return load_half(copied);
 }
 
+inline Vector load_float8_first(const uint8_t* p, int32_t n) {
+  uint8_t copied[kLanes] = {};
+  std::memcpy(copied, p, static_cast<size_t>(n));
+  return load_float8(copied);
+}
+
 // Four sums, each over all places of one vector, always added in the same order.
 inline __m128 sums(Vector a, Vector b, Vector c, Vector d) {
   const __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(fold(a), fold(b)), _mm256_hadd_ps(fold(c), fold(d)));
@@ -45,6 +51,20 @@ inline Vector sigmoid_times(Vector x, Vector s) {
   return divide(x, add(all(1.0f), exponential(subtract(all(0.0f), s))));
 }
 
+// Below 0.625 a polynomial (Cephes' coefficients), else 1 - 2 / (exp(2 |x|) + 1) with x's sign; NaN stays NaN.
+inline Vector hyperbolic_tangent(Vector x) {
+  const Vector z = multiply(x, x);
+  Vector p = all(-5.70498872745e-3f);
+  p = multiply_add(p, z, all(2.06390887954e-2f));
+  p = multiply_add(p, z, all(-5.37397155531e-2f));
+  p = multiply_add(p, z, all(1.33314422036e-1f));
+  p = multiply_add(p, z, all(-3.33332819422e-1f));
+  const Vector near_zero = multiply_add(multiply(p, z), x, x);
+  const Vector size = magnitude(x);
+  const Vector far = subtract(all(1.0f), divide(all(2.0f), add(exponential(add(size, size)), all(1.0f))));
+  return where_below(size, all(0.625f), near_zero, where_below(x, all(0.0f), subtract(all(0.0f), far), far));
+}
+
 // max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, with erfc of Abramowitz and Stegun 7.1.26 (absolute error 1.5e-7).
 inline Vector gelu(Vector x) {
   const Vector z = multiply(magnitude(x), all(0.70710678118654752f));
@@ -72,6 +92,8 @@ inline Vector activated(Vector x, Activation activation) {
     }
     case Activation::relu:
       return maximum(all(0.0f), x);
+    case Activation::tanh:
+      return hyperbolic_tangent(x);
   }
   return x;
 }
@@ -91,6 +113,13 @@ void gated_row(const float* gate, const float* up, Activation activation, int32_
     const Vector value = activated(load_first(gate + k, width - k), activation);
     store_first(out + k, multiply(value, load_first(up + k, width - k)), width - k);
   }
+}
+
+void cap_row(float* x, float cap, int32_t width) {
+  const auto capped = [cap](Vector v) { return multiply(all(cap), hyperbolic_tangent(divide(v, all(cap)))); };
+  int32_t k = 0;
+  for (; k + kLanes <= width; k += kLanes) store(x + k, capped(load(x + k)));
+  if (k < width) store_first(x + k, capped(load_first(x + k, width - k)), width - k);
 }
 
 void half_row(const float* x, int32_t width, uint16_t* out) {
@@ -148,8 +177,22 @@ void norm_row(float* x, const float* y, const float* weight, const float* bias, 
   }
 }
 
+// Some values of a row of f32, f16 or f8 weights from column k on; f8 without its scale.
+template <Type kType>
+inline Vector load_weights(const void* row, int64_t k) {
+  if constexpr (kType == Type::f8) return load_float8(static_cast<const uint8_t*>(row) + k);
+  if constexpr (kType == Type::f16) return load_half(static_cast<const uint16_t*>(row) + k);
+  return load(static_cast<const float*>(row) + k);
+}
+template <Type kType>
+inline Vector load_first_weights(const void* row, int64_t k, int32_t n) {
+  if constexpr (kType == Type::f8) return load_float8_first(static_cast<const uint8_t*>(row) + k, n);
+  if constexpr (kType == Type::f16) return load_half_first(static_cast<const uint16_t*>(row) + k, n);
+  return load_first(static_cast<const float*>(row) + k, n);
+}
+
 // Four weight rows (the last ones may be the same) times kTokens rows of x: one vector of sums per pair along all of K.
-template <int32_t kTokens, bool kHalf>
+template <int32_t kTokens, Type kType>
 void dot_block(const void* const (&w)[4], const float* x, int64_t x_stride, int32_t num_columns, int32_t num_rows,
                float* out, int64_t out_stride) {
   Vector total[4][kTokens];
@@ -161,15 +204,13 @@ void dot_block(const void* const (&w)[4], const float* x, int64_t x_stride, int3
     Vector columns[kTokens];
     for (int32_t t = 0; t < kTokens; ++t) columns[t] = load(x + t * x_stride + k);
     for (int32_t r = 0; r < 4; ++r) {
-      const Vector weights =
-          kHalf ? load_half(static_cast<const uint16_t*>(w[r]) + k) : load(static_cast<const float*>(w[r]) + k);
+      const Vector weights = load_weights<kType>(w[r], k);
       for (int32_t t = 0; t < kTokens; ++t) total[r][t] = multiply_add(weights, columns[t], total[r][t]);
     }
   }
   if (const int32_t rest = num_columns - k; rest > 0) {
     for (int32_t r = 0; r < 4; ++r) {
-      const Vector weights = kHalf ? load_half_first(static_cast<const uint16_t*>(w[r]) + k, rest)
-                                   : load_first(static_cast<const float*>(w[r]) + k, rest);
+      const Vector weights = load_first_weights<kType>(w[r], k, rest);
       for (int32_t t = 0; t < kTokens; ++t) {
         total[r][t] = multiply_add(weights, load_first(x + t * x_stride + k, rest), total[r][t]);
       }
@@ -182,11 +223,11 @@ void dot_block(const void* const (&w)[4], const float* x, int64_t x_stride, int3
   }
 }
 
-template <bool kHalf>
+template <Type kType>
 void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_row) {
   const Weight& weight = *task.weight;
   const int32_t num_columns = weight.num_columns;
-  const int64_t row_bytes = static_cast<int64_t>(num_columns) * (kHalf ? 2 : 4);
+  const int64_t row_bytes = static_cast<int64_t>(num_columns) * (kType == Type::f8 ? 1 : kType == Type::f16 ? 2 : 4);
   // Rows of x that fit half a first-level cache, so that the weight rows sweep over them there.
   const int32_t fitting = 24576 / (4 * num_columns) / kTokensAtOnce * kTokensAtOnce;
   const int32_t sweep = fitting < kTokensAtOnce ? kTokensAtOnce : fitting;
@@ -204,13 +245,13 @@ void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_ro
         const int64_t x_stride = task.x.stride;
         const int64_t out_stride = task.out.stride;
         if (end - t >= kTokensAtOnce) {
-          dot_block<kTokensAtOnce, kHalf>(w, x, x_stride, num_columns, num_rows, out, out_stride);
+          dot_block<kTokensAtOnce, kType>(w, x, x_stride, num_columns, num_rows, out, out_stride);
           t += kTokensAtOnce;
         } else if (end - t >= 2) {
-          dot_block<2, kHalf>(w, x, x_stride, num_columns, num_rows, out, out_stride);
+          dot_block<2, kType>(w, x, x_stride, num_columns, num_rows, out, out_stride);
           t += 2;
         } else {
-          dot_block<1, kHalf>(w, x, x_stride, num_columns, num_rows, out, out_stride);
+          dot_block<1, kType>(w, x, x_stride, num_columns, num_rows, out, out_stride);
           t += 1;
         }
       }
@@ -219,6 +260,10 @@ void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_ro
   for (int32_t t = 0; t < task.x.num_rows; ++t) {
     float* out = task.out.data + static_cast<int64_t>(t) * task.out.stride + first_row;
     const int32_t width = end_row - first_row;
+    if constexpr (kType == Type::f8) {
+      const float* scales = f8_scales(weight) + first_row;
+      for (int32_t k = 0; k < width; ++k) out[k] *= scales[k] * kFloat8Unit;
+    }
     if (task.bias != nullptr) {
       const float* bias = task.bias + first_row;
       int32_t k = 0;
@@ -231,8 +276,10 @@ void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_ro
 
 void linear_float(const LinearTask& task, int32_t first_row, int32_t end_row) {
   if (task.weight->type == Type::f16) {
-    linear_float_rows<true>(task, first_row, end_row);
+    linear_float_rows<Type::f16>(task, first_row, end_row);
+  } else if (task.weight->type == Type::f8) {
+    linear_float_rows<Type::f8>(task, first_row, end_row);
   } else {
-    linear_float_rows<false>(task, first_row, end_row);
+    linear_float_rows<Type::f32>(task, first_row, end_row);
   }
 }

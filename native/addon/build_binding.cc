@@ -27,6 +27,10 @@ Type type_of(const std::string& name) {
   if (name == "f16") return Type::f16;
   if (name == "q8") return Type::q8;
   if (name == "q4") return Type::q4;
+  if (name == "int4_g32") return Type::int4_g32;
+  if (name == "int4_g128") return Type::int4_g128;
+  if (name == "f8") return Type::f8;
+  if (name == "i32") return Type::i32;
   throw Fault(FaultCode::invalid_input, "A plan has no tensors of type " + name + ".");
 }
 

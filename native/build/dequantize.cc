@@ -235,15 +235,72 @@ void from_iq4_xs(const uint8_t* block, int64_t count, float* out) {
   }
 }
 
+void from_i32(const uint8_t* blocks, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i++) out[i] = static_cast<float>(load<int32_t>(blocks + 4 * i));
+}
+
+// weight = scale * code - low, as (code - low / scale) * scale. Where a scale is nothing beside `low` (or is zero), the
+// group is a constant.
+void set_scale_and_zero(float scale, float low, Int4Group* group) {
+  const uint16_t half = half_from_float(scale);
+  const float zero = low / scale;
+  if (float_from_half(half) != 0 && (zero > -65504 && zero < 65504)) {
+    group->scale = half;
+    group->zero = half_from_float(zero);
+    return;
+  }
+  group->scale = half_from_float(low);
+  group->zero = half_from_float(1);
+  for (int j = 0; j < 32; j++) group->codes[j] = 0;
+}
+
+void split_nibbles(const uint8_t* bytes, Int4Group* group) {
+  for (int j = 0; j < 16; j++) {
+    group->codes[j] = bytes[j] & 15;
+    group->codes[j + 16] = bytes[j] >> 4;
+  }
+}
+
+void q4_0_to_int4(const uint8_t* block, Int4Group* group) {
+  split_nibbles(block + 2, group);
+  group->scale = load<uint16_t>(block);
+  group->zero = half_from_float(8);
+}
+
+void q4_1_to_int4(const uint8_t* block, Int4Group* group) {
+  split_nibbles(block + 4, group);
+  set_scale_and_zero(load_half(block), -load_half(block + 2), group);
+}
+
+void q4_k_to_int4(const uint8_t* block, Int4Group* groups) {
+  const float d = load_half(block), dmin = load_half(block + 2);
+  for (int g = 0; g < 8; g++) {
+    int scale, minimum;
+    scale_and_minimum(block + 4, g, &scale, &minimum);
+    const uint8_t* codes = block + 16 + 32 * (g / 2);
+    for (int j = 0; j < 32; j++) groups[g].codes[j] = g % 2 == 0 ? codes[j] & 15 : codes[j] >> 4;
+    set_scale_and_zero(d * scale, dmin * minimum, &groups[g]);
+  }
+}
+
 constexpr BlockFormat kFormats[] = {
-    {"f32", 1, 4, 0, from_f32},         {"f16", 1, 2, 0, from_f16},
-    {"bf16", 1, 2, 0, from_bf16},       {"q4_0", 32, 18, 8, from_q4_0},
-    {"q4_1", 32, 20, 0, from_q4_1},     {"q5_0", 32, 22, 16, from_q5_0},
-    {"q5_1", 32, 24, 0, from_q5_1},     {"q8_0", 32, 34, 127, from_q8_0},
-    {"q2_k", 256, 84, 0, from_q2_k},    {"q3_k", 256, 110, 0, from_q3_k},
-    {"q4_k", 256, 144, 0, from_q4_k},   {"q5_k", 256, 176, 0, from_q5_k},
-    {"q6_k", 256, 210, 0, from_q6_k},   {"iq2_xxs", 256, 66, 0, from_iq2_xxs},
-    {"iq4_nl", 32, 18, 0, from_iq4_nl}, {"iq4_xs", 256, 136, 0, from_iq4_xs},
+    {"f32", 1, 4, 0, from_f32, nullptr},
+    {"f16", 1, 2, 0, from_f16, nullptr},
+    {"bf16", 1, 2, 0, from_bf16, nullptr},
+    {"i32", 1, 4, 0, from_i32, nullptr},
+    {"q4_0", 32, 18, 8, from_q4_0, q4_0_to_int4},
+    {"q4_1", 32, 20, 0, from_q4_1, q4_1_to_int4},
+    {"q5_0", 32, 22, 16, from_q5_0, nullptr},
+    {"q5_1", 32, 24, 0, from_q5_1, nullptr},
+    {"q8_0", 32, 34, 127, from_q8_0, nullptr},
+    {"q2_k", 256, 84, 0, from_q2_k, nullptr},
+    {"q3_k", 256, 110, 0, from_q3_k, nullptr},
+    {"q4_k", 256, 144, 0, from_q4_k, q4_k_to_int4},
+    {"q5_k", 256, 176, 0, from_q5_k, nullptr},
+    {"q6_k", 256, 210, 0, from_q6_k, nullptr},
+    {"iq2_xxs", 256, 66, 0, from_iq2_xxs, nullptr},
+    {"iq4_nl", 32, 18, 0, from_iq4_nl, nullptr},
+    {"iq4_xs", 256, 136, 0, from_iq4_xs, nullptr},
 };
 
 }  // namespace

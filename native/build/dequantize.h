@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "small_types.h"
+
 namespace quoth {
 
 // How a checkpoint's type stands in memory. Every block holds the same count of consecutive values of one row.
@@ -17,6 +19,10 @@ struct BlockFormat {
   //   blocks   [num_blocks * block_bytes], no alignment asked for
   //   out      f32 [num_blocks * block_values]
   void (*to_float)(const uint8_t* blocks, int64_t num_blocks, float* out);
+  // A block's own 4-bit codes as groups of 32, exact but for the rounding of scale and zero point to f16; null for
+  // formats that have other codes. Fields of a group past the 32 codes are left alone.
+  //   groups   [block_values / 32]
+  void (*to_int4)(const uint8_t* block, Int4Group* groups);
 };
 
 // Null for a name that is not read here.

@@ -4,16 +4,17 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 #include <thread>
+
+#include "small_types.h"
 
 namespace quoth {
 namespace {
 
 constexpr int kRows = kQuantRows;
 constexpr int kColumns = kQuantGroup;
-constexpr int kQ8RecordBytes = kRows * kColumns + kRows * 2;
-constexpr int kQ4RecordBytes = kRows * kColumns / 2 + kRows * 2;
 
 // A squared error below this part of the group's energy is rounding of float32, not loss: eight bits above 2^-48.
 constexpr float kExact = 1e-12f;
@@ -142,16 +143,41 @@ struct Reader {
         row_bytes(static_cast<uint64_t>(job.num_columns / job.from->block_values) *
                   static_cast<uint64_t>(job.from->block_bytes)) {}
 
-  // Row n of the result; false when a value is not finite.
+  // The checkpoint's bytes of row n of the result.
+  const uint8_t* row(int32_t n) const {
+    return job.bytes + static_cast<uint64_t>(job.row_order == nullptr ? n : job.row_order[n]) * row_bytes;
+  }
+
+  // Row n of the result as numbers; false when a value is not finite.
   bool read(int32_t n, float* out) const {
-    const int32_t row = job.row_order == nullptr ? n : job.row_order[n];
-    job.from->to_float(job.bytes + static_cast<uint64_t>(row) * row_bytes, job.num_columns / job.from->block_values,
-                       out);
+    job.from->to_float(row(n), job.num_columns / job.from->block_values, out);
     bool finite = true;
     for (int32_t k = 0; k < job.num_columns; k++) finite &= std::isfinite(out[k]);
     return finite;
   }
 };
+
+// Row r of a tile of records, from its numbers or, where the checkpoint has them, its own codes. False when a scale is
+// too large for f16.
+bool pack_int4_row(const PackJob& job, const uint8_t* bytes, const float* x, int32_t r, uint8_t* tile) {
+  const int32_t columns = record_columns(job.to);
+  const bool keeps_codes = columns == 32 && job.from->to_int4 != nullptr;
+  Int4Group groups[8];  // of a block of at most 256 values
+  for (int32_t g = 0; g < job.num_columns / columns; g++) {
+    Int4Group* group = groups;
+    if (keeps_codes) {
+      const int32_t in_block = job.from->block_values / 32;
+      if (g % in_block == 0)
+        job.from->to_int4(bytes + static_cast<int64_t>(g / in_block) * job.from->block_bytes, groups);
+      group += g % in_block;
+      if (!std::isfinite(float_from_half(group->scale))) return false;
+    } else if (!round_int4(x + static_cast<int64_t>(g) * columns, columns, group)) {
+      return false;
+    }
+    store_int4(*group, columns, r, tile + static_cast<int64_t>(g) * record_bytes(job.to));
+  }
+  return true;
+}
 
 // Rows n .. n + 15 of the result. `scratch` is [16, K].
 bool pack_block(const PackJob& job, const Reader& reader, const Codebook* codebook, int32_t n, float* scratch,
@@ -173,13 +199,32 @@ bool pack_block(const PackJob& job, const Reader& reader, const Codebook* codebo
     }
     return true;
   }
+  if (job.to == Type::f8) {
+    float* scales = reinterpret_cast<float*>(out + f8_scales_offset(job.num_rows, job.num_columns));
+    for (int32_t r = 0; r < rows; r++) {
+      float scale = 0;
+      round_float8(scratch + static_cast<uint64_t>(r) * columns, job.num_columns,
+                   out + static_cast<uint64_t>(n + r) * columns, &scale);
+      std::memcpy(scales + n + r, &scale, sizeof scale);
+    }
+    return true;
+  }
+  if (job.to == Type::int4_g32 || job.to == Type::int4_g128) {
+    const uint64_t tile_bytes =
+        columns / static_cast<uint64_t>(record_columns(job.to)) * static_cast<uint64_t>(record_bytes(job.to));
+    uint8_t* tile = out + static_cast<uint64_t>(n / kRows) * tile_bytes;
+    if (rows < kRows) std::memset(tile, 0, tile_bytes);  // padding rows: scale 0
+    for (int32_t r = 0; r < rows; r++) {
+      if (!pack_int4_row(job, reader.row(n + r), scratch + static_cast<uint64_t>(r) * columns, r, tile)) return false;
+    }
+    return true;
+  }
   const bool q8 = job.to == Type::q8;
-  const uint64_t record_bytes = q8 ? kQ8RecordBytes : kQ4RecordBytes;
   const int32_t num_groups = job.num_columns / kColumns;
   for (int32_t g = 0; g < num_groups; g++) {
     uint8_t* record =
         out + (static_cast<uint64_t>(n / kRows) * static_cast<uint64_t>(num_groups) + static_cast<uint64_t>(g)) *
-                  record_bytes;
+                  static_cast<uint64_t>(record_bytes(job.to));
     for (int32_t r = 0; r < kRows; r++) {
       Group group{};
       if (q8) std::memset(group.codes, 128, sizeof group.codes);  // padding rows: value 0, scale 0
@@ -219,7 +264,12 @@ Status check_job(const PackJob& job) {
     }
   }
   if (packed_bytes(job.to, job.num_rows, job.num_columns) == 0) {
-    return {Code::invalid_input, "q8 and q4 need a multiple of 32 columns"};
+    return {Code::invalid_input, job.to == Type::i32             ? "i32 needs one row"
+                                 : record_columns(job.to) == 128 ? "int4_g128 needs a multiple of 128 columns"
+                                                                 : "this type needs a multiple of 32 columns"};
+  }
+  if (job.to == Type::i32 && std::string_view(job.from->name) != "i32") {
+    return {Code::invalid_input, "whole numbers are packed from i32 only"};
   }
   if (job.to == Type::q4 && job.codebook == nullptr) return {Code::invalid_input, "q4 needs a codebook"};
   return {};
@@ -239,14 +289,24 @@ uint64_t packed_bytes(Type type, int64_t num_rows, int64_t num_columns) {
   const uint64_t rows = static_cast<uint64_t>(num_rows), columns = static_cast<uint64_t>(num_columns);
   if (type == Type::f32) return rows * columns * 4;
   if (type == Type::f16) return rows * columns * 2;
-  if (columns % kColumns != 0) return 0;
-  const uint64_t records = (rows + kRows - 1) / kRows * (columns / kColumns);
-  return records * (type == Type::q8 ? kQ8RecordBytes : kQ4RecordBytes);
+  if (type == Type::i32) return rows == 1 ? columns * 4 : 0;
+  if (type == Type::f8) return static_cast<uint64_t>(f8_scales_offset(num_rows, num_columns)) + rows * 4;
+  const uint64_t group = static_cast<uint64_t>(record_columns(type));
+  if (columns % group != 0) return 0;
+  return (rows + kRows - 1) / kRows * (columns / group) * static_cast<uint64_t>(record_bytes(type));
 }
 
 Status pack(const PackJob& job, uint8_t* out) {
   if (const Status status = check_job(job); !status.ok()) return status;
   const Reader reader(job);
+  if (job.to == Type::i32) {
+    std::memcpy(out, reader.row(0), static_cast<size_t>(job.num_columns) * 4);
+    return {};
+  }
+  if (job.to == Type::f8) {
+    const int64_t end = int64_t{job.num_rows} * job.num_columns;
+    std::memset(out + end, 0, static_cast<size_t>(f8_scales_offset(job.num_rows, job.num_columns) - end));
+  }
   const int8_t zeros[16] = {};
   const Codebook codebook(job.codebook == nullptr ? zeros : job.codebook);
   const int32_t num_blocks = (job.num_rows - 1) / kRows + 1;
@@ -274,7 +334,7 @@ Status pack(const PackJob& job, uint8_t* out) {
   }
   work(0);
   for (std::thread& helper : helpers) helper.join();
-  if (!finite) return {Code::invalid_input, "a weight is not a finite number"};
+  if (!finite) return {Code::invalid_input, "a weight is not a finite number, or too large for the type"};
   return {};
 }
 

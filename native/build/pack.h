@@ -34,7 +34,8 @@ Status check_job(const PackJob& job);
 //
 // q8 and q4 choose each group's scale so that the squared error is least among those that put the group's largest value
 // on one code; where the checkpoint's own codes fit, that scale is found and nothing is lost but the rounding of the
-// scale to f16.
+// scale to f16. int4_g32 takes the checkpoint's own 4-bit codes where it has such (Q4_0, Q4_1, Q4_K) and else rounds to
+// nearest, as int4_g128 and f8 do; i32 is carried from i32.
 Status pack(const PackJob& job, uint8_t* out);
 
 // The checkpoint's numbers as f32 [N, K].

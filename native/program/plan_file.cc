@@ -29,6 +29,10 @@ Type type_of(const std::string& name, const std::string& where) {
   if (name == "f16") return Type::f16;
   if (name == "q8") return Type::q8;
   if (name == "q4") return Type::q4;
+  if (name == "int4_g32") return Type::int4_g32;
+  if (name == "int4_g128") return Type::int4_g128;
+  if (name == "f8") return Type::f8;
+  if (name == "i32") return Type::i32;
   fail_plan(where + " is of the unknown type \"" + name + "\"");
 }
 
@@ -37,15 +41,16 @@ uint64_t size_of(const PlanTensor& tensor) {
   const uint64_t n = static_cast<uint64_t>(tensor.num_rows), k = static_cast<uint64_t>(tensor.num_columns);
   switch (tensor.type) {
     case Type::f32:
+    case Type::i32:
       return 4 * n * k;
     case Type::f16:
       return 2 * n * k;
-    case Type::q8:
-      return (n + 15) / 16 * (k / 32) * 544;
-    case Type::q4:
-      return (n + 15) / 16 * (k / 32) * 288;
+    case Type::f8:
+      return static_cast<uint64_t>(f8_scales_offset(tensor.num_rows, tensor.num_columns)) + 4 * n;
+    default:
+      return (n + 15) / 16 * (k / static_cast<uint64_t>(record_columns(tensor.type))) *
+             static_cast<uint64_t>(record_bytes(tensor.type));
   }
-  return 0;
 }
 
 struct Section {
@@ -76,8 +81,11 @@ PlanTensor read_tensor(const Json& json, const std::string& where) {
   tensor.type = type_of(json_string(json, "type", where), where);
   tensor.num_rows = static_cast<int32_t>(json_integer(json, "rows", 1, kMaxDimension, where));
   tensor.num_columns = static_cast<int32_t>(json_integer(json, "columns", 1, kMaxDimension, where));
-  const bool quantized = tensor.type == Type::q8 || tensor.type == Type::q4;
-  if (quantized && tensor.num_columns % kQuantGroup != 0) fail_plan(where + " has columns that 32 does not divide");
+  const int32_t group = record_columns(tensor.type);
+  if (group > 0 && tensor.num_columns % group != 0) {
+    fail_plan(where + " has columns that " + std::to_string(group) + " does not divide");
+  }
+  if (tensor.type == Type::i32 && tensor.num_rows != 1) fail_plan(where + " is of i32 and has more than one row");
 
   const Json* codebook = json.find("codebook");
   if (codebook != nullptr && codebook->kind == Json::Kind::null) codebook = nullptr;
@@ -124,8 +132,8 @@ void read_header(PlanFile& plan, const Json& header, uint64_t first_offset) {
   if (header.kind != Json::Kind::object) fail_plan("the header is not an object");
   plan.architecture = json_string(header, "architecture", where);
   const std::string& role = json_string(header, "role", where);
-  if (role != "chat" && role != "embedder") fail_plan("the role \"" + role + "\" is unknown");
-  plan.role = role == "chat" ? Role::chat : Role::embedder;
+  if (role != "chat" && role != "embedder" && role != "reranker") fail_plan("the role \"" + role + "\" is unknown");
+  plan.role = role == "chat" ? Role::chat : role == "embedder" ? Role::embedder : Role::reranker;
   plan.vocabulary_size = static_cast<int32_t>(json_integer(header, "vocabularySize", 1, kMaxDimension, where));
   plan.context_tokens = static_cast<int32_t>(json_integer(header, "contextTokens", 1, kMaxContext, where));
   plan.embedding_size = static_cast<int32_t>(json_integer(header, "embeddingSize", 0, kMaxDimension, where));
@@ -236,6 +244,10 @@ double json_number(const Json& object, const char* name, const std::string& wher
     fail_plan(where + " has no number \"" + name + "\"");
   }
   return value->number;
+}
+
+double json_number_or(const Json& object, const char* name, double absent, const std::string& where) {
+  return object.find(name) == nullptr ? absent : json_number(object, name, where);
 }
 
 bool json_boolean(const Json& object, const char* name, const std::string& where) {

@@ -14,7 +14,7 @@
 
 namespace quoth {
 
-enum class Role { chat, embedder };
+enum class Role { chat, embedder, reranker };
 
 struct PlanTensor {
   std::string name;
@@ -57,6 +57,8 @@ PlanFile open_plan(const std::string& path);
 // A whole number in [least, most] that is a member of `object`; else Fault invalid_plan, with `where` in the sentence.
 int64_t json_integer(const Json& object, const char* name, int64_t least, int64_t most, const std::string& where);
 double json_number(const Json& object, const char* name, const std::string& where);
+// `absent` when the object has no such member.
+double json_number_or(const Json& object, const char* name, double absent, const std::string& where);
 bool json_boolean(const Json& object, const char* name, const std::string& where);
 const std::string& json_string(const Json& object, const char* name, const std::string& where);
 const Json& json_array(const Json& object, const char* name, const std::string& where);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string_view>
 
 #include "../fault.h"
@@ -26,10 +27,12 @@ struct Signature {
 constexpr Signature kSignatures[] = {
     {"embed", Op::embed, 0, 1, 1, false},
     {"add_positions", Op::add_positions, 0, 1, 1, false},
+    {"add_segments", Op::add_segments, 0, 1, 1, false},
     {"gather_outputs", Op::gather_outputs, 1, 1, 0, false},
     {"linear", Op::linear, 1, 1, 2, false},
     {"rms_norm", Op::rms_norm, 1, 1, 1, true},
     {"layer_norm", Op::layer_norm, 1, 1, 2, true},
+    {"rms_norm_heads", Op::rms_norm_heads, 0, 1, 1, false},
     {"add_rms_norm", Op::add_rms_norm, 2, 1, 1, false},
     {"add_layer_norm", Op::add_layer_norm, 2, 1, 2, false},
     {"add", Op::add, 2, 1, 0, true},
@@ -37,10 +40,13 @@ constexpr Signature kSignatures[] = {
     {"add_bias", Op::add_bias, 0, 1, 1, false},
     {"activate", Op::activate, 1, 1, 0, true},
     {"gated", Op::gated, 1, 1, 0, false},
+    {"soft_cap", Op::soft_cap, 0, 1, 0, false},
+    {"clamp", Op::clamp, 0, 1, 0, false},
+    {"permute_columns", Op::permute_columns, 1, 1, 1, false},
     {"rope", Op::rope, 0, 1, 1, false},
     {"kv_write", Op::kv_write, 2, 0, 0, false},
     {"rope_kv_write", Op::rope_kv_write, 0, 1, 1, false},
-    {"attention", Op::attention, 1, 1, 0, false},
+    {"attention", Op::attention, 1, 1, 1, false},
     {"attention_full", Op::attention_full, 3, 1, 0, false},
     {"pool_mean", Op::pool_mean, 1, 1, 0, false},
     {"pool_first", Op::pool_first, 1, 1, 0, false},
@@ -125,12 +131,15 @@ class Checker {
   void read_weights(const Json& json, int num_weights) {
     const Json* weights = json.find("weights");
     const size_t given = weights != nullptr && weights->kind == Json::Kind::array ? weights->items.size() : 0;
-    if (given != static_cast<size_t>(num_weights) && !(given == 1 && at_->op == Op::linear)) {
+    // The last weight of these may be null or not there: a linear's bias, an attention's slopes.
+    const bool last_is_optional = at_->op == Op::linear || at_->op == Op::attention;
+    const size_t most = static_cast<size_t>(num_weights);
+    if (given != most && !(last_is_optional && given + 1 == most)) {
       fail("takes " + std::to_string(num_weights) + " weights, not " + std::to_string(given));
     }
     for (size_t i = 0; i < given; ++i) {
       const Json& index = weights->items[i];
-      if (index.kind == Json::Kind::null && at_->op == Op::linear && i == 1) continue;
+      if (index.kind == Json::Kind::null && last_is_optional && i + 1 == most) continue;
       if (index.kind != Json::Kind::number || std::trunc(index.number) != index.number || index.number < 0 ||
           index.number >= static_cast<double>(plan_.tensors.size())) {
         fail("names a tensor that is not there");
@@ -232,6 +241,41 @@ class Checker {
     }
   }
 
+  void need_numbers(size_t i) const {
+    if (tensor(i).type == Type::i32) fail("asks for weights; " + tensor(i).name + " holds whole numbers");
+  }
+
+  // An index of columns: i32, one row, each inside [0, end).
+  void need_index(size_t i, int64_t count, int32_t end) const {
+    const PlanTensor& index = tensor(i);
+    if (index.type != Type::i32 || index.num_columns != count) {
+      fail("asks for i32 [1, " + std::to_string(count) + "]; " + index.name + " is something else");
+    }
+    const uint8_t* bytes = plan_.bytes_of(index);
+    for (int64_t k = 0; k < count; ++k) {
+      int32_t column = 0;
+      std::memcpy(&column, bytes + 4 * k, sizeof column);
+      if (column < 0 || column >= end) fail("is sent to a column that is not there by " + index.name);
+    }
+  }
+
+  void need_table_of_floats(const char* what) const {
+    const Type type = tensor(0).type;
+    if (type != Type::f32 && type != Type::f16) fail(std::string("takes ") + what + " as f32 or f16 only");
+  }
+
+  // Above zero, and a number of f32.
+  float read_positive(const Json& json, const char* name) const {
+    const float value = static_cast<float>(json_number(json, name, at_->place));
+    if (!(value > 0)) fail(std::string("has a ") + name + " that is not above zero");
+    return value;
+  }
+
+  void read_soft_cap(const Json& json) {
+    at_->attention.soft_cap = static_cast<float>(json_number_or(json, "softCap", 0, at_->place));
+    if (!(at_->attention.soft_cap >= 0)) fail("has a softCap below zero");
+  }
+
   void read_activation(const Json& json) {
     const std::string& name = json_string(json, "activation", at_->place);
     if (name == "none") {
@@ -244,6 +288,8 @@ class Checker {
       at_->activation = Activation::gelu_tanh;
     } else if (name == "relu") {
       at_->activation = Activation::relu;
+    } else if (name == "tanh") {
+      at_->activation = Activation::tanh;
     } else {
       fail("has the unknown activation \"" + name + "\"");
     }
@@ -289,15 +335,20 @@ class Checker {
         step.scale = static_cast<float>(json_number(json, "scale", step.place));
         need_rows(y, RowsOf::tokens);
         need_matrix(0, plan_.vocabulary_size, y.width);
+        need_numbers(0);
         return;
-      case Op::add_positions: {
+      case Op::add_positions:
         step.offset = static_cast<int32_t>(json_integer(json, "offset", 0, 1 << 20, step.place));
         need_rows(y, RowsOf::tokens);
         need_matrix(0, int64_t{plan_.context_tokens} + step.offset, y.width);
-        const Type type = tensor(0).type;
-        if (type != Type::f32 && type != Type::f16) fail("takes positions as f32 or f16 only");
+        need_table_of_floats("positions");
         return;
-      }
+      case Op::add_segments:
+        need_rows(y, RowsOf::tokens);
+        // Only a pair has a second segment.
+        need_matrix(0, plan_.role == Role::reranker ? 2 : 1, y.width);
+        need_table_of_floats("segments");
+        return;
       case Op::gather_outputs:
         need_rows(x, RowsOf::tokens);
         need_rows(y, RowsOf::outputs);
@@ -306,6 +357,7 @@ class Checker {
       case Op::linear: {
         read_activation(json);
         need_same_rows(x, y);
+        need_numbers(0);
         const PlanTensor& weight = tensor(0);
         if (weight.num_columns != x.width || weight.num_rows != y.width) {
           fail("turns " + std::to_string(x.width) + " columns into " + std::to_string(y.width) + "; " + weight.name +
@@ -315,6 +367,13 @@ class Checker {
         program_.max_columns = std::max(program_.max_columns, weight.num_columns);
         return;
       }
+      case Op::rms_norm_heads:
+        step.epsilon = static_cast<float>(json_number(json, "epsilon", step.place));
+        if (!(step.epsilon >= 0)) fail("has an epsilon below zero");
+        read_heads(json, false);
+        need_width(y, int64_t{step.attention.num_heads} * step.attention.head_size);
+        need_vector(0, step.attention.head_size);
+        return;
       case Op::rms_norm:
       case Op::layer_norm:
       case Op::add_rms_norm:
@@ -350,6 +409,16 @@ class Checker {
         need_same_rows(x, y);
         need_width(x, 2 * int64_t{y.width});
         return;
+      case Op::soft_cap:
+        step.limit = read_positive(json, "cap");
+        return;
+      case Op::clamp:
+        step.limit = read_positive(json, "limit");
+        return;
+      case Op::permute_columns:
+        need_same_rows(x, y);
+        need_index(0, y.width, x.width);
+        return;
       case Op::rope:
         read_heads(json, false);
         read_rope(json);
@@ -377,6 +446,8 @@ class Checker {
         need_kv_heads();
         step.attention.scale = static_cast<float>(json_number(json, "scale", step.place));
         step.attention.window = static_cast<int32_t>(json_integer(json, "window", 0, 1 << 24, step.place));
+        read_soft_cap(json);
+        if (step.weights[0] >= 0) need_vector(0, step.attention.num_heads);
         need_rows(x, RowsOf::tokens);
         need_rows(y, RowsOf::tokens);
         need_width(x, int64_t{step.attention.num_heads} * step.attention.head_size);
@@ -385,6 +456,7 @@ class Checker {
       case Op::attention_full:
         read_heads(json, false);
         step.attention.scale = static_cast<float>(json_number(json, "scale", step.place));
+        read_soft_cap(json);
         for (const View& view : step.in) {
           need_rows(view, RowsOf::tokens);
           need_width(view, int64_t{step.attention.num_heads} * step.attention.head_size);
@@ -408,7 +480,7 @@ class Checker {
     program_.output = static_cast<int32_t>(json_integer(plan_.program, "output", 0, last, "the program"));
     const Buffer& output = program_.buffers[static_cast<size_t>(program_.output)];
     const bool chat = plan_.role == Role::chat;
-    const int32_t width = chat ? plan_.vocabulary_size : plan_.embedding_size;
+    const int32_t width = chat ? plan_.vocabulary_size : plan_.role == Role::embedder ? plan_.embedding_size : 1;
     if (output.rows != (chat ? RowsOf::outputs : RowsOf::sequences) || output.width != width) {
       fail_plan(std::string("the program's output is not ") + (chat ? "outputs" : "sequences") + " of width " +
                 std::to_string(width));

@@ -15,10 +15,12 @@ namespace quoth {
 enum class Op {
   embed,
   add_positions,
+  add_segments,
   gather_outputs,
   linear,
   rms_norm,
   layer_norm,
+  rms_norm_heads,
   add_rms_norm,
   add_layer_norm,
   add,
@@ -26,6 +28,9 @@ enum class Op {
   add_bias,
   activate,
   gated,
+  soft_cap,
+  clamp,
+  permute_columns,
   rope,
   kv_write,
   rope_kv_write,
@@ -62,6 +67,7 @@ struct Instruction {
   Activation activation = Activation::none;
   float scale = 1;
   float epsilon = 0;
+  float limit = 0;  // soft_cap: cap; clamp: limit
   int32_t offset = 0;
   int32_t layer = 0;
   int32_t rotary_size = 0;
@@ -72,7 +78,7 @@ struct Instruction {
 struct Program {
   std::vector<Buffer> buffers;
   std::vector<Instruction> instructions;
-  int32_t output = 0;       // the buffer with the logits or the embeddings
+  int32_t output = 0;       // the buffer with the logits, the embeddings or the scores
   int32_t max_columns = 0;  // of all weights of `linear`
 };
 

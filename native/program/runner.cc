@@ -12,9 +12,10 @@ struct Runner::Call {
   Rows out;
   RowsOf in_rows[3] = {RowsOf::tokens, RowsOf::tokens, RowsOf::tokens};
   RowsOf out_rows = RowsOf::tokens;
-  const Weight* table = nullptr;  // embed, add_positions, linear
+  const Weight* table = nullptr;  // embed, add_positions, add_segments, linear, permute_columns
   const float* vectors[2] = {};   // norms: weight, bias; linear: bias in [1]; add_bias: in [0]
   Rope rope;
+  Attention attention;
 };
 
 namespace {
@@ -28,6 +29,8 @@ bool offers(const Ops& ops, Op op) {
       return ops.embed != nullptr;
     case Op::add_positions:
       return ops.add_positions != nullptr;
+    case Op::add_segments:
+      return ops.add_segments != nullptr;
     case Op::gather_outputs:
       return ops.gather_outputs != nullptr;
     case Op::linear:
@@ -36,6 +39,8 @@ bool offers(const Ops& ops, Op op) {
       return ops.rms_norm != nullptr;
     case Op::layer_norm:
       return ops.layer_norm != nullptr;
+    case Op::rms_norm_heads:
+      return ops.rms_norm_heads != nullptr;
     case Op::add_rms_norm:
       return ops.add_rms_norm != nullptr;
     case Op::add_layer_norm:
@@ -50,6 +55,12 @@ bool offers(const Ops& ops, Op op) {
       return ops.activate != nullptr;
     case Op::gated:
       return ops.gated != nullptr;
+    case Op::soft_cap:
+      return ops.soft_cap != nullptr;
+    case Op::clamp:
+      return ops.clamp != nullptr;
+    case Op::permute_columns:
+      return ops.permute_columns != nullptr;
     case Op::rope:
       return ops.rope != nullptr;
     case Op::kv_write:
@@ -161,6 +172,8 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
         call.vectors[i] = static_cast<const float*>(weight.data);
         if (i == 0) call.table = &weight;
       }
+      call.attention = step.attention;
+      if (step.op == Op::attention) call.attention.slopes = call.vectors[0];
       call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs};
     }
   } catch (...) {
@@ -232,6 +245,8 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
       return ops_->embed(device_, call.table, &batch, step.scale, out);
     case Op::add_positions:
       return ops_->add_positions(device_, call.table, &batch, step.offset, out);
+    case Op::add_segments:
+      return ops_->add_segments(device_, call.table, &batch, out);
     case Op::gather_outputs:
       return ops_->gather_outputs(device_, a, &batch, out);
     case Op::linear:
@@ -240,6 +255,9 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
       return ops_->rms_norm(device_, a, weight, step.epsilon, out);
     case Op::layer_norm:
       return ops_->layer_norm(device_, a, weight, bias, step.epsilon, out);
+    case Op::rms_norm_heads:
+      return ops_->rms_norm_heads(device_, out, step.attention.num_heads, step.attention.head_size, weight,
+                                  step.epsilon);
     case Op::add_rms_norm:
       return ops_->add_rms_norm(device_, a, b, weight, step.epsilon, out);
     case Op::add_layer_norm:
@@ -254,6 +272,12 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
       return ops_->activate(device_, a, step.activation, out);
     case Op::gated:
       return ops_->gated(device_, a, step.activation, out);
+    case Op::soft_cap:
+      return ops_->soft_cap(device_, out, step.limit);
+    case Op::clamp:
+      return ops_->clamp(device_, out, step.limit);
+    case Op::permute_columns:
+      return ops_->permute_columns(device_, a, static_cast<const int32_t*>(call.table->data), out);
     case Op::rope:
       return ops_->rope(device_, out, step.attention.num_heads, step.attention.head_size, &call.rope, &batch);
     case Op::kv_write:
@@ -261,7 +285,7 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
     case Op::rope_kv_write:
       return ops_->rope_kv_write(device_, out, &step.attention, &call.rope, &batch, pages());
     case Op::attention:
-      return ops_->attention(device_, a, &step.attention, &batch, pages(), out);
+      return ops_->attention(device_, a, &call.attention, &batch, pages(), out);
     case Op::attention_full:
       return ops_->attention_full(device_, a, b, c, &step.attention, &batch, out);
     case Op::pool_mean:

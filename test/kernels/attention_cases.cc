@@ -18,6 +18,8 @@ struct AttentionCase {
   int32_t num_heads, num_kv_heads, head_size, window;
   std::vector<Sequence> sequences;
   Shape shape = Shape::normal;
+  float soft_cap = 0;
+  bool has_slopes = false;
 };
 
 // A step over a pool of kv pages in shuffled order. All that no token was written to is NaN: reading it shows.
@@ -26,6 +28,7 @@ struct Step {
   Batch batch;
   KvPages pages;
   std::vector<int32_t> positions, first_row, page_table;
+  std::vector<float> slopes;  // [H]
   std::unique_ptr<Guarded<uint8_t>> keys, values;
   std::vector<std::vector<double>> exact_keys, exact_values;  // per sequence [tokens, G, d]
   std::unique_ptr<Matrix> queries;
@@ -35,7 +38,13 @@ Step make_step(const AttentionCase& c, uint64_t seed) {
   Random random(seed);
   Step step;
   step.attention = {c.num_heads, c.num_kv_heads, c.head_size, 1.0f / std::sqrt(static_cast<float>(c.head_size)),
-                    c.window};
+                    c.window,    c.soft_cap};
+  if (c.has_slopes) {
+    for (int32_t head = 0; head < c.num_heads; ++head) {
+      step.slopes.push_back(std::pow(2.0f, -8.0f * static_cast<float>(head + 1) / static_cast<float>(c.num_heads)));
+    }
+    step.attention.slopes = step.slopes.data();
+  }
   int32_t longest = 1, num_pages = 3;
   step.first_row = {0};
   for (const Sequence& sequence : c.sequences) {
@@ -93,16 +102,19 @@ Step make_step(const AttentionCase& c, uint64_t seed) {
   return step;
 }
 
-// softmax(q . k * scale) v of one lane, in float64; `largest` is the largest |v| seen.
+// softmax(score) v of one lane, in float64, score = q . k * scale, capped, with `slope` for each key after the last;
+// `largest` is the largest |v| seen.
 std::vector<double> exact_lane(const float* query, const std::vector<double>& keys, const std::vector<double>& values,
                                int64_t width, int64_t column, int32_t first, int32_t end, const Attention& shape,
-                               double& largest) {
+                               double slope, double& largest) {
   std::vector<double> scores, out(static_cast<size_t>(shape.head_size));
   double maximum = -INFINITY, total = 0;
   for (int32_t key = first; key < end; ++key) {
     double score = 0;
     for (int32_t i = 0; i < shape.head_size; ++i) score += query[i] * keys[key * width + column + i];
-    scores.push_back(score * shape.scale);
+    score *= shape.scale;
+    if (shape.soft_cap > 0) score = shape.soft_cap * std::tanh(score / shape.soft_cap);
+    scores.push_back(score + slope * (key - end + 1));
     maximum = std::max(maximum, scores.back());
   }
   for (double& score : scores) total += score = std::exp(score - maximum);
@@ -134,8 +146,9 @@ std::string check_attention(const std::string& set, const AttentionCase& c, uint
         const float* query = step.queries->row(t) + head * c.head_size;
         const int64_t column = head / (c.num_heads / c.num_kv_heads) * c.head_size;
         double largest = 0, query_size = 0;
-        const std::vector<double> exact = exact_lane(query, step.exact_keys[b], step.exact_values[b], width, column,
-                                                     first, end, step.attention, largest);
+        const std::vector<double> exact =
+            exact_lane(query, step.exact_keys[b], step.exact_values[b], width, column, first, end, step.attention,
+                       c.has_slopes ? step.slopes[head] : 0.0f, largest);
         for (int32_t i = 0; i < c.head_size; ++i)
           query_size = std::max(query_size, std::abs(static_cast<double>(query[i])));
         for (int32_t i = 0; i < c.head_size; ++i) {
@@ -167,7 +180,7 @@ std::string check_attention(const std::string& set, const AttentionCase& c, uint
 }
 
 std::string check_full(const std::string& set, int32_t num_heads, int32_t head_size,
-                       const std::vector<int32_t>& lengths, Shape shape) {
+                       const std::vector<int32_t>& lengths, Shape shape, float soft_cap = 0) {
   Random random(static_cast<uint64_t>(head_size) * 7 + 1);
   std::vector<int32_t> first_row = {0};
   for (const int32_t length : lengths) first_row.push_back(first_row.back() + length);
@@ -176,7 +189,7 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
   Matrix qkv(num_tokens, 3 * width), out(num_tokens, width);
   qkv.fill(random, shape);
   const auto view = [&](int32_t part) { return Rows{qkv.row(0) + part * width, num_tokens, width, qkv.rows().stride}; };
-  const Attention attention{num_heads, num_heads, head_size, 1 / std::sqrt(static_cast<float>(head_size)), 0};
+  const Attention attention{num_heads, num_heads, head_size, 1 / std::sqrt(static_cast<float>(head_size)), 0, soft_cap};
   Batch batch;
   batch.num_tokens = num_tokens;
   batch.num_sequences = static_cast<int32_t>(lengths.size());
@@ -198,7 +211,7 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
         double largest = 0, query_size = 0;
         const float* query = qkv.row(t) + head * head_size;
         const std::vector<double> exact =
-            exact_lane(query, keys, values, width, head * head_size, 0, lengths[b], attention, largest);
+            exact_lane(query, keys, values, width, head * head_size, 0, lengths[b], attention, 0, largest);
         for (int32_t i = 0; i < head_size; ++i)
           query_size = std::max(query_size, std::abs(static_cast<double>(query[i])));
         for (int32_t i = 0; i < head_size; ++i) {
@@ -315,6 +328,13 @@ void attention_cases() {
       {"a window of 1", Type::f16, 2, 2, 16, 1, {{64, 3}}},
       {"outlier queries and values", Type::f32, 4, 2, 64, 0, {{100, 20}}, Shape::outliers},
       {"biased keys and values", Type::f16, 4, 2, 64, 0, {{100, 20}}, Shape::biased},
+      {"a cap of 0.7", Type::f16, 4, 2, 64, 0, {{100, 20}, {0, 3}, {300, 1}}, Shape::normal, 0.7f},
+      {"a cap of 50 on outliers", Type::f32, 4, 2, 64, 0, {{100, 20}}, Shape::outliers, 50},
+      {"a cap and a window", Type::f16, 4, 4, 32, 70, {{120, 12}, {200, 1}}, Shape::biased, 1.5f},
+      {"slopes", Type::f16, 8, 2, 64, 0, {{0, 130}, {300, 1}, {62, 5}}, Shape::normal, 0, true},
+      {"slopes of heads of 5", Type::f32, 6, 6, 5, 0, {{60, 10}}, Shape::normal, 0, true},
+      {"slopes and one kv head for 71", Type::f16, 71, 1, 64, 0, {{75, 2}}, Shape::biased, 0, true},
+      {"slopes, a cap and a window", Type::f16, 4, 2, 64, 90, {{250, 20}, {30, 1}}, Shape::normal, 2, true},
   };
   for (const std::string& set : instruction_sets()) {
     const char* s = set.c_str();
@@ -331,6 +351,9 @@ void attention_cases() {
     });
     run_case(text("attention_full [H=2 d=64] of outlier rows, %s", s),
              [&] { return check_full(set, 2, 64, {40}, Shape::outliers); });
+    run_case(text("attention_full [H=4 d=32] with a cap of 0.8, %s", s), [&] {
+      return check_full(set, 4, 32, {20, 70, 1}, Shape::biased, 0.8f);
+    });
     for (const Type type : {Type::f16, Type::f32}) {
       run_case(text("rope_kv_write %s [H=4 G=2 d=64], %s", name_of(type), s),
                [&] { return check_write(set, type, 4, 2, 64); });

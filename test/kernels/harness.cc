@@ -29,71 +29,13 @@ uint16_t nearest_half(double value) {
   const double magnitude = std::abs(value);
   if (std::isnan(value)) return 0x7e00;
   if (magnitude >= 65520) return sign | 0x7c00;
+  if (magnitude == 0) return sign;
   int exponent = 0;
   std::frexp(magnitude, &exponent);                             // magnitude = m * 2^exponent, 0.5 <= m < 1
   const int place = exponent - 11 < -24 ? -24 : exponent - 11;  // of the last bit
   const double units = std::nearbyint(std::ldexp(magnitude, -place));
   // Half values that share an exponent follow each other as their bits do, and so do the exponents.
   return static_cast<uint16_t>(sign | (((place + 24) << 10) + static_cast<int>(units)));
-}
-
-TestWeight make_weight(Type type, int32_t num_rows, int32_t num_columns, Random& random) {
-  TestWeight made;
-  made.weight = {type, num_rows, num_columns, nullptr, nullptr};
-  const size_t count = static_cast<size_t>(num_rows) * num_columns;
-  made.values.resize(count);
-  if (type == Type::f32 || type == Type::f16) {
-    made.data = std::make_unique<Guarded<uint8_t>>(count * (type == Type::f32 ? 4 : 2));
-    for (size_t i = 0; i < count; ++i) {
-      const float value = random.normal() * (random.below(200) == 0 ? 20.0f : 0.5f);
-      if (type == Type::f32) {
-        reinterpret_cast<float*>(made.data->data())[i] = value;
-        made.values[i] = value;
-      } else {
-        const uint16_t half = nearest_half(value);
-        reinterpret_cast<uint16_t*>(made.data->data())[i] = half;
-        made.values[i] = half_value(half);
-      }
-    }
-  } else {
-    const size_t weight_bytes = type == Type::q8 ? 512 : 256;
-    const size_t num_groups = static_cast<size_t>(num_columns) / 32;
-    const size_t num_tiles = (static_cast<size_t>(num_rows) + 15) / 16;
-    made.data = std::make_unique<Guarded<uint8_t>>(num_tiles * num_groups * (weight_bytes + 32));
-    // The formats' own (IQ4_NL, IQ2_XXS, Q4_0), one that spans all of int8, one that spans 128 and no more.
-    static const std::vector<int8_t> codebooks[] = {
-        {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113},
-        {8, 25, 43, 8, 8, 25, 43, 8, -8, -25, -43, -8, -8, -25, -43, -8},
-        {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7},
-        {-128, -43, -25, -8, 8, 25, 43, 127, 0, 1, -1, 5, 99, -99, 64, -64},
-        {-128, 0, -128, 0, -127, -1, -64, -64, -128, 0, -100, -3, -9, -27, -81, -111},
-    };
-    made.codebook = codebooks[random.below(5)];
-    for (size_t tile = 0; tile < num_tiles; ++tile) {
-      for (size_t group = 0; group < num_groups; ++group) {
-        uint8_t* record = made.data->data() + (tile * num_groups + group) * (weight_bytes + 32);
-        for (size_t i = 0; i < weight_bytes; ++i) record[i] = static_cast<uint8_t>(random.next() >> 40);
-        for (size_t r = 0; r < 16; ++r) {
-          const bool padding = tile * 16 + r >= static_cast<size_t>(num_rows);
-          const uint16_t scale = padding ? 0 : nearest_half(random.normal() * 0.02);
-          std::memcpy(record + weight_bytes + 2 * r, &scale, 2);
-          for (size_t k = 0; k < 32 && !padding; ++k) {
-            double value = 0;
-            if (type == Type::q8) {
-              value = static_cast<int>(record[k / 4 * 64 + 4 * r + k % 4]) - 128;
-            } else {
-              const uint8_t byte = record[k / 8 * 64 + 4 * r + k % 4];
-              value = made.codebook[k % 8 < 4 ? byte & 15 : byte >> 4];
-            }
-            made.values[(tile * 16 + r) * num_columns + group * 32 + k] = value * half_value(scale);
-          }
-        }
-      }
-    }
-    made.weight.codebook = type == Type::q4 ? made.codebook.data() : nullptr;
-  }
-  made.weight.data = made.data->data();
-  return made;
 }
 
 double exact_activation(double x, Activation activation) {
@@ -108,6 +50,8 @@ double exact_activation(double x, Activation activation) {
       return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case Activation::relu:
       return x < 0 ? 0 : x;
+    case Activation::tanh:
+      return std::tanh(x);
   }
   return x;
 }
@@ -198,6 +142,7 @@ void all_cases() {
     device_cases();
   }
   row_cases();
+  row_change_cases();
   linear_cases();
   attention_cases();
 }

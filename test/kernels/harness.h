@@ -121,16 +121,19 @@ struct TestWeight {
   std::unique_ptr<Guarded<uint8_t>> data;
   std::vector<int8_t> codebook;
   std::vector<double> values;  // [N, K]
+  std::vector<double> sizes;   // [N, K] what a sum's rounding is relative to: |value|; int4: |scale| (nibble + |zero|)
   double at(int32_t n, int32_t k) const { return values[static_cast<size_t>(n) * weight.num_columns + k]; }
+  double size_at(int32_t n, int32_t k) const { return sizes[static_cast<size_t>(n) * weight.num_columns + k]; }
 };
 TestWeight make_weight(Type type, int32_t num_rows, int32_t num_columns, Random& random);
 inline const char* name_of(Type type) {
-  return type == Type::f32 ? "f32" : type == Type::f16 ? "f16" : type == Type::q8 ? "q8" : "q4";
+  constexpr const char* kNames[] = {"f32", "f16", "q8", "q4", "int4_g32", "int4_g128", "f8", "i32"};
+  return kNames[static_cast<int32_t>(type)];
 }
 
 double exact_activation(double x, Activation activation);
 inline const char* name_of(Activation activation) {
-  constexpr const char* kNames[] = {"none", "silu", "gelu", "gelu_tanh", "relu"};
+  constexpr const char* kNames[] = {"none", "silu", "gelu", "gelu_tanh", "relu", "tanh"};
   return kNames[static_cast<int32_t>(activation)];
 }
 
@@ -169,6 +172,7 @@ inline std::string compare(const char* what, int32_t row, int32_t column, double
 void linear_cases();
 void attention_cases();
 void row_cases();
+void row_change_cases();
 void device_cases();
 void cuda_cases();
 

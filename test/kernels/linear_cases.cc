@@ -7,13 +7,15 @@ namespace {
 
 // f32 and f16: a sum in f32 of K products errs by a few units of 2^-24 times the sum of their magnitudes.
 constexpr double kFloatSum = 4e-6;
-// q8 and q4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
+// q8, q4 and int4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
 constexpr double kGroupSum = 1e-6;
-// q8 and q4 on a GPU: x is rounded to 24 bits of its group's largest value; sums of up to 450 groups in f32.
+// The same on a GPU: x is rounded to 24 bits of its group's largest value; sums of up to 450 groups in f32.
 constexpr double kRounding24 = 1.0 / (1 << 23);
 constexpr double kGpuGroupSum = 4e-6;
 // exp, erf and tanh of the vector loops, relative to max(1, |value|).
 constexpr double kActivation = 3e-6;
+
+constexpr Type kAllTypes[] = {Type::f32, Type::f16, Type::q8, Type::q4, Type::int4_g32, Type::int4_g128, Type::f8};
 
 // Rounding x moves a value by at most half a step of the largest magnitude among its 32 columns.
 constexpr double kLargestStep = 32512;
@@ -32,6 +34,10 @@ std::vector<double> rounded_row(const float* x, int32_t num_columns) {
     }
   }
   return rounded;
+}
+
+bool is_quantized(Type type) {
+  return record_columns(type) > 0;
 }
 
 struct LinearCase {
@@ -53,7 +59,7 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
   const Status status = device.ops->linear(device.device, x.rows(), &w.weight, c.has_bias ? bias.data() : nullptr,
                                            c.activation, out.rows());
   if (!status.ok()) return status.message;
-  const bool quantized = c.type == Type::q8 || c.type == Type::q4;
+  const bool quantized = is_quantized(c.type);
   const bool to_16_bits = quantized && set != "cuda";  // how the device rounds x
   for (int32_t t = 0; t < c.num_tokens; ++t) {
     const std::vector<double> rounded =
@@ -64,7 +70,7 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
       for (int32_t k = 0; k < c.num_columns; ++k) {
         sum += w.at(n, k) * rounded[k];
         unrounded += w.at(n, k) * x.at(t, k);
-        magnitude += std::abs(w.at(n, k) * rounded[k]);
+        magnitude += std::abs(w.size_at(n, k) * rounded[k]);
         double largest = 0;
         if (k % 32 == 0 && quantized) {
           double weights = 0;
@@ -123,7 +129,7 @@ std::string check_same_bits(const std::string& set, Type type, int32_t num_rows,
   return {};
 }
 
-// The group sums of q8 and q4 are exact and their additions are one fused step each, on every instruction set.
+// The group sums of q8, q4 and int4 are exact and their additions are one fused step each, on every instruction set.
 std::string check_same_bits_as_plain(const std::string& set, Type type, Shape shape) {
   constexpr int32_t kTokens = 48, kRows = 40, kColumns = 256;
   Random random(77);
@@ -178,10 +184,43 @@ std::string check_ends_of_range(const std::string& set, int32_t num_tokens, uint
   return {};
 }
 
+// The same for int4: all nibbles 15 with zero point 0, or all 0 with zero point 15.
+std::string check_ends_of_nibbles(const std::string& set, Type type, int32_t num_tokens, bool is_largest) {
+  constexpr int32_t kRows = 16, kColumns = 2048;
+  Random random(1);
+  TestWeight w = make_weight(type, kRows, kColumns, random);
+  const int32_t weight_bytes = record_bytes(type) - 64;
+  const uint16_t one = nearest_half(1), zero = nearest_half(is_largest ? 0 : 15);
+  for (int32_t group = 0; group < kColumns / record_columns(type); ++group) {
+    uint8_t* record = w.data->data() + group * record_bytes(type);
+    std::memset(record, is_largest ? 0xff : 0, static_cast<size_t>(weight_bytes));
+    for (int32_t r = 0; r < kRows; ++r) {
+      std::memcpy(record + weight_bytes + 2 * r, &one, sizeof one);
+      std::memcpy(record + weight_bytes + 32 + 2 * r, &zero, sizeof zero);
+    }
+  }
+  Matrix x(num_tokens, kColumns), out(num_tokens, kRows);
+  for (int32_t t = 0; t < num_tokens; ++t) {
+    for (int32_t k = 0; k < kColumns; ++k) x.at(t, k) = t % 2 == 0 ? 2.5f : -2.5f;
+  }
+  Backend& device = backend(set);
+  const Status status = device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, out.rows());
+  if (!status.ok()) return status.message;
+  for (int32_t t = 0; t < num_tokens; ++t) {
+    const double expected = (is_largest ? 15 : -15) * (t % 2 == 0 ? 2.5 : -2.5) * kColumns;
+    for (int32_t n = 0; n < kRows; ++n) {
+      const std::string why = compare("out", t, n, out.at(t, n), expected, kFloatSum * std::abs(expected));
+      if (!why.empty()) return why;
+    }
+  }
+  return {};
+}
+
 std::string check_not_a_number(const std::string& set, Type type, float bad) {
   Random random(5);
-  const TestWeight w = make_weight(type, 20, 64, random);
-  Matrix x(14, 64), out(14, 20), clean(14, 20);
+  const int32_t columns = type == Type::int4_g128 ? 128 : 64;
+  const TestWeight w = make_weight(type, 20, columns, random);
+  Matrix x(14, columns), out(14, 20), clean(14, 20);
   x.fill(random, Shape::normal);
   Backend& device = backend(set);
   if (!device.ops->linear(device.device, x.rows(), &w.weight, nullptr, Activation::none, clean.rows()).ok())
@@ -201,10 +240,11 @@ std::string check_not_a_number(const std::string& set, Type type, float bad) {
 // Sizes at which a GPU takes another of its kernels, at the borders of its tiles and chunks.
 void gpu_linear_cases(const std::string& set) {
   uint64_t seed = 900;
-  for (const Type type : {Type::q8, Type::q4, Type::f16, Type::f32}) {
+  for (const Type type : {Type::q8, Type::q4, Type::f16, Type::f32, Type::f8, Type::int4_g32, Type::int4_g128}) {
     for (const int32_t tokens : {1, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 200}) {
-      const LinearCase c{type, tokens, 272, 544, Shape::biased, Activation::none, true};
-      run_case(text("linear %s [T=%d N=272 K=544], cuda", name_of(type), tokens),
+      const int32_t columns = type == Type::int4_g128 ? 640 : 544;
+      const LinearCase c{type, tokens, 272, columns, Shape::biased, Activation::none, true};
+      run_case(text("linear %s [T=%d N=272 K=%d], cuda", name_of(type), tokens, columns),
                [&] { return check_against_float64(set, c, ++seed); });
     }
     const LinearCase wide{type, 3, 48, 5632, Shape::outliers};
@@ -212,7 +252,7 @@ void gpu_linear_cases(const std::string& set) {
              [&] { return check_against_float64(set, wide, ++seed); });
     // Enough rows for the kernel of 256 rows a block on the largest GPU; every other row count takes another kernel.
     run_case(text("linear %s gives a row the same bits in all kernels, cuda", name_of(type)), [&] {
-      constexpr int32_t kTokens = 300, kRows = 8000, kColumns = 96;
+      constexpr int32_t kTokens = 300, kRows = 8000, kColumns = 128;
       Random random(4);
       const TestWeight w = make_weight(type, kRows, kColumns, random);
       Matrix x(kTokens, kColumns), all(kTokens, kRows);
@@ -265,7 +305,31 @@ void linear_cases() {
       }
       add({type, 20, 200, 1056, Shape::outliers});
     }
-    for (const Type type : {Type::f32, Type::f16}) {
+    for (const Type type : {Type::int4_g32, Type::int4_g128}) {
+      const int32_t group = record_columns(type);
+      for (const int32_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 25, 37, 48}) {
+        add({type, tokens, 40, 3 * group, Shape::biased});
+      }
+      for (const int32_t rows : {1, 15, 16, 17, 32, 33, 100, 256}) {
+        add({type, 1, rows, 2 * group, Shape::biased, Activation::none, true});
+        add({type, 14, rows, group, Shape::outliers, Activation::none, true});
+      }
+      for (const int32_t columns : {group, 5 * group, 512, 2048}) {
+        for (const Shape shape : {Shape::normal, Shape::biased, Shape::outliers, Shape::zeros}) {
+          add({type, 1, 24, columns, shape});
+          add({type, 13, 24, columns, shape});
+        }
+      }
+      add({type, 20, 200, 1152, Shape::outliers});
+      for (const int32_t tokens : {1, 13, 40}) {
+        for (const bool is_largest : {false, true}) {
+          run_case(text("linear %s of weights that are all %d adds %d rows of the largest values exactly enough, %s",
+                        name_of(type), is_largest ? 15 : -15, tokens, s),
+                   [&] { return check_ends_of_nibbles(set, type, tokens, is_largest); });
+        }
+      }
+    }
+    for (const Type type : {Type::f32, Type::f16, Type::f8}) {
       for (const int32_t tokens : {1, 2, 3, 5, 6, 7, 12, 13, 29}) add({type, tokens, 18, 100, Shape::outliers});
       for (const int32_t rows : {1, 2, 3, 4, 5, 17, 64, 131})
         add({type, 7, rows, 48, Shape::biased, Activation::none, true});
@@ -274,15 +338,16 @@ void linear_cases() {
         add({type, 9, 9, columns});
       }
     }
-    for (const Activation activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
-      for (const Type type : {Type::f32, Type::f16, Type::q8, Type::q4}) {
-        add({type, 5, 37, 64, Shape::normal, activation, true});
+    for (const Activation activation :
+         {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+      for (const Type type : kAllTypes) {
+        add({type, 5, 37, 128, Shape::normal, activation, true});
       }
     }
-    for (const Type type : {Type::f32, Type::f16, Type::q8, Type::q4}) {
+    for (const Type type : kAllTypes) {
       run_case(
           text("linear %s gives a row the same bits alone and among others, on 1 and 3 threads, %s", name_of(type), s),
-          [&] { return check_same_bits(set, type, 100, 224, 9); });
+          [&] { return check_same_bits(set, type, 100, type == Type::int4_g128 ? 384 : 224, 9); });
       run_case(text("linear %s of K=1024 gives a row the same bits alone and among others, %s", name_of(type), s),
                [&] { return check_same_bits(set, type, 36, 1024, 10); });
       run_case(text("linear %s lets a NaN of x be seen in its row and in no other, %s", name_of(type), s),
@@ -301,7 +366,7 @@ void linear_cases() {
       gpu_linear_cases(set);
       continue;  // it rounds x less than the plain loops do: other bits
     }
-    for (const Type type : {Type::q8, Type::q4}) {
+    for (const Type type : {Type::q8, Type::q4, Type::int4_g32, Type::int4_g128}) {
       for (const Shape shape : {Shape::biased, Shape::outliers}) {
         run_case(text("linear %s of %s x gives the bits of the plain loops, %s", name_of(type), name_of(shape), s),
                  [&] { return check_same_bits_as_plain(set, type, shape); });
