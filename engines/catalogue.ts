@@ -29,7 +29,7 @@ export type CheckpointFile = {
 export type CatalogueEntry = {
   readonly id: string;
   readonly name: string;
-  readonly role: 'chat' | 'embedder';
+  readonly role: 'chat' | 'embedder' | 'reranker';
   /** SPDX, or the licence's own name. */
   readonly licence: string;
   /** What has to be fetched; about, where a file's size is not known exactly. */
@@ -37,6 +37,8 @@ export type CatalogueEntry = {
   /** Bytes of the plan, about. */
   readonly planBytes: number;
   readonly note: string;
+  /** Embedders: what goes before a question and a passage, where the checkpoint's own files do not say it. */
+  readonly prompts?: { readonly query: string; readonly passage: string };
   /** What `buildPlan` opens: one of `files`, or the folder that holds them. */
   readonly checkpoint: { readonly type: 'file'; readonly name: string } | { readonly type: 'folder' };
   readonly files: readonly CheckpointFile[];

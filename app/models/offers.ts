@@ -5,7 +5,7 @@ import type { Offer, OfferPart } from './offer.ts';
 export const offers: readonly Offer[] = catalogue.map(offerOf);
 
 function offerOf(entry: CatalogueEntry): Offer {
-  const { id, name, role, licence, planBytes, note, checkpoint } = entry;
+  const { id, name, role, licence, planBytes, note, checkpoint, prompts } = entry;
   const files = entry.files.map((file) => ({ name: file.name, sha256: file.sha256, parts: partsOf(file, entry) }));
   return {
     id,
@@ -14,6 +14,7 @@ function offerOf(entry: CatalogueEntry): Offer {
     licence,
     planBytes,
     note,
+    ...(prompts === undefined ? {} : { prompts }),
     checkpoint: checkpoint.type === 'file' ? checkpoint.name : null,
     files,
   };
