@@ -3,12 +3,12 @@ import path from 'node:path';
 import { QuothError } from '../../../app/contract/errors.ts';
 import { buildPlan } from '../../../engines/build/build.ts';
 import { composeEngine } from '../../compose.ts';
-import { type Command, needed } from '../command.ts';
+import { type Command, needed, type Values } from '../command.ts';
 
 export const command: Command = {
-  usage: 'build <checkpoint> --out PLAN [--tokenizer FILE]',
+  usage: 'build <checkpoint> --out PLAN [--tokenizer FILE] [--query-prompt TEXT] [--passage-prompt TEXT]',
   summary: 'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file.',
-  options: ['out', 'tokenizer'],
+  options: ['out', 'tokenizer', 'query-prompt', 'passage-prompt'],
   minPositionals: 1,
   maxPositionals: 1,
   async run({ positionals: [checkpoint = ''], values, output, signal }) {
@@ -25,6 +25,7 @@ export const command: Command = {
         out,
         builder: native.builder,
         tokenizerFile: values.tokenizer && path.resolve(values.tokenizer),
+        prompts: promptsOf(values),
         signal,
         onProgress({ doneBytes, totalBytes }) {
           const percent = Math.floor((100 * doneBytes) / Math.max(1, totalBytes));
@@ -44,3 +45,9 @@ export const command: Command = {
     }
   },
 };
+
+/** What an embedder wants before a question and a passage, where the checkpoint does not say it. */
+function promptsOf(values: Values): { query: string; passage: string } | undefined {
+  const { 'query-prompt': query, 'passage-prompt': passage } = values;
+  return query === undefined && passage === undefined ? undefined : { query: query ?? '', passage: passage ?? '' };
+}
