@@ -33,6 +33,7 @@ export async function rerank(
   const model = reranker.name;
   try {
     const scores = await orAbort(reranker.score(question, passages.map(textToEmbed), ended), ended);
+    if (scores.length !== passages.length || !scores.every(Number.isFinite)) throw new Error('a score is no number');
     return { scores, reranking: { type: 'done', model, numScored: scores.length, tookMs: nowMs() - startMs } };
   } catch (error) {
     signal.throwIfAborted();
