@@ -25,14 +25,25 @@ export type CheckpointFacts = {
   readonly ropeDivisors: Float32Array | null;
   /** How an embedder makes one vector of its rows (the hub's `1_Pooling/config.json`), or null. */
   readonly pooling: 'mean' | 'first' | null;
-  /** Embedders: the longest text in tokens, where it is shorter than the model's context; or null. */
+  /** Embedders: the longest text in tokens that they were made for, where the table of positions is longer; or null. */
   readonly maxTokens: number | null;
+  /** Whether norm weights that the hub keeps less 1 (Gemma's) are whole (GGUF). */
+  readonly normsHoldOne: boolean;
+  /** The context that the plan is wanted for, shorter than the model's own; null = that. */
+  readonly contextTokens: number | null;
+};
+
+export const noFacts: CheckpointFacts = {
+  adjacentPairs: false,
+  ropeDivisors: null,
+  pooling: null,
+  maxTokens: null,
+  normsHoldOne: false,
+  contextTokens: null,
 };
 
 /** What an embedder wants before a question and before a passage ("query: "); '' = nothing. */
 export type Prompts = { readonly query: string; readonly passage: string };
-
-export const noFacts: CheckpointFacts = { adjacentPairs: false, ropeDivisors: null, pooling: null, maxTokens: null };
 
 /** How GGUF calls what the hub's config.json and tensors say. */
 export type GgufNames = {
@@ -50,6 +61,9 @@ export type GgufNames = {
   /** Whole names of the other tensors. */
   readonly tensors: Readonly<Record<string, string>>;
   readonly adjacentPairs: boolean;
+  readonly normsHoldOne?: boolean;
+  /** Keys of config.json that follow from others. */
+  derive?(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
 };
 
 /** One family of models. A new one is a file here and a line in `index.ts`. */

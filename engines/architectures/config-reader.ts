@@ -6,10 +6,12 @@ export type ConfigReader = {
   readonly modelType: string;
   readonly numKeys: number;
   has(key: string): boolean;
+  /** Whether the key is there and says null, where that means another thing than a missing key. */
+  isNull(key: string): boolean;
   /** A whole number from 1 to 2^24. */
   size(key: string, otherwise?: number): number;
   /** A whole number from 0 to 2^24. */
-  wholeFrom0(key: string, otherwise?: number): number;
+  whole(key: string): number;
   /** A number above 0. */
   real(key: string, otherwise?: number): number;
   flag(key: string, otherwise: boolean): boolean;
@@ -47,15 +49,15 @@ export function createConfigReader(json: Readonly<Record<string, unknown>>, path
     modelType: typeof json.model_type === 'string' ? json.model_type : '',
     numKeys: Object.keys(json).length,
     has: (key) => found(key) !== undefined,
-    wholeFrom0(key, otherwise) {
-      const value = found(key) ?? otherwise;
-      const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= 2 ** 24;
-      return fits ? value : bad(key);
-    },
+    isNull: (key) => Object.hasOwn(json, key) && json[key] === null,
     size(key, otherwise) {
       const value = found(key) ?? otherwise;
       const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= 2 ** 24;
       return fits ? value : bad(key);
+    },
+    whole(key) {
+      const value = found(key);
+      return value === 0 ? 0 : this.size(key);
     },
     real(key, otherwise) {
       const value = found(key) ?? otherwise;

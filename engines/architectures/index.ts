@@ -4,10 +4,27 @@ import type { Architecture, CheckpointFacts, GgufNames, Model } from './architec
 import { bert } from './bert.ts';
 import { createConfigReader } from './config-reader.ts';
 import { distilbert } from './distilbert.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
 import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { phi3 } from './phi3.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 import { roberta } from './roberta.ts';
 
-export const architectures: readonly Architecture[] = [llama, bert, roberta, distilbert];
+export const architectures: readonly Architecture[] = [
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  phi3,
+  bert,
+  roberta,
+  distilbert,
+];
 
 /** The architecture of a config.json's `model_type`. Fails with `unsupported-model`. */
 export function architectureOf(modelType: unknown): Architecture {
@@ -28,5 +45,6 @@ export function ggufNamesOf(architecture: unknown): GgufNames {
 
 /** The model that a config.json describes; `path` is what errors name. Fails with a `ModelError` that names the key. */
 export function readModel(json: Readonly<Record<string, unknown>>, path: string, facts: CheckpointFacts): Model {
-  return architectureOf(json.model_type).readModel(createConfigReader(json, path), facts);
+  const model = architectureOf(json.model_type).readModel(createConfigReader(json, path), facts);
+  return { ...model, contextTokens: Math.min(model.contextTokens, facts.contextTokens ?? model.contextTokens) };
 }

@@ -35,7 +35,7 @@ export const roberta: Architecture = {
     if (positions !== 'absolute') config.unsupported(`${positions} positions`);
     if (config.flag('is_decoder', false)) config.unsupported('a RoBERTa that sees only what is before a token');
     // The hub counts positions from the padding's id: its row, and those before it, are never looked up.
-    const firstPosition = config.wholeFrom0('pad_token_id', 1) + 1;
+    const firstPosition = (config.has('pad_token_id') ? config.whole('pad_token_id') : 1) + 1;
     const numPositions = config.size('max_position_embeddings');
     if (firstPosition >= numPositions) config.damaged(`pad_token_id leaves none of ${numPositions} positions`);
     const read: EncoderConfig = {

@@ -33,7 +33,7 @@ export type Command = {
   summary: string;
   /** Options with a value, without `--`. `-k` is the short form of one named `k`. */
   options: readonly string[];
-  /** Options without a value: 'true' among the values where they are given. */
+  /** Options without a value: `--print`. They come as `'true'` or not at all. */
   flags?: readonly string[];
   minPositionals: number;
   maxPositionals: number;
@@ -75,10 +75,10 @@ export function parseArguments(command: Command, words: string[]): Arguments {
     throw new WrongUse(
       `"${positionals[command.maxPositionals]}" is too much; use quotation marks around several words.`,
     );
-  for (const [name, value] of Object.entries(values)) if (value === true) values[name] = 'true';
+  const texts = Object.entries(values).map(([name, value]) => [name, value === true ? 'true' : value]);
   return {
     positionals,
-    values: values as Values,
+    values: Object.fromEntries(texts) as Values,
     json: json === true,
     help: help === true,
     profile: profile as string | undefined,

@@ -6,19 +6,31 @@
  */
 import { ModelError } from '../../model-error.ts';
 import type { PlanBuffer, PlanStep, PlanView, Program } from '../../plan/format.ts';
-import { type Graph, inPlaceOperations, type Node, type View, type Weight } from '../graph.ts';
 import { overlap } from '../rewrite.ts';
+import { type Graph, inPlaceOperations, type Node, type View, type Weight } from '../types.ts';
 
 export type Layout = {
   readonly program: Program;
   /** Floats per token of the step, over all its buffers. */
   readonly peakFloatsPerToken: number;
+  /** The same in bytes: what a step of T tokens takes T times, beside its outputs. */
+  readonly peakBytesPerToken: number;
+};
+
+export type LayoutOptions = {
+  /** False gives every value a buffer of its own: to compare with, and to look into a program that runs. */
+  readonly reuse?: boolean;
 };
 
 type Place = { root: number; first: number };
 
-export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number): Layout {
+export function layOutBuffers(
+  graph: Graph,
+  indexOf: (weight: Weight) => number,
+  { reuse = true }: LayoutOptions = {},
+): Layout {
   const placeOf = findPlaces(graph);
+  refusePartialOutput(graph, placeOf(graph.output.value));
   const { defined, lastUse } = findLifetimes(graph, placeOf);
 
   const outputRoot = placeOf(graph.output.value).root;
@@ -31,7 +43,7 @@ export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number)
       const { rows, width } = graph.values[root]!;
       const waste = (buffer: { width: number }): number => Math.abs(buffer.width - width);
       // The output has a buffer to itself, exactly as wide as it is: whoever reads it need not know of the others.
-      const free = (root === outputRoot ? [] : buffers)
+      const free = (root === outputRoot || !reuse ? [] : buffers)
         .filter((buffer) => buffer.rows === rows && buffer.freeFrom < index)
         .sort((a, b) => waste(a) - waste(b))[0];
       const buffer = free ?? { rows, width, freeFrom: 0 };
@@ -54,7 +66,7 @@ export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number)
   const peakFloatsPerToken = buffers
     .filter((buffer) => buffer.rows === 'tokens')
     .reduce((sum, buffer) => sum + buffer.width, 0);
-  return { program, peakFloatsPerToken };
+  return { program, peakFloatsPerToken, peakBytesPerToken: 4 * peakFloatsPerToken };
 }
 
 /** Where a value lies: the value whose buffer it shares, and its first column there. */
@@ -68,13 +80,29 @@ function findPlaces(graph: Graph): (value: number) => Place {
     if (late || overlap(graph.output, input)) {
       throw new ModelError(
         'unsupported-model',
-        `${graph.architecture}: step ${index} (${node.op}) changes a value that is read again after it.`,
+        `${where(graph, node)}${node.op} changes a value that is read again after it.`,
       );
     }
     const place = placeOf(input.value);
-    places.set(node.out[0]!.value, { root: place.root, first: place.first + input.first });
+    const out = node.out[0]!;
+    // Several operations may change columns of one place; the value that they yield together lies where the old one did.
+    places.set(out.value, { root: place.root, first: place.first + input.first - out.first });
   });
   return placeOf;
+}
+
+function refusePartialOutput(graph: Graph, { root, first }: Place): void {
+  const { output } = graph;
+  if (first === 0 && output.first === 0 && output.width === graph.values[root]!.width) return;
+  throw new ModelError(
+    'unsupported-model',
+    `${graph.architecture}: the output is ${output.width} of ${graph.values[root]!.width} columns; it must be all of them.`,
+  );
+}
+
+/** `llama.ts:45: llama: ` */
+function where(graph: Graph, node: Node): string {
+  return `${node.from === null ? '' : `${node.from}: `}${graph.architecture}: `;
 }
 
 function findLifetimes(graph: Graph, placeOf: (value: number) => Place) {

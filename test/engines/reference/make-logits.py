@@ -1,7 +1,7 @@
 """Reference logits of small models of the true architectures, by PyTorch and transformers.
 
 Run by hand:  python make-logits.py [name of a case ...]      (no name: all)
-Made with: Python 3.11, torch 2.13.0 (CPU), transformers 5.17.0, numpy 2. Each file says what it was made with.
+Made with: Python 3.11, torch 2.13.0 (CPU), transformers 5.17.0, numpy 2, gguf 0.19.0. Each file says what it was made with.
 
 Cases stand in the files cases_*.py beside this one: a dictionary CASES, name -> dict with
   config       what the hub's config.json says, with its model_type, in the spelling that is published
@@ -14,6 +14,8 @@ Optional:
   kind         'logits' (default), 'embedding' (one row a text) or 'score' (one number a pair)
   files        { path: JSON } more files of the hub's folder, e.g. '1_Pooling/config.json'
   first        for pairs: how many ids of each prompt are the first segment
+  contextTokens  the context that the plan is built for, where it is not the model's own
+  gguf         the architecture's name in GGUF: the same model as a GGUF file too (gguf_files.py)
   kinds        function (name, shape) -> (around, spread) of a tensor's numbers, or None for `kind_of`
   rename       function name -> name, how the checkpoint calls the tensor where that is not the state dict's name
 
@@ -124,9 +126,16 @@ def write_case(name, case):
             for ids, matrix in zip(case["prompts"], outputs)
         ],
     }
-    for key in ("files", "first"):
+    for key in ("files", "first", "contextTokens"):
         if key in case:
             result[key] = case[key]
+    if case.get("gguf"):
+        from gguf_files import write_gguf
+
+        arrays = lambda tensor: numbers(
+            tensor["name"], int(np.prod(tensor["shape"])), tensor["around"], tensor["spread"]
+        ).reshape(tensor["shape"])
+        result["gguf"] = write_gguf(case["gguf"], saved, tensors, arrays)
     text = json.dumps(result, separators=(",", ":"))
     assert len(text) < 60_000, f"{name}: {len(text)} bytes"
     (folder / "logits" / f"{name}.json").write_text(text + "\n")
