@@ -7,7 +7,7 @@ import type { StoredPassage } from './store.ts';
 export type Reranking =
   | { type: 'none' }
   | { type: 'done'; model: string; numScored: number; tookMs: number }
-  | { type: 'given-up'; model: string; why: 'slow' | 'failed'; tookMs: number };
+  | { type: 'given-up'; model: string; why: 'slow' | 'failed'; numScored: number; tookMs: number };
 
 export type RerankOptions = {
   reranker: Reranker;
@@ -19,8 +19,11 @@ export type RerankOptions = {
   log: (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
 };
 
+/** One call to the engine: a cancel, and another question's vector, wait for no more than these. */
+const passagesOfBatch = 4;
+
 /**
- * Scores of the passages, in their order; null where none can be had in time. Fails only when `signal` aborts.
+ * Scores of the passages, in their order; null where they cannot all be had in time. Fails only when `signal` aborts.
  */
 export async function rerank(
   passages: readonly StoredPassage[],
@@ -31,16 +34,24 @@ export async function rerank(
   const timer = setTimeout(() => late.abort(), deadlineMs);
   const ended = AbortSignal.any([signal, late.signal]);
   const model = reranker.name;
+  const scores = new Float32Array(passages.length);
+  let numScored = 0;
   try {
-    const scores = await orAbort(reranker.score(question, passages.map(textToEmbed), ended), ended);
-    if (scores.length !== passages.length || !scores.every(Number.isFinite)) throw new Error('a score is no number');
-    return { scores, reranking: { type: 'done', model, numScored: scores.length, tookMs: nowMs() - startMs } };
+    while (numScored < passages.length) {
+      const texts = passages.slice(numScored, numScored + passagesOfBatch).map(textToEmbed);
+      const found = await orAbort(reranker.score(question, texts), ended);
+      if (found.length !== texts.length || !found.every(Number.isFinite)) throw new Error('a score is no number');
+      scores.set(found, numScored);
+      numScored += texts.length;
+    }
+    return { scores, reranking: { type: 'done', model, numScored, tookMs: nowMs() - startMs } };
   } catch (error) {
     signal.throwIfAborted();
     const why = late.signal.aborted ? 'slow' : 'failed';
     const tookMs = nowMs() - startMs;
-    log('warn', 'the passages stay in their first order', { model, why, tookMs, cause: String(error) });
-    return { scores: null, reranking: { type: 'given-up', model, why, tookMs } };
+    const details = { model, why, numScored, tookMs, cause: String(error) };
+    log('warn', 'the passages stay in their first order', details);
+    return { scores: null, reranking: { type: 'given-up', model, why, numScored, tookMs } };
   } finally {
     clearTimeout(timer);
   }
@@ -54,4 +65,36 @@ function orAbort<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Re
     signal.addEventListener('abort', leave, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
   });
+}
+
+/** How many passages a reranker is asked about, learnt from how many it managed in time. */
+export type RerankPace = {
+  numPassages(model: string): number;
+  note(reranking: Reranking, deadlineMs: number): void;
+};
+
+/** The most that are worth it: each costs as much as embedding it again. */
+const mostPassages = 30;
+
+/**
+ * A large model on a small machine orders the best few, instead of making each question wait for nothing: after a late one
+ * it is asked about three quarters of what it managed; where it managed none twice, no more.
+ */
+export function createRerankPace(): RerankPace {
+  let of = { model: '', numPassages: mostPassages, numFruitless: 0 };
+  return {
+    numPassages(model) {
+      if (of.model !== model) of = { model, numPassages: mostPassages, numFruitless: 0 };
+      return of.numFruitless < 2 ? of.numPassages : 0;
+    },
+    note(reranking, deadlineMs) {
+      if (reranking.type === 'done') {
+        of.numFruitless = 0;
+        if (reranking.tookMs < deadlineMs / 3) of.numPassages = Math.min(mostPassages, 2 * of.numPassages);
+      } else if (reranking.type === 'given-up' && reranking.why === 'slow') {
+        of.numFruitless = reranking.numScored === 0 ? of.numFruitless + 1 : 0;
+        of.numPassages = Math.max(passagesOfBatch, Math.floor(reranking.numScored * 0.75));
+      }
+    },
+  };
 }

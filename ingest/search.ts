@@ -3,7 +3,7 @@
  * order.
  */
 import type { PassageIndex } from './passage-index.ts';
-import { type Reranking, rerank } from './rerank.ts';
+import { createRerankPace, type Reranking, type RerankPace, rerank } from './rerank.ts';
 import type { Reranker } from './reranker.ts';
 import type { PassageStore, StoredPassage } from './store.ts';
 
@@ -15,6 +15,8 @@ export type SearchParts = {
   reranker?: Reranker | null;
   /** How long the reranker may take; absent = 5 s. */
   rerankDeadlineMs?: number;
+  /** Kept from search to search, so that a slow reranker is asked about fewer. */
+  rerankPace?: RerankPace;
   nowMs: () => number;
   log: (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
 };
@@ -64,8 +66,7 @@ const minCandidates = 50;
  */
 const meaningWeight = 2;
 
-/** Passages that the reranker orders: each costs as much as embedding it again. */
-const rerankedPassages = 30;
+/** A person waits. A model of MiniLM's size reads 30 passages of 240 tokens in 1.4 s on two (busy) cores. */
 const usualRerankDeadlineMs = 5_000;
 const never = new AbortController().signal;
 
@@ -82,7 +83,7 @@ export async function search(
   limit: number,
   { explain = false, signal = never }: SearchOptions = {},
 ): Promise<SearchResult> {
-  const { store, dense, reranker = null, nowMs, log } = parts;
+  const { store, dense, reranker = null, rerankPace = createRerankPace(), nowMs, log } = parts;
   const numCandidates = Math.max(minCandidates, 2 * limit);
 
   const startMs = nowMs();
@@ -99,25 +100,27 @@ export async function search(
   }
   signal.throwIfAborted();
   const order = fuse(near, store.searchWords(question, numCandidates));
-  const numWanted = explain ? order.length : Math.max(limit, reranker ? rerankedPassages : 0);
-  const looked = readCandidates(store, order, numWanted, limit);
+  const numReranked = reranker ? rerankPace.numPassages(reranker.name) : 0;
+  const numWanted = explain ? order.length : Math.max(limit, numReranked);
+  const looked = readCandidates(store, order, numWanted);
 
   let kept = looked.filter(({ outcome }) => outcome === 'found');
   let reranking: Reranking = { type: 'none' };
   if (reranker && kept.length > 0) {
-    const best = kept.slice(0, rerankedPassages);
+    const best = kept.slice(0, numReranked);
     const deadlineMs = parts.rerankDeadlineMs ?? usualRerankDeadlineMs;
     const asked = { reranker, question, deadlineMs, signal, nowMs, log };
     const ranked = await rerank(
       best.flatMap(({ passage }) => passage ?? []),
       asked,
     );
-    reranking = ranked.reranking;
+    reranking = best.length > 0 ? ranked.reranking : gaveUp(reranker.name);
+    rerankPace.note(reranking, deadlineMs);
     const { scores } = ranked;
     if (scores !== null) {
       const scored = best.map((candidate, at) => ({ ...candidate, rerankScore: scores[at]! }));
       scored.sort((a, b) => b.rerankScore - a.rerankScore);
-      kept = [...scored, ...kept.slice(rerankedPassages)];
+      kept = [...scored, ...kept.slice(numReranked)];
     }
   }
   const candidates = [
@@ -129,6 +132,14 @@ export async function search(
   );
   const timings = { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs };
   return { passages, candidates, reranking, timings };
+}
+
+/** As many ids as one statement asks for. */
+const mostReadAtOnce = 100;
+
+/** A reranker that was too slow before is not asked again. */
+function gaveUp(model: string): Reranking {
+  return { type: 'given-up', model, why: 'slow', numScored: 0, tookMs: 0 };
 }
 
 type Fused = Scores & { passageId: number };
@@ -157,11 +168,10 @@ function fuse(near: readonly Hit[], worded: readonly Hit[]): Fused[] {
 }
 
 /** The first candidates until `numWanted` that say different things are found; most need never be read. */
-function readCandidates(store: PassageStore, order: readonly Fused[], numWanted: number, limit: number): Candidate[] {
+function readCandidates(store: PassageStore, order: readonly Fused[], numWanted: number): Candidate[] {
   const looked: Candidate[] = [];
   const said = new Set<string>();
-  // As many at a time as are wanted, at least.
-  const size = Math.max(1, Math.min(numWanted, Math.max(limit, rerankedPassages)));
+  const size = Math.max(1, Math.min(numWanted, mostReadAtOnce));
   for (let first = 0; first < order.length && said.size < numWanted; first += size) {
     const some = order.slice(first, first + size);
     const stored = new Map(store.passages(some.map(({ passageId }) => passageId)).map((one) => [one.passageId, one]));

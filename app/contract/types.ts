@@ -130,7 +130,13 @@ export type SearchCandidate = z.infer<typeof searchCandidate>;
 export const reranking = z.discriminatedUnion('type', [
   z.object({ type: z.literal('none') }),
   z.object({ type: z.literal('done'), model: z.string(), numScored: z.number().int(), tookMs: z.number() }),
-  z.object({ type: z.literal('given-up'), model: z.string(), why: z.enum(['slow', 'failed']), tookMs: z.number() }),
+  z.object({
+    type: z.literal('given-up'),
+    model: z.string(),
+    why: z.enum(['slow', 'failed']),
+    numScored: z.number().int(),
+    tookMs: z.number(),
+  }),
 ]);
 
 /** Why the passages of a search are what they are. */

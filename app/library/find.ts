@@ -1,4 +1,5 @@
 /** The library's search: the halves and the reranker that are in use, and what came of them in a window's words. */
+import { createRerankPace } from '../../ingest/rerank.ts';
 import type { Reranker } from '../../ingest/reranker.ts';
 import { type Candidate, type SearchOptions, type SearchResult, search } from '../../ingest/search.ts';
 import type { PassageStore } from '../../ingest/store.ts';
@@ -20,6 +21,8 @@ export type FindParts = {
 export type Find = (question: string, limit: number, options?: SearchOptions) => Promise<SearchResult>;
 
 export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, log }: FindParts): Find {
+  const rerankPace = createRerankPace();
+
   /** Null while none is in use, or when it cannot be loaded: the fused order is good enough to go on with. */
   async function openReranker(): Promise<Reranker | null> {
     try {
@@ -27,9 +30,9 @@ export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, lo
       return (
         current && {
           name: current.name,
-          async score(question, texts, signal) {
+          async score(question, texts) {
             try {
-              return await current.score(question, texts, signal);
+              return await current.score(question, texts);
             } catch (error) {
               models.noteFailure(error, current); // after its engine's death, the next search opens it anew
               throw error;
@@ -48,7 +51,7 @@ export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, lo
     const [meant, reranker] = await Promise.all([meaning.get(), openReranker()]);
     const embedText = (text: string): Promise<Float32Array> => meant!.embedder.embed([text], signal, 'query');
     const dense = meant && { index: meant.index, embedText };
-    return search({ store, dense, reranker, rerankDeadlineMs, nowMs, log }, question, limit, options);
+    return search({ store, dense, reranker, rerankDeadlineMs, rerankPace, nowMs, log }, question, limit, options);
   };
 }
 

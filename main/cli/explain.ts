@@ -24,8 +24,8 @@ function rerankerWords(reranking: Explanation['reranking']): string {
   if (reranking.type === 'none') return 'none in use';
   const { model, tookMs } = reranking;
   if (reranking.type === 'done') return `${model} put ${reranking.numScored} in order, in ${seconds(tookMs)}`;
-  const what = reranking.why === 'slow' ? 'was not done' : 'failed';
-  return `${model} ${what} after ${seconds(tookMs)}, so the order is that without it`;
+  const what = reranking.why === 'slow' ? `had read ${reranking.numScored} passages` : 'failed';
+  return `${model} ${what} after ${seconds(tookMs)} and was given up, so the order is that without it`;
 }
 
 const outcomes: Readonly<Record<Exclude<Candidate['outcome'], 'found'>, string>> = {

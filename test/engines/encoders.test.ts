@@ -5,7 +5,7 @@ import type { Checkpoint } from '../../engines/build/checkpoint.ts';
 import { readPlanHeader } from '../../engines/plan/format.ts';
 import { openNative } from '../native/native.ts';
 import { withFolder } from './checkpoints.ts';
-import { type ReferenceCase, readReference, writeHubFolder } from './reference/reference.ts';
+import { type ReferenceCase, readReference, withEngine, writeHubFolder } from './reference/reference.ts';
 
 /** A small checkpoint of a case's class, with other files or another config. */
 async function withCheckpoint<Result>(
@@ -168,6 +168,15 @@ describe('A cross-encoder', () => {
       expect(header).toMatchObject({ role: 'reranker', pair: { start: [1], between: [2], end: [2] } });
       const { buffers, output } = header.program;
       expect(buffers[output]).toEqual({ rows: 'sequences', width: 1 });
+    }));
+
+  test('tells the first text from the second', () =>
+    withCheckpoint('bert-pairs', {}, async (_, folder) => {
+      const ids = [Int32Array.of(1, 5, 6, 2, 7, 8, 2)];
+      const scores = await withEngine(folder, {}, async (engine) =>
+        Promise.all([0, 3, 4, 7].map(async (first) => (await engine.rerank(ids, Int32Array.of(first)))[0]!)),
+      );
+      expect(new Set(scores.map((score) => score.toFixed(4))).size).toBe(4);
     }));
 
   test('whose tokenizer cannot put two texts together is refused', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createRerankPace } from '../../ingest/rerank.ts';
 import { createReranker, type Reranker } from '../../ingest/reranker.ts';
 import { type SearchParts, search } from '../../ingest/search.ts';
 import type { Engine } from '../../native/index.ts';
@@ -34,7 +35,8 @@ const opinionOf = (text: string): number => Number(text.split('#')[1]);
 const opinionated = (asked: string[] = []): Reranker => ({
   name: 'Opinionated',
   async score(question, found) {
-    asked.push(question, ...found);
+    if (asked.length === 0) asked.push(question);
+    asked.push(...found);
     return Float32Array.from(found, opinionOf);
   },
 });
@@ -90,20 +92,17 @@ describe('a reranker', () => {
     expect(found.reranking).toMatchObject({ type: 'given-up', why: 'failed' });
   });
 
-  test('is left when the search is left', async () => {
+  test('is left when the search is left, between two calls or in one that never ends', async () => {
     const controller = new AbortController();
-    let told: AbortSignal | undefined;
     const reranker: Reranker = {
       name: 'Watched',
-      score: (_question, _texts, signal) => {
-        told = signal;
+      score: () => {
         queueMicrotask(() => controller.abort());
         return new Promise(() => {});
       },
     };
     const searching = search({ ...scene(), reranker }, 'pump', 3, { signal: controller.signal });
     await expect(searching).rejects.toThrow(/abort/i);
-    expect(told?.aborted).toBe(true);
   });
 
   test('has nothing to say where nothing was found', async () => {
@@ -145,30 +144,92 @@ describe('an explained search', () => {
   });
 });
 
+describe('a slow reranker', () => {
+  const many = Array.from({ length: 40 }, (_, n) => `${'pump '.repeat(40 - n)}${'word '.repeat(n)}x${n} #${n}`);
+
+  /** Manages so many passages, then hangs: the search's own limit ends it. */
+  const managing = (numPassages: number): Reranker => {
+    let numScored = 0;
+    return {
+      name: 'Slow',
+      async score(_question, texts) {
+        numScored += texts.length;
+        return numScored <= numPassages ? Float32Array.from(texts, opinionOf) : new Promise(() => {});
+      },
+    };
+  };
+
+  test('is asked about fewer the next time, and orders those', async () => {
+    const rerankPace = createRerankPace();
+    const parts = { ...scene(many), rerankPace, rerankDeadlineMs: 60 };
+    const first = await search({ ...parts, reranker: managing(16) }, 'pump', 40);
+    expect(first.reranking).toMatchObject({ type: 'given-up', why: 'slow', numScored: 16 });
+    const second = await search({ ...parts, reranker: managing(16) }, 'pump', 40);
+    expect(second.reranking).toMatchObject({ type: 'done', numScored: 12 });
+    const order = textsOf(second).map(opinionOf);
+    expect(order.slice(0, 12)).toEqual([...order.slice(0, 12)].sort((a, b) => b - a));
+    expect(textsOf(second).slice(12)).toEqual(textsOf(first).slice(12));
+  });
+
+  test('that never manages any is not asked a third time', async () => {
+    let numAsked = 0;
+    const hanging: Reranker = {
+      name: 'Hanging',
+      score: () => {
+        numAsked += 1;
+        return new Promise(() => {});
+      },
+    };
+    const parts = { ...scene(many), rerankPace: createRerankPace(), rerankDeadlineMs: 20 };
+    for (let n = 0; n < 4; n++) {
+      const found = await search({ ...parts, reranker: hanging }, 'pump', 5);
+      expect(found.reranking).toMatchObject({ type: 'given-up', why: 'slow', numScored: 0 });
+      expect(found.passages).toHaveLength(5);
+    }
+    expect(numAsked).toBe(2);
+    // Another model begins anew.
+    const other = await search({ ...parts, reranker: opinionated() }, 'pump', 5);
+    expect(other.reranking).toMatchObject({ type: 'done', numScored: 30 });
+  });
+
+  test('is asked about more again when it has become quick', () => {
+    const pace = createRerankPace();
+    pace.note({ type: 'given-up', model: 'M', why: 'slow', numScored: 8, tookMs: 5000 }, 5000);
+    expect(pace.numPassages('M')).toBe(30); // it was another model's
+    pace.note({ type: 'given-up', model: 'M', why: 'slow', numScored: 8, tookMs: 5000 }, 5000);
+    expect(pace.numPassages('M')).toBe(6);
+    pace.note({ type: 'done', model: 'M', numScored: 6, tookMs: 4000 }, 5000);
+    expect(pace.numPassages('M')).toBe(6);
+    for (const expected of [12, 24, 30]) {
+      pace.note({ type: 'done', model: 'M', numScored: 6, tookMs: 500 }, 5000);
+      expect(pace.numPassages('M')).toBe(expected);
+    }
+  });
+});
+
 describe('an engine’s reranker', () => {
-  test('gives the engine whole pairs, a few at a time, and stops between them', async () => {
+  test('gives the engine whole pairs with their borders', async () => {
     const asked: { ids: number[][]; firstLengths: number[] }[] = [];
-    const controller = new AbortController();
     const engine = {
       info: { contextTokens: 9 },
       rerank: async (sequences: Int32Array[], firstLengths: Int32Array) => {
         asked.push({ ids: sequences.map((ids) => [...ids]), firstLengths: [...firstLengths] });
-        if (asked.length === 4) controller.abort();
         return Float32Array.from(sequences, (ids) => ids[1]!);
       },
     } as unknown as Engine;
     const reranker = createReranker(
       engine,
-      (first, second, maxTokens) => ({ ids: Int32Array.of(first.length, Number(second), maxTokens), firstLength: 1 }),
+      (first, second, maxTokens) => ({
+        ids: Int32Array.of(first.length, Number(second), maxTokens),
+        firstLength: Number(second) % 3,
+      }),
       'Small',
     );
-    const numbers = Array.from({ length: 10 }, (_, n) => String(n));
-    const scores = await reranker.score('what', numbers, controller.signal);
-    expect([...scores]).toEqual(numbers.map(Number));
-    expect(asked.flatMap(({ ids }) => ids)).toEqual(numbers.map((number) => [4, Number(number), 9]));
-    expect(asked.every(({ ids, firstLengths }) => ids.length === firstLengths.length)).toBe(true);
-    expect(Math.max(...asked.map(({ ids }) => ids.length))).toBeLessThan(numbers.length);
-    await expect(reranker.score('what', numbers, controller.signal)).rejects.toThrow(/abort/i);
-    expect(asked).toHaveLength(4);
+    expect([...(await reranker.score('what', ['7', '5']))]).toEqual([7, 5]);
+    const ids = [
+      [4, 7, 9],
+      [4, 5, 9],
+    ];
+    expect(asked).toEqual([{ ids, firstLengths: [1, 2] }]);
   });
 });

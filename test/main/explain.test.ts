@@ -64,12 +64,12 @@ describe('quoth search --explain', () => {
   it.each([
     [{ type: 'done', model: 'M', numScored: 30, tookMs: 812 }, 'Reranker: M put 30 in order, in 0.8 s.'],
     [
-      { type: 'given-up', model: 'M', why: 'slow', tookMs: 5000 },
-      'Reranker: M was not done after 5.0 s, so the order is that without it.',
+      { type: 'given-up', model: 'M', why: 'slow', numScored: 8, tookMs: 5000 },
+      'Reranker: M had read 8 passages after 5.0 s and was given up, so the order is that without it.',
     ],
     [
-      { type: 'given-up', model: 'M', why: 'failed', tookMs: 90 },
-      'Reranker: M failed after 0.1 s, so the order is that without it.',
+      { type: 'given-up', model: 'M', why: 'failed', numScored: 4, tookMs: 90 },
+      'Reranker: M failed after 0.1 s and was given up, so the order is that without it.',
     ],
   ] as const)('says what the reranker did: %j', (reranking, expected) => {
     expect(explanationWords({ query: 'q', embedder: 'E', reranking, candidates: [] })).toContain(expected);
