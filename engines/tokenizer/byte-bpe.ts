@@ -1,15 +1,8 @@
-/** Byte-level BPE as GPT-2, Llama 3 and Qwen 2 use it: text is cut into words, a word's bytes are merged by rank. */
+/** Byte-level BPE as GPT-2, NeoX, Falcon, BLOOM, Llama 3 and Qwen 2 use it: text is cut into words, a word's bytes are merged by rank. */
 import { type Merge, mergeSymbols } from './merge.ts';
 import { type ByteBpeJson, pieceKinds, type TokenizerModel } from './types.ts';
-
-/** The words of each family; published with their models. */
-const splits: Readonly<Record<ByteBpeJson['split'], RegExp>> = {
-  'gpt-2': /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu,
-  'llama-3':
-    /'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu,
-  'qwen-2':
-    /'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu,
-};
+import { toNormalForm } from './unicode.ts';
+import { partsOfWord, wordsOf } from './words.ts';
 
 /** Words are remembered up to this many: a text repeats its words. */
 const maxRemembered = 50_000;
@@ -35,19 +28,29 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
   const encodeWord = (word: string): number[] => {
     const known = remembered.get(word);
     if (known !== undefined) return known;
-    const symbols = Array.from(utf8.encode(word), (byte) => characterOfByte[byte]!);
-    const whole = json.ignoreMerges ? ids.get(symbols.join('')) : undefined;
-    const pieces = whole === undefined ? mergeSymbols(symbols, find) : [];
-    const found = whole === undefined ? pieces.flatMap((piece) => ids.get(piece) ?? []) : [whole];
+    const mapped = Array.from(utf8.encode(word), (byte) => characterOfByte[byte]!).join('');
+    const found: number[] = [];
+    for (const part of partsOfWord(json.split, mapped)) {
+      const whole = json.ignoreMerges ? ids.get(part) : undefined;
+      if (whole !== undefined) found.push(whole);
+      else {
+        for (const piece of mergeSymbols([...part], find)) {
+          const id = ids.get(piece);
+          if (id !== undefined) found.push(id);
+        }
+      }
+    }
     if (remembered.size < maxRemembered && word.length <= 64) remembered.set(word, found);
     return found;
   };
 
   return {
     encodeText(text) {
-      const normal = json.normalization === undefined ? text : text.normalize(json.normalization);
+      const wellFormed = text.toWellFormed();
+      const normal = json.normalization === undefined ? wellFormed : toNormalForm(wellFormed, json.normalization);
+      const spaced = json.addSpacePrefix === true && !normal.startsWith(' ') ? ` ${normal}` : normal;
       const found: number[] = [];
-      for (const [word] of normal.toWellFormed().matchAll(splits[json.split])) {
+      for (const word of wordsOf(json.split, spaced)) {
         for (const id of encodeWord(word)) found.push(id);
       }
       return found;

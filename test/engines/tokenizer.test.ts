@@ -239,7 +239,8 @@ describe('A tokenizer', () => {
     const letters = [...'abcdefghijklmnopqrstuvwxyz</>'].map((letter) => [letter, -5]);
     const json = {
       added_tokens: ['<s>', '</s>', '<unk>'].map((content, id) => ({ id, content, special: true })),
-      normalizer: null,
+      // Not one of our steps.
+      normalizer: { type: 'StripAccents' },
       pre_tokenizer: { type: 'Metaspace', replacement: '\u2581', add_prefix_space: true, prepend_scheme: 'always' },
       post_processor: {
         type: 'TemplateProcessing',
