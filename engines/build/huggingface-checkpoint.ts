@@ -86,7 +86,7 @@ export async function openHuggingFaceCheckpoint(
       stopIds:
         model.role === 'chat' ? [...new Set([...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)])] : [],
       prompts: model.role === 'embedder' ? prompts : null,
-      pair: model.role === 'reranker' && tokenizerJson !== null ? pairIdsOf(tokenizerJson) : null,
+      pair: model.role === 'reranker' && tokenizerJson !== null ? pairIdsOf(tokenizerJson, tokenizerConfig) : null,
       close,
     };
   } catch (error) {

@@ -208,8 +208,9 @@ function faultOfHeader(value: unknown, headerEnd: number, fileBytes: number): st
   if (prompts !== null && !(isObject(prompts) && [prompts.query, prompts.passage].every(isText))) {
     return 'its prompts are no texts';
   }
-  if (role === 'reranker' && !(isObject(pair) && [pair.start, pair.between, pair.end].every(areIds))) {
-    return 'its pair has no ids';
+  if (role === 'reranker') {
+    if (!isObject(pair) || ![pair.start, pair.between, pair.end].every(areIds)) return 'its pair has no ids';
+    if (!['boolean', 'undefined'].includes(typeof pair.oneSegment)) return 'its pair has no segments';
   }
   if (template !== null && typeof template !== 'string') return 'its template is no text';
   if (kv !== null) {

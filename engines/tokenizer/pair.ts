@@ -6,11 +6,13 @@ export type PairIds = {
   readonly start: readonly number[];
   readonly between: readonly number[];
   readonly end: readonly number[];
+  /** The model was taught both texts as the first segment. */
+  readonly oneSegment?: boolean;
 };
 
 export type EncodedPair = {
   readonly ids: Int32Array;
-  /** How many of them are of the first text, with what stands before and right after it: BERT's first segment. */
+  /** How many of them are BERT's first segment: the first text, with what stands before and right after it. */
   readonly firstLength: number;
 };
 
@@ -33,16 +35,24 @@ export function encodePair(
   const b = tokenizer.encode(second, { addSpecial: false });
   const keptOfSecond = Math.min(b.length, Math.max(room - a.length, Math.floor(room * leastShareOfSecond)));
   const head = [...around.start, ...a.subarray(0, room - keptOfSecond), ...around.between];
-  return {
-    ids: Int32Array.from([...head, ...b.subarray(0, keptOfSecond), ...around.end]),
-    firstLength: head.length,
-  };
+  const ids = Int32Array.from([...head, ...b.subarray(0, keptOfSecond), ...around.end]);
+  return { ids, firstLength: around.oneSegment === true ? ids.length : head.length };
 }
 
 type Json = Record<string, unknown>;
 
-/** What a tokenizer.json's post-processor puts around a pair; null where it has none that is known here. */
-export function pairIdsOf(tokenizer: Json): PairIds | null {
+/**
+ * What a tokenizer.json's post-processor puts around a pair; null where it has none that is known here. `config` is the
+ * tokenizer_config.json: it may say that the model is not given segments.
+ */
+export function pairIdsOf(tokenizer: Json, config: Json = {}): PairIds | null {
+  const found = aroundPair(tokenizer);
+  const inputs = config.model_input_names;
+  const withoutSegments = Array.isArray(inputs) && !inputs.includes('token_type_ids');
+  return found !== null && withoutSegments ? { ...found, oneSegment: true } : found;
+}
+
+function aroundPair(tokenizer: Json): PairIds | null {
   const processor = asObject(tokenizer.post_processor);
   const steps = processor?.type === 'Sequence' ? asList(processor.processors) : [processor];
   for (const step of steps) {
@@ -59,13 +69,14 @@ export function pairIdsOf(tokenizer: Json): PairIds | null {
 
 function fromTemplate(items: readonly (Json | null)[], tokens: Json): PairIds | null {
   const parts: number[][] = [[], [], []];
-  let part = 0;
+  let [part, segment] = [0, 1 as unknown];
   for (const item of items) {
     const sequence = asObject(item?.Sequence);
     const token = asObject(item?.SpecialToken);
     if (sequence !== null) {
       if (sequence.id !== ['A', 'B'][part]) return null;
       part += 1;
+      segment = sequence.type_id;
     } else {
       const ids = asObject(tokens[String(token?.id)])?.ids;
       if (!Array.isArray(ids) || !ids.every(isId)) return null;
@@ -73,7 +84,8 @@ function fromTemplate(items: readonly (Json | null)[], tokens: Json): PairIds | 
     }
   }
   const [start = [], between = [], end = []] = parts;
-  return part === 2 ? { start, between, end } : null;
+  if (part !== 2) return null;
+  return segment === 0 ? { start, between, end, oneSegment: true } : { start, between, end };
 }
 
 function asObject(value: unknown): Json | null {

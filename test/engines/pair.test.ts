@@ -67,12 +67,15 @@ const jsonOf = (postProcessor: unknown) => ({
 const question = 'Where is the pump?';
 const passage = 'The pump is in the cellar. It hums.';
 
-describe.each(Object.entries(processors))('Two texts by %s', (_, processor) => {
+describe.each(Object.entries(processors))('Two texts by %s', (name, processor) => {
   const json = jsonOf(processor);
   const tokenizer = loadTokenizer(tokenizerFromJson(json));
   const around = pairIdsOf(json)!;
-  const pairOf = (first: string, second: string, maxTokens = 512) =>
-    encodePair(tokenizer, around, first, second, maxTokens);
+  const twoSegments = { ...around, oneSegment: false };
+  const pairOf = (first: string, second: string) => encodePair(tokenizer, around, first, second, 512);
+
+  const cutPair = (first: string, second: string, maxTokens: number) =>
+    encodePair(tokenizer, twoSegments, first, second, maxTokens);
 
   test('become the ids of the published library', () => {
     const library = new Library(json, {});
@@ -87,10 +90,20 @@ describe.each(Object.entries(processors))('Two texts by %s', (_, processor) => {
   });
 
   test('have their border where the second one begins', () => {
-    const { ids, firstLength } = pairOf(question, passage);
+    const { ids, firstLength } = encodePair(tokenizer, twoSegments, question, passage, 512);
     const second = tokenizer.encode(passage, { addSpecial: false });
     expect([...ids.subarray(firstLength, -around.end.length)]).toEqual([...second]);
     expect(ids[firstLength - 1]).toBe(vocab['[SEP]']);
+  });
+
+  test('are one segment or two, as the model was taught', () => {
+    const { ids, firstLength } = pairOf(question, passage);
+    expect(firstLength === ids.length).toBe(name === 'XLM-R’s template');
+    const config = { model_input_names: ['input_ids', 'attention_mask'] };
+    const taught = encodePair(tokenizer, pairIdsOf(json, config)!, question, passage, 512);
+    expect(taught).toEqual({ ids, firstLength: ids.length });
+    const segments = { model_input_names: ['input_ids', 'token_type_ids', 'attention_mask'] };
+    expect(pairIdsOf(json, segments)).toEqual(around);
   });
 
   test('never hold a control token of the texts themselves', () => {
@@ -104,20 +117,20 @@ describe.each(Object.entries(processors))('Two texts by %s', (_, processor) => {
     const long = passage.repeat(100);
     const whole = tokenizer.encode(question, { addSpecial: false });
     for (const maxTokens of [16, 17, 40, 512]) {
-      const { ids, firstLength } = pairOf(question, long, maxTokens);
+      const { ids, firstLength } = cutPair(question, long, maxTokens);
       expect(ids).toHaveLength(maxTokens);
       const first = ids.subarray(around.start.length, firstLength - around.between.length);
       expect([...first]).toEqual([...whole]);
       expect([...ids.subarray(-around.end.length)]).toEqual(around.end);
     }
     // A question without end leaves the passage a quarter; where the passage needs less, it leaves it that.
-    const both = pairOf(question.repeat(100), long, 100);
+    const both = cutPair(question.repeat(100), long, 100);
     expect(both.ids).toHaveLength(100);
     expect(both.ids.length - both.firstLength - around.end.length).toBe(Math.floor((100 - numSpecial) / 4));
-    const short = pairOf(question.repeat(100), 'pump', 100);
+    const short = cutPair(question.repeat(100), 'pump', 100);
     expect(short.ids).toHaveLength(100);
     expect(short.ids[short.firstLength]).toBe(vocab.pump);
-    expect(pairOf(question, passage, numSpecial).ids).toHaveLength(numSpecial);
+    expect(cutPair(question, passage, numSpecial).ids).toHaveLength(numSpecial);
   });
 });
 
