@@ -151,4 +151,5 @@ def main():
                 write_case(name, case)
 
 
-main()
+if __name__ == "__main__":
+    main()
