@@ -34,6 +34,7 @@ export const command: Command = {
       );
     if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
       throw new WrongUse('--layers and --seed are for --random.');
+    if (values.print === undefined) needed(values, 'out');
     const precision = precisionOf(values);
     const random = values.random === undefined ? null : randomOf(values.random, values);
     const files = random === null ? await filesOf(checkpoint!, values) : null;
