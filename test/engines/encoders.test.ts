@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildPlan, openCheckpoint } from '../../engines/build/build.ts';
 import type { Checkpoint } from '../../engines/build/checkpoint.ts';
+import { buildRandomPlan } from '../../engines/build/random-plan.ts';
 import { readPlanHeader } from '../../engines/plan/format.ts';
 import { openNative } from '../native/native.ts';
 import { withFolder } from './checkpoints.ts';
@@ -178,6 +179,23 @@ describe('A cross-encoder', () => {
       );
       expect(new Set(scores.map((score) => score.toFixed(4))).size).toBe(4);
     }));
+
+  test.each(['bert-mean', 'xlm-roberta-first', 'distilbert-mean-relu', 'bert-pairs', 'xlm-roberta-pairs'])(
+    'or an embedder can be made up in its true shape: %s',
+    (name) =>
+      withFolder(async (folder) => {
+        const { configs, kind } = readReference(name);
+        const out = join(folder, 'random.plan');
+        const header = await buildRandomPlan({ config: configs[0], name, out });
+        expect(header.role).toBe(kind === 'score' ? 'reranker' : 'embedder');
+        const engine = await (await openNative()).loadEngine({ plan: out, device: 'cpu', numThreads: 1 });
+        const ids = [Int32Array.of(1, 5, 6, 2, 7, 2), Int32Array.of(1, 9, 2, 8, 2)];
+        const found = kind === 'score' ? await engine.rerank(ids, Int32Array.of(4, 3)) : await engine.embed(ids);
+        await engine.close();
+        expect(found.every(Number.isFinite)).toBe(true);
+        expect(new Set(found).size).toBeGreaterThan(1);
+      }),
+  );
 
   test('whose tokenizer cannot put two texts together is refused', async () => {
     const tokenizer = {
