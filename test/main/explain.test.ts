@@ -1,10 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modelFolder, writeManifest } from '../../app/models/model-folder.ts';
+import { buildPlan } from '../../engines/build/build.ts';
 import { explanationWords } from '../../main/cli/explain.ts';
 import { readReference, writeHubFolder } from '../engines/reference/reference.ts';
+import { writeTinyReranker } from '../fakes/tiny-reranker.ts';
 import { openNative } from '../native/native.ts';
 
 const launcher = path.resolve(import.meta.dirname, '../../main/cli/quoth.mjs');
@@ -76,18 +80,51 @@ describe('quoth search --explain', () => {
   });
 });
 
+describe('a reranker that is installed', () => {
+  const id = 'ms-marco-minilm-l6-v2';
+
+  it('orders what the command line finds, by the engine in its own process', async () => {
+    const checkpoint = path.join(folder, 'reranker');
+    await writeTinyReranker(checkpoint);
+    const where = modelFolder(path.join(folder, 'models'), id);
+    await mkdir(where.folder, { recursive: true });
+    const { builder } = await openNative();
+    await buildPlan({ checkpoint, out: where.plan, builder });
+    const bytes = await readFile(where.plan);
+    const planSha256 = createHash('sha256').update(bytes).digest('hex');
+    await writeManifest(where, { id, planBytes: bytes.length, planSha256, sources: [], installedAtMs: 0 });
+    await writeFile(path.join(folder, 'good.txt'), 'A pump, good good good good.');
+    quoth(['add', path.join(folder, 'good.txt')]);
+
+    const explained = () => JSON.parse(quoth(['search', 'pump', '--explain', '--json']));
+    const { passages, explanation } = explained();
+    expect(passages[0].source).toBe('good.txt');
+    expect(explanation.reranking).toMatchObject({ type: 'done', numScored: 3 });
+    expect(quoth(['search', 'pump', '--explain'])).toMatch(/Reranker: .+ put 3 in order, in \d+\.\d s\./);
+    quoth(['models', 'unuse', id]);
+    expect(explained().explanation.reranking).toEqual({ type: 'none' });
+    quoth(['models', 'use', id]);
+    expect(explained().explanation.reranking).toMatchObject({ type: 'done' });
+  }, 120_000);
+});
+
 describe('an XLM-R from a folder of the hub', () => {
   it('is built with its prompts, and its vectors are those of the texts with them', async () => {
     const checkpoint = await writeHubFolder(readReference('xlm-roberta-first'), path.join(folder, 'xlm-r'));
     const plan = path.join(folder, 'xlm-r.plan');
     const prompts = ['--query-prompt', 'p5 p6 ', '--passage-prompt', 'p7 '];
     quoth(['build', checkpoint, '--out', plan, ...prompts]);
-    const vectorOf = (text: string, ...words: string[]): number[] =>
-      JSON.parse(quoth(['embed', '--model', plan, ...words], `${JSON.stringify(text)}\n`));
-    const plain = vectorOf('p9 p10');
-    expect(Math.hypot(...plain)).toBeCloseTo(1, 5);
-    expect(vectorOf('p9 p10', '--as', 'query')).toEqual(vectorOf('p5 p6 p9 p10'));
-    expect(vectorOf('p9 p10', '--as', 'passage')).toEqual(vectorOf('p7 p9 p10'));
-    expect(vectorOf('p9 p10', '--as', 'passage')).not.toEqual(plain);
-  });
+    const vectorsOf = (texts: string[], ...words: string[]): number[][] => {
+      const lines = texts.map((text) => `${JSON.stringify(text)}\n`).join('');
+      const out = quoth(['embed', '--model', plan, ...words], lines)
+        .trimEnd()
+        .split('\n');
+      return out.map((line) => JSON.parse(line));
+    };
+    const [plain, asked, told] = vectorsOf(['p9 p10', 'p5 p6 p9 p10', 'p7 p9 p10']);
+    expect(Math.hypot(...plain!)).toBeCloseTo(1, 5);
+    expect(vectorsOf(['p9 p10'], '--as', 'query')).toEqual([asked]);
+    expect(vectorsOf(['p9 p10'], '--as', 'passage')).toEqual([told]);
+    expect(told).not.toEqual(plain);
+  }, 120_000);
 });
