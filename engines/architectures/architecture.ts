@@ -21,6 +21,11 @@ export type Model = {
 export type CheckpointFacts = {
   /** Whether the rows of q and k have a rotary pair's two rows side by side (GGUF's `llama`, llama2.c). */
   readonly adjacentPairs: boolean;
+  /**
+   * Whether every matrix is rows × columns and a fused q + k + v has all queries, then all keys, then all values (GGUF),
+   * however the hub has them (GPT-2 turned, BLOOM, Falcon and GPT-NeoX head by head).
+   */
+  readonly rowsInOrder: boolean;
   /** What each rotary frequency is divided by (GGUF's `rope_freqs.weight`), or null. */
   readonly ropeDivisors: Float32Array | null;
   /** How an embedder makes one vector of its rows (the hub's `1_Pooling/config.json`), or null. */
@@ -35,6 +40,7 @@ export type CheckpointFacts = {
 
 export const noFacts: CheckpointFacts = {
   adjacentPairs: false,
+  rowsInOrder: false,
   ropeDivisors: null,
   pooling: null,
   maxTokens: null,

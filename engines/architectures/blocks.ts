@@ -2,7 +2,7 @@
  * What the decoders with rotary positions have in common: the sizes that their configs name, and the building blocks of
  * a layer. An architecture's file puts the blocks together, so that what is its own can be seen there.
  */
-import { type Activation, type GraphBuilder, pairsApart, type View, type Weight } from '../graph/graph.ts';
+import { type Activation, type GraphBuilder, pairsApart, rowsOf, type View, type Weight } from '../graph/graph.ts';
 import type { CheckpointFacts, GgufNames, Model } from './architecture.ts';
 import type { ConfigReader } from './config-reader.ts';
 import { type RopeOptions, readRope } from './rope.ts';
@@ -30,9 +30,10 @@ export type DecoderConfig = {
 };
 
 /** The widest head that the kernels attend with. */
-const maxHeadSize = 256;
+export const maxHeadSize = 256;
 const maxLayers = 1024;
-const maxWidth = 2 ** 20;
+/** The widest rows that are believed: twenty times those of the largest published models. */
+export const maxWidth = 2 ** 20;
 
 /** The sizes of a config.json of this family. Fails with a `ModelError` that names the key. */
 export function readDecoder(
@@ -110,17 +111,27 @@ export function readWindows(
   });
 }
 
+type ModelSizes = Pick<DecoderConfig, 'numLayers' | 'numHeads' | 'headSize' | 'vocabularySize' | 'contextTokens'> & {
+  readonly numKvHeads?: number;
+};
+
 /** What a plan's header says of such a model. */
-export function decoderModel(architecture: string, config: DecoderConfig, build: Model['build']): Model {
+export function decoderModel(architecture: string, config: ModelSizes, build: Model['build']): Model {
   return {
     architecture,
     role: 'chat',
     vocabularySize: config.vocabularySize,
     contextTokens: config.contextTokens,
     embeddingSize: 0,
-    kv: { numLayers: config.numLayers, numHeads: config.numKvHeads, headSize: config.headSize },
+    kv: { numLayers: config.numLayers, numHeads: config.numKvHeads ?? config.numHeads, headSize: config.headSize },
     build,
   };
+}
+
+/** The head: the checkpoint's own, or the table where it is shared or there is none. */
+export function headOf(g: GraphBuilder, table: Weight, tied: boolean, name = 'lm_head.weight'): Weight {
+  const own = tied ? null : g.optional(name, rowsOf(table), table.columns, 'head');
+  return own ?? { ...table, use: 'head' };
 }
 
 type AttendOptions = {
@@ -182,10 +193,7 @@ export function decoderBlocks(g: GraphBuilder, config: DecoderConfig, normPlus =
       return project(g.multiply(g.activate(gate, activation), up), `${at}.down_proj`, hiddenSize, biased);
     },
     /** The logits of the rows that are asked for; the head is the table where there is none of its own. */
-    logits(x: View, table: Weight): View {
-      const own = config.tiedHead === true ? null : g.optional('lm_head.weight', vocabularySize, hiddenSize, 'head');
-      return g.linear(g.gatherOutputs(x), own ?? { ...table, use: 'head' });
-    },
+    logits: (x: View, table: Weight): View => g.linear(g.gatherOutputs(x), headOf(g, table, config.tiedHead === true)),
   };
 }
 

@@ -2,12 +2,18 @@
 import { ModelError } from '../model-error.ts';
 import type { Architecture, CheckpointFacts, GgufNames, Model } from './architecture.ts';
 import { bert } from './bert.ts';
+import { bloom } from './bloom.ts';
 import { createConfigReader } from './config-reader.ts';
 import { distilbert } from './distilbert.ts';
+import { falcon } from './falcon.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
+import { gpt2 } from './gpt2.ts';
+import { gptj } from './gptj.ts';
+import { gptNeox } from './gptneox.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { mpt } from './mpt.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
@@ -21,6 +27,12 @@ export const architectures: readonly Architecture[] = [
   gemma,
   gemma2,
   phi3,
+  gpt2,
+  gptj,
+  gptNeox,
+  falcon,
+  mpt,
+  bloom,
   bert,
   roberta,
   distilbert,

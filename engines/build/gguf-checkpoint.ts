@@ -7,7 +7,7 @@ import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts
 import { type Gguf, openGguf } from './gguf.ts';
 
 function hubNameOf(ggufName: string, names: GgufNames): string {
-  const layer = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(ggufName);
+  const layer = /^blk\.(\d+)\.([a-z0-9_]+)\.(weight|bias)$/.exec(ggufName);
   const own = (table: Readonly<Record<string, string>>, name: string) =>
     Object.hasOwn(table, name) ? table[name] : undefined;
   const inLayer = layer === null ? undefined : own(names.layerTensors, layer[2]!);
@@ -44,6 +44,7 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
     const facts = {
       ...noFacts,
       adjacentPairs: names.adjacentPairs,
+      rowsInOrder: true,
       normsHoldOne: names.normsHoldOne === true,
       ropeDivisors: (await numbersOf(gguf, 'rope_freqs.weight', read)) ?? null,
       contextTokens,

@@ -3,7 +3,7 @@ import { buildBert } from '../../engines/architectures/bert.ts';
 import type { EncoderConfig } from '../../engines/architectures/encoder.ts';
 import { buildLlama, type LlamaConfig } from '../../engines/architectures/llama.ts';
 import { ropeFrequencies } from '../../engines/architectures/rope.ts';
-import { createGraphBuilder, type TensorShapes } from '../../engines/graph/graph.ts';
+import { createGraphBuilder, type TensorShape, type TensorShapes } from '../../engines/graph/graph.ts';
 import { compile } from '../../engines/graph/passes/passes.ts';
 import { printProgram } from '../../engines/graph/print.ts';
 
@@ -23,7 +23,7 @@ const llama: LlamaConfig = {
 };
 
 /** The shapes that a checkpoint of this config has. */
-function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): TensorShapes {
+function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): Map<string, TensorShape> {
   const { hiddenSize, feedForwardSize, vocabularySize } = config;
   const [q, kv] = [config.numHeads * config.headSize, config.numKvHeads * config.headSize];
   const shapes: [string, number, number][] = [

@@ -17,6 +17,8 @@ Optional:
   contextTokens  the context that the plan is built for, where it is not the model's own
   gguf         the architecture's name in GGUF: the same model as a GGUF file too (gguf_files.py)
   kinds        function (name, shape) -> (around, spread) of a tensor's numbers, or None for `kind_of`
+  attention    transformers' implementation of it (default 'eager')
+  prepare      function (model): what transformers leaves out of the model
   rename       function name -> name, how the checkpoint calls the tensor where that is not the state dict's name
 
 Each case becomes logits/<case>.json; its weights are not in it: number i of tensor NAME is
@@ -24,6 +26,7 @@ Each case becomes logits/<case>.json; its weights are not in it: number i of ten
 with the 32-bit mix of MurmurHash3. reference.ts makes the same numbers.
 """
 
+import copy
 import importlib
 import json
 import pathlib
@@ -66,12 +69,15 @@ def kind_of(name, shape):
 
 
 def make_model(config, case):
-    settings = dict(config)
+    settings = copy.deepcopy(config)  # transformers writes into what it is given
     parsed = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    parsed._attn_implementation = "eager"
+    attention = case.get("attention", "eager")
+    parsed._attn_implementation = attention
     # The hub's older spellings become the newer here; the copy keeps a config of one case from another's changes.
     auto = getattr(transformers, case.get("auto", "AutoModelForCausalLM"))
-    model = auto.from_config(parsed, attn_implementation="eager").float().eval()
+    model = auto.from_config(parsed, attn_implementation=attention).float().eval()
+    if "prepare" in case:
+        case["prepare"](model)
     tensors, seen = [], set()
     for name, tensor in model.state_dict().items():
         if not tensor.is_floating_point() or tensor.data_ptr() in seen:
