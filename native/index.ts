@@ -153,6 +153,11 @@ export interface Engine {
   logits(ids: Int32Array): Promise<Float32Array>;
   /** Embedders: one vector of unit length per sequence, in one block of shape [sequences.length, embeddingSize]. */
   embed(sequences: Int32Array[]): Promise<Float32Array>;
+  /**
+   * Rerankers: one number for each pair, higher for a better fit. A sequence is a whole pair; its first `firstLengths[i]`
+   * ids are segment 0, the others segment 1.
+   */
+  rerank(sequences: Int32Array[], firstLengths: Int32Array): Promise<Float32Array>;
   stats(): Promise<EngineStats>;
   close(): Promise<void>;
 }

@@ -36,6 +36,7 @@ type EngineExports = {
   engineScore(engine: EngineHandle, ids: Int32Array): Promise<Float32Array>;
   engineLogits(engine: EngineHandle, ids: Int32Array): Promise<Float32Array>;
   engineEmbed(engine: EngineHandle, sequences: Int32Array[]): Promise<Float32Array>;
+  engineRerank(engine: EngineHandle, sequences: Int32Array[], firstLengths: Int32Array): Promise<Float32Array>;
   engineStats(engine: EngineHandle): Promise<EngineStats>;
   engineClose(engine: EngineHandle): Promise<void>;
 };
@@ -127,6 +128,7 @@ function wrapEngine(addon: EngineExports, handle: EngineHandle, info: EngineInfo
     score: (ids) => answered(() => addon.engineScore(handle, ids)),
     logits: (ids) => answered(() => addon.engineLogits(handle, ids)),
     embed: (sequences) => answered(() => addon.engineEmbed(handle, sequences)),
+    rerank: (sequences, firstLengths) => answered(() => addon.engineRerank(handle, sequences, firstLengths)),
     stats: () => answered(() => addon.engineStats(handle)),
     close: () => answered(() => addon.engineClose(handle)),
   };

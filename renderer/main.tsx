@@ -7,7 +7,7 @@ import { createClient } from '../app/contract/client.ts';
 import { contract } from '../app/contract/contract.ts';
 import { toErrorMessage } from '../app/contract/errors.ts';
 import { createQuoth, QuothProvider } from './common/quoth.tsx';
-import { startTexts, text } from './common/text/text.ts';
+import { applyLastLanguage, startTexts, text } from './common/text/text.ts';
 import { findShell, watchEnd } from './connection.ts';
 import { Frame } from './frame/frame.tsx';
 import { Message } from './frame/message.tsx';
@@ -16,6 +16,7 @@ import { applyLastTheme } from './settings/settings-state.ts';
 async function start(): Promise<void> {
   startTexts();
   applyLastTheme();
+  await applyLastLanguage();
   const element = document.getElementById('root');
   if (!element) throw new Error('The page has no root.');
   const root = createRoot(element);

@@ -77,13 +77,18 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
     const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
-    lines.push(`- “${citations[n - 1]!.quote.replace(/\s+/g, ' ')}” [${n}]`);
+    lines.push(`- “${asMarkdown(citations[n - 1]!.quote.replace(/\s+/g, ' '))}” [${n}]`);
   }
   return {
     lines: lines.join('\n'),
     citations,
     bestCoverage: Math.max(0, ...candidates.map(({ coverage }) => coverage)),
   };
+}
+
+/** Words of a document inside a Markdown text: they stay the words they are, "[3]" and "2 * 3 * 4" among them. */
+export function asMarkdown(words: string): string {
+  return words.replace(/[\\`*_[\]<~|&]/g, (sign) => `\\${sign}`);
 }
 
 /** The best sentences of the best passages, however little they say: offered as "nearest" when nothing answers. */

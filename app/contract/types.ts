@@ -191,8 +191,14 @@ export const installProgress = z.object({
 });
 export type InstallProgress = z.infer<typeof installProgress>;
 
+/** The languages of the window; each is a file of `renderer/common/text`. */
+export const windowLanguages = ['en', 'fr', 'it', 'ja', 'zh'] as const;
+
 export const settings = z.object({
-  theme: z.enum(['system', 'light', 'dark']),
+  language: z.enum(['system', ...windowLanguages]),
+  theme: z.enum(['system', 'light', 'dark', 'contrast']),
+  /** Of the window's text, in percent. */
+  textSize: z.number().int().min(75).max(200),
   answerTokens: z.number().int().min(32).max(4096),
   temperature: z.number().min(0).max(2),
   captionLanguages: z.array(z.string().max(20)).max(20),

@@ -5,7 +5,9 @@ import { withStoreErrors } from './store-error.ts';
 
 /** Greedy: an answer from documents should say what they say, and the same each time. 512 tokens are about one page of text. */
 export const defaultSettings: Settings = {
+  language: 'system',
   theme: 'system',
+  textSize: 100,
   answerTokens: 512,
   temperature: 0,
   captionLanguages: ['en'],
@@ -43,7 +45,9 @@ export function createSettingsTable(database: Database): SettingsTable {
   function read(): Settings {
     const { shape } = settings;
     return {
+      language: readValue('settings.language', shape.language, defaultSettings.language),
       theme: readValue('settings.theme', shape.theme, defaultSettings.theme),
+      textSize: readValue('settings.textSize', shape.textSize, defaultSettings.textSize),
       answerTokens: readValue('settings.answerTokens', shape.answerTokens, defaultSettings.answerTokens),
       temperature: readValue('settings.temperature', shape.temperature, defaultSettings.temperature),
       captionLanguages: readValue(

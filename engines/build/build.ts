@@ -36,6 +36,8 @@ export type WriteOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   without?: CompileOptions['without'];
@@ -60,7 +62,7 @@ export type BuildOptions = WriteOptions & {
  * tensor checked against its hash. Fails with a `ModelError`, or with the builder's own error.
  */
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return await writeModel(options, {
       checkpoint,
@@ -75,9 +77,9 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
 
 /** What every pass would do to the model, and what its plan would hold; nothing is packed or written. */
 export async function explainBuild(
-  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'precision' | 'fuse' | 'without'>,
+  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'contextTokens' | 'precision' | 'fuse' | 'without'>,
 ): Promise<Report> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return explainModel(checkpoint, options);
   } finally {

@@ -1,7 +1,7 @@
 /** A folder as the Hugging Face hub publishes it: config.json, *.safetensors, tokenizer.json. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { CheckpointFacts } from '../architectures/architecture.ts';
+import { type CheckpointFacts, noFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
@@ -18,7 +18,10 @@ const maxJsonBytes = 256 * 1024 * 1024;
 const maxShards = 1000;
 
 /** Opens a folder. Fails with a sentence that names the file at fault. */
-export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpoint> {
+export async function openHuggingFaceCheckpoint(
+  folder: string,
+  contextTokens: number | null = null,
+): Promise<Checkpoint> {
   const json = await readJson(folder, 'config.json');
   if (json === null) throw new ModelError('invalid-checkpoint', `${basename(folder)} holds no config.json.`);
   const quantization = await quantizationOf(folder, json);
@@ -28,7 +31,10 @@ export async function openHuggingFaceCheckpoint(folder: string): Promise<Checkpo
     for (const shard of shards) await shard.file.close();
   };
   try {
-    const model = readModel(json, join(folder, 'config.json'), await factsOf(folder));
+    const model = readModel(json, join(folder, 'config.json'), {
+      ...(await factsOf(folder)),
+      contextTokens,
+    });
     const files = new Map<string, PieceOfFile>();
     for (const { tensors, file } of shards) {
       for (const { offset, ...tensor } of tensors) {
@@ -165,7 +171,7 @@ function nameOf(json: Json, folder: string): string {
 async function factsOf(folder: string): Promise<CheckpointFacts> {
   const pooling = await readJson(join(folder, '1_Pooling'), 'config.json');
   const kind = pooling?.pooling_mode_cls_token === true ? ('first' as const) : ('mean' as const);
-  return { adjacentPairs: false, ropeDivisors: null, pooling: pooling === null ? null : kind };
+  return { ...noFacts, pooling: pooling === null ? null : kind };
 }
 
 /** A tokenizer.json has a hundred kinds of parts; what is not as it should be fails somewhere inside. */

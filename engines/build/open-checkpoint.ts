@@ -13,16 +13,20 @@ import { openLlama2cCheckpoint } from './llama2c-checkpoint.ts';
 const maxTokenizerBytes = 256 * 1024 * 1024;
 
 /** Opens a GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. The caller closes it. */
-export async function openCheckpoint(path: string, tokenizerFile?: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  tokenizerFile?: string,
+  contextTokens?: number,
+): Promise<Checkpoint> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new ModelError('invalid-input', `${basename(path)} cannot be opened.`, { cause });
   });
-  if (found.isDirectory()) return openHuggingFaceCheckpoint(path);
+  if (found.isDirectory()) return openHuggingFaceCheckpoint(path, contextTokens);
   if (!found.isFile()) throw new ModelError('invalid-input', `${basename(path)} is neither a file nor a folder.`);
   if (path.toLowerCase().endsWith('.bin')) {
     return openLlama2cCheckpoint(path, tokenizerFile?.toLowerCase().endsWith('.bin') ? tokenizerFile : undefined);
   }
-  return openGgufCheckpoint(path);
+  return openGgufCheckpoint(path, contextTokens);
 }
 
 /** The tokenizer that is asked for, or the checkpoint's own. */

@@ -1,10 +1,13 @@
 /**
  * Which line of which architecture is speaking: an error of shapes names it, and a printed program shows it beside every
- * operation. Found from the stack: the first frame that is not of this folder.
+ * operation. Found from the stack: the first frame that is neither of this folder nor of the blocks that architectures share.
  */
 
 const here = import.meta.url;
 const thisFolder = here.slice(0, here.lastIndexOf('/') + 1);
+
+/** The building blocks of several architectures. What they refuse was asked for by the line that uses them. */
+const blocks = '/architectures/blocks.ts';
 
 /** In a bundle every frame is of one file, whose lines say nothing. */
 const linesAreKnown = here.endsWith('/graph/blame.ts');
@@ -33,7 +36,7 @@ export function lineOf(stack: string, folder: string = thisFolder): string | nul
     const place = /(?:\(|at |async )((?:file:\/\/)?[^()]*\.[cm]?ts)(?:\?[^:()]*)?:(\d+):\d+\)?$/.exec(frame.trimEnd());
     if (place === null) continue;
     const path = place[1]!.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, '').replaceAll('\\', '/');
-    if (safeDecode(path).startsWith(inside) || path.includes('/node_modules/')) continue;
+    if (safeDecode(path).startsWith(inside) || path.includes('/node_modules/') || path.endsWith(blocks)) continue;
     return `${safeDecode(path).slice(path.lastIndexOf('/') + 1)}:${place[2]}`;
   }
   return null;

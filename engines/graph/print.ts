@@ -3,8 +3,12 @@ import type { PlanView, Program } from '../plan/format.ts';
 import { foldRepeats } from './fold.ts';
 import type { Graph, Node, View, Weight } from './types.ts';
 
-/** One line a buffer, one line a step. */
-export function printProgram(program: Program, tensors: readonly { name: string; type: string }[]): string {
+/** One line a buffer, one line a step; `fold` says repeated layers once. */
+export function printProgram(
+  program: Program,
+  tensors: readonly { name: string; type: string }[],
+  { fold = false }: { fold?: boolean } = {},
+): string {
   const view = ([buffer, first, width]: PlanView): string => {
     const whole = first === 0 && width === program.buffers[buffer]!.width;
     return whole ? `b${buffer}` : `b${buffer}[${first}..${first + width}]`;
@@ -13,12 +17,24 @@ export function printProgram(program: Program, tensors: readonly { name: string;
   const steps = program.steps.map((step, index) => {
     const { op, in: inputs, out, weights, ...attributes } = step;
     const bound = weights.map((weight) =>
-      weight === null ? '-' : `${tensors[weight]!.name}:${tensors[weight]!.type}`,
+      weight === null ? '-' : `${shortened(tensors[weight]!.name.split('+'))}:${tensors[weight]!.type}`,
     );
     const operands = [...inputs.map(view), ...bound, ...namedAttributes(attributes)].join(', ');
     return `${String(index).padStart(3)}  ${out.map(view).join(', ') || '·'} = ${op}(${operands})`;
   });
-  return [...buffers, ...steps, `output b${program.output}`].join('\n');
+  const likeness = program.steps.map(({ op, out, layer: _, ...step }) =>
+    JSON.stringify([op, out, step.in, step.activation]),
+  );
+  const shown = fold ? folded(steps, likeness, '     ') : steps;
+  return [...buffers, ...shown, `output b${program.output}`].join('\n');
+}
+
+/** The repeats of `lines` once, told by `likeness`. */
+function folded(lines: readonly string[], likeness: readonly string[], indent = ''): string[] {
+  const { start, length, times } = foldRepeats(likeness);
+  if (times < 2) return [...lines];
+  const again = `${indent}⋮ these ${length} operations ${times} times in all`;
+  return [...lines.slice(0, start + length), again, ...lines.slice(start + length * times)];
 }
 
 /** One operation of a graph: `%7 = linear(%5, q_proj.weight[64×64], -, activation=none)`. */
@@ -65,29 +81,26 @@ function namedAttributes(attributes: Readonly<Record<string, unknown>>): string[
 
 /** A graph, its repeated layers once, each line with the line of the architecture that wrote it. */
 export function printGraph(graph: Graph): string[] {
-  return linesOf(graph).map(({ text, from }) => `  ${text}${from === '' ? '' : `   # ${from}`}`);
+  const width = Math.min(100, Math.max(...graph.nodes.map((node) => printNode(graph, node).length)));
+  return linesOf(graph, (node) => {
+    const text = printNode(graph, node);
+    return node.from === null ? `  ${text}` : `  ${text.padEnd(width)}  # ${node.from}`;
+  });
 }
 
-/** What a pass changed: gone lines with `-`, new ones with `+`, what is between two changes left out past three lines. */
+/** What a pass changed: gone lines with `-`, new ones with `+`; of what stayed the lines beside them. */
 export function printChange(before: Graph, after: Graph): string[] {
-  const [old, fresh] = [linesOf(before), linesOf(after)];
-  const marked = difference(
-    old.map(({ text }) => text),
-    fresh.map(({ text }) => text),
-  );
-  return leaveOut(marked);
+  const [old, fresh] = [before, after].map((graph) => linesOf(graph, (node) => printNode(graph, node)));
+  return leaveOut(difference(old!, fresh!));
 }
 
-type Line = { readonly text: string; readonly from: string };
-
-function linesOf(graph: Graph): Line[] {
-  // Layers are alike when nothing differs but the numbers of the layer and of the values.
-  const likenessOf = (node: Node): string => printNode(graph, node).replace(/%\d+|\.\d+\.|layer=\d+/g, '#');
-  const { start, length, times } = foldRepeats(graph.nodes.map(likenessOf));
-  const lines = graph.nodes.map((node): Line => ({ text: printNode(graph, node), from: node.from ?? '' }));
-  if (times < 2) return lines;
-  const again: Line = { text: `⋮ these ${length} operations ${times} times in all`, from: '' };
-  return [...lines.slice(0, start + length), again, ...lines.slice(start + length * times)];
+/** Layers are alike when their operations are: what differs are the numbers of layers and values. */
+function linesOf(graph: Graph, print: (node: Node) => string): string[] {
+  const likenessOf = ({ op, in: inputs, out, attributes }: Node): string => {
+    const { layer: _, ...rest } = attributes;
+    return JSON.stringify([op, [...inputs, ...out].map(({ rows, width }) => [rows, width]), rest]);
+  };
+  return folded(graph.nodes.map(print), graph.nodes.map(likenessOf));
 }
 
 type Marked = { readonly mark: ' ' | '-' | '+'; readonly text: string };

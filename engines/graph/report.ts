@@ -3,7 +3,7 @@ import type { BoundTensor } from './passes/bind-weights.ts';
 import { layOutBuffers } from './passes/lay-out-buffers.ts';
 import type { Packing } from './passes/pack.ts';
 import { type Compiled, type CompileOptions, compile, type Stage } from './passes/passes.ts';
-import { printChange, printGraph } from './print.ts';
+import { printChange, printGraph, printProgram } from './print.ts';
 import type { Graph } from './types.ts';
 
 export type StageReport = {
@@ -28,6 +28,8 @@ export type Report = {
   /** What the buffers would take per token if every value had its own. */
   readonly peakBytesWithoutReuse: number;
   readonly numBuffers: number;
+  /** As the engine runs it. */
+  readonly program: readonly string[];
   readonly types: readonly TypeReport[];
   readonly packing: { readonly numPieces: number; readonly peakPieceBytes: number };
   /** Tensors of the checkpoint that the architecture does not read. */
@@ -59,6 +61,7 @@ export function compileWithReport(
       stages,
       peakBytesWithoutReuse,
       numBuffers: compiled.program.buffers.length,
+      program: printProgram(compiled.program, compiled.tensors, { fold: true }).split('\n'),
       types: typesOf(compiled.tensors, packing),
       packing: {
         numPieces: packing.tensors.reduce((sum, pieces) => sum + pieces.length, 0),
@@ -85,45 +88,50 @@ function typesOf(tensors: readonly BoundTensor[], packing: Packing): TypeReport[
 
 /** The report for people. */
 export function printReport(report: Report): string {
-  const lines: string[] = [];
-  for (const stage of report.stages) {
-    const changed = stage.lines.some((line) => /^[-+] /.test(line)) || stage === report.stages[0];
-    lines.push(
-      `── ${stage.pass}: ${stage.what} ${'─'.repeat(Math.max(2, 60 - stage.pass.length - stage.what.length))}`,
-    );
-    lines.push(...(changed ? stage.lines : ['  nothing to do']), '');
-  }
-  lines.push(
+  const { stages, types, packing, unread } = report;
+  const sections = stages.map(({ pass, what, lines }, at) => {
+    const isChanged = at === 0 || lines.some((line) => /^[-+] /.test(line));
+    return isChanged ? [titled(`${pass}: ${what}`), ...lines, ''] : [titled(`${pass}: nothing to do`)];
+  });
+  const peak = grouped(stages.at(-1)!.peakBytesPerToken);
+  const without = grouped(report.peakBytesWithoutReuse);
+  const typeRows = types.map(({ type, numTensors, numWeights, sizeBytes }) => [
+    type,
+    grouped(numTensors),
+    grouped(numWeights),
+    grouped(sizeBytes),
+    ((8 * sizeBytes) / numWeights).toFixed(2),
+  ]);
+  return [
+    ...sections.flat(),
+    titled(
+      `lay-out-buffers: ${report.numBuffers} buffers, ${peak} bytes a token; ${without} if each value had its own`,
+    ),
+    ...report.program.map((line) => `  ${line}`),
+    '',
+    titled('bind-weights'),
+    ...table([['type', 'tensors', 'weights', 'bytes', 'bits a weight'], ...typeRows]),
+    ...(unread.length === 0 ? [] : [`  not read by the architecture: ${listed(unread)}`]),
+    titled(
+      `pack: ${packing.numPieces} pieces, at most ${grouped(packing.peakPieceBytes)} bytes read and packed at once`,
+    ),
+    '',
     ...table([
       ['pass', 'operations', 'bytes a token'],
-      ...report.stages.map((stage) => [stage.pass, String(stage.numOperations), grouped(stage.peakBytesPerToken)]),
+      ...stages.map((stage) => [stage.pass, grouped(stage.numOperations), grouped(stage.peakBytesPerToken)]),
     ]),
-    '',
-  );
-  const saved = `${grouped(report.peakBytesWithoutReuse)} bytes a token without reuse`;
-  lines.push(
-    `lay-out-buffers: ${report.numBuffers} buffers, ${grouped(report.stages.at(-1)!.peakBytesPerToken)} bytes a token (${saved})`,
-  );
-  lines.push('bind-weights and pack:');
-  lines.push(
-    ...table([
-      ['type', 'tensors', 'weights', 'bytes', 'bits a weight'],
-      ...report.types.map(({ type, numTensors, numWeights, sizeBytes }) => [
-        type,
-        String(numTensors),
-        grouped(numWeights),
-        grouped(sizeBytes),
-        ((8 * sizeBytes) / numWeights).toFixed(2),
-      ]),
-    ]),
-  );
-  const { numPieces, peakPieceBytes } = report.packing;
-  lines.push(`${numPieces} pieces, the largest ${(peakPieceBytes / 1e6).toFixed(1)} MB read and packed`);
-  if (report.unread.length > 0) {
-    const more = report.unread.length > 8 ? `, … (${report.unread.length} in all)` : '';
-    lines.push(`not read by the architecture: ${report.unread.slice(0, 8).join(', ')}${more}`);
-  }
-  return lines.join('\n');
+  ].join('\n');
+}
+
+function titled(text: string): string {
+  return `── ${text} ${'─'.repeat(Math.max(3, 96 - text.length))}`;
+}
+
+const mostListed = 8;
+
+function listed(names: readonly string[]): string {
+  const more = names.length > mostListed ? `, … (${names.length} in all)` : '';
+  return names.slice(0, mostListed).join(', ') + more;
 }
 
 /** The first column to the left, numbers to the right. */

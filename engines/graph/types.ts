@@ -141,4 +141,10 @@ export type Taking = {
   plus?: number;
 };
 
-export type RopeAttributes = { headSize: number; rotarySize: number; adjacentPairs: boolean };
+export type RopeAttributes = {
+  headSize: number;
+  rotarySize: number;
+  adjacentPairs: boolean;
+  /** What sine and cosine are multiplied by; absent = 1. */
+  factor?: number;
+};

@@ -44,6 +44,7 @@ export const nativeContract = {
   score: call(z.object({ engine: handle, ids: int32 }), orFailed(float32)),
   logits: call(z.object({ engine: handle, ids: int32 }), orFailed(float32)),
   embed: call(z.object({ engine: handle, sequences: z.array(int32) }), orFailed(float32)),
+  rerank: call(z.object({ engine: handle, sequences: z.array(int32), firstLengths: int32 }), orFailed(float32)),
   stats: call(z.object({ engine: handle }), orFailed(record<EngineStats>())),
   closeEngine: call(z.object({ engine: handle }), orFailed(nothing)),
 

@@ -71,6 +71,7 @@ function remoteEngine(remote: Remote, engine: number, info: EngineInfo): Engine 
     score: (ids) => ask(remote.score({ engine, ids })),
     logits: (ids) => ask(remote.logits({ engine, ids })),
     embed: (sequences) => ask(remote.embed({ engine, sequences })),
+    rerank: (sequences, firstLengths) => ask(remote.rerank({ engine, sequences, firstLengths })),
     stats: () => ask(remote.stats({ engine })),
     close: async () => void (await ask(remote.closeEngine({ engine }))),
   };

@@ -91,6 +91,8 @@ export function serveNative(load: () => Promise<Native>, port: Port): void {
       score: ({ engine, ids }) => orFailed(async () => engines.get(engine).score(ids)),
       logits: ({ engine, ids }) => orFailed(async () => engines.get(engine).logits(ids)),
       embed: ({ engine, sequences }) => orFailed(async () => engines.get(engine).embed(sequences)),
+      rerank: ({ engine, sequences, firstLengths }) =>
+        orFailed(async () => engines.get(engine).rerank(sequences, firstLengths)),
       stats: ({ engine }) => orFailed(async () => engines.get(engine).stats()),
       closeEngine: ({ engine }) =>
         orFailed(async () => {

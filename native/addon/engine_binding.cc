@@ -84,7 +84,7 @@ GenerateRequest request_of(const Napi::Value& value) {
 Napi::Value to_js(Napi::Env env, const EngineInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("architecture", info.architecture);
-  object.Set("role", info.role == Role::chat ? "chat" : "embedder");
+  object.Set("role", info.role == Role::chat ? "chat" : info.role == Role::embedder ? "embedder" : "reranker");
   object.Set("device", name_of(info.device));
   object.Set("numThreads", info.num_threads);
   object.Set("vocabularySize", info.vocabulary_size);
@@ -137,6 +137,14 @@ Napi::Value to_js(Napi::Env env, const std::vector<Event>& events) {
   Napi::Array array = Napi::Array::New(env, events.size());
   for (size_t i = 0; i < events.size(); ++i) array.Set(static_cast<uint32_t>(i), to_js(env, events[i]));
   return array;
+}
+
+std::vector<std::vector<int32_t>> copy_sequences(const Napi::Value& value) {
+  if (!value.IsArray()) throw Fault(FaultCode::invalid_input, "sequences is not an array.");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::vector<int32_t>> sequences;
+  for (uint32_t i = 0; i < array.Length(); ++i) sequences.push_back(copy_ints(array.Get(i), "A sequence"));
+  return sequences;
 }
 
 Napi::Value describe_device(const Napi::CallbackInfo& info) {
@@ -233,12 +241,20 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   set("engineEmbed", [settler](const Napi::CallbackInfo& info) {
     return promised(info, [&] {
       Engine& engine = *handle_of<EngineHandle>(info[0]).engine;
-      if (!info[1].IsArray()) throw Fault(FaultCode::invalid_input, "sequences is not an array.");
-      const auto array = info[1].As<Napi::Array>();
-      std::vector<std::vector<int32_t>> sequences;
-      for (uint32_t i = 0; i < array.Length(); ++i) sequences.push_back(copy_ints(array.Get(i), "A sequence"));
+      std::vector<std::vector<int32_t>> sequences = copy_sequences(info[1]);
       return Settler::promise<std::vector<float>>(
           settler, info.Env(), [&](auto answer) { engine.embed(std::move(sequences), std::move(answer)); },
+          [](Napi::Env env, std::vector<float>&& values) { return make_floats(env, values); });
+    });
+  });
+  set("engineRerank", [settler](const Napi::CallbackInfo& info) {
+    return promised(info, [&] {
+      Engine& engine = *handle_of<EngineHandle>(info[0]).engine;
+      std::vector<std::vector<int32_t>> sequences = copy_sequences(info[1]);
+      std::vector<int32_t> first_lengths = copy_ints(info[2], "firstLengths");
+      return Settler::promise<std::vector<float>>(
+          settler, info.Env(),
+          [&](auto answer) { engine.rerank(std::move(sequences), std::move(first_lengths), std::move(answer)); },
           [](Napi::Env env, std::vector<float>&& values) { return make_floats(env, values); });
     });
   });

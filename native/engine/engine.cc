@@ -54,15 +54,15 @@ Engine::Engine(const EngineOptions& options) {
   device_ = open_device(options.device, options.num_threads);
 
   capacity_.tokens = options.step_tokens > 0 ? options.step_tokens : kDefaultStepTokens;
-  if (plan_.role == Role::embedder) {
-    // A sequence is embedded in one step.
+  if (plan_.role != Role::chat) {
+    // A sequence is encoded in one step.
     capacity_.tokens = std::max(capacity_.tokens, std::min(plan_.context_tokens, kMaxStepTokens));
   }
   capacity_.outputs = std::min(capacity_.tokens, kMaxOutputs);
   capacity_.sequences = capacity_.outputs;
   const int32_t num_pages = pages_of(plan_, options.kv_tokens);
   max_sequence_tokens_ =
-      std::min(plan_.context_tokens, plan_.role == Role::embedder ? capacity_.tokens : num_pages * kPageTokens);
+      std::min(plan_.context_tokens, plan_.role == Role::chat ? num_pages * kPageTokens : capacity_.tokens);
 
   runner_ = std::make_unique<Runner>(plan_, std::move(program), device_->device, device_->ops,
                                      device_->reads_host_memory(), capacity_, num_pages);
@@ -91,6 +91,14 @@ Engine::~Engine() {
 void Engine::check_open() const {
   if (closing_) throw Fault(FaultCode::closed, "The engine is closed.");
   if (broken_) throw *broken_;
+}
+
+void Engine::check_role(Role role, const char* what) const {
+  if (info_.role == role) return;
+  const char* is = info_.role == Role::chat       ? "a chat model"
+                   : info_.role == Role::embedder ? "an embedder"
+                                                  : "a reranker";
+  throw Fault(FaultCode::unsupported, "The plan " + plan_.path + " is " + is + ": it does not " + what + ".");
 }
 
 void Engine::check_ids(const std::vector<int32_t>& ids, const char* name) const {
@@ -123,9 +131,7 @@ void Engine::submit(std::shared_ptr<Request> request) {
 }
 
 std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
-  if (info_.role != Role::chat) {
-    throw Fault(FaultCode::unsupported, "The plan " + plan_.path + " is an embedder: it does not generate.");
-  }
+  check_role(Role::chat, "generate");
   check_ids(asked.ids, "ids");
   const Sampling& sampling = asked.sampling;
   const auto in_range = [](double value, double least, double most) { return value >= least && value <= most; };
@@ -193,9 +199,7 @@ void Engine::cancel(const std::shared_ptr<Generation>& generation, Answer<bool> 
 }
 
 void Engine::check_scored(const std::vector<int32_t>& ids) const {
-  if (info_.role != Role::chat) {
-    throw Fault(FaultCode::unsupported, "The plan " + plan_.path + " is an embedder: it does not score.");
-  }
+  check_role(Role::chat, "score");
   check_ids(ids, "ids");
   if (ids.size() > static_cast<size_t>(max_sequence_tokens_)) {
     fail_input("ids holds " + std::to_string(ids.size()) + " tokens; this engine holds " +
@@ -248,33 +252,56 @@ void Engine::logits(std::vector<int32_t> ids, Answer<std::vector<float>> answer)
 
 void Engine::embed(std::vector<std::vector<int32_t>> sequences, Answer<std::vector<float>> answer) {
   try {
-    if (info_.role != Role::embedder) {
-      throw Fault(FaultCode::unsupported, "The plan " + plan_.path + " is a chat model: it does not embed.");
-    }
-    for (const auto& ids : sequences) {
-      check_ids(ids, "A sequence");
-      if (ids.size() > static_cast<size_t>(max_sequence_tokens_)) {
-        fail_input("A sequence holds " + std::to_string(ids.size()) + " tokens; this engine embeds at most " +
-                   std::to_string(max_sequence_tokens_) + ".");
-      }
-    }
-    auto job = std::make_shared<EmbedJob>();
-    job->vectors.resize(sequences.size() * static_cast<size_t>(info_.embedding_size));
+    check_role(Role::embedder, "embed");
+    auto job = std::make_shared<EncodeJob>();
     job->sequences = std::move(sequences);
     job->answer = answer;
-    {
-      Lock lock(mutex_);
-      check_open();
-      if (!job->sequences.empty()) {
-        embed_jobs_.push_back(std::move(job));
-        wake_.notify_one();
-        return;
-      }
-    }
-    answer({std::nullopt, {}});
+    submit(std::move(job));
   } catch (...) {
     answer({current_fault(), {}});
   }
+}
+
+void Engine::rerank(std::vector<std::vector<int32_t>> sequences, std::vector<int32_t> first_lengths,
+                    Answer<std::vector<float>> answer) {
+  try {
+    check_role(Role::reranker, "rerank");
+    if (first_lengths.size() != sequences.size()) fail_input("firstLengths has not one number for each sequence.");
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      if (first_lengths[i] < 0 || static_cast<size_t>(first_lengths[i]) > sequences[i].size()) {
+        fail_input("firstLengths holds " + std::to_string(first_lengths[i]) + " for a sequence of " +
+                   std::to_string(sequences[i].size()) + " tokens.");
+      }
+    }
+    auto job = std::make_shared<EncodeJob>();
+    job->sequences = std::move(sequences);
+    job->first_lengths = std::move(first_lengths);
+    job->answer = answer;
+    submit(std::move(job));
+  } catch (...) {
+    answer({current_fault(), {}});
+  }
+}
+
+void Engine::submit(std::shared_ptr<EncodeJob> job) {
+  for (const auto& ids : job->sequences) {
+    check_ids(ids, "A sequence");
+    if (ids.size() > static_cast<size_t>(max_sequence_tokens_)) {
+      fail_input("A sequence holds " + std::to_string(ids.size()) + " tokens; this engine takes at most " +
+                 std::to_string(max_sequence_tokens_) + ".");
+    }
+  }
+  job->results.resize(job->sequences.size() * logits_.size());
+  {
+    Lock lock(mutex_);
+    check_open();
+    if (!job->sequences.empty()) {
+      encode_jobs_.push_back(std::move(job));
+      wake_.notify_one();
+      return;
+    }
+  }
+  job->answer({std::nullopt, {}});
 }
 
 void Engine::stats(Answer<EngineStats> answer) {
@@ -284,7 +311,7 @@ void Engine::stats(Answer<EngineStats> answer) {
     check_open();
     stats = stats_;
     stats.num_running = static_cast<int32_t>(scheduler_->running().size());
-    stats.num_waiting = static_cast<int32_t>(scheduler_->waiting().size() + embed_jobs_.size());
+    stats.num_waiting = static_cast<int32_t>(scheduler_->waiting().size() + encode_jobs_.size());
     stats.kv_pages_total = scheduler_->pool().num_total();
     stats.kv_pages_free = scheduler_->pool().num_free();
     stats.kv_pages_cached = scheduler_->pool().num_cached();

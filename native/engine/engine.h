@@ -86,23 +86,28 @@ class Engine {
   void logits(std::vector<int32_t> ids, Answer<std::vector<float>> answer);
   // f32 [sequences, embedding_size]
   void embed(std::vector<std::vector<int32_t>> sequences, Answer<std::vector<float>> answer);
+  // f32 [sequences]: one number for each pair, whose first part is the first first_lengths[i] ids of sequence i.
+  void rerank(std::vector<std::vector<int32_t>> sequences, std::vector<int32_t> first_lengths,
+              Answer<std::vector<float>> answer);
   void stats(Answer<EngineStats> answer);
   // Ends all that runs with the fault `closed`, waits for the engine's thread and gives the device's memory back.
   void close();
 
  private:
   struct Request;  // a sequence with who asked for it
-  struct EmbedJob;
+  struct EncodeJob;
   struct StepArrays;  // host memory of a batch
   using Lock = std::unique_lock<std::mutex>;
 
   void check_ids(const std::vector<int32_t>& ids, const char* name) const;
   void check_open() const;
   void check_scored(const std::vector<int32_t>& ids) const;
+  void check_role(Role role, const char* what) const;
+  void submit(std::shared_ptr<EncodeJob> job);
   void submit(std::shared_ptr<Request> request);
   void loop();
   bool step_sequences(Lock& lock);
-  bool step_embeddings(Lock& lock);
+  bool step_encodings(Lock& lock);
   void drop_cancelled();
   void begin(const std::vector<Part>& parts);
   Batch make_batch(const std::vector<Part>& parts);
@@ -123,7 +128,7 @@ class Engine {
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::optional<Scheduler> scheduler_;
-  std::deque<std::shared_ptr<EmbedJob>> embed_jobs_;
+  std::deque<std::shared_ptr<EncodeJob>> encode_jobs_;
   const std::vector<Part>* current_ = nullptr;  // the step that runs
   std::atomic<bool> abandon_{false};            // ends the step that runs between two operations
   bool closing_ = false;

@@ -19,7 +19,7 @@ void Engine::loop() {
   Lock lock(mutex_);
   while (!closing_) {
     try {
-      if (!step_embeddings(lock) && !step_sequences(lock)) wake_.wait(lock);
+      if (!step_encodings(lock) && !step_sequences(lock)) wake_.wait(lock);
     } catch (...) {  // not enough memory for a list: the steps themselves catch what they cause
       if (!lock.owns_lock()) lock.lock();
       current_ = nullptr;
@@ -185,16 +185,16 @@ void Engine::drop_cancelled() {
   }
 }
 
-// One step of embeddings. Small jobs go first: a question's vector does not wait for a document's. False when there are
-// none.
-bool Engine::step_embeddings(Lock& lock) {
-  if (embed_jobs_.empty()) return false;
-  std::vector<std::shared_ptr<EmbedJob>> jobs(embed_jobs_.begin(), embed_jobs_.end());
+// One step of embeddings or of pairs. Small jobs go first: a question's vector does not wait for a document's. False
+// when there are none.
+bool Engine::step_encodings(Lock& lock) {
+  if (encode_jobs_.empty()) return false;
+  std::vector<std::shared_ptr<EncodeJob>> jobs(encode_jobs_.begin(), encode_jobs_.end());
   std::stable_sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) {
     return a->sequences.size() - a->num_done < b->sequences.size() - b->num_done;
   });
   struct Share {
-    std::shared_ptr<EmbedJob> job;
+    std::shared_ptr<EncodeJob> job;
     size_t count;  // sequences of the job from its num_done on
   };
   std::vector<Share> shares;
@@ -209,6 +209,10 @@ bool Engine::step_embeddings(Lock& lock) {
       if (!fits) break;
       arrays.ids.insert(arrays.ids.end(), ids.begin(), ids.end());
       for (size_t i = 0; i < ids.size(); ++i) arrays.positions.push_back(static_cast<int32_t>(i));
+      if (!job->first_lengths.empty()) {
+        const size_t first_length = static_cast<size_t>(job->first_lengths[end]);
+        for (size_t i = 0; i < ids.size(); ++i) arrays.segments.push_back(i < first_length ? 0 : 1);
+      }
       arrays.end_sequence({});
     }
     if (end > job->num_done) shares.push_back({job, end - job->num_done});
@@ -222,11 +226,11 @@ bool Engine::step_embeddings(Lock& lock) {
   try {
     done = runner_->run(batch, abandon_);
     int32_t row = 0;
-    const size_t width = static_cast<size_t>(info_.embedding_size);
+    const size_t width = static_cast<size_t>(runner_->output_width());
     for (size_t i = 0; done && i < shares.size(); ++i) {
-      EmbedJob& job = *shares[i].job;
+      EncodeJob& job = *shares[i].job;
       for (size_t j = 0; j < shares[i].count; ++j) {
-        runner_->read_output(row++, job.vectors.data() + (job.num_done + j) * width);
+        runner_->read_output(row++, job.results.data() + (job.num_done + j) * width);
       }
     }
   } catch (...) {
@@ -241,17 +245,17 @@ bool Engine::step_embeddings(Lock& lock) {
     return true;
   }
   for (const Share& share : shares) {
-    EmbedJob& job = *share.job;
+    EncodeJob& job = *share.job;
     if (done && !fault) {
       for (size_t i = 0; i < share.count; ++i) stats_.prompt_tokens += job.sequences[job.num_done + i].size();
       job.num_done += share.count;
     }
     if (!fault && job.num_done < job.sequences.size()) continue;
-    embed_jobs_.erase(std::find(embed_jobs_.begin(), embed_jobs_.end(), share.job));
+    encode_jobs_.erase(std::find(encode_jobs_.begin(), encode_jobs_.end(), share.job));
     if (fault) {
       job.answer({fault, {}});
     } else {
-      job.answer({std::nullopt, std::move(job.vectors)});
+      job.answer({std::nullopt, std::move(job.results)});
     }
   }
   return true;
@@ -264,7 +268,7 @@ void Engine::fail_all(const Fault& fault) {
     scheduler_->remove(sequence.get());
     static_cast<Request&>(*sequence).fail(fault);
   }
-  for (const auto& job : std::exchange(embed_jobs_, {})) job->answer({fault, {}});
+  for (const auto& job : std::exchange(encode_jobs_, {})) job->answer({fault, {}});
 }
 
 }  // namespace quoth

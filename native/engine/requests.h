@@ -40,16 +40,19 @@ struct Engine::Request final : Sequence {
   }
 };
 
-struct Engine::EmbedJob {
+// Whole sequences through an encoder: embeddings, or scores of pairs.
+struct Engine::EncodeJob {
   std::vector<std::vector<int32_t>> sequences;
+  std::vector<int32_t> first_lengths;  // of pairs: ids of each sequence that are segment 0; else empty
   size_t num_done = 0;
-  std::vector<float> vectors;  // f32 [sequences, embedding_size]
+  std::vector<float> results;  // f32 [sequences, output_width]
   Answer<std::vector<float>> answer;
 };
 
 struct Engine::StepArrays {
   std::vector<int32_t> ids;          // [T]
   std::vector<int32_t> positions;    // [T]
+  std::vector<int32_t> segments;     // [T] or empty: all 0
   std::vector<int32_t> first_row;    // [B + 1]
   std::vector<int32_t> page_table;   // [B, M]
   std::vector<int32_t> output_rows;  // [O]
@@ -58,6 +61,7 @@ struct Engine::StepArrays {
   void clear() {
     ids.clear();
     positions.clear();
+    segments.clear();
     first_row.assign(1, 0);
     page_table.clear();
     output_rows.clear();
@@ -73,6 +77,7 @@ struct Engine::StepArrays {
     batch.num_tokens = static_cast<int32_t>(ids.size());
     batch.ids = ids.data();
     batch.positions = positions.data();
+    if (!segments.empty()) batch.segments = segments.data();
     batch.num_sequences = static_cast<int32_t>(first_row.size()) - 1;
     batch.first_row = first_row.data();
     batch.page_table = page_table.data();

@@ -1,5 +1,5 @@
 import type { Place } from '../../app/contract/types.ts';
-import { text } from './text/text.ts';
+import { currentLanguage, text } from './text/text.ts';
 
 const sizeUnits = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
@@ -11,7 +11,7 @@ export function formatBytes(bytes: number): string {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${sizeUnits[unit]}`;
+  return `${formatNumber(value, unit === 0 || value >= 99.5 ? 0 : 1)} ${sizeUnits[unit]}`;
 }
 
 /** A place in a video: `4:32` or `1:04:32`. */
@@ -26,13 +26,18 @@ export function formatClock(seconds: number): string {
 /** A time that something takes, in words of the person: `320 ms`, `4.2 s`, `3 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 90_000) return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
+  if (ms < 90_000) return `${formatNumber(ms / 1000, ms < 9950 ? 1 : 0)} s`;
   if (ms < 5_400_000) return `${Math.round(ms / 60_000)} min`;
-  return `${(ms / 3_600_000).toFixed(1)} h`;
+  return `${formatNumber(ms / 3_600_000, 1)} h`;
 }
 
 export function formatCount(count: number): string {
-  return count.toLocaleString('en');
+  return count.toLocaleString(currentLanguage());
+}
+
+/** A number with so many digits after the point, or after the comma where the language has one. */
+export function formatNumber(value: number, digits: number): string {
+  return value.toLocaleString(currentLanguage(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** Where a text stands, in a word or two; empty when the document has no places. */

@@ -6,12 +6,13 @@ import { ChatView } from '../chat/chat-view.tsx';
 import { LeaveDialog } from '../common/leave-dialog.tsx';
 import { NoticeList } from '../common/notice-list.tsx';
 import { useQuoth } from '../common/quoth.tsx';
+import { applyLanguage } from '../common/text/text.ts';
 import { AddressDialog } from '../library/address-dialog.tsx';
 import { DropZone } from '../library/drop-zone.tsx';
 import { LibraryView } from '../library/library-view.tsx';
 import { ModelsView } from '../models/models-view.tsx';
 import { ReaderPanel } from '../reader/reader-panel.tsx';
-import { applyTheme } from '../settings/settings-state.ts';
+import { applyTextSize, applyTheme } from '../settings/settings-state.ts';
 import { SettingsView } from '../settings/settings-view.tsx';
 import { Sidebar } from './sidebar.tsx';
 
@@ -66,9 +67,17 @@ function useStart(): void {
     models.getState().load().catch(tellError);
     return () => controller.abort();
   }, [library, chats, models, settings, notices]);
+  const language = useStore(settings, (state) => state.settings?.language);
+  const textSize = useStore(settings, (state) => state.settings?.textSize);
   useEffect(() => {
     if (theme) applyTheme(theme);
   }, [theme]);
+  useEffect(() => {
+    if (textSize) applyTextSize(textSize);
+  }, [textSize]);
+  useEffect(() => {
+    if (language) applyLanguage(language).catch(notices.getState().tellError);
+  }, [language, notices]);
 }
 
 function ConnectionBanner({ connection }: { connection: ConnectionEnd }) {

@@ -39,5 +39,15 @@ export function applyTheme(theme: Settings['theme']): void {
 /** The theme of the last time, before the core has answered: a window must not start white and turn dark. */
 export function applyLastTheme(): void {
   const theme = localStorage.getItem(themeKey);
-  if (theme === 'light' || theme === 'dark') applyTheme(theme);
+  if (theme === 'light' || theme === 'dark' || theme === 'contrast') applyTheme(theme);
+  const size = Number(localStorage.getItem(textSizeKey));
+  if (size >= 75 && size <= 200) applyTextSize(size);
+}
+
+const textSizeKey = 'quoth.textSize';
+
+/** Every size of the window is in `rem`, so this one number scales them all. */
+export function applyTextSize(percent: number): void {
+  document.documentElement.style.fontSize = percent === 100 ? '' : `${percent}%`;
+  localStorage.setItem(textSizeKey, String(percent));
 }

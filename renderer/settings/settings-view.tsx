@@ -2,12 +2,14 @@ import { RadioGroup, Slider } from 'radix-ui';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
-import type { Settings } from '../../app/contract/types.ts';
-import { formatCount } from '../common/format.ts';
+import { type Settings, windowLanguages } from '../../app/contract/types.ts';
+import { formatCount, formatNumber } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
+import { languageNames } from '../common/text/text.ts';
 import { MachineSection } from './machine-section.tsx';
 
-const themes: Settings['theme'][] = ['system', 'light', 'dark'];
+const themes: Settings['theme'][] = ['system', 'light', 'dark', 'contrast'];
+const textSizes = [75, 90, 100, 110, 125, 150, 175, 200];
 const answerLengths = [128, 256, 512, 1024, 2048, 4096];
 
 /** What the person can choose, and what this machine is. */
@@ -23,6 +25,23 @@ export function SettingsView() {
         <h1 className="font-serif text-2xl font-medium">{t('settings.title')}</h1>
         {settings && (
           <div className="mt-6 divide-y divide-line rounded-2xl border border-line bg-raised shadow-card">
+            <Row label={t('settings.language')} meaning={t('settings.languageMeaning')}>
+              <select
+                value={settings.language}
+                aria-label={t('settings.language')}
+                className="h-8 rounded-lg border border-line-strong bg-raised px-2 text-sm"
+                onChange={(event) =>
+                  change({ language: windowLanguages.find((language) => language === event.target.value) ?? 'system' })
+                }
+              >
+                <option value="system">{t('settings.languageSystem')}</option>
+                {windowLanguages.map((language) => (
+                  <option key={language} value={language} lang={languageNames[language].tag}>
+                    {languageNames[language].own}
+                  </option>
+                ))}
+              </select>
+            </Row>
             <Row label={t('settings.theme')} meaning={t('settings.themeMeaning')}>
               <RadioGroup.Root
                 value={settings.theme}
@@ -34,12 +53,28 @@ export function SettingsView() {
                   <RadioGroup.Item
                     key={theme}
                     value={theme}
-                    className="h-7 rounded-md px-3 text-[0.8125rem] text-soft data-[state=checked]:bg-raised data-[state=checked]:font-medium data-[state=checked]:text-ink data-[state=checked]:shadow-card"
+                    className="h-7 rounded-md px-3 text-[0.8125rem] text-soft data-[state=checked]:bg-raised data-[state=checked]:font-medium data-[state=checked]:text-ink data-[state=checked]:shadow-card data-[state=checked]:ring-1 data-[state=checked]:ring-line-strong"
                   >
                     {t(`settings.themes.${theme}`)}
                   </RadioGroup.Item>
                 ))}
               </RadioGroup.Root>
+            </Row>
+            <Row label={t('settings.textSize')} meaning={t('settings.textSizeMeaning')}>
+              <select
+                value={settings.textSize}
+                aria-label={t('settings.textSize')}
+                className="h-8 rounded-lg border border-line-strong bg-raised px-2 text-sm"
+                onChange={(event) => change({ textSize: Number(event.target.value) })}
+              >
+                {[...new Set([...textSizes, settings.textSize])]
+                  .sort((a, b) => a - b)
+                  .map((size) => (
+                    <option key={size} value={size}>
+                      {size} %
+                    </option>
+                  ))}
+              </select>
             </Row>
             <Row label={t('settings.answerTokens')} meaning={t('settings.answerTokensMeaning')}>
               <select
@@ -109,7 +144,7 @@ function TemperatureRow({ temperature, onChange }: { temperature: number; onChan
             className="block size-4 rounded-full border border-line-strong bg-raised shadow-card"
           />
         </Slider.Root>
-        <span className="w-8 text-right text-sm tabular-nums">{shown.toFixed(1)}</span>
+        <span className="w-8 text-right text-sm tabular-nums">{formatNumber(shown, 1)}</span>
       </div>
     </Row>
   );

@@ -141,7 +141,7 @@ export function makeModel(id: string, part: Partial<ModelSummary> = {}): ModelSu
 export type FakeApp = ReturnType<typeof createFakeApp>;
 
 /** The handlers and the strings that move them. */
-export function createFakeApp() {
+export function createFakeApp(chosen: Partial<Settings> = {}) {
   const library = new Tape<LibraryEvent>();
   const documents = new Map<DocumentId, DocumentSummary>();
   const texts = new Map<DocumentId, Passage[]>();
@@ -152,7 +152,15 @@ export function createFakeApp() {
   const asked: { question: string; chatId: ChatId | null; signal: AbortSignal }[] = [];
   const added: (Ticket[] | string)[] = [];
   const retried: DocumentId[] = [];
-  let settings: Settings = { theme: 'system', answerTokens: 512, temperature: 0, captionLanguages: ['en'] };
+  let settings: Settings = {
+    language: 'en',
+    theme: 'system',
+    textSize: 100,
+    answerTokens: 512,
+    temperature: 0,
+    captionLanguages: ['en'],
+    ...chosen,
+  };
   const machine: MachineReport = {
     version: '0.1.0',
     device: 'cpu',

@@ -70,6 +70,9 @@ function engine(native: SmallNative): Engine {
     async embed(sequences) {
       return Float32Array.from(sequences, (sequence) => sequence.length);
     },
+    async rerank(sequences, firstLengths) {
+      return Float32Array.from(sequences, (sequence, i) => sequence.length - firstLengths[i]!);
+    },
     async stats() {
       return {
         numRunning: native.numRunning,

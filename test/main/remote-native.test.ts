@@ -31,6 +31,9 @@ describe('an engine behind a port', () => {
     expect(engine.info.vocabularySize).toBe(10);
     expect(await engine.score(Int32Array.of(4, 5))).toEqual(Float32Array.of(Number.NaN, -5));
     expect(await engine.embed([Int32Array.of(1), Int32Array.of(1, 2)])).toEqual(Float32Array.of(1, 2));
+    expect(await engine.rerank([Int32Array.of(1, 2, 3), Int32Array.of(1)], Int32Array.of(2, 0))).toEqual(
+      Float32Array.of(1, 1),
+    );
     expect(await remote.builder.toFloat32(Uint8Array.of(1, 2), 'f32', 1, 2)).toEqual(Float32Array.of(1, 2));
     const packed = await remote.builder.pack({
       bytes: Uint8Array.of(1, 2),

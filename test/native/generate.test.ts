@@ -28,15 +28,19 @@ afterAll(async () => {
 });
 
 describe('what the engine computes', () => {
-  // The tolerance is of float32 sums against float64; for q8 and q4, of inputs rounded to 16 bits.
+  // The tolerance is of float32 sums against float64; for q8, q4 and int4, of inputs rounded to 16 bits.
   test.each([
     ['f32', 'f32', 1e-4],
     ['f16', 'f32', 1e-4],
     ['f32', 'f16', 3e-3],
     ['q8', 'f32', 3e-4],
     ['q4', 'f32', 3e-4],
+    ['int4_g32', 'f32', 3e-4],
+    ['int4_g128', 'f32', 3e-4],
+    ['f8', 'f32', 1e-4],
   ] as const)('scores of %s weights and %s kv agree with float64', async (weights, kv, tolerance) => {
-    const other = tinyLlama({ weights, kv });
+    const wide = weights === 'int4_g128' ? { size: 128, numHeads: 8, innerSize: 128 } : {};
+    const other = tinyLlama({ weights, kv, ...wide });
     const engine = await load({ plan: folder.write(`${weights} ${kv}.plan`, planBytes(other)) });
     const ids = randomIds(150, vocabularySize, 7);
     const scores = await engine.score(Int32Array.from(ids));
@@ -69,6 +73,20 @@ describe('what the engine computes', () => {
     expect(started).toEqual({ type: 'started', numPromptTokens: 37, numCachedTokens: 0 });
     expect(finished).toMatchObject({ reason: 'length', numOutputTokens: 40 });
     expect(finished.ttftMs).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['f32', 0],
+    ['f32', 10],
+    ['int4_g32', 70],
+  ] as const)('all that only some models have, in %s and a window of %i', async (weights, window) => {
+    const other = tinyLlama({ weights, window, extras: true });
+    const engine = await load({ plan: folder.write(`extras ${weights} ${window}.plan`, planBytes(other)) });
+    const ids = randomIds(150, vocabularySize, 8);
+    const scores = await engine.score(Int32Array.from(ids));
+    llamaScores(other, ids).forEach((expected, i) => {
+      if (i > 0) expect(Math.abs(scores[i]! - expected)).toBeLessThan(3e-4);
+    });
   });
 
   test('a window limits what a row sees', async () => {

@@ -1,4 +1,4 @@
-import type { TinyBert, TinyLlama } from './tiny-models.ts';
+import { extraNumbers, type TinyBert, type TinyLlama } from './tiny-models.ts';
 
 /** The two tiny models' forward passes as a textbook has them, in float64, a row at a time: what the engine must agree with. */
 type Vector = Float64Array;
@@ -52,12 +52,14 @@ function attend(
   numHeads: number,
   numKvHeads: number,
   headSize: number,
+  bend: (score: number, head: number, row: number) => number = (score) => score,
 ): Vector {
   const out = new Float64Array(numHeads * headSize);
   for (let head = 0; head < numHeads; head++) {
     const kvAt = Math.floor(head / (numHeads / numKvHeads)) * headSize;
     const q = query.subarray(head * headSize, (head + 1) * headSize);
-    const weights = softmax(keys.map((key) => dot(q, key.subarray(kvAt, kvAt + headSize)) / Math.sqrt(headSize)));
+    const scores = keys.map((key) => dot(q, key.subarray(kvAt, kvAt + headSize)) / Math.sqrt(headSize));
+    const weights = softmax(scores.map((score, row) => bend(score, head, row)));
     weights.forEach((weight, row) => {
       for (let i = 0; i < headSize; i++) out[head * headSize + i]! += weight * values[row]![kvAt + i]!;
     });
@@ -67,7 +69,7 @@ function attend(
 
 /** Logits of every row: [ids.length][vocabularySize]. */
 export function llamaLogits(model: TinyLlama, ids: number[]): Vector[] {
-  const { numLayers, numHeads, numKvHeads, headSize, innerSize, window } = model.shape;
+  const { numLayers, numHeads, numKvHeads, headSize, innerSize, window, extras } = model.shape;
   const { vector, row, linear } = reader(model);
   const rmsNorm = (name: string, x: Vector) => {
     const scale = 1 / Math.sqrt(dot(x, x) / x.length + 1e-5);
@@ -85,6 +87,16 @@ export function llamaLogits(model: TinyLlama, ids: number[]): Vector[] {
     }
     return turned;
   };
+  const { clampLimit, normEpsilon, softCap, logitCap } = extraNumbers;
+  const capped = (x: number, cap: number) => cap * Math.tanh(x / cap);
+  const clamped = (x: Vector) => (extras ? x.map((value) => Math.min(Math.max(value, -clampLimit), clampLimit)) : x);
+  const normHeads = (name: string, x: Vector) =>
+    !extras
+      ? x
+      : x.map((value, i) => {
+          const head = x.slice(i - (i % headSize), i - (i % headSize) + headSize);
+          return (value / Math.sqrt(dot(head, head) / headSize + normEpsilon)) * vector(name)[i % headSize]!;
+        });
   const kept = (value: Vector) => (model.shape.kv === 'f16' ? value.map(Math.f16round) : value);
   const keys: Vector[][] = Array.from({ length: numLayers }, () => []);
   const values: Vector[][] = Array.from({ length: numLayers }, () => []);
@@ -93,11 +105,12 @@ export function llamaLogits(model: TinyLlama, ids: number[]): Vector[] {
     let x = row('embedding', id);
     let normed = rmsNorm('norm.0', x);
     for (let layer = 0; layer < numLayers; layer++) {
-      const qkv = linear(`qkv.${layer}`, normed);
-      keys[layer]!.push(kept(turn(qkv.slice(queries, queries + kvSize), position)));
+      const qkv = clamped(linear(`qkv.${layer}`, normed));
+      const key = normHeads(`k_norm.${layer}`, qkv.slice(queries, queries + kvSize));
+      keys[layer]!.push(kept(turn(key, position)));
       values[layer]!.push(kept(qkv.slice(queries + kvSize)));
       const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
-      const query = turn(qkv.slice(0, queries), position);
+      const query = turn(normHeads(`q_norm.${layer}`, qkv.slice(0, queries)), position);
       const attended = attend(
         query,
         keys[layer]!.slice(first),
@@ -105,6 +118,9 @@ export function llamaLogits(model: TinyLlama, ids: number[]): Vector[] {
         numHeads,
         numKvHeads,
         headSize,
+        extras
+          ? (score, head, row) => capped(score, softCap) + vector('slopes')[head]! * (first + row - position)
+          : undefined,
       );
       x = plus(x, linear(`out.${layer}`, attended));
       normed = rmsNorm(`norm.${2 * layer + 1}`, x);
@@ -112,10 +128,12 @@ export function llamaLogits(model: TinyLlama, ids: number[]): Vector[] {
       const inner = gateUp
         .slice(0, innerSize)
         .map((gate, i) => (gate / (1 + Math.exp(-gate))) * gateUp[innerSize + i]!);
-      x = plus(x, linear(`down.${layer}`, inner));
+      const permuted = extras ? inner.map((_, i) => inner[(i * 7 + layer) % innerSize]!) : inner;
+      x = plus(x, linear(`down.${layer}`, permuted));
       normed = rmsNorm(`norm.${2 * layer + 2}`, x);
     }
-    return linear('head', normed);
+    const logits = linear('head', normed);
+    return extras ? logits.map((logit) => capped(logit, logitCap)) : logits;
   });
 }
 
@@ -137,6 +155,19 @@ export function llamaGreedy(model: TinyLlama, prompt: number[], numTokens: numbe
 
 /** The sequence's vector of unit length. */
 export function bertEmbedding(model: TinyBert, ids: number[]): Vector {
+  const pooled = bertPooled(model, ids, ids.length);
+  const length = Math.sqrt(dot(pooled, pooled));
+  return pooled.map((value) => value / length);
+}
+
+/** The number of a pair whose first part is `firstLength` ids. */
+export function bertScore(model: TinyBert, ids: number[], firstLength: number): number {
+  const { linear } = reader(model);
+  const inner = linear('pooler', bertPooled(model, ids, firstLength), true).map(Math.tanh);
+  return linear('classifier', inner, true)[0]!;
+}
+
+function bertPooled(model: TinyBert, ids: number[], firstLength: number): Vector {
   const { size, numLayers, numHeads, pool } = model.shape;
   const { vector, row, linear } = reader(model);
   const layerNorm = (name: string, x: Vector) => {
@@ -145,9 +176,9 @@ export function bertEmbedding(model: TinyBert, ids: number[]): Vector {
     const scale = 1 / Math.sqrt(variance + 1e-6);
     return x.map((value, i) => (value - mean) * scale * vector(`${name}.weight`)[i]! + vector(`${name}.bias`)[i]!);
   };
-  let rows = ids.map((id, i) =>
-    layerNorm('norm', plus(plus(row('words', id), row('positions', i + 2)), vector('type'))),
-  );
+  const typeOf = (i: number) =>
+    model.shape.role === 'reranker' ? row('types', i < firstLength ? 0 : 1) : vector('type');
+  let rows = ids.map((id, i) => layerNorm('norm', plus(plus(row('words', id), row('positions', i + 2)), typeOf(i))));
   for (let layer = 0; layer < numLayers; layer++) {
     const qkv = rows.map((x) => linear(`qkv.${layer}`, x, true));
     const keys = qkv.map((x) => x.slice(size, 2 * size));
@@ -159,7 +190,5 @@ export function bertEmbedding(model: TinyBert, ids: number[]): Vector {
       return layerNorm(`norm.${layer}.2`, plus(y, linear(`down.${layer}`, inner, true)));
     });
   }
-  const pooled = pool === 'pool_first' ? rows[0]! : rows.reduce(plus).map((value) => value / rows.length);
-  const length = Math.sqrt(dot(pooled, pooled));
-  return pooled.map((value) => value / length);
+  return pool === 'pool_first' ? rows[0]! : rows.reduce(plus).map((value) => value / rows.length);
 }

@@ -9,6 +9,8 @@ import { tinyBert, tinyLlama } from './tiny-models.ts';
 const folder = temporaryFolder();
 const llama = tinyLlama();
 const bert = tinyBert();
+const extras = tinyLlama({ extras: true });
+const reranker = tinyBert({ role: 'reranker' });
 let native: Native;
 beforeAll(async () => {
   native = await openNative();
@@ -48,6 +50,8 @@ function withHeader(change: (json: string) => string): Uint8Array {
 test('a good plan loads', async () => {
   expect((await failure(folder.write('good.plan', planBytes(llama)))).code).toBe('loaded');
   expect((await failure(folder.write('good bert.plan', planBytes(bert)))).code).toBe('loaded');
+  expect((await failure(folder.write('good extras.plan', planBytes(extras)))).code).toBe('loaded');
+  expect((await failure(folder.write('good reranker.plan', planBytes(reranker)))).code).toBe('loaded');
 });
 
 describe('a file that is no plan', () => {
@@ -127,6 +131,17 @@ describe('a header that lies', () => {
     ['a tensor without a hash', (h) => Object.assign(h.tensors[0]!, { sha256: 'abc' }), /SHA-256/],
     ['a codebook where none is', (h) => Object.assign(h.tensors[0]!, { codebook: Array(16).fill(0) }), /codebook/],
     ['q4 without a codebook', (h) => Object.assign(h.tensors[1]!, { type: 'q4' }), /no codebook/],
+    ['int4_g32 of 33 columns', (h) => Object.assign(h.tensors[0]!, { type: 'int4_g32', columns: 33 }), /32 does not/],
+    [
+      'int4_g128 of 96 columns',
+      (h) => Object.assign(h.tensors[0]!, { type: 'int4_g128', columns: 96 }),
+      /128 does not/,
+    ],
+    ['int4_g32 in too few bytes', (h) => Object.assign(h.tensors[1]!, { type: 'int4_g32' }), /shape asks for 4480/],
+    ['f8 without room for its scales', (h) => Object.assign(h.tensors[1]!, { type: 'f8' }), /shape asks for 6596/],
+    ['whole numbers of two rows', (h) => Object.assign(h.tensors[1]!, { type: 'i32' }), /more than one row/],
+    ['kv of i32', (h) => Object.assign(h.kv!, { type: 'i32' }), /kv is of a type/],
+    ['a chat model that says it reranks', (h) => Object.assign(h, { role: 'reranker' }), /kv does not fit/],
     ['q8 of 33 columns', (h) => Object.assign(h.tensors[0]!, { type: 'q8', columns: 33 }), /32 does not divide/],
   ])('%s', (name, edit, says) => expectRefused(`header ${name}`, planBytes(llama, edit), says));
 
@@ -206,6 +221,67 @@ describe('a program that would go wrong', () => {
     ['an embedder without a size', (h) => Object.assign(h, { embeddingSize: 0 }), /embeddingSize/],
   ])('of an embedder: %s', (name, edit, says) => expectRefused(`bert ${name}`, planBytes(bert, edit), says));
 
+  const change = (op: string, change: object) => (header: Header) => Object.assign(step(header, op), change);
+  const weightOf = (h: Header, name: string) => h.tensors.findIndex((tensor) => tensor.name === name);
+  const indexOf = (...numbers: number[]) => {
+    const spoiled = structuredClone(extras);
+    const { bytes } = spoiled.tensors.get('index.1')!;
+    numbers.forEach((number, i) => {
+      new DataView(bytes.buffer).setInt32(4 * i, number, true);
+    });
+    return planBytes(spoiled);
+  };
+  test.each<[string, (header: Header) => void, RegExp]>([
+    ['a cap of 0', change('soft_cap', { cap: 0 }), /cap that is not above zero/],
+    ['a cap below zero', change('soft_cap', { cap: -30 }), /cap that is not above zero/],
+    ['a cap too small for float32', change('soft_cap', { cap: 1e-60 }), /cap that is not above zero/],
+    ['no cap', change('soft_cap', { cap: undefined }), /no number "cap"/],
+    ['a limit of 0', change('clamp', { limit: 0 }), /limit that is not above zero/],
+    ['an endless limit', change('clamp', { limit: 1e39 }), /no number "limit"/],
+    ['a view to clamp that goes too far', change('clamp', { out: [[2, 0, 129]] }), /outside its buffer/],
+    ['heads that do not fill their view', change('rms_norm_heads', { numHeads: 3 }), /width 64 where 48/],
+    ['a norm of other heads', change('rms_norm_heads', { numHeads: 2, headSize: 32 }), /f32 \[1, 32\]/],
+    ['an epsilon of heads below zero', change('rms_norm_heads', { epsilon: -1e-6 }), /epsilon/],
+    ['a norm of heads without a weight', change('rms_norm_heads', { weights: [] }), /takes 1 weights/],
+    ['a norm of heads that no step wrote', (h) => h.program.steps.splice(2, 2), /no step before it wrote/],
+    ['an attention whose cap is below zero', change('attention', { softCap: -1 }), /softCap below zero/],
+    ['an attention whose cap is a word', change('attention', { softCap: 'none' }), /no number "softCap"/],
+    ['slopes for other heads', (h) => change('attention', { weights: [weightOf(h, 'norm.0')] })(h), /f32 \[1, 4\]/],
+    ['two lists of slopes', change('attention', { weights: [0, 0] }), /takes 1 weights, not 2/],
+    ['an index of floats', (h) => change('permute_columns', { weights: [weightOf(h, 'norm.0')] })(h), /i32 \[1, 96\]/],
+    ['no index', change('permute_columns', { weights: [null] }), /not there/],
+    ['an index of another width', change('permute_columns', { out: [[9, 0, 95]] }), /i32 \[1, 95\]/],
+    ['columns from too narrow a view', change('permute_columns', { in: [[6, 0, 40]] }), /not there by index/],
+    ['columns permuted in place', change('permute_columns', { out: [[6, 0, 96]] }), /writes over/],
+    ['outputs from tokens', change('permute_columns', { in: [[7, 0, 64]] }), /kinds of rows/],
+    ['a linear by an index', (h) => change('linear', { weights: [weightOf(h, 'index.0'), null] })(h), /whole numbers/],
+    ['an embedding by an index', (h) => change('embed', { weights: [weightOf(h, 'index.0')] })(h), /columns|rows/],
+  ])('of extras: %s', (name, edit, says) => expectRefused(`extras ${name}`, planBytes(extras, edit), says));
+
+  test.each([
+    ['an index beyond the last column', indexOf(0, 1, 96)],
+    ['a negative index', indexOf(-1)],
+    ['an index that wraps', indexOf(3, -2147483648)],
+  ])('of extras: %s', (name, bytes) => expectRefused(`extras ${name}`, bytes, /not there by index\.1/));
+
+  test.each<[string, (header: Header) => void, RegExp]>([
+    ['an embedding size', (h) => Object.assign(h, { embeddingSize: 32 }), /embeddingSize/],
+    ['an output of two numbers', (h) => Object.assign(h.program.buffers[8]!, { width: 2 }), /sequences of width 1/],
+    ['an output of tokens', (h) => Object.assign(h.program, { output: 0 }), /sequences of width 1/],
+    [
+      'one row of segments',
+      (h) => Object.assign(h.tensors[weightOf(h, 'types')]!, { rows: 1, sizeBytes: 128 }),
+      /2 rows/,
+    ],
+    [
+      'segments in whole numbers',
+      (h) => Object.assign(h.tensors[weightOf(h, 'types')]!, { type: 'f8', sizeBytes: 72 }),
+      /segments as f32 or f16/,
+    ],
+    ['segments of another width', change('add_segments', { out: [[0, 0, 31]] }), /31 columns/],
+    ['segments of sequences', change('add_segments', { out: [[6, 0, 32]] }), /kind of rows/],
+  ])('of a reranker: %s', (name, edit, says) => expectRefused(`reranker ${name}`, planBytes(reranker, edit), says));
+
   test('too large for any memory is out-of-memory, not a crash', async () => {
     const huge = tinyLlama();
     for (let i = 0; i < 4000; i++) huge.header.program.buffers.push({ rows: 'tokens', width: 1 << 20 });
@@ -220,10 +296,15 @@ describe('a program that would go wrong', () => {
 
 describe('a plan with a number changed at random', () => {
   // Each either is refused with a code, or is a plan after all, and then it runs.
-  test.each(['llama', 'bert'] as const)('%s: never ends the process', async (name) => {
+  test.each([
+    ['llama', llama],
+    ['bert', bert],
+    ['extras', extras],
+    ['reranker', reranker],
+  ])('%s: never ends the process', async (name, model) => {
     const random = randomNumbers(name.length);
     const pick = (count: number) => Math.floor(((random() + 1) / 2) * count);
-    const whole = planBytes(name === 'llama' ? llama : bert);
+    const whole = planBytes(model);
     const json = text(whole);
     const places = [...json.matchAll(/(?<=[:,[])-?\d+(\.\d+)?(e[-+]?\d+)?(?=[,\]}])/g)];
     const values = [
@@ -266,6 +347,7 @@ async function runBriefly(plan: string): Promise<void> {
   const ids = Int32Array.of(0, 0, 0).subarray(0, engine.info.contextTokens);
   try {
     if (engine.info.role === 'chat') await engine.score(ids);
+    else if (engine.info.role === 'reranker') await engine.rerank([ids], Int32Array.of(1));
     else await engine.embed([ids]);
   } finally {
     await engine.close();

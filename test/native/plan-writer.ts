@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { packFloat8, packInt4, packInt32 } from './pack-small.ts';
 
 /** A second reading of engines/plan/format.md, by hand, so that the engine is not tested against the product's own writer. */
-export type PlanType = 'f32' | 'f16' | 'q8' | 'q4';
+export type PlanType = 'f32' | 'f16' | 'q8' | 'q4' | 'int4_g32' | 'int4_g128' | 'f8' | 'i32';
 export type TensorEntry = {
   name: string;
   type: string;
@@ -74,7 +75,7 @@ export function packTensor(
   columns: number,
   numbers: number[],
 ): PackedTensor {
-  const values = new Float64Array(rows * columns);
+  let values: Float64Array = new Float64Array(rows * columns);
   let bytes: Uint8Array;
   if (type === 'f32' || type === 'f16') {
     bytes = new Uint8Array(rows * columns * (type === 'f32' ? 4 : 2));
@@ -84,6 +85,12 @@ export function packTensor(
       if (type === 'f32') view.setFloat32(4 * i, values[i]!, true);
       else view.setUint16(2 * i, toFloat16Bits(values[i]!), true);
     }
+  } else if (type === 'int4_g32' || type === 'int4_g128') {
+    ({ bytes, values } = packInt4(rows, columns, type === 'int4_g32' ? 32 : 128, numbers));
+  } else if (type === 'f8') {
+    ({ bytes, values } = packFloat8(rows, columns, numbers));
+  } else if (type === 'i32') {
+    ({ bytes, values } = packInt32(numbers));
   } else {
     const record = type === 'q8' ? 544 : 288;
     const scalesAt = record - 32;

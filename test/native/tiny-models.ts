@@ -19,6 +19,8 @@ export type LlamaShape = {
   headSize: number;
   innerSize: number;
   window: number;
+  /** Also what only some models have: clamped and normed heads, a cap and slopes in attention, permuted columns, a cap. */
+  extras: boolean;
   weights: PlanType;
   kv: 'f32' | 'f16';
   seed: number;
@@ -33,11 +35,16 @@ export const llamaShape: LlamaShape = {
   headSize: 16,
   innerSize: 96,
   window: 0,
+  extras: false,
   weights: 'f32',
   kv: 'f32',
   seed: 1,
 };
+/** Of the models with `extras`. */
+export const extraNumbers = { clampLimit: 1.5, normEpsilon: 1e-6, softCap: 0.9, logitCap: 2.5 };
 export type BertShape = {
+  /** A reranker has segments, a layer with tanh and one number for a pair. */
+  role: 'embedder' | 'reranker';
   vocabularySize: number;
   contextTokens: number;
   size: number;
@@ -49,6 +56,7 @@ export type BertShape = {
   seed: number;
 };
 export const bertShape: BertShape = {
+  role: 'embedder',
   vocabularySize: 61,
   contextTokens: 48,
   size: 32,
@@ -94,6 +102,7 @@ function tensorMaker(seed: number) {
         ),
       );
     },
+    index: (name: string, numbers: number[]) => add(packTensor(name, 'i32', 1, numbers.length, numbers)),
     given: (name: string, numbers: number[]) => add(packTensor(name, 'f32', 1, numbers.length, numbers)),
   };
 }
@@ -118,6 +127,7 @@ export function tinyLlama(change: Partial<LlamaShape> = {}): TinyLlama {
     { rows: 'tokens', width: innerSize }, // 6
     { rows: 'outputs', width: size }, // 7
     { rows: 'outputs', width: vocabularySize }, // 8 logits
+    ...(shape.extras ? [{ rows: 'tokens', width: innerSize }] : []), // 9 permuted
   ];
   const all = (buffer: number) => [buffer, 0, buffers[buffer]!.width];
   const norm = (name: string) => make.vector(name, size, 1, 0.3);
@@ -125,6 +135,7 @@ export function tinyLlama(change: Partial<LlamaShape> = {}): TinyLlama {
     'inverse_frequencies',
     Array.from({ length: headSize / 2 }, (_, i) => 10_000 ** (-(2 * i) / headSize)),
   );
+  const slopes = shape.extras ? make.vector('slopes', numHeads, 0.2, 0.1) : null;
   const heads = { numHeads, numKvHeads, headSize };
   const steps: Step[] = [
     { op: 'embed', out: [all(0)], weights: [make.matrix('embedding', weights, vocabularySize, size, 1)], scale: 1 },
@@ -140,6 +151,21 @@ export function tinyLlama(change: Partial<LlamaShape> = {}): TinyLlama {
     });
   for (let layer = 0; layer < shape.numLayers; layer++) {
     linear(1, `qkv.${layer}`, 2);
+    if (shape.extras) {
+      steps.push({ op: 'clamp', out: [all(2)], limit: extraNumbers.clampLimit });
+      const epsilon = extraNumbers.normEpsilon;
+      const normHeads = (name: string, first: number, count: number) =>
+        steps.push({
+          op: 'rms_norm_heads',
+          out: [[2, first, count * headSize]],
+          weights: [make.vector(`${name}.${layer}`, headSize, 1, 0.3)],
+          numHeads: count,
+          headSize,
+          epsilon,
+        });
+      normHeads('q_norm', 0, numHeads);
+      normHeads('k_norm', queries, numKvHeads);
+    }
     steps.push({
       op: 'rope_kv_write',
       out: [all(2)],
@@ -157,6 +183,7 @@ export function tinyLlama(change: Partial<LlamaShape> = {}): TinyLlama {
       ...heads,
       scale: headSize ** -0.5,
       window: shape.window,
+      ...(shape.extras && { softCap: extraNumbers.softCap, weights: [slopes] }),
     });
     linear(3, `out.${layer}`, 4);
     steps.push({
@@ -168,7 +195,16 @@ export function tinyLlama(change: Partial<LlamaShape> = {}): TinyLlama {
     });
     linear(1, `gate_up.${layer}`, 5);
     steps.push({ op: 'gated', in: [all(5)], out: [all(6)], activation: 'silu' });
-    linear(6, `down.${layer}`, 4);
+    if (shape.extras) {
+      const index = Array.from({ length: innerSize }, (_, i) => (i * 7 + layer) % innerSize);
+      steps.push({
+        op: 'permute_columns',
+        in: [all(6)],
+        out: [all(9)],
+        weights: [make.index(`index.${layer}`, index)],
+      });
+    }
+    linear(shape.extras ? 9 : 6, `down.${layer}`, 4);
     steps.push({
       op: 'add_rms_norm',
       in: [all(0), all(4)],
@@ -179,6 +215,7 @@ export function tinyLlama(change: Partial<LlamaShape> = {}): TinyLlama {
   }
   steps.push({ op: 'gather_outputs', in: [all(1)], out: [all(7)] });
   linear(7, 'head', 8);
+  if (shape.extras) steps.push({ op: 'soft_cap', out: [all(8)], cap: extraNumbers.logitCap });
   const header: Header = {
     ...commonHeader,
     architecture: 'llama',
@@ -206,6 +243,8 @@ export function tinyBert(change: Partial<BertShape> = {}): TinyBert {
     { rows: 'tokens', width: size }, // 4
     { rows: 'tokens', width: innerSize }, // 5
     { rows: 'sequences', width: size }, // 6
+    { rows: 'sequences', width: size }, // 7
+    { rows: 'sequences', width: 1 }, // 8
   ];
   const all = (buffer: number) => [buffer, 0, buffers[buffer]!.width];
   const norm = (name: string) => [
@@ -220,7 +259,9 @@ export function tinyBert(change: Partial<BertShape> = {}): TinyBert {
       weights: [make.matrix('positions', 'f16', shape.contextTokens + 2, size, 0.5)],
       offset: 2,
     },
-    { op: 'add_bias', out: [all(0)], weights: [make.vector('type', size, 0, 0.3)] },
+    shape.role === 'reranker'
+      ? { op: 'add_segments', out: [all(0)], weights: [make.matrix('types', 'f32', 2, size, 0.5)] }
+      : { op: 'add_bias', out: [all(0)], weights: [make.vector('type', size, 0, 0.3)] },
     { op: 'layer_norm', in: [all(0)], out: [all(1)], weights: norm('norm'), epsilon: 1e-6 },
   ];
   const linear = (from: number, name: string, to: number, activation = 'none') =>
@@ -258,18 +299,23 @@ export function tinyBert(change: Partial<BertShape> = {}): TinyBert {
     });
   }
   steps.push({ op: shape.pool, in: [all(1)], out: [all(6)] });
-  steps.push({ op: 'normalize', out: [all(6)] });
+  if (shape.role === 'embedder') {
+    steps.push({ op: 'normalize', out: [all(6)] });
+  } else {
+    linear(6, 'pooler', 7, 'tanh');
+    linear(7, 'classifier', 8);
+  }
   const header: Header = {
     ...commonHeader,
     architecture: 'bert',
     name: 'Tiny BERT',
-    role: 'embedder',
+    role: shape.role,
     vocabularySize,
     contextTokens: shape.contextTokens,
-    embeddingSize: size,
+    embeddingSize: shape.role === 'embedder' ? size : 0,
     kv: null,
     tokenizer: noTokenizer,
-    program: { buffers, steps, output: 6 },
+    program: { buffers, steps, output: shape.role === 'embedder' ? 6 : 8 },
   };
   return { header, tensors: make.tensors, shape };
 }

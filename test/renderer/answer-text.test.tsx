@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { asMarkdown } from '../../app/chats/quotes.ts';
 import type { AskEvent } from '../../app/contract/contract.ts';
 import { makeAnswer, makeDocument, Tape } from '../fakes/app-handlers.ts';
 import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
@@ -132,5 +133,14 @@ describe.skipIf(!existsSync(payloadFolder))('the collected payloads', () => {
     }
     expect(found).toEqual([]);
     expect(alert).not.toHaveBeenCalled();
+  });
+
+  it('shows a document’s words as they are: their signs are no Markdown, their brackets no citations', async () => {
+    const words = 'As in [3], 2 * 3 * 4 = _x_ < 5 & `y` ~~z~~ | \\\\ end';
+    await showAnswer(`- “${asMarkdown(words)}” [1]`);
+    const line = document.querySelector('.prose-answer li');
+    expect(line?.textContent?.replaceAll('\u2060', '')).toBe(`“${words}”[1]`);
+    expect(line?.querySelectorAll('em, del, code, cite em').length).toBe(0);
+    expect(line?.querySelectorAll('[title="This number names none of the sources."]').length).toBe(1);
   });
 });

@@ -58,7 +58,7 @@ describe('the rows', () => {
     const reason = 'The file is protected by a password. Save a copy without one and add that.';
     const { app } = await openLibrary((app) => app.setDocument(makeDocument(1, { state: 'password', reason })));
     await screen.findByText(reason);
-    fireEvent.click(screen.getByRole('button', { name: 'Try “Document 1” again' }));
+    fireEvent.click(screen.getByRole('button', { name: 'Try again: “Document 1”' }));
     await waitFor(() => expect(app.retried).toEqual([makeDocument(1).id]));
   });
 

@@ -101,6 +101,21 @@ describe('the settings', () => {
     await waitFor(() => expect(app.settings().temperature).toBe(0.1));
   });
 
+  it('turn the whole window into another language and size, which the next start begins with', async () => {
+    const { app } = await open('Settings', () => undefined);
+    const user = userEvent.setup();
+    await user.selectOptions(await screen.findByRole('combobox', { name: 'Language' }), '日本語');
+    await screen.findByRole('heading', { name: '設定' });
+    expect(screen.getByRole('button', { name: '新しいチャット' })).toBeTruthy();
+    expect(document.documentElement.lang).toBe('ja');
+    expect(app.settings().language).toBe('ja');
+    await user.selectOptions(screen.getByRole('combobox', { name: '文字の大きさ' }), '200');
+    await waitFor(() => expect(document.documentElement.style.fontSize).toBe('200%'));
+    expect([localStorage.getItem('quoth.language'), localStorage.getItem('quoth.textSize')]).toEqual(['ja', '200']);
+    await user.selectOptions(screen.getByRole('combobox', { name: '言語' }), 'en');
+    await screen.findByRole('heading', { name: 'Settings' });
+  });
+
   it('tell what this computer has, with the reasons', async () => {
     await open('Settings', () => undefined);
     await screen.findByText('No CUDA device was found.');

@@ -1,20 +1,13 @@
-/**
- * The built window in Chromium, served by the real loopback server with its real policy. Behind the contract stands a fake
- * application: what is tested here is the picture and what the browser makes of it.
- */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/** The built window in Chromium: the picture, and what the browser makes of it. */
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type AskEvent, contract } from '../../app/contract/contract.ts';
-import { serve } from '../../app/contract/server.ts';
+import type { AskEvent } from '../../app/contract/contract.ts';
 import type { ChatId, TurnId } from '../../app/contract/types.ts';
-import { type HttpServer, startHttp } from '../../main/loopback/http.ts';
 import {
   createFakeApp,
+  type FakeApp,
   makeAnswer,
   makeCitation,
   makeDocument,
@@ -24,115 +17,54 @@ import {
 } from '../fakes/app-handlers.ts';
 import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
 import { makePdf } from '../fakes/pdf.ts';
-
-const root = join(import.meta.dirname, '..', '..');
-const executablePath = [
-  process.env.CHROMIUM,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path));
-const token = 'test-token-of-the-window-0123456789';
+import { type BuiltWindow, chromiumPath, startBuiltWindow } from './built-window.ts';
 
 const report = makeDocument(1, { title: 'Report', source: 'report.pdf', kind: 'pdf', numPages: 3 });
 const quote = 'The harvest of 2024 was the best in forty years';
 
-describe.skipIf(!executablePath)('the built window in Chromium', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quoth-window-'));
-  const rendererFolder = join(folder, 'renderer');
-  const ticketPaths: string[] = [];
-  const strayRequests: string[] = [];
-  const violations: string[] = [];
-  let server: HttpServer;
-  let browser: Browser;
-  let context: BrowserContext;
-  let app = createFakeApp();
+describe.skipIf(!chromiumPath)('the built window in Chromium', () => {
+  let window: BuiltWindow;
 
   beforeAll(async () => {
-    await build({
-      configFile: join(root, 'renderer', 'vite.config.ts'),
-      logLevel: 'error',
-      build: { outDir: rendererFolder, emptyOutDir: true },
-    });
-    server = await startHttp({
-      token,
-      port: 0,
-      rendererFolder,
-      droppedFolder: join(folder, 'dropped'),
-      issueTicket: (path) => {
-        ticketPaths.push(path);
-        return String(ticketPaths.length).padStart(24, '0');
-      },
-      onPort: (port) => serve(contract, app.handlers, port),
-      log: () => undefined,
-    });
-    browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox', '--disable-gpu'] });
+    window = await startBuiltWindow();
   });
+  afterAll(() => window?.close());
+  afterEach(() => window?.closePage());
 
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  afterEach(async () => {
-    await context?.close();
-    ticketPaths.length = 0;
-  });
-
-  async function open(): Promise<Page> {
-    strayRequests.length = 0;
-    violations.length = 0;
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    const page = await context.newPage();
-    const origin = `http://127.0.0.1:${server.port}`;
-    await context.route('**/*', (route) => {
-      if (route.request().url().startsWith(`${origin}/`)) return route.continue();
-      strayRequests.push(route.request().url());
-      return route.abort();
-    });
-    page.on('console', (message) => message.type() === 'error' && violations.push(message.text()));
-    page.on('pageerror', (error) => violations.push(String(error)));
-    page.on('dialog', (dialog) => {
-      violations.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    // A violation that a script catches is silent in the console.
-    await page.addInitScript(() =>
-      document.addEventListener('securitypolicyviolation', (event) =>
-        console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
-      ),
-    );
-    await page.goto(`${origin}/#token=${token}`);
-    await page.getByRole('button', { name: 'Settings' }).waitFor();
-    return page;
+  /** The application that the next page talks to. */
+  function useFakeApp(): FakeApp {
+    window.app = createFakeApp();
+    return window.app;
   }
 
   it('loads at most 600 kB, compressed, before it can be used', () => {
-    const page = readFileSync(join(rendererFolder, 'index.html'), 'utf8');
+    const page = readFileSync(join(window.rendererFolder, 'index.html'), 'utf8');
     const files = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1] ?? '');
     expect(files.length).toBeGreaterThanOrEqual(2);
-    const sizeBytes = files.reduce((sum, file) => sum + gzipSync(readFileSync(join(rendererFolder, file))).length, 0);
+    const sizeBytes = files.reduce(
+      (sum, file) => sum + gzipSync(readFileSync(join(window.rendererFolder, file))).length,
+      0,
+    );
     expect(sizeBytes).toBeLessThan(600_000);
     expect(page).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/i);
   });
 
   it('hides its token, outlives a reload, and refuses a page without one', async () => {
-    app = createFakeApp();
-    const page = await open();
-    expect(page.url()).toBe(`http://127.0.0.1:${server.port}/`);
+    useFakeApp();
+    const page = await window.open();
+    expect(page.url()).toBe(`${window.origin}/`);
     await page.reload();
     await page.getByRole('heading', { name: 'Ask your own documents.' }).waitFor();
-    const stranger = await (await browser.newContext()).newPage();
+    const stranger = await (await window.browser.newContext()).newPage();
     await stranger.goto(page.url());
     await stranger.getByText('This page needs its full address').waitFor();
     await stranger.context().close();
-    expect(violations).toEqual([]);
+    expect(window.violations).toEqual([]);
   });
 
   it('takes files that are chosen, by ticket', async () => {
-    app = createFakeApp();
-    const page = await open();
+    const app = useFakeApp();
+    const page = await window.open();
     const choosing = page.waitForEvent('filechooser');
     await page.getByRole('button', { name: 'Add files' }).click();
     const names = ['a.txt', '山田 太郎 #1 %41.txt', "it's [b]&c.md", 'd.txt', 'e.txt', 'f.txt'];
@@ -141,12 +73,12 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     await page.getByRole('heading', { name: 'Library' }).waitFor();
     await expect.poll(() => app.added.length).toBe(1);
     expect(app.added[0]).toHaveLength(names.length);
-    expect(ticketPaths.map((path) => basename(path)).sort()).toEqual([...names].sort());
-    expect(violations).toEqual([]);
+    expect(window.ticketPaths.map((path) => basename(path)).sort()).toEqual([...names].sort());
+    expect(window.violations).toEqual([]);
   });
 
   it('draws the page of a citation and marks the quote where it stands', async () => {
-    app = createFakeApp();
+    const app = useFakeApp();
     app.setDocument(report);
     app.originals.set(
       report.id,
@@ -162,7 +94,7 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     tape.push({ type: 'answer', answer: makeAnswer('It was good [1].', [makeCitation(1, passage, quote)]) });
     tape.end();
     app.script.answers.push(tape);
-    const page = await open();
+    const page = await window.open();
     await page.getByRole('textbox', { name: 'Your question' }).fill('How was the harvest?');
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: /^Source 1: Report, p. 2/ }).click();
@@ -186,12 +118,12 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     expect(boxes[1]?.width ?? 0).toBeLessThan((boxes[0]?.width ?? 0) / 2);
     await page.getByRole('button', { name: 'Text' }).click();
     expect(await page.locator('aside mark').textContent()).toBe(quote);
-    expect(strayRequests).toEqual([]);
-    expect(violations).toEqual([]);
+    expect(window.strayRequests).toEqual([]);
+    expect(window.violations).toEqual([]);
   });
 
   it('marks nothing when the page does not hold the quote, and shows the text when there is no file', async () => {
-    app = createFakeApp();
+    const app = useFakeApp();
     app.setDocument(report);
     app.originals.set(report.id, makePdf([['Other words.'], ['Twice the same. Twice the same.']]));
     const twice = makePassage(1, report, 'Twice the same.', { page: 2 });
@@ -205,7 +137,7 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
       tape.end();
       app.script.answers.push(tape);
     }
-    const page = await open();
+    const page = await window.open();
     await page.getByRole('textbox', { name: 'Your question' }).fill('What?');
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: /^Source 1/ }).click();
@@ -219,12 +151,12 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
   });
 
   it('breaks no rule of its policy in any corner', async () => {
-    app = createFakeApp();
+    const app = useFakeApp();
     app.setDocument(makeDocument(1));
     app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }));
     const id = `chat_${'1'.repeat(16)}` as ChatId;
     app.chats.set(id, { chat: { id, title: 'A chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });
-    const page = await open();
+    const page = await window.open();
     await page.getByRole('button', { name: 'More for “A chat”' }).click();
     await page.getByRole('menuitem', { name: 'Rename' }).click();
     await page.getByRole('textbox', { name: 'New name of the chat' }).press('Escape');
@@ -245,15 +177,15 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     await page.getByRole('radio', { name: 'Dark' }).click();
     await expect.poll(() => app.settings().theme).toBe('dark');
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(23, 22, 20)');
-    expect(strayRequests).toEqual([]);
-    expect(violations).toEqual([]);
+    expect(window.strayRequests).toEqual([]);
+    expect(window.violations).toEqual([]);
   });
 
   it('follows an answer to its end, but not against the person who scrolls up', async () => {
-    app = createFakeApp();
+    const app = useFakeApp();
     const tape = new Tape<AskEvent>();
     app.script.answers.push(tape);
-    const page = await open();
+    const page = await window.open();
     await page.getByRole('textbox', { name: 'Your question' }).fill('Tell me all.');
     await page.keyboard.press('Enter');
     tape.push({ type: 'sources', passages: [], retrieveMs: 1 });
@@ -276,13 +208,13 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
     await page.getByRole('button', { name: 'To the end' }).click();
     await say('three');
     expect(await distance()).toBeLessThan(48);
-    expect(violations).toEqual([]);
+    expect(window.violations).toEqual([]);
   });
 
   it('can be used with the keyboard alone', async () => {
-    app = createFakeApp();
+    const app = useFakeApp();
     app.setDocument(makeDocument(1));
-    const page = await open();
+    const page = await window.open();
     const focused = () =>
       page.evaluate(
         () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '',
@@ -308,7 +240,7 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
   });
 
   it.skipIf(!existsSync(payloadFolder))('fetches, runs and follows nothing that an answer says', async () => {
-    app = createFakeApp();
+    const app = useFakeApp();
     const payloads = collectPayloads();
     expect(payloads.length).toBeGreaterThan(300);
     const id = `chat_${'0'.repeat(16)}` as ChatId;
@@ -325,16 +257,16 @@ describe.skipIf(!executablePath)('the built window in Chromium', () => {
       ),
     }));
     app.chats.set(id, { chat: { id, title: 'Payloads', numTurns: turns.length, updatedAtMs: 1 }, turns });
-    const page = await open();
+    const page = await window.open();
     await page.getByRole('button', { name: 'Payloads', exact: true }).click();
     await page.getByText(`Question ${turns.length - 1}`, { exact: true }).waitFor();
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-    expect(strayRequests).toEqual([]);
-    expect(violations).toEqual([]);
+    expect(window.strayRequests).toEqual([]);
+    expect(window.violations).toEqual([]);
     expect(new URL(page.url()).pathname).toBe('/');
     expect(await page.locator('article').locator('img, iframe, object, embed, video, script, style, a').count()).toBe(
       0,
     );
-    expect(context.pages()).toHaveLength(1);
+    expect(page.context().pages()).toHaveLength(1);
   });
 });

@@ -4,6 +4,9 @@ import { chatId } from '../../../app/contract/types.ts';
 import type { Command } from '../command.ts';
 import { placeWords } from '../places.ts';
 
+/** Markdown's escapes are for the window; a terminal shows the signs themselves. */
+const plain = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, '$1');
+
 export const command: Command = {
   usage: 'ask <question> [--chat ID]',
   summary: 'Answers a question from the library, with the quotes that back it.',
@@ -40,7 +43,7 @@ export const command: Command = {
         return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
       });
       // What the model said was left out: a line cannot be taken back, so the answer comes after it.
-      const replaced = (refused || writtenBy === 'quotes') && streamed.trim() !== text ? `\n\n${text}` : '';
+      const replaced = (refused || writtenBy === 'quotes') && streamed.trim() !== text ? `\n\n${plain(text)}` : '';
       await output.say(
         { type: 'answer', text, citations: facts, refused, writtenBy, end, timings },
         `${replaced}\n\n${words.join('\n')}`.trimEnd(),

@@ -1,0 +1,138 @@
+/** Every view, looked at by axe-core in the browser that draws it, in each theme: nothing serious may be found. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { AskEvent } from '../../app/contract/contract.ts';
+import type { ChatId, Settings } from '../../app/contract/types.ts';
+import {
+  createFakeApp,
+  makeAnswer,
+  makeCitation,
+  makeDocument,
+  makeModel,
+  makePassage,
+  Tape,
+} from '../fakes/app-handlers.ts';
+import { makePdf } from '../fakes/pdf.ts';
+import { type BuiltWindow, chromiumPath, startBuiltWindow } from './built-window.ts';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+type Finding = { id: string; impact: string; nodes: { html: string; failureSummary: string }[] };
+
+/** What axe finds that stands in somebody's way, as one line each. */
+async function findingsOf(page: Page): Promise<string[]> {
+  const findings = (await page.evaluate(`(async () => {
+    ${axeSource};
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+    return violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) }));
+  })()`)) as Finding[];
+  return findings
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
+    );
+}
+
+const report = makeDocument(1, { title: 'Report', source: 'report.pdf', kind: 'pdf', numPages: 3 });
+const passage = makePassage(1, report, 'The harvest of 2024 was the best in forty years of records.', { page: 2 });
+
+describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
+  let window: BuiltWindow;
+
+  beforeAll(async () => {
+    window = await startBuiltWindow();
+  });
+  afterAll(() => window?.close());
+  afterEach(() => window?.closePage());
+
+  async function openIn(theme: Settings['theme'], textSize = 100): Promise<Page> {
+    const app = createFakeApp({ theme, textSize });
+    window.app = app;
+    app.setDocument(report);
+    app.setDocument(makeDocument(2, { state: 'failed', reason: 'It is damaged.' }));
+    app.setDocument(makeDocument(3, { state: 'reading' }));
+    app.originals.set(
+      report.id,
+      makePdf([['Nothing.'], ['The harvest of 2024 was the best in forty', 'years of records.'], ['End.']]),
+    );
+    app.texts.set(report.id, [passage]);
+    app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }), makeModel('big', { name: 'Big' }));
+    const id = `chat_${'1'.repeat(16)}` as ChatId;
+    app.chats.set(id, { chat: { id, title: 'A chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });
+    return window.open();
+  }
+
+  const views: Record<string, (page: Page) => Promise<void>> = {
+    'empty chat': async () => undefined,
+    'chat with an answer, its proof and its page': async (page) => {
+      const tape = new Tape<AskEvent>();
+      tape.push({ type: 'sources', passages: [passage], retrieveMs: 12 });
+      tape.push({
+        type: 'answer',
+        answer: makeAnswer('It was **good** [1].\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n`code`', [
+          makeCitation(1, passage, 'the best in forty years'),
+        ]),
+      });
+      tape.end();
+      window.app.script.answers.push(tape);
+      await page.getByRole('textbox', { name: 'Your question' }).fill('How was the harvest?');
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: /^Source 1: Report, p. 2/ }).click();
+      await page.getByText('Page 2 of 3').waitFor();
+    },
+    'menu of a chat': async (page) => {
+      await page.getByRole('button', { name: 'More for “A chat”' }).click();
+      await page.getByRole('menuitem', { name: 'Rename' }).waitFor();
+    },
+    library: async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('heading', { name: 'Library' }).waitFor();
+    },
+    'dialog for an address': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Add address' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+    'text of a document': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Report', exact: true }).click();
+      await page.getByRole('button', { name: 'Text' }).click();
+    },
+    models: async (page) => {
+      await page.getByRole('button', { name: 'Models' }).click();
+      await page.getByRole('heading', { name: 'Models' }).waitFor();
+    },
+    settings: async (page) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('heading', { name: 'This computer' }).waitFor();
+    },
+  };
+
+  describe.each(['light', 'dark', 'contrast'] as const)('%s theme:', (theme) => {
+    it.each(Object.keys(views))('%s', async (name) => {
+      const page = await openIn(theme);
+      await views[name]?.(page);
+      // What fades in is looked at when it is there: a half transparent text has no contrast of its own.
+      await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+      expect(await findingsOf(page)).toEqual([]);
+    });
+  });
+
+  it.each(Object.keys(views))('largest text: %s loses nothing at its sides', async (name) => {
+    const page = await openIn('light', 200);
+    await views[name]?.(page);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    // Nothing that can be used lies outside of the window without a list that scrolls to it.
+    const lost = await page.evaluate(() =>
+      [...document.querySelectorAll('button, input, select, textarea, [role=slider], h1, h2')]
+        .filter((element) => {
+          const box = element.getBoundingClientRect();
+          return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
+        })
+        .map((element) => element.outerHTML.slice(0, 120)),
+    );
+    expect(lost).toEqual([]);
+  });
+});
