@@ -13,6 +13,7 @@ import { gptNeox } from './gptneox.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
 import { mpt } from './mpt.ts';
+import { opt } from './opt.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
@@ -31,6 +32,7 @@ export const architectures: readonly Architecture[] = [
   falcon,
   mpt,
   bloom,
+  opt,
   bert,
 ];
 

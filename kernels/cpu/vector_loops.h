@@ -262,7 +262,7 @@ void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_ro
     const int32_t width = end_row - first_row;
     if constexpr (kType == Type::f8) {
       const float* scales = f8_scales(weight) + first_row;
-      for (int32_t k = 0; k < width; ++k) out[k] *= scales[k] * kFloat8Unit;
+      for (int32_t k = 0; k < width; ++k) out[k] *= scales[k] * 256.0f;
     }
     if (task.bias != nullptr) {
       const float* bias = task.bias + first_row;

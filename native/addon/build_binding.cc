@@ -28,18 +28,6 @@ const BlockFormat* format_of(const std::string& name) {
   return format;
 }
 
-Type type_of(const std::string& name) {
-  if (name == "f32") return Type::f32;
-  if (name == "f16") return Type::f16;
-  if (name == "q8") return Type::q8;
-  if (name == "q4") return Type::q4;
-  if (name == "int4_g32") return Type::int4_g32;
-  if (name == "int4_g128") return Type::int4_g128;
-  if (name == "f8") return Type::f8;
-  if (name == "i32") return Type::i32;
-  throw Fault(FaultCode::invalid_input, "A plan has no tensors of type " + name + ".");
-}
-
 std::vector<int8_t> copy_codebook(const Napi::Value& value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int8_array) {
     throw Fault(FaultCode::invalid_input, "codebook is not an Int8Array.");
@@ -107,7 +95,7 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
     request->bytes = copy_bytes(from.Get("bytes"), "bytes");
     fill_job(*request, string_of(from.Get("from"), "from"), number_of(from.Get("numRows"), "numRows", 1, INT32_MAX),
              number_of(from.Get("numColumns"), "numColumns", 1, INT32_MAX));
-    request->job.to = request->grouped.to = type_of(string_of(from.Get("to"), "to"));
+    request->job.to = request->grouped.to = plan_type_of(string_of(from.Get("to"), "to"));
     const int32_t num_rows = request->is_grouped ? request->grouped.num_rows : request->job.num_rows;
     if (!is_absent(from.Get("rowOrder"))) {
       request->row_order = copy_ints(from.Get("rowOrder"), "rowOrder");
@@ -149,6 +137,18 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+Type plan_type_of(const std::string& name) {
+  if (name == "f32") return Type::f32;
+  if (name == "f16") return Type::f16;
+  if (name == "q8") return Type::q8;
+  if (name == "q4") return Type::q4;
+  if (name == "int4_g32") return Type::int4_g32;
+  if (name == "int4_g128") return Type::int4_g128;
+  if (name == "f8") return Type::f8;
+  if (name == "i32") return Type::i32;
+  throw Fault(FaultCode::invalid_input, "A plan has no tensors of type " + name + ".");
+}
 
 void register_build(Napi::Env env, Napi::Object exports) {
   exports.Set("toFloat32", Napi::Function::New(env, to_float32_js, "toFloat32"));

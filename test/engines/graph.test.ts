@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type BertConfig, buildBert } from '../../engines/architectures/bert.ts';
 import { buildLlama, type LlamaConfig } from '../../engines/architectures/llama.ts';
 import { ropeFrequencies } from '../../engines/architectures/rope.ts';
-import { createGraphBuilder, type TensorShapes } from '../../engines/graph/graph.ts';
+import { createGraphBuilder, type TensorShape } from '../../engines/graph/graph.ts';
 import { compile } from '../../engines/graph/passes/passes.ts';
 import { printProgram } from '../../engines/graph/print.ts';
 
@@ -22,7 +22,7 @@ const llama: LlamaConfig = {
 };
 
 /** The shapes that a checkpoint of this config has. */
-function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): TensorShapes {
+function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): Map<string, TensorShape> {
   const { hiddenSize, feedForwardSize, vocabularySize } = config;
   const [q, kv] = [config.numHeads * config.headSize, config.numKvHeads * config.headSize];
   const shapes: [string, number, number][] = [
@@ -58,7 +58,7 @@ const bert: BertConfig = {
   pooling: 'mean',
 };
 
-function bertShapes(): TensorShapes {
+function bertShapes(): Map<string, TensorShape> {
   const at = 'encoder.layer.0';
   const d = bert.hiddenSize;
   const shapes: [string, number, number][] = [
