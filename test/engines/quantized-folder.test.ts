@@ -4,15 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { buildPlan, openCheckpoint } from '../../engines/build/build.ts';
 import { openNative } from '../native/native.ts';
 import { withFolder, writeTo } from './checkpoints.ts';
-import {
-  type LlamaSizes,
-  llamaTensors,
-  type Packing,
-  quantizationConfigOf,
-  safetensorsOf,
-  tinyLlama,
-  writeLlamaConfig,
-} from './packed-folders.ts';
+import { type LlamaSizes, llamaTensors, tinyLlama, writeLlamaConfig } from './packed-folders.ts';
+import { type Packing, quantizationConfigOf, safetensorsOf } from './packed-linears.ts';
 
 const ids = Int32Array.from([1, 40, 7, 26, 37, 29, 41, 13, 57, 10, 5, 31, 44]);
 

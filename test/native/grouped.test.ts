@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PackRequest } from '../../native/index.ts';
-import { type Packing, packLinear, quantizationConfigOf } from '../engines/packed-folders.ts';
+import { type Packing, packLinear, quantizationConfigOf } from '../engines/packed-linears.ts';
 import { unpackRecords } from '../engines/unpack-plan.ts';
 import { openNative } from './native.ts';
 
