@@ -274,11 +274,15 @@ function nameOf(weight: Weight): string {
   return weight.parts.map((part) => part.name).join(' + ');
 }
 
+const maxTurnedRows = 2 ** 20;
+
 /**
  * The order that puts rotary pairs half a turned part apart (i, i + rotarySize / 2), where the checkpoint has a pair's two
  * rows side by side (2i, 2i + 1); rows of a head past `rotarySize` stay.
  */
 export function pairsApart(numRows: number, headSize: number, rotarySize: number): Int32Array {
+  // Asked for before the tensor's shape is known: the numbers are the config's. The largest known models have 2^15.
+  if (numRows > maxTurnedRows) throw new ModelError('invalid-checkpoint', `Heads of ${numRows} rows are impossible.`);
   return Int32Array.from({ length: numRows }, (_, row) => {
     const place = row % headSize;
     if (place >= rotarySize) return row;
