@@ -7,6 +7,7 @@ import { rerankers } from './catalogue/rerankers.ts';
 import type { CatalogueEntry } from './catalogue/types.ts';
 
 export { defaultEmbedder } from './catalogue/embedders.ts';
+export { aboutBytesOf } from './catalogue/entry.ts';
 export { defaultChatModel } from './catalogue/llama-models.ts';
 export { deviceBytes } from './catalogue/sizes.ts';
 export type * from './catalogue/types.ts';

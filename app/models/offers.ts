@@ -1,4 +1,4 @@
-import { type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
+import { aboutBytesOf, type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
 import type { Offer, OfferPart } from './offer.ts';
 
 /** The catalogue's models in the order in which they are offered: the first of a role is its default. */
@@ -37,5 +37,5 @@ function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): 
       member: path,
     }));
   const exact = file.sizeBytes !== null;
-  return [{ type: 'web', address: source.url, sizeBytes: file.sizeBytes ?? entry.downloadBytes, exact, sha256 }];
+  return [{ type: 'web', address: source.url, sizeBytes: aboutBytesOf(entry, file), exact, sha256 }];
 }

@@ -14,6 +14,7 @@ export type MptConfig = {
   readonly numLayers: number;
   readonly hiddenSize: number;
   readonly numHeads: number;
+  readonly numKvHeads: number;
   readonly headSize: number;
   readonly feedForwardSize: number;
   readonly vocabularySize: number;
@@ -31,7 +32,8 @@ export type MptConfig = {
 
 /** Tensors by their Hugging Face names, without a leading `transformer.`; biases where the checkpoint has them. */
 export function buildMpt(config: MptConfig, tensors: TensorShapes): Graph {
-  const { hiddenSize, numHeads, headSize, scale, vocabularySize } = config;
+  const { hiddenSize, numHeads, numKvHeads, headSize, scale, vocabularySize } = config;
+  const kvSize = numKvHeads * headSize;
   const g = createGraphBuilder('mpt', tensors);
   const norm = (x: View, at: string) => {
     const bias = g.optional(`${at}.bias`, 1, hiddenSize, 'vector');
@@ -45,11 +47,11 @@ export function buildMpt(config: MptConfig, tensors: TensorShapes): Graph {
   let x = g.embed(table);
   for (let layer = 0; layer < config.numLayers; layer++) {
     const at = `blocks.${layer}`;
-    const fused = project(norm(x, `${at}.norm_1`), `${at}.attn.Wqkv`, 3 * hiddenSize);
+    const fused = project(norm(x, `${at}.norm_1`), `${at}.attn.Wqkv`, hiddenSize + 2 * kvSize);
     const qkv = config.limit === null ? fused : g.clamp(fused, config.limit);
-    g.kvWrite(g.columns(qkv, hiddenSize, hiddenSize), g.columns(qkv, 2 * hiddenSize, hiddenSize), layer);
+    g.kvWrite(g.columns(qkv, hiddenSize, kvSize), g.columns(qkv, hiddenSize + kvSize, kvSize), layer);
     const queries = g.columns(qkv, 0, hiddenSize);
-    const seen = g.attention(queries, { layer, numHeads, numKvHeads: numHeads, headSize, scale, window: 0 }, slopes);
+    const seen = g.attention(queries, { layer, numHeads, numKvHeads, headSize, scale, window: 0 }, slopes);
     x = g.add(x, project(seen, `${at}.attn.out_proj`, hiddenSize));
 
     // GGUF's name is the second.
@@ -61,6 +63,8 @@ export function buildMpt(config: MptConfig, tensors: TensorShapes): Graph {
   return g.finish(g.linear(g.gatherOutputs(norm(x, 'norm_f')), head));
 }
 
+const kindsOfAttention = ['multihead_attention', 'multiquery_attention', 'grouped_query_attention'];
+
 function readConfig(config: ConfigReader): MptConfig {
   const hiddenSize = config.size('d_model');
   const numHeads = config.size('n_heads');
@@ -68,9 +72,9 @@ function readConfig(config: ConfigReader): MptConfig {
   // GGUF has no sections.
   const attention = config.section('attn_config') ?? config;
   const kind = attention.text('attn_type', 'multihead_attention');
-  if (kind !== 'multihead_attention' || attention.size('kv_n_heads', numHeads) !== numHeads) {
-    config.unsupported(`${kind} with shared keys`);
-  }
+  if (!kindsOfAttention.includes(kind)) config.unsupported(kind);
+  const numKvHeads = attention.size('kv_n_heads', kind === 'multiquery_attention' ? 1 : numHeads);
+  if (numHeads % numKvHeads !== 0) config.damaged(`${numHeads} heads cannot share ${numKvHeads} key heads`);
   if (!attention.flag('alibi', true)) config.unsupported('positions without ALiBi');
   if (attention.flag('qk_ln', false)) config.unsupported('norms of queries and keys');
   if (attention.flag('prefix_lm', false)) config.unsupported('a prefix that sees what follows it');
@@ -83,6 +87,7 @@ function readConfig(config: ConfigReader): MptConfig {
     numLayers: config.size('n_layers'),
     hiddenSize,
     numHeads,
+    numKvHeads,
     headSize,
     feedForwardSize: config.size('ffn_size', config.size('expansion_ratio', 4) * hiddenSize),
     vocabularySize: config.size('vocab_size'),

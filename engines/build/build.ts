@@ -1,4 +1,5 @@
 /** From a published checkpoint to a plan: open, build the graph, compile, pack piece after piece, write. */
+import { resolve } from 'node:path';
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import { unreadTensors } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
@@ -64,6 +65,7 @@ export type BuildOptions = WriteOptions & {
  * tensor checked against its hash. Fails with a `ModelError`, or with the builder's own error.
  */
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
+  refuseSamePlace(options);
   const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return await writeModel(options, {
@@ -74,6 +76,14 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
     });
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** A plan takes its place by a rename, which would take a file of the checkpoint away. */
+function refuseSamePlace({ checkpoint, tokenizerFile, out }: BuildOptions): void {
+  for (const file of [checkpoint, tokenizerFile]) {
+    if (file === undefined || resolve(file) !== resolve(out)) continue;
+    throw new ModelError('invalid-input', `The plan cannot be written over ${file}, which it is made from.`);
   }
 }
 

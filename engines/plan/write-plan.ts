@@ -12,6 +12,7 @@ import {
   planPreambleBytes,
   planTensorBytes,
   planVersion,
+  readPlanHeader,
 } from './format.ts';
 import { openPartialPlan, type PartialPlan } from './partial-plan.ts';
 
@@ -77,7 +78,7 @@ export async function writePlan(options: WritePlanOptions): Promise<PlanHeader> 
       tensors.push({ ...tensor, sha256 });
     }
     await writer.settle();
-    return await publish(partial, { ...header, tokenizer, tensors });
+    return await publish(partial, out, { ...header, tokenizer, tensors });
   } catch (error) {
     const inWords = outOfRoom(error) ?? error;
     const code = inWords instanceof ModelError ? inWords.code : null;
@@ -99,7 +100,7 @@ function identityOf(header: PlanHeader, tokenizer: Uint8Array, madeFrom: string 
   return createHash('sha256').update(JSON.stringify(header)).update(tokenizer).update(madeFrom).digest('hex');
 }
 
-async function publish(partial: PartialPlan, header: PlanHeader): Promise<PlanHeader> {
+async function publish(partial: PartialPlan, out: string, header: PlanHeader): Promise<PlanHeader> {
   const bytes = Buffer.from(JSON.stringify(header), 'utf8');
   const preamble = Buffer.alloc(planPreambleBytes);
   preamble.write(planMagic, 'latin1');
@@ -116,6 +117,7 @@ async function publish(partial: PartialPlan, header: PlanHeader): Promise<PlanHe
   }
   await partial.file.truncate(end);
   await partial.publish();
+  await readPlanHeader(out); // where another build of the same put it in place, or took it away
   return header;
 }
 

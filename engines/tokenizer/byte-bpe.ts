@@ -1,5 +1,5 @@
 /** Byte-level BPE as GPT-2, NeoX, Falcon, BLOOM, Llama 3 and Qwen 2 use it: text is cut into words, a word's bytes are merged by rank. */
-import { type Merge, mergeSymbols } from './merge.ts';
+import { createPairTable, mergeIds } from './merge-ids.ts';
 import { type ByteBpeJson, pieceKinds, type TokenizerModel } from './types.ts';
 import { toNormalForm } from './unicode.ts';
 import { partsOfWord, wordsOf } from './words.ts';
@@ -14,31 +14,39 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
     const kind = json.kinds?.[id] ?? pieceKinds.normal;
     if (kind !== pieceKinds.control && !ids.has(piece)) ids.set(piece, id);
   });
-  const ranks = new Map(json.merges.map((merge, rank) => [merge, rank]));
-  const bytes = json.pieces.map((piece, id) => {
+  // Made when they are asked for: a vocabulary of 150,000 pieces is opened with every model.
+  const bytes = new Map<number, Uint8Array>();
+  const bytesOf = (id: number): Uint8Array => {
+    const known = bytes.get(id);
+    if (known !== undefined) return known;
     const kind = json.kinds?.[id] ?? pieceKinds.normal;
-    return kind === pieceKinds.normal ? bytesOfCharacters(piece) : utf8.encode(piece);
-  });
-  const find = (left: string, right: string): Merge | null => {
-    const rank = ranks.get(`${left} ${right}`);
-    return rank === undefined ? null : { rank, piece: left + right };
+    const spelled = kind === pieceKinds.normal ? bytesOfCharacters(json.pieces[id]!) : utf8.encode(json.pieces[id]!);
+    bytes.set(id, spelled);
+    return spelled;
   };
+  const pairs = createPairTable(idsOfMerges(json.merges, ids));
+  const idOfByte = Int32Array.from(characterOfByte, (character) => ids.get(character) ?? -1);
   const remembered = new Map<string, number[]>();
 
   const encodeWord = (word: string): number[] => {
     const known = remembered.get(word);
     if (known !== undefined) return known;
-    const mapped = Array.from(utf8.encode(word), (byte) => characterOfByte[byte]!).join('');
+    const spelled = utf8.encode(word);
     const found: number[] = [];
-    for (const part of partsOfWord(json.split, mapped)) {
+    const needsText = json.ignoreMerges || json.split === 'falcon';
+    const mapped = needsText ? Array.from(spelled, (byte) => characterOfByte[byte]!).join('') : '';
+    let start = 0;
+    for (const part of needsText ? partsOfWord(json.split, mapped) : [word]) {
+      // A letter for a byte: as long as its bytes.
+      const end = needsText ? start + part.length : spelled.length;
       const whole = json.ignoreMerges ? ids.get(part) : undefined;
       if (whole !== undefined) found.push(whole);
       else {
-        for (const piece of mergeSymbols([...part], find)) {
-          const id = ids.get(piece);
-          if (id !== undefined) found.push(id);
-        }
+        const symbols = Int32Array.from(spelled.subarray(start, end), (byte) => idOfByte[byte]!);
+        const left = mergeIds(symbols, pairs);
+        for (let i = 0; i < left; i++) if (symbols[i]! >= 0) found.push(symbols[i]!);
       }
+      start = end;
     }
     if (remembered.size < maxRemembered && word.length <= 64) remembered.set(word, found);
     return found;
@@ -55,9 +63,23 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
       }
       return found;
     },
-    bytesOf: (id) => bytes[id]!,
+    bytesOf,
     dropsFirstSpace: false,
   };
+}
+
+/** Left, right and result of each merge; merges of pieces that are none, or are control tokens, fall away. */
+function idsOfMerges(merges: readonly string[], ids: ReadonlyMap<string, number>): Int32Array {
+  const found = new Int32Array(3 * merges.length);
+  let count = 0;
+  for (const merge of merges) {
+    const space = merge.indexOf(' ');
+    const [left, right] = [merge.slice(0, space), merge.slice(space + 1)];
+    const [leftId, rightId, result] = [ids.get(left), ids.get(right), ids.get(left + right)];
+    if (space < 1 || leftId === undefined || rightId === undefined || result === undefined) continue;
+    found.set([leftId, rightId, result], 3 * count++);
+  }
+  return found.subarray(0, 3 * count);
 }
 
 const utf8 = new TextEncoder();

@@ -113,6 +113,14 @@ const files: [string, Metadata][] = [
   ['falcon-40b', sizes('falcon', 64, 4, 256, { 'attention.head_count_kv': { u32: 2 } })],
   ['falcon-11b', sizes('falcon', 64, 4, 96, { 'attention.head_count_kv': { u32: 2 }, 'rope.freq_base': { f32: 500 } })],
   ['mpt', sizes('mpt', 64, 8, 256, alibi)],
+  [
+    'mpt-shared-keys',
+    sizes('mpt', 96, 6, 384, {
+      ...alibi,
+      'attention.head_count_kv': { u32: 2 },
+      'attention.clamp_kqv': { f32: 1.5 },
+    }),
+  ],
   ['mpt-biases', sizes('mpt', 64, 4, 256, alibi)],
   ['bloom', sizes('bloom', 64, 8, 256, { 'attention.head_count_kv': { u32: 8 } })],
 ];

@@ -158,8 +158,8 @@ describe('What is not read', () => {
     ['mpt', /norms of queries and keys, which is not read here/, changedAttention({ qk_ln: true })],
     ['mpt', /positions without ALiBi, which is not read here/, changedAttention({ alibi: false })],
     ['mpt', /a prefix that sees what follows it, which is not read here/, changedAttention({ prefix_lm: true })],
-    ['mpt', /shared keys, which is not read here/, changedAttention({ attn_type: 'multiquery_attention' })],
-    ['mpt', /shared keys, which is not/, changedAttention({ attn_type: 'grouped_query_attention', kv_n_heads: 2 })],
+    ['mpt', /linear_attention, which is not read here/, changedAttention({ attn_type: 'linear_attention' })],
+    ['mpt', /8 heads cannot share 3 key heads/, changedAttention({ kv_n_heads: 3 })],
     ['mpt', /attn_config\.clip_qkv is impossible/, changedAttention({ clip_qkv: -1 })],
     ['mpt', /attn_config\.alibi_bias_max is impossible/, changedAttention({ alibi_bias_max: 0 })],
     ['mpt', /attn_config is impossible/, { attn_config: 'torch' }],
@@ -211,6 +211,12 @@ describe('The published model', () => {
     expect(parts.reduce((sum, { rows, columns }) => sum + rows * columns, 0)).toBe(model.weights);
     expect(read.contextTokens).toBe(model.config.model_type === 'gpt2' ? 1024 : 2048);
   });
+});
+
+test('an MPT says by either of two names that its heads share keys', () => {
+  const { attn_config } = readReference('mpt-shared-keys').configs[0];
+  const named = { attn_config: { ...(attn_config as Config), attn_type: 'grouped_query_attention' } };
+  expect(compile(graphOf('mpt-shared-keys', named))).toEqual(compile(graphOf('mpt-shared-keys')));
 });
 
 test('Falcons that were published before transformers knew them are the same models', () => {

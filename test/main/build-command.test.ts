@@ -150,7 +150,11 @@ describe('quoth build', () => {
       /^--precision is one of auto, f32,/,
     ],
     [['build', '--random', 'all-minilm-l6-v2'], 2, /^--out is missing\./],
-    [['build', '--random', 'gpt-5', '--out', 'x'], 1, /^No shape of "gpt-5" is known; there are .*tinyllama/],
+    [
+      ['build', '--random', 'gpt-5', '--out', 'x'],
+      1,
+      /^There is no model "gpt-5" in the catalogue; there are .*tinyllama/,
+    ],
     [['build', 'ids.txt', '--out', 'x'], 1, /^ids\.txt is damaged: /],
   ] as const)('%j fails with %i and one sentence', async (words, code, sentence) => {
     await writeFile(at('ids.txt'), 'no checkpoint at all, but some text');

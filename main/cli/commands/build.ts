@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { QuothError } from '../../../app/contract/errors.ts';
 import { type BuildProgress, buildPlan, explainBuild, type WriteOptions } from '../../../engines/build/build.ts';
-import { modelShapes } from '../../../engines/build/model-shapes.ts';
 import { buildRandomPlan, explainRandom, type RandomOptions } from '../../../engines/build/random-plan.ts';
-import { findModel } from '../../../engines/catalogue.ts';
+import { catalogue, findModel } from '../../../engines/catalogue.ts';
 import { type PrecisionName, precisionPolicies } from '../../../engines/graph/passes/choose-precision.ts';
 import { printReport } from '../../../engines/graph/report.ts';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
@@ -70,17 +69,18 @@ function precisionOf({ precision }: Values): PrecisionName | undefined {
 }
 
 function randomOf(id: string, values: Values): RandomOptions & { precision: PrecisionName } {
-  const shape = Object.hasOwn(modelShapes, id) ? modelShapes[id] : undefined;
-  if (shape === undefined)
-    throw new QuothError(
-      'not-found',
-      `No shape of "${id}" is known; there are ${Object.keys(modelShapes).join(', ')}.`,
-    );
-  const layers = wholeNumber(values, 'layers', { default: 0, min: 1, max: 1000 });
+  const model = findModel(id);
+  if (model === null) {
+    const known = catalogue.map((entry) => entry.id).join(', ');
+    throw new QuothError('not-found', `There is no model "${id}" in the catalogue; there are ${known}.`);
+  }
+  const layers = values.layers === undefined ? {} : { layers: wholeNumber(values, 'layers', layerBounds) };
   const seed = wholeNumber(values, 'seed', { default: 1, min: 0, max: 2 ** 32 });
-  const name = `${findModel(id)?.name ?? id}, random weights`;
-  return { ...shape, name, seed, ...(layers === 0 ? {} : { layers }) };
+  const precision = model.weights === 'int4_g128' ? 'int4' : model.weights;
+  return { config: model.shape, precision, name: `${model.name}, random weights`, seed, ...layers };
 }
+
+const layerBounds = { default: 1, min: 1, max: 1000 };
 
 async function filesOf(checkpoint: string, values: Values) {
   const { tokenizer, context } = values;

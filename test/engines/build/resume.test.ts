@@ -168,6 +168,18 @@ describe('A build', () => {
     }));
 });
 
+describe('Two builds of the same into the same place', () => {
+  test('at the same time leave one whole plan', () =>
+    withFolder(async (folder) => {
+      const { checkpoint, wholeBytes } = await prepare(folder);
+      const { packer } = await counting();
+      const headers = await Promise.all([1, 2, 3].map(() => build(folder, checkpoint, packer)));
+      expect((await readFile(join(folder, 'a plan'))).equals(wholeBytes)).toBe(true);
+      expect(await leftIn(folder)).toEqual(['a plan']);
+      expect(headers[1]).toEqual(headers[0]);
+    }));
+});
+
 describe('A build is refused before it starts', () => {
   const tooLittle = (disk: number | null, memory: number | null) => ({
     diskBytes: async () => disk,
@@ -195,5 +207,20 @@ describe('A build is refused before it starts', () => {
       const { packer } = await counting();
       await build(folder, checkpoint, packer, { room: tooLittle(null, null) });
       expect(await leftIn(folder)).toEqual(['a plan']);
+    }));
+
+  test('where the place cannot be written to, or is one of the files it is made from', () =>
+    withFolder(async (folder) => {
+      const { checkpoint } = await prepare(folder);
+      const { packer, packed } = await counting();
+      const to = (out: string) => build(folder, checkpoint, packer, { out });
+      await expect(to(join(folder, 'none', 'a plan'))).rejects.toThrow(
+        /cannot be written to .*: there is no folder .*none\.$/,
+      );
+      await expect(to(join(folder, 'model', 'model.safetensors', 'plan'))).rejects.toThrow(/there is no folder/);
+      await mkdir(join(folder, 'taken'));
+      await expect(to(join(folder, 'taken'))).rejects.toThrow(/there is a folder of that name\.$/);
+      await expect(to(checkpoint)).rejects.toThrow(/cannot be written over .*, which it is made from\.$/);
+      expect(packed).toEqual([]);
     }));
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { modelShapes } from '../../../engines/build/model-shapes.ts';
 import { explainRandom } from '../../../engines/build/random-plan.ts';
+import { findModel } from '../../../engines/catalogue.ts';
 import { foldRepeats } from '../../../engines/graph/fold.ts';
 import { printReport } from '../../../engines/graph/report.ts';
 
@@ -14,7 +14,7 @@ describe('Repeated layers', () => {
 });
 
 describe('The printed program of Mistral 7B', () => {
-  const report = explainRandom({ ...modelShapes['mistral-7b-instruct-v0.2']!, name: 'm', precision: 'int4' });
+  const report = explainRandom({ config: findModel('mistral-7b-instruct-v0.2')!.shape, name: 'm', precision: 'int4' });
   const text = printReport(report);
   const lines = text.split('\n');
 

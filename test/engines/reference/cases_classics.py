@@ -109,6 +109,32 @@ def read_bias_max(model):
     model.transformer.build_mpt_alibi_tensor = lambda *given, **named: plain(*given, alibi_bias_max=largest, **named)
 
 
+class SharedKeys(torch.nn.Linear):
+    """q + k + v with fewer keys than queries, as MosaicML's own code has it; gives each query's head its key and value."""
+
+    def forward(self, x):
+        num_heads, num_kv_heads, size = 6, self.num_kv_heads, self.in_features // 6
+        kv_size = num_kv_heads * size
+        q, k, v = super().forward(x).split([self.in_features, kv_size, kv_size], -1)
+        spread = [
+            part.unflatten(-1, (num_kv_heads, size)).repeat_interleave(num_heads // num_kv_heads, -2).flatten(-2)
+            for part in (k, v)
+        ]
+        return torch.cat([q, *spread], -1)
+
+
+def share_keys(num_kv_heads):
+    """transformers reads no `kv_n_heads`."""
+
+    def change(model):
+        for block in model.transformer.blocks:
+            width = block.attn.hidden_size
+            block.attn.Wqkv = SharedKeys(width, width + 2 * num_kv_heads * width // 6, bias=False)
+            block.attn.Wqkv.num_kv_heads = num_kv_heads
+
+    return change
+
+
 def add_mpt_biases(model):
     """`no_bias: false` of MosaicML's own code, which transformers does not have: biases of every linear and every norm."""
     for name, module in model.named_modules():
@@ -198,6 +224,26 @@ CASES = {
     "mpt-12-heads": {
         "config": {**MPT, "vocab_size": 24, "d_model": 96, "n_heads": 12, "max_seq_len": 128},
         "prompts": [ids(100, 24, 1), ids(70, 24, 2)],
+    },
+    "mpt-shared-keys": {
+        "config": {
+            **MPT,
+            "d_model": 96,
+            "n_heads": 6,
+            "attn_config": {**MPT_ATTENTION, "kv_n_heads": 2, "clip_qkv": 1.5},
+        },
+        "prompts": PROMPTS,
+        "prepare": share_keys(2),
+    },
+    "mpt-one-key": {
+        "config": {
+            **MPT,
+            "d_model": 96,
+            "n_heads": 6,
+            "attn_config": {**MPT_ATTENTION, "attn_type": "multiquery_attention"},
+        },
+        "prompts": PROMPTS,
+        "prepare": share_keys(1),
     },
     "mpt-biases": {
         "config": {**MPT, "n_heads": 4, "no_bias": False},
