@@ -42,10 +42,12 @@ export function describeGroup({ linears, ratio, loss, plainLoss }: GroupReport):
     const worst = Math.max(...linears.map(({ weightError }) => weightError));
     return `${what}  ${type}  weights ${percent(worst)}`;
   }
+  const output = `${what}  ${type}  output ${percent(loss / linears.length)}`;
+  if (loss === plainLoss) return output;
   const clipped = linears.reduce((sum, linear) => sum + linear.clipped, 0) / linears.length;
   const scaled = ratio === null ? 'not scaled' : `ratio ${ratio.toFixed(2)}`;
-  const better = plainLoss > 0 ? `, ${percent(1 - loss / plainLoss)} less than rounded to nearest` : '';
-  return `${what}  ${type}  output ${percent(loss / linears.length)}${better}  ${scaled}, ${percent(clipped)} clipped`;
+  const better = `${percent(1 - loss / plainLoss)} less than rounded to nearest`;
+  return `${output}, ${better}  ${scaled}, ${percent(clipped)} clipped`;
 }
 
 function commonStart(names: readonly string[]): string {

@@ -23,6 +23,8 @@ export type SmallLlama = {
   tied: boolean;
   biases: boolean;
   seed: number;
+  /** The same numbers again and again: for many layers. */
+  repeated?: boolean;
 };
 
 export const smallLlama: SmallLlama = {
@@ -57,8 +59,14 @@ export function tensorsOf(shape: SmallLlama): NamedMatrix[] {
   const { hiddenSize: size, feedForwardSize: inner, outliers } = shape;
   const kvSize = (size / shape.numHeads) * shape.numKvHeads;
   const isOutlier = (column: number): boolean => outliers !== null && column % outliers.every === 3;
+  const block = Float32Array.from({ length: shape.repeated ? 65_536 : 0 }, () => normal() / Math.sqrt(size));
   const matrix = (name: string, rows: number, columns: number, calm = false): NamedMatrix => {
     const numbers = new Float32Array(rows * columns);
+    if (shape.repeated) {
+      for (let at = 0; at < numbers.length; at += block.length)
+        numbers.set(block.subarray(0, Math.min(block.length, numbers.length - at)), at);
+      return { name, shape: [rows, columns], numbers };
+    }
     for (let i = 0; i < numbers.length; i++) {
       numbers[i] = normal() / Math.sqrt(columns);
       // What an outlier channel meets is as a trained model has it: not smaller by all of the factor.
@@ -92,7 +100,8 @@ export function tensorsOf(shape: SmallLlama): NamedMatrix[] {
       matrix(`${at}.mlp.down_proj.weight`, size, inner),
     );
     if (!shape.biases) continue;
-    for (const [name, rows] of [['q', size] as const, ['k', kvSize] as const, ['v', kvSize] as const]) {
+    // `attention_bias` gives all four one.
+    for (const [name, rows] of Object.entries({ q: size, k: kvSize, v: kvSize, o: size })) {
       const numbers = Float32Array.from({ length: rows }, () => 0.1 * normal());
       tensors.push({ name: `${at}.self_attn.${name}_proj.bias`, shape: [rows], numbers });
     }
