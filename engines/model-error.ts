@@ -4,6 +4,8 @@ export const modelErrorCodes = [
   'unsupported-model', // sound, but of an architecture or type that is not read here
   'invalid-plan', // a plan file is damaged or not a plan
   'invalid-input', // an argument is out of its range
+  'disk-full', // the disk has not the room that a plan takes
+  'out-of-memory', // the machine has not the memory that building takes
   'cancelled',
 ] as const;
 export type ModelErrorCode = (typeof modelErrorCodes)[number];

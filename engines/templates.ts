@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { runInNewContext } from 'node:vm';
-import { Template } from '@huggingface/jinja';
+import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { ModelError } from './model-error.ts';
 import type { PromptPiece } from './tokenizer/types.ts';
 
@@ -32,6 +32,12 @@ const maxTemplateCharacters = 200_000;
 /** A template is a program of somebody else's: it gets this long. The known ones take a few milliseconds. */
 const maxRenderMs = 2000;
 
+type Program = ReturnType<typeof parse>;
+
+/** What a template itself may write around people's texts; and how far it may count in one go. */
+const maxRenderedCharacters = 1_000_000;
+const maxRange = 10_000;
+
 /** Characters that no tokenizer and no person puts there; around a text's word they show whether the template trims. */
 const padding = '\u2003';
 
@@ -44,9 +50,9 @@ export function renderChat(options: ChatTemplateOptions): PromptPiece[] {
   if (source.length > maxTemplateCharacters) {
     throw new ModelError('unsupported-model', "The model's chat template is too long to be one.");
   }
-  let template: Template;
+  let template: Program;
   try {
-    template = withDeadline(() => new Template(source));
+    template = withDeadline(() => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
   } catch (cause) {
     throw new ModelError('unsupported-model', "The model's chat template cannot be read.", { cause });
   }
@@ -68,11 +74,25 @@ function notRendered(cause: unknown): ModelError {
   return new ModelError('unsupported-model', `The model's chat template refused the conversation: ${why}`, { cause });
 }
 
-function render(template: Template, { messages, startToken, endToken }: ChatTemplateOptions): PromptPiece[] {
+function render(template: Program, { messages, startToken, endToken }: ChatTemplateOptions): PromptPiece[] {
   const nonce = randomBytes(12).toString('hex');
   const marked = messages.map(({ role }, index) => ({ role, content: `${padding}${nonce}x${index}x${padding}` }));
-  const context = { messages: marked, add_generation_prompt: true, bos_token: startToken, eos_token: endToken };
-  const rendered = withDeadline(() => template.render(context));
+  const environment = new Environment();
+  const names = {
+    ...{ true: true, True: true, false: false, False: false, none: null, None: null },
+    raise_exception: (message: string) => {
+      throw new Error(message);
+    },
+    range: rangeWithin,
+    strftime_now: dateOfToday,
+    messages: marked,
+    add_generation_prompt: true,
+    bos_token: startToken,
+    eos_token: endToken,
+  };
+  for (const [name, value] of Object.entries(names)) environment.set(name, value);
+  const rendered = String(withDeadline(() => new Interpreter(environment).run(template)).value);
+  if (rendered.length > maxRenderedCharacters) throw new Error('it writes without end');
 
   const pieces: PromptPiece[] = [];
   const shown = new Set<number>();
@@ -91,6 +111,30 @@ function render(template: Template, { messages, startToken, endToken }: ChatTemp
   const lost = messages.findIndex((_, index) => !shown.has(index));
   if (lost >= 0) throw new Error(`it leaves out the ${messages[lost]!.role}'s text`);
   return pieces;
+}
+
+/** Jinja's `range`, but for lists that only an attack would want. */
+function rangeWithin(first: number, end?: number, step = 1): number[] {
+  const [from, to] = end === undefined ? [0, first] : [first, end];
+  const length = Math.ceil((to - from) / step);
+  if (!(length <= maxRange)) throw new Error('it counts without end');
+  return Array.from({ length: Math.max(0, length) }, (_, at) => from + at * step);
+}
+
+/** `strftime_now` of the published templates, which ask for a day ("%d %b %Y", "%Y-%m-%d"); other marks stay as they are. */
+function dateOfToday(format: string): string {
+  const now = new Date();
+  const part = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat('en', options).format(now);
+  const two = (number: number) => String(number).padStart(2, '0');
+  const parts: Readonly<Record<string, string>> = {
+    '%d': two(now.getDate()),
+    '%m': two(now.getMonth() + 1),
+    '%Y': String(now.getFullYear()),
+    '%b': part({ month: 'short' }),
+    '%B': part({ month: 'long' }),
+    '%A': part({ weekday: 'long' }),
+  };
+  return String(format).replace(/%[a-zA-Z]/g, (mark) => parts[mark] ?? mark);
 }
 
 /** Runs a function and stops it when it takes too long: `vm` can interrupt what nothing else on this thread can. */

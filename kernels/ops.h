@@ -17,6 +17,7 @@ struct Rope {
   const float* inverse_frequencies = nullptr;  // f32 [R / 2]
   int32_t rotary_size = 0;                     // R: leading columns of a head that turn; the rest passes
   bool adjacent_pairs = false;  // pairs (2i, 2i+1) as in GPT-J; else (i, i + R/2) as in Hugging Face's Llama
+  float factor = 1;             // of sine and cosine (YaRN, arXiv 2309.00071; LongRoPE, arXiv 2402.13753)
 };
 
 struct Attention {

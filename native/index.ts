@@ -186,7 +186,10 @@ export type VectorIndexOptions = {
   kind?: 'faiss' | 'exact';
 };
 
-/** Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case. */
+/**
+ * Types of tensors in checkpoints: the names of safetensors and of GGUF's blocks, in lower case; or, for a linear kept in
+ * groups, "layout-bits-groupSize-scaleType", as "gptq-4-128-f16": its tensors one after the other (native/build/grouped.h).
+ */
 export type CheckpointType = string;
 
 /** Types of tensors in a plan; their layouts are in engines/plan/format.md. */
@@ -203,6 +206,10 @@ export type PackRequest = {
    * Row i of the result is row `rowOrder[i]` of the checkpoint, whose tensor may have more. Absent = as they are.
    */
   rowOrder?: Int32Array;
+  /** Weights in groups only, with `rowOrder`: the rows of the checkpoint's tensor, where they are not `numRows`. */
+  checkpointRows?: number;
+  /** Weights in groups only: column i of the result is column `columnOrder[i]` of the checkpoint. */
+  columnOrder?: Int32Array;
   /** `q4` only, and needed there: the 16 levels that the builder chose, int8; they stand in the plan's tensor table. */
   codebook?: Int8Array;
 };

@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createChannel } from '../channel.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { InstallProgress } from '../contract/types.ts';
@@ -210,8 +210,10 @@ async function unpack(
   const totalBytes = downloadBytesOf(offer);
   let doneBytes = 0;
   for (const { name, parts, sha256 } of offer.files) {
-    if (!/^[0-9a-zA-Z][0-9a-zA-Z._-]*$/.test(name))
+    // A name, or one in a folder: never a way out of the checkpoint's own.
+    if (!/^(?:[0-9a-zA-Z][0-9a-zA-Z._-]*\/)?[0-9a-zA-Z][0-9a-zA-Z._-]*$/.test(name))
       throw new QuothError('internal', 'The catalogue names a file in a way that is not allowed.');
+    await mkdir(dirname(join(checkpoint, name)), { recursive: true });
     const only = parts.length === 1 ? parts[0] : undefined;
     if (only?.type === 'web') {
       // A second name for the same bytes where the disk can do that: a checkpoint is gigabytes.

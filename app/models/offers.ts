@@ -1,11 +1,14 @@
-import { type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
+import { aboutBytesOf, type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
 import type { Offer, OfferPart } from './offer.ts';
 
 /** The catalogue's models in the order in which they are offered: the first of a role is its default. */
-export const offers: readonly Offer[] = catalogue.map(offerOf);
+export const offers: readonly Offer[] = catalogue.flatMap((entry) =>
+  // Nothing in the app asks a reranker yet.
+  entry.role === 'reranker' ? [] : [offerOf(entry, entry.role)],
+);
 
-function offerOf(entry: CatalogueEntry): Offer {
-  const { id, name, role, licence, planBytes, note, checkpoint } = entry;
+function offerOf(entry: CatalogueEntry, role: Offer['role']): Offer {
+  const { id, name, licence, planBytes, note, checkpoint } = entry;
   const files = entry.files.map((file) => ({ name: file.name, sha256: file.sha256, parts: partsOf(file, entry) }));
   return {
     id,
@@ -20,7 +23,10 @@ function offerOf(entry: CatalogueEntry): Offer {
 }
 
 function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): OfferPart[] {
-  const { source, sha256 } = file;
+  const {
+    sources: [source],
+    sha256,
+  } = file;
   if (source.type === 'package')
     return source.parts.map(({ archive, path }) => ({
       type: 'npm',
@@ -31,5 +37,5 @@ function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): 
       member: path,
     }));
   const exact = file.sizeBytes !== null;
-  return [{ type: 'web', address: source.url, sizeBytes: file.sizeBytes ?? entry.downloadBytes, exact, sha256 }];
+  return [{ type: 'web', address: source.url, sizeBytes: aboutBytesOf(entry, file), exact, sha256 }];
 }

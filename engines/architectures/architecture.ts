@@ -21,13 +21,29 @@ export type Model = {
 export type CheckpointFacts = {
   /** Whether the rows of q and k have a rotary pair's two rows side by side (GGUF's `llama`, llama2.c). */
   readonly adjacentPairs: boolean;
+  /**
+   * Whether every matrix is rows × columns and a fused q + k + v has all queries, then all keys, then all values (GGUF),
+   * however the hub has them (GPT-2 turned, BLOOM, Falcon and GPT-NeoX head by head).
+   */
+  readonly rowsInOrder: boolean;
   /** What each rotary frequency is divided by (GGUF's `rope_freqs.weight`), or null. */
   readonly ropeDivisors: Float32Array | null;
   /** How an embedder makes one vector of its rows (the hub's `1_Pooling/config.json`), or null. */
   readonly pooling: 'mean' | 'first' | null;
+  /** Whether norm weights that the hub keeps less 1 (Gemma's) are whole (GGUF). */
+  readonly normsHoldOne: boolean;
+  /** The context that the plan is wanted for, shorter than the model's own; null = that. */
+  readonly contextTokens: number | null;
 };
 
-export const noFacts: CheckpointFacts = { adjacentPairs: false, ropeDivisors: null, pooling: null };
+export const noFacts: CheckpointFacts = {
+  adjacentPairs: false,
+  rowsInOrder: false,
+  ropeDivisors: null,
+  pooling: null,
+  normsHoldOne: false,
+  contextTokens: null,
+};
 
 /** How GGUF calls what the hub's config.json and tensors say. */
 export type GgufNames = {
@@ -45,6 +61,9 @@ export type GgufNames = {
   /** Whole names of the other tensors. */
   readonly tensors: Readonly<Record<string, string>>;
   readonly adjacentPairs: boolean;
+  readonly normsHoldOne?: boolean;
+  /** Keys of config.json that follow from others. */
+  derive?(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
 };
 
 /** One family of models. A new one is a file here and a line in `index.ts`. */

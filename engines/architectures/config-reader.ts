@@ -5,8 +5,12 @@ import { ModelError } from '../model-error.ts';
 export type ConfigReader = {
   readonly modelType: string;
   has(key: string): boolean;
+  /** Whether the key is there and says null, where that means another thing than a missing key. */
+  isNull(key: string): boolean;
   /** A whole number from 1 to 2^24. */
   size(key: string, otherwise?: number): number;
+  /** A whole number from 0 to 2^24. */
+  whole(key: string): number;
   /** A number above 0. */
   real(key: string, otherwise?: number): number;
   flag(key: string, otherwise: boolean): boolean;
@@ -43,10 +47,15 @@ export function createConfigReader(json: Readonly<Record<string, unknown>>, path
   return {
     modelType: typeof json.model_type === 'string' ? json.model_type : '',
     has: (key) => found(key) !== undefined,
+    isNull: (key) => Object.hasOwn(json, key) && json[key] === null,
     size(key, otherwise) {
       const value = found(key) ?? otherwise;
       const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= 2 ** 24;
       return fits ? value : bad(key);
+    },
+    whole(key) {
+      const value = found(key);
+      return value === 0 ? 0 : this.size(key);
     },
     real(key, otherwise) {
       const value = found(key) ?? otherwise;

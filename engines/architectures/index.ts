@@ -2,10 +2,37 @@
 import { ModelError } from '../model-error.ts';
 import type { Architecture, CheckpointFacts, GgufNames, Model } from './architecture.ts';
 import { bert } from './bert.ts';
+import { bloom } from './bloom.ts';
 import { createConfigReader } from './config-reader.ts';
+import { falcon } from './falcon.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
+import { gpt2 } from './gpt2.ts';
+import { gptj } from './gptj.ts';
+import { gptNeox } from './gptneox.ts';
 import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { mpt } from './mpt.ts';
+import { phi3 } from './phi3.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 
-export const architectures: readonly Architecture[] = [llama, bert];
+export const architectures: readonly Architecture[] = [
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  phi3,
+  gpt2,
+  gptj,
+  gptNeox,
+  falcon,
+  mpt,
+  bloom,
+  bert,
+];
 
 /** The architecture of a config.json's `model_type`. Fails with `unsupported-model`. */
 export function architectureOf(modelType: unknown): Architecture {
@@ -26,5 +53,6 @@ export function ggufNamesOf(architecture: unknown): GgufNames {
 
 /** The model that a config.json describes; `path` is what errors name. Fails with a `ModelError` that names the key. */
 export function readModel(json: Readonly<Record<string, unknown>>, path: string, facts: CheckpointFacts): Model {
-  return architectureOf(json.model_type).readModel(createConfigReader(json, path), facts);
+  const model = architectureOf(json.model_type).readModel(createConfigReader(json, path), facts);
+  return { ...model, contextTokens: Math.min(model.contextTokens, facts.contextTokens ?? model.contextTokens) };
 }

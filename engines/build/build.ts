@@ -1,175 +1,187 @@
-/** From a published checkpoint to a plan: open, build the graph, compile, pack tensor after tensor. */
-import { readFile, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import type { TensorShapes, WeightPart } from '../graph/graph.ts';
+/** From a published checkpoint to a plan: open, build the graph, compile, pack piece after piece, write. */
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
+import { unreadTensors } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
-import { compile } from '../graph/passes/passes.ts';
+import { type Packing, type PackPiece, planPacking } from '../graph/passes/pack.ts';
+import { type Compiled, type CompileOptions, compile } from '../graph/passes/passes.ts';
+import { compileWithReport, type Report } from '../graph/report.ts';
+import type { Graph, TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
-import type { PlanHeader, PlanType } from '../plan/format.ts';
-import { type PlanWithoutSections, writePlan } from '../plan/write-plan.ts';
-import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
-import type { TokenizerJson } from '../tokenizer/types.ts';
+import type { PlanHeader } from '../plan/format.ts';
+import { type PlanWithoutSections, planFileBytes, writePlan } from '../plan/write-plan.ts';
 import { readableTypes } from './block-types.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { openGgufCheckpoint } from './gguf-checkpoint.ts';
-import { openHuggingFaceCheckpoint } from './huggingface-checkpoint.ts';
-import { openLlama2cCheckpoint } from './llama2c-checkpoint.ts';
+import { parseGroupedType } from './grouped-types.ts';
+import { openCheckpoint, stateOfCheckpoint, tokenizerFor } from './open-checkpoint.ts';
+import { type Packer, packPiece } from './pack-piece.ts';
+import { memoryNeeded, type Room, refuseWithoutRoom, thisMachine } from './room.ts';
+import { createSections, inFlightBytes } from './sections.ts';
 
-/** The heavy arithmetic, handed in: `Builder` of native/index.ts fits. */
-export type Packer = {
-  pack(request: {
-    bytes: Uint8Array;
-    from: string;
-    to: PlanType;
-    numRows: number;
-    numColumns: number;
-    rowOrder?: Int32Array;
-    codebook?: Int8Array;
-  }): Promise<Uint8Array>;
+export { openCheckpoint, tokenizerFor } from './open-checkpoint.ts';
+export { type Packer, packPart, readPart } from './pack-piece.ts';
+
+export type BuildProgress = {
+  /** Bytes of the plan's tensors that are written, of all of them. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Of `doneBytes` those that an earlier build had written: no measure of speed. */
+  readonly keptBytes: number;
+  readonly tensor: string;
 };
 
-export type BuildOptions = {
-  /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
-  checkpoint: string;
+/** How a plan is written, whatever it is made of. */
+export type WriteOptions = {
   /** Path of the plan; it appears there when it is whole. */
   out: string;
-  builder: Packer;
-  /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
-  tokenizerFile?: string;
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
+  without?: CompileOptions['without'];
+  /** A build that is stopped leaves what is finished beside its place; the same build goes on there. Default: removed. */
+  keepUnfinished?: boolean;
   signal?: AbortSignal;
-  onProgress?: (progress: { doneBytes: number; totalBytes: number; tensor: string }) => void;
+  onProgress?: (progress: BuildProgress) => void;
+  /** What the machine has; absent = it is asked. */
+  room?: Room;
 };
 
-/** Builds a plan and returns its header. Fails with a `ModelError`, or with the builder's own error. */
-export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
-  try {
-    const tokenizer = (await tokenizerOf(options.tokenizerFile)) ?? checkpoint.tokenizer;
-    if (tokenizer === null) {
-      throw new ModelError('invalid-checkpoint', `${basename(options.checkpoint)} has no tokenizer; name one.`);
-    }
-    const { model } = checkpoint;
-    const shapes: TensorShapes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
-    const compiled = compile(model.build(shapes), { precision: options.precision, fuse: options.fuse });
-    for (const part of compiled.tensors.flatMap((tensor) => tensor.parts)) {
-      if (!readableTypes.has(part.from)) {
-        throw new ModelError(
-          'unsupported-model',
-          `The tensor ${part.name} has the type ${part.from}, which is not read here.`,
-        );
-      }
-    }
+export type BuildOptions = WriteOptions & {
+  /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
+  checkpoint: string;
+  builder: Packer;
+  /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
+  tokenizerFile?: string;
+};
 
-    const plan: PlanWithoutSections = {
-      architecture: model.architecture,
-      name: options.name ?? checkpoint.name,
-      role: model.role,
-      vocabularySize: model.vocabularySize,
-      contextTokens: model.contextTokens,
-      embeddingSize: model.embeddingSize,
-      startIds: checkpoint.startIds,
-      stopIds: checkpoint.stopIds,
-      // A model kept in float32 keeps its history so too.
-      kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
-      template: checkpoint.template,
-      program: compiled.program,
-      tensors: compiled.tensors.map(({ name, type, rows, columns, codebook }) => {
-        return { name, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
-      }),
-    };
-    const sizes = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor.sizeBytes]));
-    const totalBytes = compiled.tensors
-      .flatMap(({ parts }) => parts)
-      .reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
-    let doneBytes = 0;
-    async function* partsOf(index: number): AsyncIterable<Uint8Array> {
-      const tensor = compiled.tensors[index]!;
-      for (const part of tensor.parts) {
-        if (options.signal?.aborted) throw new ModelError('cancelled', 'Building the plan was cancelled.');
-        yield await packPart(checkpoint, options.builder, tensor, part);
-        doneBytes += sizes.get(part.name) ?? 0;
-        options.onProgress?.({ doneBytes, totalBytes, tensor: part.name });
-      }
-    }
-    return await writePlan({ out: options.out, plan, tokenizer, partsOf, signal: options.signal });
+/**
+ * Builds a plan and returns its header. What an interrupted build of the same checkpoint finished is taken over, each
+ * tensor checked against its hash. Fails with a `ModelError`, or with the builder's own error.
+ */
+export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
+  try {
+    return await writeModel(options, {
+      checkpoint,
+      tokenizer: await tokenizerFor(checkpoint, options),
+      madeFrom: await stateOfCheckpoint(options.checkpoint),
+      pack: (tensor, piece) => packPiece(checkpoint, options.builder, tensor, piece),
+    });
   } finally {
     await checkpoint.close();
   }
 }
 
-async function packPart(
-  checkpoint: Checkpoint,
-  builder: Packer,
-  tensor: BoundTensor,
-  part: WeightPart,
-): Promise<Uint8Array> {
-  if (part.values !== undefined) return new Uint8Array(part.values.slice().buffer);
-  const bytes = await checkpoint.read(part.name);
-  // A vector with an order is taken number by number: to the builder it is a matrix of one column.
-  const tensorRows = checkpoint.tensors.find(({ name }) => name === part.name)!.rows;
-  const asColumn = part.order !== undefined && part.rows === 1 && tensorRows === 1;
+/** What every pass would do to the model, and what its plan would hold; nothing is packed or written. */
+export async function explainBuild(
+  options: Pick<BuildOptions, 'checkpoint' | 'tokenizerFile' | 'contextTokens' | 'precision' | 'fuse' | 'without'>,
+): Promise<Report> {
+  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
-    const packed = await builder.pack({
-      bytes: part.transposed === true ? transpose(bytes, part.columns, part.rows) : bytes,
-      from: part.from,
-      to: tensor.type,
-      numRows: asColumn ? part.columns : part.rows,
-      numColumns: asColumn ? 1 : part.columns,
-      ...(part.order === undefined ? {} : { rowOrder: part.order }),
-      ...(tensor.codebook === undefined ? {} : { codebook: Int8Array.from(tensor.codebook) }),
+    return explainModel(checkpoint, options);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** The same of a checkpoint that is open. */
+export function explainModel(checkpoint: Checkpoint, options: CompileOptions): Report {
+  const graph = graphOf(checkpoint);
+  const { compiled, reportWith } = compileWithReport(graph, options);
+  const names = checkpoint.tensors.map(({ name }) => name);
+  return reportWith(packingOf(checkpoint, compiled.tensors), unreadTensors(graph, names));
+}
+
+/** What a model is made of: a checkpoint, or random numbers in its shape. */
+export type Source = {
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: object;
+  /** Tells this source from every other: only with the same an interrupted build goes on. */
+  readonly madeFrom: string;
+  pack(tensor: BoundTensor, piece: PackPiece): Promise<Uint8Array>;
+};
+
+/** Compiles, packs and writes. */
+export async function writeModel(options: WriteOptions, source: Source): Promise<PlanHeader> {
+  const { checkpoint, tokenizer, madeFrom } = source;
+  const { out, signal, onProgress, room = thisMachine } = options;
+  const compiled = compile(graphOf(checkpoint), options);
+  const packing = packingOf(checkpoint, compiled.tensors);
+  const plan = planOf(checkpoint, compiled, options.name);
+  const totalBytes = packing.packedBytes;
+  let [doneBytes, keptBytes] = [0, 0];
+  let sections: ReturnType<typeof createSections> | undefined;
+  try {
+    return await writePlan({
+      out,
+      plan,
+      tokenizer,
+      madeFrom,
+      keepUnfinished: options.keepUnfinished,
+      signal,
+      async begin({ finished, fileBytes }) {
+        const memoryBytes = memoryNeeded(Math.min(inFlightBytes, packing.peakBytes), packing.peakPieceBytes);
+        await refuseWithoutRoom(room, { out, diskBytes: planFileBytes(plan, tokenizer) - fileBytes, memoryBytes });
+        for (const index of finished) keptBytes += bytesOf(packing.tensors[index]!);
+        doneBytes = keptBytes;
+        sections = createSections(compiled.tensors, packing, finished, source.pack, ({ name }, piece) => {
+          doneBytes += piece.packedBytes;
+          onProgress?.({ doneBytes, totalBytes, keptBytes, tensor: name });
+        });
+      },
+      partsOf: (index) => sections!.partsOf(index),
     });
-    return part.plus === undefined ? packed : addTo(packed, part.plus);
-  } catch (error) {
-    if (error instanceof Error) error.message = `${part.name}: ${error.message}`;
-    throw error;
+  } finally {
+    await sections?.close();
   }
 }
 
-/** Rows × columns of equal numbers of bytes → columns × rows. */
-function transpose(bytes: Uint8Array, rows: number, columns: number): Uint8Array {
-  const size = bytes.length / (rows * columns);
-  const turned = new Uint8Array(bytes.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const from = (row * columns + column) * size;
-      turned.set(bytes.subarray(from, from + size), (column * rows + row) * size);
-    }
-  }
-  return turned;
+function bytesOf(pieces: readonly PackPiece[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.packedBytes, 0);
 }
 
-function addTo(packed: Uint8Array, plus: number): Uint8Array {
-  const numbers = new Float32Array(packed.slice().buffer).map((number) => number + plus);
-  return new Uint8Array(numbers.buffer);
-}
-
-/** Tells the kinds of checkpoints apart and opens one. */
-export async function openCheckpoint(path: string, tokenizerFile?: string): Promise<Checkpoint> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new ModelError('invalid-input', `${basename(path)} cannot be opened.`, { cause });
+/** Rows of a linear kept in groups do not stand one after the other; those of all other types do. */
+function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[]): Packing {
+  const found = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
+  return planPacking(tensors, (name) => found.get(name), {
+    canCut: (part) => checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
   });
-  if (found.isDirectory()) return openHuggingFaceCheckpoint(path);
-  if (!found.isFile()) throw new ModelError('invalid-input', `${basename(path)} is neither a file nor a folder.`);
-  if (path.toLowerCase().endsWith('.bin')) {
-    return openLlama2cCheckpoint(path, tokenizerFile?.toLowerCase().endsWith('.bin') ? tokenizerFile : undefined);
-  }
-  return openGgufCheckpoint(path);
 }
 
-async function tokenizerOf(file: string | undefined): Promise<TokenizerJson | null> {
-  if (file === undefined || !file.toLowerCase().endsWith('.json')) return null;
-  if ((await stat(file)).size > 256 * 1024 * 1024)
-    throw new ModelError('invalid-checkpoint', `${basename(file)} is too large.`);
-  try {
-    return tokenizerFromJson(JSON.parse(await readFile(file, 'utf8')));
-  } catch (cause) {
-    if (cause instanceof ModelError) throw cause;
-    throw new ModelError('invalid-checkpoint', `${basename(file)} is no JSON.`, { cause });
+/** The model's program over the checkpoint's tensors, all of them of types that are read here. */
+export function graphOf(checkpoint: Checkpoint): Graph {
+  const shapes: TensorShapes =
+    checkpoint.shapes ?? new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor] as const));
+  const graph = checkpoint.model.build(shapes);
+  const weights = graph.nodes.flatMap((node) => node.weights.filter((weight) => weight !== null));
+  for (const { name, from, values } of weights.flatMap(({ parts }) => parts)) {
+    if (values !== undefined || readableTypes.has(from) || parseGroupedType(from) !== null) continue;
+    throw new ModelError('unsupported-model', `The tensor ${name} has the type ${from}, which is not read here.`);
   }
+  return graph;
+}
+
+/** The plan of a compiled model, but for where its sections lie. */
+export function planOf(checkpoint: Checkpoint, compiled: Compiled, name?: string): PlanWithoutSections {
+  const { model } = checkpoint;
+  return {
+    architecture: model.architecture,
+    name: name ?? checkpoint.name,
+    role: model.role,
+    vocabularySize: model.vocabularySize,
+    contextTokens: model.contextTokens,
+    embeddingSize: model.embeddingSize,
+    startIds: checkpoint.startIds,
+    stopIds: checkpoint.stopIds,
+    // A model kept in float32 keeps its history so too.
+    kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
+    template: checkpoint.template,
+    program: compiled.program,
+    tensors: compiled.tensors.map(({ name: tensor, type, rows, columns, codebook }) => {
+      return { name: tensor, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
+    }),
+  };
 }

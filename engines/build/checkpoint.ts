@@ -1,7 +1,8 @@
 /** What every checkpoint reader yields, and what they share. Every number in a checkpoint is untrusted. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Model } from '../architectures/architecture.ts';
+import type { TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 
@@ -10,9 +11,11 @@ export type CheckpointTensor = {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  /** Names of safetensors and of GGUF's blocks, in lower case. */
+  /** Names of safetensors and of GGUF's blocks, in lower case; linears kept in groups: see grouped-types.ts. */
   readonly type: string;
   readonly sizeBytes: number;
+  /** Linears kept in groups: column i of those sorted by group is this column of the tensor. Absent = they are sorted. */
+  readonly columnOrder?: Int32Array;
 };
 
 export type Checkpoint = {
@@ -22,6 +25,10 @@ export type Checkpoint = {
   readonly tensors: readonly CheckpointTensor[];
   /** The tensor's bytes, row-major, as the file has them. */
   read(name: string): Promise<Uint8Array>;
+  /** Some of those bytes, of a tensor whose rows stand one after the other. Absent = tensors are read whole. */
+  readRange?(name: string, offset: number, sizeBytes: number): Promise<Uint8Array>;
+  /** What the graph sees of the tensors; absent = `tensors`. */
+  readonly shapes?: TensorShapes;
   readonly tokenizer: TokenizerJson | null;
   /** The chat template (Jinja). */
   readonly template: string | null;
@@ -43,32 +50,43 @@ export type FileBytes = {
   readonly path: string;
   readonly sizeBytes: number;
   at(offset: number, sizeBytes: number): Promise<Buffer>;
+  /** Fills `bytes` from `offset` on. */
+  into(bytes: Uint8Array, offset: number): Promise<void>;
   close(): Promise<void>;
 };
 
+/** Opens a file, or what a link points to. Nothing else is opened: a pipe would never answer. */
 export async function openFileBytes(path: string): Promise<FileBytes> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new ModelError('invalid-checkpoint', `${basename(path)} cannot be opened.`, { cause });
+  });
+  if (!found.isFile()) throw new ModelError('invalid-checkpoint', `${basename(path)} is not a file.`);
   const file: FileHandle = await open(path, 'r');
-  const { size, isFile } = await file.stat().then((stat) => ({ size: stat.size, isFile: stat.isFile() }));
-  if (!isFile) {
-    await file.close();
-    throw new ModelError('invalid-checkpoint', `${basename(path)} is not a file.`);
-  }
+  const size = found.size;
+  const check = (offset: number, sizeBytes: number) => {
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(sizeBytes) || offset < 0 || sizeBytes < 0) {
+      throw damaged(path, 'a place in it is no number');
+    }
+    if (offset + sizeBytes > size) throw damaged(path, 'it is shorter than it says');
+  };
+  const into = async (bytes: Uint8Array, offset: number): Promise<void> => {
+    check(offset, bytes.length);
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, done, bytes.length - done, offset + done);
+      if (bytesRead === 0) throw damaged(path, 'it became shorter while it was read');
+      done += bytesRead;
+    }
+  };
   return {
     path,
     sizeBytes: size,
     async at(offset, sizeBytes) {
-      if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(sizeBytes) || offset < 0 || sizeBytes < 0) {
-        throw damaged(path, 'a place in it is no number');
-      }
-      if (offset + sizeBytes > size) throw damaged(path, 'it is shorter than it says');
-      const bytes = Buffer.allocUnsafe(sizeBytes);
-      for (let done = 0; done < sizeBytes; ) {
-        const { bytesRead } = await file.read(bytes, done, sizeBytes - done, offset + done);
-        if (bytesRead === 0) throw damaged(path, 'it became shorter while it was read');
-        done += bytesRead;
-      }
+      check(offset, sizeBytes);
+      const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+      await into(bytes, offset);
       return bytes;
     },
+    into,
     close: () => file.close(),
   };
 }

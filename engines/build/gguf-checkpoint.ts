@@ -7,15 +7,17 @@ import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts
 import { type Gguf, openGguf } from './gguf.ts';
 
 function hubNameOf(ggufName: string, names: GgufNames): string {
-  const layer = /^blk\.(\d+)\.([a-z_]+)\.(weight|bias)$/.exec(ggufName);
-  const inLayer = layer === null ? undefined : names.layerTensors[layer[2]!];
+  const layer = /^blk\.(\d+)\.([a-z0-9_]+)\.(weight|bias)$/.exec(ggufName);
+  const own = (table: Readonly<Record<string, string>>, name: string) =>
+    Object.hasOwn(table, name) ? table[name] : undefined;
+  const inLayer = layer === null ? undefined : own(names.layerTensors, layer[2]!);
   return inLayer === undefined
-    ? (names.tensors[ggufName] ?? ggufName)
+    ? (own(names.tensors, ggufName) ?? ggufName)
     : `${names.layers}.${layer![1]}.${inLayer}.${layer![3]}`;
 }
 
 /** Opens a GGUF file of any architecture that has GGUF names. */
-export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
+export async function openGgufCheckpoint(path: string, contextTokens: number | null = null): Promise<Checkpoint> {
   const gguf = await openGguf(path);
   try {
     const names = ggufNamesOf(gguf.metadata.get('general.architecture'));
@@ -23,10 +25,14 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
     const tensors = [...places].map(([name, { rows, columns, type, sizeBytes }]): CheckpointTensor => {
       return { name, rows, columns, type, sizeBytes };
     });
-    const read = async (name: string): Promise<Uint8Array> => {
+    const placeOf = (name: string) => {
       const place = places.get(name);
       if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
-      return gguf.file.at(place.offset, place.sizeBytes);
+      return place;
+    };
+    const read = async (name: string): Promise<Uint8Array> => {
+      const { offset, sizeBytes } = placeOf(name);
+      return gguf.file.at(offset, sizeBytes);
     };
     const tokenizer = tokenizerFromGguf(gguf.metadata);
     const template = gguf.metadata.get('tokenizer.chat_template');
@@ -35,12 +41,20 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
       return typeof value === 'number' && value >= 0 ? [value] : [];
     };
     const name = gguf.metadata.get('general.name');
-    const facts = { ...noFacts, adjacentPairs: names.adjacentPairs, ropeDivisors: await ropeDivisorsOf(gguf, read) };
+    const facts = {
+      ...noFacts,
+      adjacentPairs: names.adjacentPairs,
+      rowsInOrder: true,
+      normsHoldOne: names.normsHoldOne === true,
+      ropeDivisors: (await numbersOf(gguf, 'rope_freqs.weight', read)) ?? null,
+      contextTokens,
+    };
     return {
       name: typeof name === 'string' ? name : names.architecture,
-      model: readModel(hubConfigOf(gguf, names), path, facts),
+      model: readModel(await hubConfigOf(gguf, names, read), path, facts),
       tensors,
       read,
+      readRange: async (name, offset, sizeBytes) => gguf.file.at(placeOf(name).offset + offset, sizeBytes),
       tokenizer,
       template: typeof template === 'string' ? template : null,
       startIds: tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : id('bos'),
@@ -54,7 +68,11 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 /** The metadata as the config.json that the hub would have. */
-function hubConfigOf(gguf: Gguf, names: GgufNames): Record<string, unknown> {
+async function hubConfigOf(
+  gguf: Gguf,
+  names: GgufNames,
+  read: (name: string) => Promise<Uint8Array>,
+): Promise<Record<string, unknown>> {
   const { metadata } = gguf;
   const value = (key: string): unknown => metadata.get(`${names.architecture}.${key}`);
   if ((value('expert_count') ?? 0) !== 0) {
@@ -66,19 +84,33 @@ function hubConfigOf(gguf: Gguf, names: GgufNames): Record<string, unknown> {
   }
   // The table of tokens is what counts; the metadata may leave the size out.
   config.vocab_size = gguf.tensors.find(({ name }) => name === 'token_embd.weight')?.rows ?? config.vocab_size;
-  const scaling = value('rope.scaling.type') ?? 'none';
-  // `llama3` comes as divisors in a tensor.
+  const long = await numbersOf(gguf, 'rope_factors_long.weight', read);
+  const scaling = long === undefined ? (value('rope.scaling.type') ?? 'none') : 'longrope';
+  // `llama3` comes as divisors in a tensor, LongRoPE's lists as two.
   if (scaling !== 'none' && scaling !== 'llama3') {
-    config.rope_scaling = { rope_type: scaling, factor: value('rope.scaling.factor') };
+    config.rope_scaling = {
+      rope_type: scaling,
+      factor: value('rope.scaling.factor'),
+      original_max_position_embeddings: value('rope.scaling.original_context_length'),
+      attention_factor: value('rope.scaling.attn_factor') ?? value('rope.scaling.yarn_attn_factor'),
+      beta_fast: value('rope.scaling.yarn_beta_fast'),
+      beta_slow: value('rope.scaling.yarn_beta_slow'),
+      long_factor: long && [...long],
+      short_factor: [...((await numbersOf(gguf, 'rope_factors_short.weight', read)) ?? [])],
+    };
   }
-  return config;
+  return { ...config, ...names.derive?.(config) };
 }
 
-/** Llama 3.1 and later: what each frequency is divided by stands in a tensor. */
-async function ropeDivisorsOf(gguf: Gguf, read: (name: string) => Promise<Uint8Array>): Promise<Float32Array | null> {
-  const tensor = gguf.tensors.find(({ name }) => name === 'rope_freqs.weight');
-  if (tensor === undefined) return null;
-  if (tensor.type !== 'f32' || tensor.columns > 4096) throw damaged(gguf.file.path, 'rope_freqs.weight is misshapen');
-  const bytes = Buffer.from(await read('rope_freqs.weight'));
+/** What each rotary frequency is divided by: Llama 3.1 has one such tensor, Phi-3 one for short texts and one for long. */
+async function numbersOf(
+  gguf: Gguf,
+  name: string,
+  read: (name: string) => Promise<Uint8Array>,
+): Promise<Float32Array | undefined> {
+  const tensor = gguf.tensors.find((one) => one.name === name);
+  if (tensor === undefined) return undefined;
+  if (tensor.type !== 'f32' || tensor.columns > 4096) throw damaged(gguf.file.path, `${name} is misshapen`);
+  const bytes = Buffer.from(await read(name));
   return Float32Array.from({ length: tensor.columns }, (_, i) => bytes.readFloatLE(4 * i));
 }

@@ -15,6 +15,11 @@ export async function openLlama2cCheckpoint(path: string, tokenizerFile?: string
   try {
     const sizes = await readSizes(file);
     const places = placeTensors(file, sizes);
+    const placeOf = (name: string): Place => {
+      const place = places.get(name);
+      if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
+      return place;
+    };
     const tokenizerPath = tokenizerFile ?? (await findTokenizer(path, sizes.vocabularySize));
     const tokenizer = tokenizerPath === null ? null : await readLlama2cTokenizer(tokenizerPath, sizes.vocabularySize);
     return {
@@ -22,10 +27,10 @@ export async function openLlama2cCheckpoint(path: string, tokenizerFile?: string
       model: readModel(hubConfigOf(sizes), path, { ...noFacts, adjacentPairs: true }),
       tensors: [...places.values()].map(({ tensor }) => tensor),
       async read(name) {
-        const place = places.get(name);
-        if (place === undefined) throw new ModelError('invalid-input', `There is no tensor ${name}.`);
-        return file.at(place.offset, place.tensor.sizeBytes);
+        const { offset, tensor } = placeOf(name);
+        return file.at(offset, tensor.sizeBytes);
       },
+      readRange: async (name, offset, sizeBytes) => file.at(placeOf(name).offset + offset, sizeBytes),
       tokenizer,
       template: null,
       startIds: [1],

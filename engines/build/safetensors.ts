@@ -9,6 +9,7 @@ import {
   maxTensors,
   openFileBytes,
 } from './checkpoint.ts';
+import { parseStrictJson } from './strict-json.ts';
 
 /** The published library's own limit. */
 const maxHeaderBytes = 100_000_000;
@@ -40,16 +41,14 @@ async function readTensors(file: FileBytes): Promise<SafetensorsTensor[]> {
   const headerSize = (await file.at(0, 8)).readBigUInt64LE(0);
   if (headerSize > BigInt(maxHeaderBytes)) throw damaged(path, `its header claims ${headerSize} bytes`);
   const headerBytes = Number(headerSize);
-  const text = (await file.at(8, headerBytes)).toString('utf8');
+  const text = await file.at(8, headerBytes);
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = parseStrictJson(text);
   } catch (cause) {
-    throw damaged(path, 'its header is no JSON', cause);
+    throw damaged(path, `its header ${cause instanceof Error ? cause.message : 'is no JSON'}`, cause);
   }
   if (!isObject(header)) throw damaged(path, 'its header is no object');
-  const twice = repeatedName(text, Object.keys(header).length);
-  if (twice) throw damaged(path, 'its header names a tensor twice');
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   if (entries.length > maxTensors) throw damaged(path, `it claims ${entries.length} tensors`);
 
@@ -79,22 +78,6 @@ function tensorOf(path: string, name: string, entry: unknown, start: number, dat
   if (endExclusive - begin !== sizeBytes) throw damaged(path, `the bytes of the tensor ${name} do not fit its shape`);
   if (endExclusive > dataBytes) throw damaged(path, `it ends before the tensor ${name} does`);
   return { name, ...matrix, type: (dtype as string).toLowerCase(), offset: start + begin, sizeBytes };
-}
-
-/** JSON.parse keeps the last of equal names; a file with two is not to be trusted. Counts the names of the outer object. */
-function repeatedName(text: string, numKeys: number): boolean {
-  let depth = 0;
-  let count = 0;
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i];
-    if (character === '{' || character === '[') depth++;
-    else if (character === '}' || character === ']') depth--;
-    else if (character === ':' && depth === 1) count++;
-    else if (character === '"') {
-      for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === '\\') i++;
-    }
-  }
-  return count !== numKeys;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,15 +1,8 @@
-/** Byte-level BPE as GPT-2, Llama 3 and Qwen 2 use it: text is cut into words, a word's bytes are merged by rank. */
-import { type Merge, mergeSymbols } from './merge.ts';
+/** Byte-level BPE as GPT-2, NeoX, Falcon, BLOOM, Llama 3 and Qwen 2 use it: text is cut into words, a word's bytes are merged by rank. */
+import { createPairTable, mergeIds } from './merge-ids.ts';
 import { type ByteBpeJson, pieceKinds, type TokenizerModel } from './types.ts';
-
-/** The words of each family; published with their models. */
-const splits: Readonly<Record<ByteBpeJson['split'], RegExp>> = {
-  'gpt-2': /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu,
-  'llama-3':
-    /'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu,
-  'qwen-2':
-    /'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu,
-};
+import { toNormalForm } from './unicode.ts';
+import { partsOfWord, wordsOf } from './words.ts';
 
 /** Words are remembered up to this many: a text repeats its words. */
 const maxRemembered = 50_000;
@@ -21,40 +14,72 @@ export function createByteBpe(json: ByteBpeJson): TokenizerModel {
     const kind = json.kinds?.[id] ?? pieceKinds.normal;
     if (kind !== pieceKinds.control && !ids.has(piece)) ids.set(piece, id);
   });
-  const ranks = new Map(json.merges.map((merge, rank) => [merge, rank]));
-  const bytes = json.pieces.map((piece, id) => {
+  // Made when they are asked for: a vocabulary of 150,000 pieces is opened with every model.
+  const bytes = new Map<number, Uint8Array>();
+  const bytesOf = (id: number): Uint8Array => {
+    const known = bytes.get(id);
+    if (known !== undefined) return known;
     const kind = json.kinds?.[id] ?? pieceKinds.normal;
-    return kind === pieceKinds.normal ? bytesOfCharacters(piece) : utf8.encode(piece);
-  });
-  const find = (left: string, right: string): Merge | null => {
-    const rank = ranks.get(`${left} ${right}`);
-    return rank === undefined ? null : { rank, piece: left + right };
+    const spelled = kind === pieceKinds.normal ? bytesOfCharacters(json.pieces[id]!) : utf8.encode(json.pieces[id]!);
+    bytes.set(id, spelled);
+    return spelled;
   };
+  const pairs = createPairTable(idsOfMerges(json.merges, ids));
+  const idOfByte = Int32Array.from(characterOfByte, (character) => ids.get(character) ?? -1);
   const remembered = new Map<string, number[]>();
 
   const encodeWord = (word: string): number[] => {
     const known = remembered.get(word);
     if (known !== undefined) return known;
-    const symbols = Array.from(utf8.encode(word), (byte) => characterOfByte[byte]!);
-    const whole = json.ignoreMerges ? ids.get(symbols.join('')) : undefined;
-    const pieces = whole === undefined ? mergeSymbols(symbols, find) : [];
-    const found = whole === undefined ? pieces.flatMap((piece) => ids.get(piece) ?? []) : [whole];
+    const spelled = utf8.encode(word);
+    const found: number[] = [];
+    const needsText = json.ignoreMerges || json.split === 'falcon';
+    const mapped = needsText ? Array.from(spelled, (byte) => characterOfByte[byte]!).join('') : '';
+    let start = 0;
+    for (const part of needsText ? partsOfWord(json.split, mapped) : [word]) {
+      // A letter for a byte: as long as its bytes.
+      const end = needsText ? start + part.length : spelled.length;
+      const whole = json.ignoreMerges ? ids.get(part) : undefined;
+      if (whole !== undefined) found.push(whole);
+      else {
+        const symbols = Int32Array.from(spelled.subarray(start, end), (byte) => idOfByte[byte]!);
+        const left = mergeIds(symbols, pairs);
+        for (let i = 0; i < left; i++) if (symbols[i]! >= 0) found.push(symbols[i]!);
+      }
+      start = end;
+    }
     if (remembered.size < maxRemembered && word.length <= 64) remembered.set(word, found);
     return found;
   };
 
   return {
     encodeText(text) {
-      const normal = json.normalization === undefined ? text : text.normalize(json.normalization);
+      const wellFormed = text.toWellFormed();
+      const normal = json.normalization === undefined ? wellFormed : toNormalForm(wellFormed, json.normalization);
+      const spaced = json.addSpacePrefix === true && !normal.startsWith(' ') ? ` ${normal}` : normal;
       const found: number[] = [];
-      for (const [word] of normal.toWellFormed().matchAll(splits[json.split])) {
+      for (const word of wordsOf(json.split, spaced)) {
         for (const id of encodeWord(word)) found.push(id);
       }
       return found;
     },
-    bytesOf: (id) => bytes[id]!,
+    bytesOf,
     dropsFirstSpace: false,
   };
+}
+
+/** Left, right and result of each merge; merges of pieces that are none, or are control tokens, fall away. */
+function idsOfMerges(merges: readonly string[], ids: ReadonlyMap<string, number>): Int32Array {
+  const found = new Int32Array(3 * merges.length);
+  let count = 0;
+  for (const merge of merges) {
+    const space = merge.indexOf(' ');
+    const [left, right] = [merge.slice(0, space), merge.slice(space + 1)];
+    const [leftId, rightId, result] = [ids.get(left), ids.get(right), ids.get(left + right)];
+    if (space < 1 || leftId === undefined || rightId === undefined || result === undefined) continue;
+    found.set([leftId, rightId, result], 3 * count++);
+  }
+  return found.subarray(0, 3 * count);
 }
 
 const utf8 = new TextEncoder();

@@ -1,16 +1,27 @@
 /** A tokenizer from GGUF's metadata. */
 import { ModelError } from '../model-error.ts';
+import { readCharsmap } from './charsmap.ts';
 import { type ByteBpeJson, pieceKinds, type TokenizerJson } from './types.ts';
 
 type Metadata = ReadonlyMap<string, unknown>;
 
 /** GGUF's names of the regular expressions that cut text into words, as far as they are ours. */
 const splitOfPre: Readonly<Record<string, ByteBpeJson['split']>> = {
+  default: 'gpt-2',
   'gpt-2': 'gpt-2',
+  'gpt-neox': 'gpt-2',
+  mpt: 'gpt-2',
+  olmo: 'gpt-2',
+  'phi-2': 'gpt-2',
+  'roberta-bpe': 'gpt-2',
   'llama-bpe': 'llama-3',
   'llama-v3': 'llama-3',
   llama3: 'llama-3',
   qwen2: 'qwen-2',
+  falcon: 'falcon',
+  bloom: 'bloom',
+  tekken: 'tekken',
+  'gpt-4o': 'gpt-4o',
 };
 
 /** The tokenizer, or null when the file has none. Fails with `unsupported-model` for a kind that is not ours. */
@@ -51,8 +62,43 @@ export function tokenizerFromGguf(metadata: Metadata): TokenizerJson | null {
     const isLlama3 = split === 'llama-3';
     return { type: 'byte-bpe', pieces, kinds, merges, split, ignoreMerges: isLlama3, ...ids(isLlama3, false) };
   }
+  if (model === 't5') return unigramOf(metadata, pieces, kinds, id('unknown'), flag, ids(false, true));
   if (model === 'bert') return wordPieceOf(pieces, kinds, id, flag);
   throw new ModelError('unsupported-model', `Tokenizers of the kind ${model} are not read here.`);
+}
+
+/** XLM-R's and others' Unigram, which GGUF calls by the first model that it read them for. */
+function unigramOf(
+  metadata: Metadata,
+  pieces: readonly string[],
+  kinds: readonly number[],
+  unknownId: number | null,
+  flag: (name: string, otherwise: boolean) => boolean,
+  around: { startIds: number[]; endIds: number[] },
+): TokenizerJson {
+  const scores = numbersOf(metadata, 'tokenizer.ggml.scores');
+  if (scores?.length !== pieces.length) throw new ModelError('invalid-checkpoint', 'The tokenizer has no scores.');
+  if (unknownId === null) throw new ModelError('invalid-checkpoint', 'The tokenizer has no unknown piece.');
+  const bytes = numbersOf(metadata, 'tokenizer.ggml.precompiled_charsmap') ?? [];
+  const charsmap = Buffer.from(bytes.map((byte) => byte & 0xff));
+  if (charsmap.length > 0) readCharsmap(charsmap, 'the tokenizer');
+  return {
+    type: 'unigram',
+    pieces,
+    kinds,
+    scores,
+    unknownId,
+    byteFallback: kinds.includes(pieceKinds.byte),
+    normalizer:
+      charsmap.length === 0 ? [] : [{ type: 'charsmap', charsmap: charsmap.toString('base64'), by: 'longest' }],
+    spaces: {
+      prefix: flag('add_space_prefix', true) ? 'always' : 'never',
+      unlessSpace: false,
+      removeExtra: flag('remove_extra_whitespaces', true),
+    },
+    isModelFile: true,
+    ...around,
+  };
 }
 
 /** GGUF marks where words begin (U+2581) where the published vocabulary marks where they go on (`##`). */

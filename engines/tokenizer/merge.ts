@@ -20,15 +20,17 @@ export function mergeSymbols(
   const consider = (left: number, right: number) => {
     if (left < 0 || right < 0) return;
     const merge = find(pieces[left]!, pieces[right]!);
-    if (merge !== null) push(heap, { rank: merge.rank, left, right, piece: merge.piece });
+    if (merge !== null) push(heap, { rank: merge.rank, left, piece: merge.piece });
   };
   for (let i = 0; i + 1 < count; i++) consider(i, i + 1);
 
   for (let best = pop(heap); best !== undefined; best = pop(heap)) {
-    const { left, right, piece } = best;
-    // An older candidate: one of the two was merged since.
-    if (pieces[left] === null || pieces[right] === null || next[left] !== right) continue;
+    const { left, piece } = best;
+    const right = next[left]!;
+    // An older candidate: one of the two was merged since, and they do not make this piece any more.
+    if (pieces[left] === null || right < 0) continue;
     if (pieces[left]!.length + pieces[right]!.length !== piece.length) continue;
+    if (find(pieces[left]!, pieces[right]!)?.piece !== piece) continue;
     pieces[left] = piece;
     pieces[right] = null;
     const after = next[right]!;
@@ -40,7 +42,7 @@ export function mergeSymbols(
   return pieces.filter((piece) => piece !== null);
 }
 
-type Candidate = { readonly rank: number; readonly left: number; readonly right: number; readonly piece: string };
+type Candidate = { readonly rank: number; readonly left: number; readonly piece: string };
 
 function before(a: Candidate, b: Candidate): boolean {
   return a.rank < b.rank || (a.rank === b.rank && a.left < b.left);

@@ -15,7 +15,7 @@ export function splitSpecial(pieces: readonly string[], kindOf: (id: number) => 
     if (piece === '') return;
     if (kind === pieceKinds.control || kind === pieceKinds.unknown || kind === pieceKinds.userDefined)
       all.set(piece, id);
-    if (kind === pieceKinds.userDefined && !/^[<[].*[>\]]$/su.test(piece)) plain.set(piece, id);
+    if (kind === pieceKinds.userDefined && !isMarkup(piece)) plain.set(piece, id);
   });
   const allPattern = patternOf([...all.keys()]);
   const plainPattern = patternOf([...plain.keys()]);
@@ -35,6 +35,16 @@ export function splitSpecial(pieces: readonly string[], kindOf: (id: number) => 
     return parts;
   };
 }
+
+/**
+ * Whether a piece that the file calls the user's looks like a control token of the model: `<|end|>`, `[INST]`. Names of HTML's
+ * elements do not (Gemma has them); `<s>` does, for it is another model's start.
+ */
+export function isMarkup(piece: string): boolean {
+  return /^[<[].*[>\]]$/su.test(piece) && !htmlElement.test(piece);
+}
+const htmlElement =
+  /^<\/?(?:table|caption|thead|tbody|tfoot|tr|th|td|h[1-6]|blockquote|ul|ol|li|strong|em|b|i|u|sub|sup|code|a|img|p|br|hr|div|span|pre)>$/;
 
 /** Matches any of the names, the longest of those that begin at one place; null for none. */
 export function patternOf(names: readonly string[]): RegExp | null {

@@ -11,6 +11,36 @@ type Common = {
   /** Ids before and after a text when `addSpecial` is asked for. */
   readonly startIds: readonly number[];
   readonly endIds: readonly number[];
+  /** Control and user-defined pieces that swallow the white space before (`<mask>`) or after them (Phi-3's). */
+  readonly stripLeftIds?: readonly number[];
+  readonly stripRightIds?: readonly number[];
+};
+
+/** What is done to a text before it is cut into words, in this order. */
+export type NormalizerStep =
+  | {
+      /** SentencePiece's compiled replacements: base64 of `precompiled_charsmap`. */
+      readonly type: 'charsmap';
+      readonly charsmap: string;
+      /** SentencePiece replaces the longest key that begins at a place; a tokenizer.json a whole grapheme or character. */
+      readonly by: 'longest' | 'grapheme';
+    }
+  | { readonly type: 'nfc' | 'nfd' | 'nfkc' | 'nfkd' | 'lowercase' }
+  | { readonly type: 'strip'; readonly left: boolean; readonly right: boolean }
+  | { readonly type: 'replace'; readonly from: string; readonly to: string }
+  /** Runs of two or more spaces. */
+  | { readonly type: 'collapse'; readonly to: string };
+
+/** Where spaces go in SentencePiece's kinds: they become U+2581, which also marks where a text begins. */
+export type SpaceRule = {
+  /** U+2581 in front: of every text between control tokens, only where nothing stands before it, or nowhere. */
+  readonly prefix: 'always' | 'first' | 'never';
+  /** Not where the text begins with a space anyhow. */
+  readonly unlessSpace: boolean;
+  /** SentencePiece's `remove_extra_whitespaces`: none at the ends, one between words. */
+  readonly removeExtra: boolean;
+  /** How a tokenizer.json cuts words; absent = not at all, as in SentencePiece itself. */
+  readonly words?: 'white-space' | 'spaces';
 };
 
 export type SentencePieceJson = Common & {
@@ -22,13 +52,33 @@ export type SentencePieceJson = Common & {
   readonly unknownId: number;
   /** A text gets a space in front of it, at its start and after a control token. */
   readonly addSpacePrefix: boolean;
+  /** Overrides `addSpacePrefix` where it is more than yes or no. */
+  readonly spaces?: SpaceRule;
+  readonly normalizer?: readonly NormalizerStep[];
+  /** The pieces that a person's text may hold whole stand fast inside a text, as in a `tokenizer.model`. */
+  readonly userDefinedInside?: boolean;
 };
+export type UnigramJson = Common & {
+  readonly type: 'unigram';
+  /** [pieces.length] log-probabilities. */
+  readonly scores: readonly number[];
+  readonly unknownId: number;
+  /** Unknown characters become their UTF-8 bytes. */
+  readonly byteFallback: boolean;
+  readonly spaces: SpaceRule;
+  readonly normalizer: readonly NormalizerStep[];
+  /** From a tokenizer.model: what the unknown and the person's own pieces cost is reckoned as SentencePiece does. */
+  readonly isModelFile: boolean;
+};
+/** How byte-level kinds cut text into words: a family's published rule. */
+export type WordRule = 'gpt-2' | 'llama-3' | 'qwen-2' | 'falcon' | 'bloom' | 'tekken' | 'gpt-4o' | 'whole';
 export type ByteBpeJson = Common & {
   readonly type: 'byte-bpe';
   readonly merges: readonly string[];
-  /** Which regular expression cuts text into words. */
-  readonly split: 'gpt-2' | 'llama-3' | 'qwen-2';
+  readonly split: WordRule;
   readonly normalization?: 'NFC';
+  /** A space in front of a text that does not begin with one (RoBERTa's). */
+  readonly addSpacePrefix?: boolean;
   /** A word that is a piece is taken whole, whatever the merges would make of it. */
   readonly ignoreMerges: boolean;
 };
@@ -36,6 +86,8 @@ export type WordPieceJson = Common & {
   readonly type: 'wordpiece';
   readonly unknownId: number;
   readonly lowerCase: boolean;
+  /** Absent = as `lowerCase`. */
+  readonly stripAccents?: boolean;
   /** Words of more characters than this are unknown. */
   readonly maxWordCharacters: number;
 };
@@ -45,7 +97,9 @@ export type LibraryJson = {
   readonly config: Record<string, unknown>;
   readonly vocabularySize: number;
 };
-export type TokenizerJson = SentencePieceJson | ByteBpeJson | WordPieceJson | LibraryJson;
+/** The kinds that are ours. */
+export type OwnTokenizerJson = SentencePieceJson | UnigramJson | ByteBpeJson | WordPieceJson;
+export type TokenizerJson = OwnTokenizerJson | LibraryJson;
 
 /** A part of a prompt: what the template wrote (may hold control tokens), or somebody's text (never does). */
 export type PromptPiece = { readonly type: 'special' | 'text'; readonly text: string };
@@ -84,7 +138,7 @@ export type Tokenizer = {
 
 /** What a kind of tokenizer must do; the rest is the same for all. */
 export type TokenizerModel = {
-  /** `first`: the text stands at the start or after a control token. */
+  /** A text between control tokens; `first`: nothing stands before it, not even a control token. */
   encodeText(text: string, first: boolean): number[];
   /** UTF-8 of a piece, as it stands inside a text. */
   bytesOf(id: number): Uint8Array;

@@ -1,11 +1,11 @@
 /** BERT's WordPiece: words and marks, the longest known beginning first, then the longest known `##` continuation. */
 import { pieceKinds, type TokenizerModel, type WordPieceJson } from './types.ts';
+import { ideograph, invisible, nonSpacingMark, punctuation, toNormalForm } from './unicode.ts';
 
-/** White space, control characters (dropped but for line breaks and tabs), and what stands as a word of its own. */
-const dropped = /[\0\uFFFD]|(?![\t\n\r])[\p{Cc}\p{Cf}]/gu;
-const alone =
-  /[\p{P}!-/:-@[-`{-~\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
-const accents = /\p{Mn}/gu;
+const dropped = new RegExp(invisible, 'gv');
+const ideographs = new RegExp(ideograph, 'gv');
+const punctuations = new RegExp(punctuation, 'gv');
+const accents = new RegExp(nonSpacingMark, 'gv');
 
 export function createWordPiece(json: WordPieceJson): TokenizerModel {
   // Control tokens are no words: text that spells one stays text.
@@ -35,8 +35,11 @@ export function createWordPiece(json: WordPieceJson): TokenizerModel {
   return {
     encodeText(text) {
       let normal = text.toWellFormed().replace(dropped, '');
-      if (json.lowerCase) normal = normal.normalize('NFD').replace(accents, '').toLowerCase();
-      const words = normal.replace(alone, ' $& ').split(/\s+/u);
+      normal = normal.replace(ideographs, ' $& ');
+      if (json.stripAccents ?? json.lowerCase) normal = toNormalForm(normal, 'NFD').replace(accents, '');
+      // Letter by letter: a sigma at a word's end is no other than one within.
+      if (json.lowerCase) normal = normal.replaceAll('Σ', 'σ').toLowerCase();
+      const words = normal.replace(punctuations, ' $& ').split(/\p{White_Space}+/u);
       return words.flatMap((word) => (word === '' ? [] : encodeWord(word)));
     },
     bytesOf: (id) => bytes[id]!,

@@ -12,8 +12,8 @@ void turn_row(float* row, int32_t num_heads, int32_t head_size, const Rope& rope
   const int32_t half = rope.rotary_size / 2;
   for (int32_t i = 0; i < half; ++i) {
     const float angle = static_cast<float>(position) * rope.inverse_frequencies[i];
-    const float cosine = std::cos(angle);
-    const float sine = std::sin(angle);
+    const float cosine = std::cos(angle) * rope.factor;
+    const float sine = std::sin(angle) * rope.factor;
     const int32_t first = rope.adjacent_pairs ? 2 * i : i;
     const int32_t second = rope.adjacent_pairs ? 2 * i + 1 : i + half;
     for (int32_t head = 0; head < num_heads; ++head) {

@@ -44,6 +44,8 @@ __device__ Slot slot_of(const Rope& rope, int32_t slot) {
 __device__ void turn(const Rope& rope, int32_t slot, int32_t position, float& a, float& b) {
   float sine = 0, cosine = 0;
   sincosf(__fmul_rn(static_cast<float>(position), rope.inverse_frequencies[slot]), &sine, &cosine);
+  sine = __fmul_rn(sine, rope.factor);
+  cosine = __fmul_rn(cosine, rope.factor);
   const float turned = __fsub_rn(__fmul_rn(a, cosine), __fmul_rn(b, sine));
   b = __fadd_rn(__fmul_rn(b, cosine), __fmul_rn(a, sine));
   a = turned;

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { QuothError } from '../../app/contract/errors.ts';
+import { ModelError } from '../../engines/model-error.ts';
 import { nativeErrorCodes } from '../../native/index.ts';
 import type { Core } from '../compose.ts';
 import { defaultProfileFolder } from '../folders.ts';
@@ -95,7 +96,8 @@ export async function run(words: string[]): Promise<number> {
 function sentenceOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const code = (thrown as { code?: unknown }).code;
-  const isKnown = thrown instanceof QuothError || nativeErrorCodes.some((one) => one === code);
+  const isKnown =
+    thrown instanceof QuothError || thrown instanceof ModelError || nativeErrorCodes.some((one) => one === code);
   if (isKnown) return oneLine(thrown.message);
   if (process.env.QUOTH_DEBUG) return thrown.stack ?? thrown.message;
   return `Something went wrong inside Quoth (${oneLine(thrown.message)}); QUOTH_DEBUG=1 shows where.`;

@@ -33,6 +33,8 @@ export type Command = {
   summary: string;
   /** Options with a value, without `--`. `-k` is the short form of one named `k`. */
   options: readonly string[];
+  /** Options without a value: `--print`. They come as `'true'` or not at all. */
+  flags?: readonly string[];
   minPositionals: number;
   maxPositionals: number;
   /** The exit code, 0 if absent. */
@@ -58,6 +60,7 @@ export function parseArguments(command: Command, words: string[]): Arguments {
   const own: NonNullable<ParseArgsConfig['options']> = {};
   for (const name of command.options)
     own[name] = name.length === 1 ? { type: 'string', short: name } : { type: 'string' };
+  for (const name of command.flags ?? []) own[name] = { type: 'boolean' };
   let parsed: { positionals: string[]; values: { [name: string]: unknown } };
   try {
     parsed = parseArgs({ args: words, options: { ...own, ...globalOptions }, allowPositionals: true });
@@ -72,9 +75,10 @@ export function parseArguments(command: Command, words: string[]): Arguments {
     throw new WrongUse(
       `"${positionals[command.maxPositionals]}" is too much; use quotation marks around several words.`,
     );
+  const texts = Object.entries(values).map(([name, value]) => [name, value === true ? 'true' : value]);
   return {
     positionals,
-    values: values as Values,
+    values: Object.fromEntries(texts) as Values,
     json: json === true,
     help: help === true,
     profile: profile as string | undefined,

@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 
+#include "../build/grouped.h"
 #include "../build/pack.h"
 #include "async_work.h"
 #include "bindings.h"
@@ -12,8 +13,11 @@ namespace {
 struct Request {
   std::vector<uint8_t> bytes;
   std::vector<int32_t> row_order;
+  std::vector<int32_t> column_order;
   std::vector<int8_t> codebook;
   PackJob job;
+  GroupedJob grouped;
+  bool is_grouped = false;
 };
 
 const BlockFormat* format_of(const std::string& name) {
@@ -45,6 +49,14 @@ std::vector<int8_t> copy_codebook(const Napi::Value& value) {
 
 // The job points into the request, whose vectors keep their memory when the request is moved.
 void fill_job(Request& request, const std::string& from, double num_rows, double num_columns) {
+  request.is_grouped = parse_grouped_format(from, &request.grouped.format);
+  if (request.is_grouped) {
+    request.grouped.num_rows = request.grouped.checkpoint_rows = static_cast<int32_t>(num_rows);
+    request.grouped.num_columns = static_cast<int32_t>(num_columns);
+    request.grouped.bytes = request.bytes.data();
+    request.grouped.size_bytes = request.bytes.size();
+    return;
+  }
   request.job.from = format_of(from);
   request.job.num_rows = static_cast<int32_t>(num_rows);
   request.job.num_columns = static_cast<int32_t>(num_columns);
@@ -66,6 +78,14 @@ Napi::Value to_float32_js(const Napi::CallbackInfo& info) {
         info.Env(), "quoth.toFloat32",
         [request] {
           const PackJob& job = request->job;
+          if (request->is_grouped) {
+            const GroupedJob& grouped = request->grouped;
+            if (const Status checked = check_grouped_job(grouped); !checked.ok()) throw fault_of(checked, "toFloat32");
+            std::vector<float> values(static_cast<size_t>(grouped.num_rows) * static_cast<size_t>(grouped.num_columns));
+            const Status status = grouped_to_float32(grouped, values.data());
+            if (!status.ok()) throw fault_of(status, "toFloat32");
+            return values;
+          }
           if (request->bytes.size() != checkpoint_bytes(*job.from, job.num_rows, job.num_columns)) {
             throw Fault(FaultCode::invalid_input, "The bytes are not as many as the shape asks for.");
           }
@@ -85,22 +105,42 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
     request->bytes = copy_bytes(from.Get("bytes"), "bytes");
     fill_job(*request, string_of(from.Get("from"), "from"), number_of(from.Get("numRows"), "numRows", 1, INT32_MAX),
              number_of(from.Get("numColumns"), "numColumns", 1, INT32_MAX));
-    request->job.to = type_of(string_of(from.Get("to"), "to"));
+    request->job.to = request->grouped.to = type_of(string_of(from.Get("to"), "to"));
+    const int32_t num_rows = request->is_grouped ? request->grouped.num_rows : request->job.num_rows;
     if (!is_absent(from.Get("rowOrder"))) {
       request->row_order = copy_ints(from.Get("rowOrder"), "rowOrder");
-      if (request->row_order.size() != static_cast<size_t>(request->job.num_rows)) {
+      if (request->row_order.size() != static_cast<size_t>(num_rows)) {
         throw Fault(FaultCode::invalid_input, "rowOrder has not numRows values.");
       }
-      request->job.row_order = request->row_order.data();
+      request->job.row_order = request->grouped.row_order = request->row_order.data();
     }
     if (!is_absent(from.Get("codebook"))) {
       request->codebook = copy_codebook(from.Get("codebook"));
-      request->job.codebook = request->codebook.data();
+      request->job.codebook = request->grouped.codebook = request->codebook.data();
+    }
+    if (!is_absent(from.Get("checkpointRows"))) {
+      request->grouped.checkpoint_rows =
+          static_cast<int32_t>(number_of(from.Get("checkpointRows"), "checkpointRows", 1, INT32_MAX));
+    }
+    if (!is_absent(from.Get("columnOrder"))) {
+      request->column_order = copy_ints(from.Get("columnOrder"), "columnOrder");
+      if (!request->is_grouped || request->column_order.size() != static_cast<size_t>(request->grouped.num_columns)) {
+        throw Fault(FaultCode::invalid_input, "columnOrder is for weights in groups and has numColumns values.");
+      }
+      request->grouped.column_order = request->column_order.data();
     }
     return run_async(
         info.Env(), "quoth.pack",
         [request] {
           const PackJob& job = request->job;
+          if (request->is_grouped) {
+            const GroupedJob& grouped = request->grouped;
+            if (const Status checked = check_grouped_job(grouped); !checked.ok()) throw fault_of(checked, "pack");
+            std::vector<uint8_t> packed(packed_bytes(grouped.to, grouped.num_rows, grouped.num_columns));
+            const Status status = pack_grouped(grouped, packed.data());
+            if (!status.ok()) throw fault_of(status, "pack");
+            return packed;
+          }
           // pack() checks before it writes; the size here is bounded by what the bytes can hold.
           const uint64_t size = packed_bytes(job.to, job.num_rows, job.num_columns);
           const Status checked = check_job(job);

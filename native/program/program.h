@@ -72,6 +72,7 @@ struct Instruction {
   int32_t layer = 0;
   int32_t rotary_size = 0;
   bool adjacent_pairs = false;
+  float rope_factor = 1;
   Attention attention{};
 };
 

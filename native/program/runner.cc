@@ -174,7 +174,7 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       }
       call.attention = step.attention;
       if (step.op == Op::attention) call.attention.slopes = call.vectors[0];
-      call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs};
+      call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs, step.rope_factor};
     }
   } catch (...) {
     release();

@@ -125,6 +125,8 @@ void ShapeCheck::read_rope(const Json& json) {
   at_->rotary_size = static_cast<int32_t>(json_integer(json, "rotarySize", 2, at_->attention.head_size, at_->place));
   if (at_->rotary_size % 2 != 0) fail("turns an odd number of columns");
   at_->adjacent_pairs = json_boolean(json, "adjacentPairs", at_->place);
+  at_->rope_factor = static_cast<float>(json_number_or(json, "factor", 1, at_->place));
+  if (!(at_->rope_factor > 0 && at_->rope_factor <= 100)) fail("has a factor that is not between 0 and 100");
   need_vector(0, at_->rotary_size / 2);
 }
 

@@ -201,7 +201,10 @@ describe.skipIf(!hasShared)('One trained model', () => {
       const { builder } = await openNative();
       const { tensors, tokenizer } = await readOriginal();
       const biased = turnPairs(tensors, 8);
-      const plain = await writeTo(folder, 'plain.gguf', asGguf(biased, tokenizer, 'qwen2'));
+      const plain = await writeTo(folder, 'plain.gguf', asGguf(tensors, tokenizer, 'llama'));
+      const without = await writeTo(folder, 'without.gguf', asGguf(biased, tokenizer, 'qwen2'));
+      const refused = buildPlan({ checkpoint: without, out: join(folder, 'without.plan'), builder });
+      await expect(refused).rejects.toThrow(/qwen2: .*q_proj\.bias/);
       for (const [name, { rows }] of [...biased]) {
         if (!/[qkv]_proj/.test(name)) continue;
         const bytes = new Uint8Array(randomNumbers(rows, biased.size).map((value) => value * 10).buffer);

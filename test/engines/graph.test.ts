@@ -171,7 +171,7 @@ describe('The passes over a Llama', () => {
     expect(v!.out[0]!.slice(1)).toEqual([2048 + 256, 256]);
     expect(turned!.op).toBe('rope_kv_write');
     expect(compiled.tensors[qk!.weights[0]!]).toMatchObject({ type: 'q4', rows: 2304 });
-    expect(compiled.tensors[v!.weights[0]!]).toMatchObject({ type: 'q8', rows: 256 });
+    expect(compiled.tensors[v!.weights[0]!]).toMatchObject({ type: 'int4_g32', rows: 256 });
   });
 
   test('keep 4-bit types at 4 bits with their own levels, table and head at 8, vectors exact', () => {

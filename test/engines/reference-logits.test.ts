@@ -3,7 +3,8 @@
  * The numbers were made by reference/make-logits.py; a case is some lines in a file reference/cases_*.py.
  */
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openNative } from '../native/native.ts';
 import { withFolder } from './checkpoints.ts';
 import {
   largestDifference,
@@ -11,23 +12,30 @@ import {
   referenceNames,
   runReference,
   withEngine,
+  writeGgufFile,
   writeHubFolder,
 } from './reference/reference.ts';
 
 /** Of the reference's spread. Reached: some 1e-6; float32 sums in another order, and 6 digits in the files. */
 const tolerance = 1e-4;
 
+// The engine may have to be compiled first.
+beforeAll(openNative, 600_000);
+
 describe.each(referenceNames())('The model %s', (name) => {
   const reference = readReference(name);
   const wanted = reference.sequences.map(({ output }) => output);
   const [published, saved] = reference.configs;
+  const { contextTokens } = reference;
 
   test('gives the outputs of transformers, fused and as it was written', () =>
     withFolder(async (folder) => {
       const checkpoint = await writeHubFolder(reference, join(folder, 'model'), published);
       const reached: Record<string, number> = {};
       for (const fuse of [true, false]) {
-        const found = await withEngine(checkpoint, { fuse }, (engine) => runReference(engine, reference));
+        const found = await withEngine(checkpoint, { contextTokens, fuse }, (engine) =>
+          runReference(engine, reference),
+        );
         reached[fuse ? 'fused' : 'written'] = largestDifference(found, wanted);
       }
       if (process.env.QUOTH_SHOW !== undefined) console.log(name, reached);
@@ -37,7 +45,7 @@ describe.each(referenceNames())('The model %s', (name) => {
   test('gives them from the config.json that transformers saves today', () =>
     withFolder(async (folder) => {
       const checkpoint = await writeHubFolder(reference, join(folder, 'model'), saved);
-      const found = await withEngine(checkpoint, {}, (engine) => runReference(engine, reference));
+      const found = await withEngine(checkpoint, { contextTokens }, (engine) => runReference(engine, reference));
       expect(largestDifference(found, wanted)).toBeLessThan(tolerance);
     }));
 
@@ -45,9 +53,20 @@ describe.each(referenceNames())('The model %s', (name) => {
     withFolder(async (folder) => {
       const checkpoint = await writeHubFolder(reference, join(folder, 'model'));
       for (const stepTokens of [1, 5]) {
-        const found = await withEngine(checkpoint, { stepTokens }, (engine) => runReference(engine, reference));
+        const found = await withEngine(checkpoint, { contextTokens, stepTokens }, (engine) =>
+          runReference(engine, reference),
+        );
         expect(largestDifference(found, wanted), `${stepTokens} at a time`).toBeLessThan(tolerance);
       }
+    }),
+  );
+
+  test.runIf(reference.gguf !== undefined)('gives them from a GGUF file', () =>
+    withFolder(async (folder) => {
+      const { checkpoint, tokenizerFile } = await writeGgufFile(reference, folder);
+      const options = { contextTokens, tokenizerFile };
+      const found = await withEngine(checkpoint, options, (engine) => runReference(engine, reference));
+      expect(largestDifference(found, wanted)).toBeLessThan(tolerance);
     }),
   );
 
@@ -58,7 +77,9 @@ describe.each(referenceNames())('The model %s', (name) => {
         ['f16', 0.01],
         ['q8', 0.05],
       ] as const) {
-        const found = await withEngine(checkpoint, { precision }, (engine) => runReference(engine, reference));
+        const found = await withEngine(checkpoint, { contextTokens, precision }, (engine) =>
+          runReference(engine, reference),
+        );
         const reached = largestDifference(found, wanted);
         if (process.env.QUOTH_SHOW !== undefined) console.log(name, precision, reached);
         expect(reached, precision).toBeLessThan(bound);

@@ -112,6 +112,47 @@ describe.skipIf(!hasShared).each(['llama3', 'qwen2_5'])('The published tokenizer
   });
 });
 
+describe.skipIf(!hasShared)('The vocabulary phi-3', () => {
+  test('gives Llama’s ids, whose pieces it took over, and the text back', async () => {
+    const tokenizer = await fromVocabulary('phi-3');
+    const expected = readFileSync(join(given, 'llamacpp', 'ggml-vocab-llama-spm.gguf.out'), 'utf8').split('\n');
+    for (const [at, text] of strings().entries()) {
+      const ids = tokenizer.encode(text, { addSpecial: false });
+      expect([...ids].join(' '), JSON.stringify(text)).toBe(expected[at]!.trim());
+      expect(tokenizer.decode(ids)).toBe(text);
+    }
+  });
+});
+
+describe('GGUF’s Unigram', () => {
+  const metadata = (more: Record<string, unknown> = {}) =>
+    new Map<string, unknown>(
+      Object.entries({
+        'tokenizer.ggml.model': 't5',
+        'tokenizer.ggml.tokens': ['<s>', '<pad>', '</s>', '<unk>', '\u2581', 'a', 'b', '\u2581ab'],
+        'tokenizer.ggml.scores': [0, 0, 0, 0, -3, -4, -5, -2],
+        'tokenizer.ggml.token_type': [3, 3, 3, 2, 1, 1, 1, 1],
+        'tokenizer.ggml.bos_token_id': 0,
+        'tokenizer.ggml.eos_token_id': 2,
+        'tokenizer.ggml.unknown_token_id': 3,
+        'tokenizer.ggml.add_bos_token': true,
+        ...more,
+      }),
+    );
+  test('takes the cheapest way to cut a text, and its spaces together', () => {
+    const tokenizer = loadTokenizer(tokenizerFromGguf(metadata()));
+    expect([...tokenizer.encode('  ab   b ')]).toEqual([0, 7, 4, 6, 2]);
+    expect([...tokenizer.encode('xx</s>', { addSpecial: false })]).toEqual([4, 3]);
+  });
+  test.each([
+    ['no scores', { 'tokenizer.ggml.scores': [1] }],
+    ['no unknown piece', { 'tokenizer.ggml.unknown_token_id': 99 }],
+    ['a damaged table', { 'tokenizer.ggml.precompiled_charsmap': [1, 2, 3] }],
+  ])('is refused with %s', (_, more) => {
+    expect(() => tokenizerFromGguf(metadata(more))).toThrow(expect.objectContaining({ code: 'invalid-checkpoint' }));
+  });
+});
+
 const tiny: SentencePieceJson = {
   type: 'sentencepiece',
   pieces: ['<unk>', '<s>', '</s>', '<0xE5>', '<0xB1>', '<0xB1>', '\u2581', 'a', 'b', 'ab', '\u2581ab'],
@@ -239,7 +280,8 @@ describe('A tokenizer', () => {
     const letters = [...'abcdefghijklmnopqrstuvwxyz</>'].map((letter) => [letter, -5]);
     const json = {
       added_tokens: ['<s>', '</s>', '<unk>'].map((content, id) => ({ id, content, special: true })),
-      normalizer: null,
+      // Not one of our steps.
+      normalizer: { type: 'StripAccents' },
       pre_tokenizer: { type: 'Metaspace', replacement: '\u2581', add_prefix_space: true, prepend_scheme: 'always' },
       post_processor: {
         type: 'TemplateProcessing',

@@ -1,5 +1,5 @@
 /** Gathers the graph's weights into the plan's table of tensors; what several steps read stands there once. */
-import { type Graph, rowsOf, type Weight, type WeightPart } from '../graph.ts';
+import { type Graph, rowsOf, type Weight, type WeightPart } from '../types.ts';
 import type { Precision } from './choose-precision.ts';
 
 export type BoundTensor = Precision & {
@@ -34,7 +34,20 @@ export function bindWeights(
 
 /** What is read in two ways (a row of a table, the rows of q out of q + k + v) is two tensors of the plan. */
 function keyOf(weight: Weight): string {
-  return weight.parts.map((part) => part.name + (part.order === undefined ? '' : `[${rangeOf(part.order)}]`)).join('+');
+  return weight.parts.map(partKey).join('+');
+}
+
+/** A part's name in the plan: the tensor's, and how it is taken where that is not as it stands. */
+export function partKey({ name, order, transposed, plus }: WeightPart): string {
+  const rows = order === undefined ? '' : `[${rangeOf(order)}]`;
+  return `${name}${rows}${transposed === true ? '(turned)' : ''}${plus === undefined ? '' : `(plus ${plus})`}`;
+}
+
+/** The checkpoint's tensors that the graph does not read: a forgotten bias makes a model that runs and is another one. */
+export function unreadTensors(graph: Graph, names: Iterable<string>): string[] {
+  const parts = graph.nodes.flatMap((node) => node.weights.flatMap((weight) => weight?.parts ?? []));
+  const read = new Set(parts.map((part) => part.name));
+  return [...names].filter((name) => !read.has(name));
 }
 
 function rangeOf(order: Int32Array): string {

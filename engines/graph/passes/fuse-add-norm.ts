@@ -4,8 +4,8 @@
  * Neutral: the same sum, kept in the residual's place, and the same norm of it. Done only where nobody reads the
  * residual as it was before the add.
  */
-import type { Graph, Node } from '../graph.ts';
-import { readersOf, sameView } from '../rewrite.ts';
+import { isWhole, readersOf, sameView } from '../rewrite.ts';
+import type { Graph, Node } from '../types.ts';
 
 export function fuseAddNorm(graph: Graph): Graph {
   const dropped = new Set<number>();
@@ -18,12 +18,12 @@ export function fuseAddNorm(graph: Graph): Graph {
     if (normIndex < 0) return node;
     const norm = graph.nodes[normIndex]!;
     const place = node.in.findIndex((input) => {
-      const whole = input.first === 0 && input.width === graph.values[input.value]!.width;
-      return whole && readersOf(graph, input).every((reader) => reader <= index);
+      return isWhole(graph, input) && readersOf(graph, input).every((reader) => reader <= index);
     });
     if (place < 0 || node.in[0]!.value === node.in[1]!.value) return node;
     dropped.add(normIndex);
     return {
+      from: node.from,
       op: norm.op === 'rms_norm' ? 'add_rms_norm' : 'add_layer_norm',
       in: [node.in[place]!, node.in[1 - place]!],
       out: [sum, norm.out[0]!],

@@ -4,8 +4,8 @@
  *
  * Neutral: every output is still the same dot product of the same row of weights with the same input.
  */
-import type { Graph, Node, View, Weight } from '../graph.ts';
-import { redirect, sameView } from '../rewrite.ts';
+import { becomesOutput, joinVectors, redirect, sameView } from '../rewrite.ts';
+import type { Graph, Node, View, Weight } from '../types.ts';
 
 /** Quantized weights stand in blocks of 16 rows: a part that does not fill its last block cannot be followed by another. */
 const rowsOfBlock = 16;
@@ -37,7 +37,10 @@ export function fuseLinears(graph: Graph): Graph {
     nodes.push({
       ...first,
       out: [{ value, rows, first: 0, width }],
-      weights: [stack(group.map((node) => node.weights[0]!)), first.weights[1] === null ? null : join(group)],
+      weights: [
+        stack(group.map((node) => node.weights[0]!)),
+        first.weights[1] === null ? null : joinVectors(group.map((node) => node.weights[1]!)),
+      ],
     });
   }
   return redirect({ ...graph, values, nodes }, moved);
@@ -52,7 +55,9 @@ function siblingsOf(graph: Graph, first: Node): Node[] {
       sameView(node.in[0]!, first.in[0]!) &&
       node.attributes.activation === first.attributes.activation &&
       (node.weights[1] === null) === (first.weights[1] === null) &&
-      node.weights[0]!.use === first.weights[0]!.use;
+      node.weights[0]!.use === first.weights[0]!.use &&
+      // The output has a buffer to itself.
+      !becomesOutput(graph, node.out[0]!);
     if (!fits) continue;
     const before = group.at(-1);
     if (before !== undefined && before.out[0]!.width % rowsOfBlock !== 0) break;
@@ -63,14 +68,4 @@ function siblingsOf(graph: Graph, first: Node): Node[] {
 
 function stack(weights: Weight[]): Weight {
   return { ...weights[0]!, parts: weights.flatMap((weight) => weight.parts) };
-}
-
-/** The biases side by side: one vector as wide as the fused output. */
-function join(group: Node[]): Weight {
-  const biases = group.map((node) => node.weights[1]!);
-  return {
-    use: 'vector',
-    columns: biases.reduce((sum, bias) => sum + bias.columns, 0),
-    parts: biases.flatMap((bias) => bias.parts),
-  };
 }

@@ -1,46 +1,49 @@
 /**
  * Gives every value a place in few buffers: a buffer is used again once nobody reads what it held. Yields the program.
  *
- * Linear scan in the order of the steps; a value goes to the free buffer that is wasted least by it. An operation's
- * output never shares a buffer with its inputs, but where it is meant to (`inPlaceOperations`).
+ * An operation's output never shares a buffer with its inputs, but where it is meant to (`inPlaceOperations`).
  */
 import { ModelError } from '../../model-error.ts';
-import type { PlanBuffer, PlanStep, PlanView, Program } from '../../plan/format.ts';
-import { type Graph, inPlaceOperations, type Node, type View, type Weight } from '../graph.ts';
+import type { PlanStep, PlanView, Program } from '../../plan/format.ts';
 import { overlap } from '../rewrite.ts';
+import { type Graph, inPlaceOperations, type Node, type View, type Weight } from '../types.ts';
+import { type Stay, shareBuffers } from './share-buffers.ts';
 
 export type Layout = {
   readonly program: Program;
   /** Floats per token of the step, over all its buffers. */
   readonly peakFloatsPerToken: number;
+  /** The same in bytes: what a step of T tokens takes T times, beside its outputs. */
+  readonly peakBytesPerToken: number;
+};
+
+export type LayoutOptions = {
+  /** False gives every value a buffer of its own: to compare with, and to look into a program that runs. */
+  readonly reuse?: boolean;
 };
 
 type Place = { root: number; first: number };
 
-export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number): Layout {
+export function layOutBuffers(
+  graph: Graph,
+  indexOf: (weight: Weight) => number,
+  { reuse = true }: LayoutOptions = {},
+): Layout {
   const placeOf = findPlaces(graph);
+  refusePartialOutput(graph, placeOf(graph.output.value));
   const { defined, lastUse } = findLifetimes(graph, placeOf);
 
   const outputRoot = placeOf(graph.output.value).root;
-  const buffers: { rows: PlanBuffer['rows']; width: number; freeFrom: number }[] = [];
-  const bufferOf = new Map<number, number>();
-  for (let index = 0; index < graph.nodes.length; index++) {
-    for (const out of graph.nodes[index]!.out) {
-      const { root } = placeOf(out.value);
-      if (defined.get(root) !== index || bufferOf.has(root)) continue;
-      const { rows, width } = graph.values[root]!;
-      const waste = (buffer: { width: number }): number => Math.abs(buffer.width - width);
-      // The output has a buffer to itself, exactly as wide as it is: whoever reads it need not know of the others.
-      const free = (root === outputRoot ? [] : buffers)
-        .filter((buffer) => buffer.rows === rows && buffer.freeFrom < index)
-        .sort((a, b) => waste(a) - waste(b))[0];
-      const buffer = free ?? { rows, width, freeFrom: 0 };
-      if (free === undefined) buffers.push(buffer);
-      buffer.width = Math.max(buffer.width, width);
-      buffer.freeFrom = lastUse.get(root)!;
-      bufferOf.set(root, buffers.indexOf(buffer));
-    }
-  }
+  const roots = [...defined.keys()];
+  const stays = roots.map((root): Stay => {
+    // The output has a buffer to itself, exactly as wide as it is: whoever reads it need not know of the others.
+    const alone = root === outputRoot || !reuse;
+    return { ...graph.values[root]!, firstStep: defined.get(root)!, lastStep: lastUse.get(root)!, alone };
+  });
+  const { buffers, bufferOf: placeOfStay } = shareBuffers(stays);
+  const bufferOf = new Map(roots.map((root, stay) => [root, placeOfStay[stay]!]));
+
+  equalizeStrides(graph, (view) => buffers[bufferOf.get(placeOf(view.value).root)!]!);
 
   const viewOf = (view: View): PlanView => {
     const place = placeOf(view.value);
@@ -54,7 +57,7 @@ export function layOutBuffers(graph: Graph, indexOf: (weight: Weight) => number)
   const peakFloatsPerToken = buffers
     .filter((buffer) => buffer.rows === 'tokens')
     .reduce((sum, buffer) => sum + buffer.width, 0);
-  return { program, peakFloatsPerToken };
+  return { program, peakFloatsPerToken, peakBytesPerToken: 4 * peakFloatsPerToken };
 }
 
 /** Where a value lies: the value whose buffer it shares, and its first column there. */
@@ -68,13 +71,45 @@ function findPlaces(graph: Graph): (value: number) => Place {
     if (late || overlap(graph.output, input)) {
       throw new ModelError(
         'unsupported-model',
-        `${graph.architecture}: step ${index} (${node.op}) changes a value that is read again after it.`,
+        `${where(graph, node)}${node.op} changes a value that is read again after it.`,
       );
     }
     const place = placeOf(input.value);
-    places.set(node.out[0]!.value, { root: place.root, first: place.first + input.first });
+    const out = node.out[0]!;
+    // Several operations may change columns of one place; the value that they yield together lies where the old one did.
+    places.set(out.value, { root: place.root, first: place.first + input.first - out.first });
   });
   return placeOf;
+}
+
+/** `attention_full` walks keys and values with one stride, so the buffers of both are made equally wide. */
+function equalizeStrides(graph: Graph, bufferOf: (view: View) => { width: number }): void {
+  const pairs = graph.nodes
+    .filter(({ op }) => op === 'attention_full')
+    .map((node) => node.in.slice(1).map(bufferOf) as [{ width: number }, { width: number }]);
+  // One may be in several pairs: until nothing grows.
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [keys, values] of pairs) {
+      if (keys.width === values.width) continue;
+      keys.width = values.width = Math.max(keys.width, values.width);
+      grown = true;
+    }
+  }
+}
+
+function refusePartialOutput(graph: Graph, { root, first }: Place): void {
+  const { output } = graph;
+  if (first === 0 && output.first === 0 && output.width === graph.values[root]!.width) return;
+  throw new ModelError(
+    'unsupported-model',
+    `${graph.architecture}: the output is ${output.width} of ${graph.values[root]!.width} columns; it must be all of them.`,
+  );
+}
+
+/** `llama.ts:45: llama: ` */
+function where(graph: Graph, node: Node): string {
+  return `${node.from === null ? '' : `${node.from}: `}${graph.architecture}: `;
 }
 
 function findLifetimes(graph: Graph, placeOf: (value: number) => Place) {

@@ -1,46 +1,149 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { QuothError } from '../../../app/contract/errors.ts';
-import { buildPlan } from '../../../engines/build/build.ts';
-import { composeEngine } from '../../compose.ts';
-import { type Command, needed } from '../command.ts';
+import { type BuildProgress, buildPlan, explainBuild, type WriteOptions } from '../../../engines/build/build.ts';
+import { modelShapes } from '../../../engines/build/model-shapes.ts';
+import { buildRandomPlan, explainRandom, type RandomOptions } from '../../../engines/build/random-plan.ts';
+import { findModel } from '../../../engines/catalogue.ts';
+import { type PrecisionName, precisionPolicies } from '../../../engines/graph/passes/choose-precision.ts';
+import { printReport } from '../../../engines/graph/report.ts';
+import type { PlanHeader } from '../../../engines/plan/format.ts';
+import { composeBuilder } from '../../compose.ts';
+import { type Command, type Context, needed, type Values, WrongUse, wholeNumber } from '../command.ts';
+import type { Output } from '../output.ts';
+import { createPace, progressInWords } from '../progress.ts';
+
+/** A terminal is written anew so often; a log gets a line for every tenth. */
+const statusEveryMs = 100;
 
 export const command: Command = {
-  usage: 'build <checkpoint> --out PLAN [--tokenizer FILE]',
-  summary: 'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file.',
-  options: ['out', 'tokenizer'],
-  minPositionals: 1,
+  usage:
+    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --print --layers N --seed N --name TEXT]',
+  summary:
+    'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file. --print shows what every pass does instead, --random makes up the weights of a model of the catalogue.',
+  options: ['out', 'tokenizer', 'precision', 'random', 'layers', 'seed', 'name'],
+  flags: ['print'],
+  minPositionals: 0,
   maxPositionals: 1,
-  async run({ positionals: [checkpoint = ''], values, output, signal }) {
-    const out = path.resolve(needed(values, 'out'));
-    for (const file of [checkpoint, ...(values.tokenizer ? [values.tokenizer] : [])])
-      await stat(file).catch((cause: unknown) => {
-        throw new QuothError('not-found', `There is no "${file}".`, { cause });
-      });
-    const native = composeEngine();
-    try {
-      let lastPercent = -1;
-      const header = await buildPlan({
-        checkpoint: path.resolve(checkpoint),
-        out,
-        builder: native.builder,
-        tokenizerFile: values.tokenizer && path.resolve(values.tokenizer),
-        signal,
-        onProgress({ doneBytes, totalBytes }) {
-          const percent = Math.floor((100 * doneBytes) / Math.max(1, totalBytes));
-          if (percent >= lastPercent + 10) void output.say({ type: 'progress', doneBytes, totalBytes }, `${percent} %`);
-          if (percent >= lastPercent + 10) lastPercent = percent;
-        },
-      });
-      const { size } = await stat(out);
-      const { architecture, role, name } = header;
-      await output.say(
-        { type: 'built', plan: out, planBytes: size, architecture, role, name },
-        `Built ${out} (${name}, ${(size / 1e6).toFixed(0)} MB).`,
+  async run(context) {
+    const { positionals, values, output } = context;
+    const [checkpoint] = positionals;
+    if ((checkpoint === undefined) === (values.random === undefined))
+      throw new WrongUse(
+        checkpoint === undefined ? 'Something is missing.' : 'Give a checkpoint or --random, not both.',
       );
-      return 0;
-    } finally {
-      native.close();
+    if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
+      throw new WrongUse('--layers and --seed are for --random.');
+    const precision = precisionOf(values);
+    const random = values.random === undefined ? null : randomOf(values.random, values);
+    const files = random === null ? await filesOf(checkpoint!, values) : null;
+
+    if (values.print !== undefined) {
+      const report = random
+        ? explainRandom({ ...random, precision: precision ?? random.precision })
+        : await explainBuild({ ...files!, precision });
+      await output.say({ type: 'program', ...report }, printReport(report));
+      if (values.out === undefined) return 0;
     }
+    const out = path.resolve(needed(values, 'out'));
+    const header = await withProgress(context, async (writing) => {
+      const options = { out, precision, ...(values.name === undefined ? {} : { name: values.name }), ...writing };
+      if (random) return buildRandomPlan({ ...random, ...options, precision: precision ?? random.precision });
+      return buildPlan({ ...files!, ...options, builder: await composeBuilder() });
+    });
+    const { size } = await stat(out);
+    const { architecture, role, name } = header;
+    await output.say(
+      { type: 'built', plan: out, planBytes: size, architecture, role, name },
+      `Built ${out} (${name}, ${(size / 1e6).toFixed(size < 1e7 ? 1 : 0)} MB).`,
+    );
+    return 0;
   },
 };
+
+function precisionOf({ precision }: Values): PrecisionName | undefined {
+  const found = precisionPolicies.find((name) => name === precision);
+  if (precision !== undefined && found === undefined)
+    throw new WrongUse(`--precision is one of ${precisionPolicies.join(', ')}.`);
+  return found;
+}
+
+function randomOf(id: string, values: Values): RandomOptions & { precision: PrecisionName } {
+  const shape = Object.hasOwn(modelShapes, id) ? modelShapes[id] : undefined;
+  if (shape === undefined)
+    throw new QuothError(
+      'not-found',
+      `No shape of "${id}" is known; there are ${Object.keys(modelShapes).join(', ')}.`,
+    );
+  const layers = wholeNumber(values, 'layers', { default: 0, min: 1, max: 1000 });
+  const seed = wholeNumber(values, 'seed', { default: 1, min: 0, max: 2 ** 32 });
+  const name = `${findModel(id)?.name ?? id}, random weights`;
+  return { ...shape, name, seed, ...(layers === 0 ? {} : { layers }) };
+}
+
+async function filesOf(checkpoint: string, { tokenizer }: Values) {
+  for (const file of [checkpoint, ...(tokenizer ? [tokenizer] : [])])
+    await stat(file).catch((cause: unknown) => {
+      throw new QuothError('not-found', `There is no "${file}".`, { cause });
+    });
+  return { checkpoint: path.resolve(checkpoint), ...(tokenizer ? { tokenizerFile: path.resolve(tokenizer) } : {}) };
+}
+
+/** Builds and shows how far it is. Ctrl+C leaves what is finished, and says so. */
+async function withProgress(
+  { output, signal }: Context,
+  build: (options: Pick<WriteOptions, 'signal' | 'onProgress' | 'keepUnfinished'>) => Promise<PlanHeader>,
+): Promise<PlanHeader> {
+  let last: BuildProgress | undefined;
+  const show = createReporter(output);
+  try {
+    const header = await build({
+      signal,
+      keepUnfinished: true,
+      onProgress(progress) {
+        last = progress;
+        show(progress);
+      },
+    });
+    await output.status(null);
+    return header;
+  } catch (error) {
+    await output.status(null);
+    if (signal.aborted && last !== undefined) {
+      const { doneBytes, totalBytes } = last;
+      const percent = Math.floor((100 * doneBytes) / totalBytes);
+      const words = `${percent} % are done and stay beside the plan's place; the same command goes on from there.`;
+      await output.say({ type: 'stopped', doneBytes, totalBytes }, words);
+    }
+    throw error;
+  }
+}
+
+function createReporter(output: Output): (progress: BuildProgress) => void {
+  const paceOf = createPace(performance.now.bind(performance));
+  let [lastMs, lastTenth] = [0, 0];
+  return ({ doneBytes, totalBytes, keptBytes }) => {
+    if (lastMs === 0) {
+      paceOf(keptBytes, totalBytes);
+      if (keptBytes > 0)
+        void output.say(
+          { type: 'resumed', keptBytes, totalBytes },
+          `${Math.floor((100 * keptBytes) / totalBytes)} % were done before, and checked.`,
+        );
+    }
+    const pace = paceOf(doneBytes, totalBytes);
+    const nowMs = performance.now();
+    const tenth = Math.floor((10 * doneBytes) / Math.max(1, totalBytes));
+    if (output.isTerminal && nowMs - lastMs >= statusEveryMs) {
+      lastMs = nowMs;
+      void output.status(progressInWords(doneBytes, totalBytes, pace));
+    } else if (!output.isTerminal && tenth > lastTenth) {
+      lastTenth = tenth;
+      void output.say(
+        { type: 'progress', doneBytes, totalBytes, ...pace },
+        progressInWords(doneBytes, totalBytes, pace),
+      );
+    }
+    lastMs ||= nowMs;
+  };
+}

@@ -1,7 +1,7 @@
 """Reference logits of small models of the true architectures, by PyTorch and transformers.
 
 Run by hand:  python make-logits.py [name of a case ...]      (no name: all)
-Made with: Python 3.11, torch 2.13.0 (CPU), transformers 5.17.0, numpy 2. Each file says what it was made with.
+Made with: Python 3.11, torch 2.13.0 (CPU), transformers 5.17.0, numpy 2, gguf 0.19.0. Each file says what it was made with.
 
 Cases stand in the files cases_*.py beside this one: a dictionary CASES, name -> dict with
   config       what the hub's config.json says, with its model_type, in the spelling that is published
@@ -14,7 +14,11 @@ Optional:
   kind         'logits' (default), 'embedding' (one row a text) or 'score' (one number a pair)
   files        { path: JSON } more files of the hub's folder, e.g. '1_Pooling/config.json'
   first        for pairs: how many ids of each prompt are the first segment
+  contextTokens  the context that the plan is built for, where it is not the model's own
+  gguf         the architecture's name in GGUF: the same model as a GGUF file too (gguf_files.py)
   kinds        function (name, shape) -> (around, spread) of a tensor's numbers, or None for `kind_of`
+  attention    transformers' implementation of it (default 'eager')
+  prepare      function (model): what transformers leaves out of the model
   rename       function name -> name, how the checkpoint calls the tensor where that is not the state dict's name
 
 Each case becomes logits/<case>.json; its weights are not in it: number i of tensor NAME is
@@ -22,6 +26,7 @@ Each case becomes logits/<case>.json; its weights are not in it: number i of ten
 with the 32-bit mix of MurmurHash3. reference.ts makes the same numbers.
 """
 
+import copy
 import importlib
 import json
 import pathlib
@@ -64,12 +69,15 @@ def kind_of(name, shape):
 
 
 def make_model(config, case):
-    settings = dict(config)
+    settings = copy.deepcopy(config)  # transformers writes into what it is given
     parsed = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    parsed._attn_implementation = "eager"
+    attention = case.get("attention", "eager")
+    parsed._attn_implementation = attention
     # The hub's older spellings become the newer here; the copy keeps a config of one case from another's changes.
     auto = getattr(transformers, case.get("auto", "AutoModelForCausalLM"))
-    model = auto.from_config(parsed, attn_implementation="eager").float().eval()
+    model = auto.from_config(parsed, attn_implementation=attention).float().eval()
+    if "prepare" in case:
+        case["prepare"](model)
     tensors, seen = [], set()
     for name, tensor in model.state_dict().items():
         if not tensor.is_floating_point() or tensor.data_ptr() in seen:
@@ -123,9 +131,16 @@ def write_case(name, case):
             for ids, matrix in zip(case["prompts"], outputs)
         ],
     }
-    for key in ("files", "first"):
+    for key in ("files", "first", "contextTokens"):
         if key in case:
             result[key] = case[key]
+    if case.get("gguf"):
+        from gguf_files import write_gguf
+
+        arrays = lambda tensor: numbers(
+            tensor["name"], int(np.prod(tensor["shape"])), tensor["around"], tensor["spread"]
+        ).reshape(tensor["shape"])
+        result["gguf"] = write_gguf(case["gguf"], saved, tensors, arrays)
     text = json.dumps(result, separators=(",", ":"))
     assert len(text) < 60_000, f"{name}: {len(text)} bytes"
     (folder / "logits" / f"{name}.json").write_text(text + "\n")

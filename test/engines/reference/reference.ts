@@ -1,4 +1,5 @@
 /** The cases of make-logits.py, made into checkpoints and run: what the tests of the architectures stand on. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -19,6 +20,15 @@ export type ReferenceCase = {
   sequences: { ids: number[]; output: number[] }[];
   files?: Record<string, unknown>;
   first?: number[];
+  /** The same model as a GGUF file: its beginning, and what stands where in the rest (gguf_files.py). */
+  gguf?: {
+    start: string;
+    sizeBytes: number;
+    sha256: string;
+    tensors: ({ offset: number } & ({ values: number[] } | { name: string; heads?: number; plus?: number }))[];
+  };
+  /** What the plan is built for, where it is not the model's own context. */
+  contextTokens?: number;
 };
 
 const logitsFolder = join(import.meta.dirname, 'logits');
@@ -90,6 +100,43 @@ export async function writeHubFolder(
     await writeFile(join(folder, path), JSON.stringify(json));
   }
   return folder;
+}
+
+/** The case as the GGUF file that the gguf package wrote, byte for byte, with the tokenizer beside it. */
+export async function writeGgufFile(reference: ReferenceCase, folder: string) {
+  const { start, sizeBytes, sha256, tensors } = reference.gguf!;
+  const bytes = Buffer.alloc(sizeBytes);
+  bytes.write(start, 'base64');
+  for (const part of tensors) {
+    const numbers = 'values' in part ? Float32Array.from(part.values) : ggufNumbers(reference, part);
+    bytes.set(new Uint8Array(numbers.buffer), part.offset);
+  }
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== sha256) throw new Error(`${reference.name}.gguf is not the file that was written`);
+  await mkdir(folder, { recursive: true });
+  const checkpoint = join(folder, 'model.gguf');
+  const tokenizerFile = join(folder, 'tokenizer.json');
+  await writeFile(checkpoint, bytes);
+  await writeFile(tokenizerFile, JSON.stringify(tokenizerJson(Number(reference.configs[0].vocab_size))));
+  return { checkpoint, tokenizerFile };
+}
+
+/** A tensor's numbers as llama.cpp's converter leaves them. */
+function ggufNumbers(reference: ReferenceCase, part: { name: string; heads?: number; plus?: number }): Float32Array {
+  const tensor = reference.tensors.find(({ name }) => name === part.name)!;
+  const numbers = referenceNumbers(tensor);
+  if (part.plus !== undefined) return numbers.map((number) => number + part.plus!);
+  if (part.heads === undefined) return numbers;
+  const half = tensor.shape[0]! / part.heads / 2;
+  const width = numbers.length / tensor.shape[0]!;
+  const turned = new Float32Array(numbers.length);
+  for (let row = 0; row < tensor.shape[0]!; row++) {
+    // Row 2i of a head was row i, row 2i + 1 was row i + half.
+    const [head, place] = [Math.floor(row / (2 * half)), row % (2 * half)];
+    const from = head * 2 * half + Math.floor(place / 2) + (place % 2) * half;
+    turned.set(numbers.subarray(from * width, (from + 1) * width), row * width);
+  }
+  return turned;
 }
 
 /** Builds the checkpoint, loads it on the CPU and closes it after the body. */
