@@ -45,7 +45,8 @@ export const command: Command = {
     if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
       throw new WrongUse('--layers and --seed are for --random.');
     if (checkpoint === undefined && values.context !== undefined) throw new WrongUse('--context is for a checkpoint.');
-    if (values.print === undefined) needed(values, 'out');
+    const isOnlyPrinted = values.print !== undefined && values.out === undefined;
+    const out = isOnlyPrinted ? '' : path.resolve(needed(values, 'out'));
     const precision = precisionOf(values);
     const random = values.random === undefined ? null : randomOf(values.random, values);
     const files = random === null ? await filesOf(checkpoint!, values) : null;
@@ -55,9 +56,8 @@ export const command: Command = {
         ? explainRandom({ ...random, precision: precision ?? random.precision })
         : await explainBuild({ ...files!, precision });
       await output.say({ type: 'program', ...report }, printReport(report));
-      if (values.out === undefined) return 0;
+      if (isOnlyPrinted) return 0;
     }
-    const out = path.resolve(needed(values, 'out'));
     const header = await withProgress(context, async (writing) => {
       const options = { out, precision, ...(values.name === undefined ? {} : { name: values.name }), ...writing };
       if (random) return buildRandomPlan({ ...random, ...options, precision: precision ?? random.precision });
