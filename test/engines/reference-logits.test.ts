@@ -16,8 +16,8 @@ import {
   writeHubFolder,
 } from './reference/reference.ts';
 
-/** Of the reference's spread. Reached: some 1e-6; float32 sums in another order, and 6 digits in the files. */
-const tolerance = 1e-4;
+/** Of the reference's spread. Reached: 2e-6; float32 sums in another order, and 6 digits in the files. */
+const tolerance = 2e-5;
 
 // The engine may have to be compiled first.
 beforeAll(openNative, 600_000);
