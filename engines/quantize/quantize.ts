@@ -168,11 +168,14 @@ function rowsOf(
   let calibration: Rows | null = null;
   let evaluation: Rows | null = null;
   if (texts !== undefined) {
-    const split = splitSequences(sequencesOf(texts), limits);
-    calibration = rows(
-      evaluationTexts === undefined ? split.calibration : spread(sequencesOf(texts), limits.maxSequences),
-    );
-    evaluation = scores && evaluationTexts === undefined ? rows(split.evaluation) : null;
+    const sequences = sequencesOf(texts);
+    if (evaluationTexts === undefined && scores) {
+      const split = splitSequences(sequences, limits);
+      calibration = rows(split.calibration);
+      evaluation = split.evaluation === split.calibration ? calibration : rows(split.evaluation);
+    } else {
+      calibration = rows(spread(sequences, limits.maxSequences));
+    }
   } else if (searches) {
     calibration = rows(spread(sequencesOf(calibrationText), limits.maxSequences));
   }

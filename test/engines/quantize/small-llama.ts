@@ -100,7 +100,12 @@ export function tensorsOf(shape: SmallLlama): NamedMatrix[] {
       matrix(`${at}.mlp.down_proj.weight`, size, inner),
     );
     if (!shape.biases) continue;
-    for (const [name, rows] of [['q', size] as const, ['k', kvSize] as const, ['v', kvSize] as const]) {
+    for (const [name, rows] of [
+      ['q', size],
+      ['k', kvSize],
+      ['v', kvSize],
+      ['o', size],
+    ] as const) {
       const numbers = Float32Array.from({ length: rows }, () => 0.1 * normal());
       tensors.push({ name: `${at}.self_attn.${name}_proj.bias`, shape: [rows], numbers });
     }
