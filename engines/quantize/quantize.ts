@@ -64,12 +64,13 @@ export type QuantizeOptions = {
  * is left. Fails with a `ModelError`, or with the arithmetic's own error.
  */
 export async function quantizeCheckpoint(options: QuantizeOptions): Promise<QuantizeReport> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
   const bench = options.arithmetic.openWorkbench();
   const stop = (): void => bench.close();
   options.signal?.addEventListener('abort', stop, { once: true });
+  let checkpoint: Checkpoint | undefined;
   try {
     throwIfCancelled(options.signal);
+    checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
     const tokenizer = await tokenizerFor(checkpoint, options);
     const graph = graphOf(checkpoint);
     const parts = graph.nodes.flatMap(({ weights }) => weights.flatMap((weight) => weight?.parts ?? []));
@@ -97,7 +98,7 @@ export async function quantizeCheckpoint(options: QuantizeOptions): Promise<Quan
   } finally {
     options.signal?.removeEventListener('abort', stop);
     bench.close();
-    await checkpoint.close();
+    await checkpoint?.close();
   }
 }
 
