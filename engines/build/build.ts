@@ -1,5 +1,6 @@
 /** From a published checkpoint to a plan: open, build the graph, compile, pack piece after piece, write. */
 import { resolve } from 'node:path';
+import type { Prompts } from '../architectures/architecture.ts';
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import { unreadTensors } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
@@ -10,6 +11,7 @@ import type { Graph, TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
 import type { PlanHeader } from '../plan/format.ts';
 import { type PlanWithoutSections, planFileBytes, writePlan } from '../plan/write-plan.ts';
+import type { PairIds } from '../tokenizer/pair.ts';
 import { readableTypes } from './block-types.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { parseGroupedType } from './grouped-types.ts';
@@ -39,6 +41,8 @@ export type WriteOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
+  /** Embedders: what goes before a question and a passage, where the checkpoint does not say it or says it wrong. */
+  prompts?: Prompts;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   without?: CompileOptions['without'];
@@ -122,7 +126,10 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
   const { out, signal, onProgress, room = thisMachine } = options;
   const compiled = compile(graphOf(checkpoint), options);
   const packing = packingOf(checkpoint, compiled.tensors);
-  const plan = planOf(checkpoint, compiled, options.name);
+  const plan = {
+    ...planOf(checkpoint, compiled, options.name),
+    ...(options.prompts !== undefined && checkpoint.model.role === 'embedder' ? { prompts: options.prompts } : {}),
+  };
   const totalBytes = packing.packedBytes;
   let [doneBytes, keptBytes, safeBytes] = [0, 0, 0];
   let sections: ReturnType<typeof createSections> | undefined;
@@ -194,9 +201,19 @@ export function planOf(checkpoint: Checkpoint, compiled: Compiled, name?: string
     // A model kept in float32 keeps its history so too.
     kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
     template: checkpoint.template,
+    ...(model.role === 'embedder' ? { prompts: checkpoint.prompts ?? null } : {}),
+    ...(model.role === 'reranker' ? { pair: pairOf(checkpoint) } : {}),
     program: compiled.program,
     tensors: compiled.tensors.map(({ name: tensor, type, rows, columns, codebook }) => {
       return { name: tensor, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
     }),
   };
+}
+
+function pairOf(checkpoint: Checkpoint): PairIds {
+  if (checkpoint.pair) return checkpoint.pair;
+  throw new ModelError(
+    'invalid-checkpoint',
+    `The tokenizer of ${checkpoint.name} does not say how two texts are put together.`,
+  );
 }

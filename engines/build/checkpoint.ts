@@ -1,9 +1,10 @@
 /** What every checkpoint reader yields, and what they share. Every number in a checkpoint is untrusted. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Model } from '../architectures/architecture.ts';
+import type { Model, Prompts } from '../architectures/architecture.ts';
 import type { TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
+import type { PairIds } from '../tokenizer/pair.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 
 export type CheckpointTensor = {
@@ -34,6 +35,10 @@ export type Checkpoint = {
   readonly template: string | null;
   readonly startIds: readonly number[];
   readonly stopIds: readonly number[];
+  /** Embedders: what they want before a question and a passage. */
+  readonly prompts?: Prompts | null;
+  /** Rerankers: what stands around and between two texts. */
+  readonly pair?: PairIds | null;
   close(): Promise<void>;
 };
 

@@ -1,20 +1,19 @@
 /** A folder as the Hugging Face hub publishes it: config.json, *.safetensors, tokenizer.json. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type CheckpointFacts, noFacts } from '../architectures/architecture.ts';
+import { noFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
+import { pairIdsOf } from '../tokenizer/pair.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 import { type Checkpoint, type CheckpointTensor, damaged, maxTensors, pickled } from './checkpoint.ts';
 import { type PieceOfFile, readGroupedLinear, takeGroupedLinears } from './grouped-linears.ts';
+import { type Json, readJson } from './json-file.ts';
 import { parseQuantization, type Quantization } from './quantization-config.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { readSentenceFacts } from './sentence-transformers.ts';
 
-type Json = Record<string, unknown>;
-
-const maxJsonBytes = 256 * 1024 * 1024;
 const maxShards = 1000;
 
 /** Opens a folder. Fails with a sentence that names the file at fault. */
@@ -31,10 +30,9 @@ export async function openHuggingFaceCheckpoint(
     for (const shard of shards) await shard.file.close();
   };
   try {
-    const model = readModel(json, join(folder, 'config.json'), {
-      ...(await factsOf(folder)),
-      contextTokens,
-    });
+    const { prompts, ...sentences } = await readSentenceFacts(folder);
+    const facts = { ...noFacts, ...sentences, contextTokens };
+    const model = readModel(json, join(folder, 'config.json'), facts);
     const files = new Map<string, PieceOfFile>();
     for (const { tensors, file } of shards) {
       for (const { offset, ...tensor } of tensors) {
@@ -88,6 +86,8 @@ export async function openHuggingFaceCheckpoint(
       startIds,
       stopIds:
         model.role === 'chat' ? [...new Set([...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)])] : [],
+      prompts: model.role === 'embedder' ? prompts : null,
+      pair: model.role === 'reranker' && tokenizerJson !== null ? pairIdsOf(tokenizerJson, tokenizerConfig) : null,
       close,
     };
   } catch (error) {
@@ -168,12 +168,6 @@ function nameOf(json: Json, folder: string): string {
   return typeof name === 'string' && name !== '' ? name : basename(folder);
 }
 
-async function factsOf(folder: string): Promise<CheckpointFacts> {
-  const pooling = await readJson(join(folder, '1_Pooling'), 'config.json');
-  const kind = pooling?.pooling_mode_cls_token === true ? ('first' as const) : ('mean' as const);
-  return { ...noFacts, pooling: pooling === null ? null : kind };
-}
-
 /** A tokenizer.json has a hundred kinds of parts; what is not as it should be fails somewhere inside. */
 function tokenizerOf(folder: string, json: Json, config: Json): TokenizerJson {
   try {
@@ -190,24 +184,4 @@ function templateOf(config: Json): string | null {
   if (!Array.isArray(template)) return null;
   const named = (template as Json[]).find((item) => item?.name === 'default');
   return typeof named?.template === 'string' ? named.template : null;
-}
-
-async function readJson(folder: string, name: string): Promise<Json | null> {
-  const path = join(folder, name);
-  const size = await stat(path).then(
-    (found) => (found.isFile() ? found.size : null),
-    () => null,
-  );
-  if (size === null) return null;
-  if (size > maxJsonBytes) throw damaged(path, 'it is too large');
-  let json: unknown;
-  try {
-    const bytes = await readFile(path);
-    // A tokenizer has a million names, and none of them decides where anything is read.
-    json = name.startsWith('tokenizer') ? JSON.parse(bytes.toString('utf8')) : parseStrictJson(bytes);
-  } catch (cause) {
-    throw damaged(path, cause instanceof SyntaxError ? 'it is no JSON' : `it ${(cause as Error).message}`, cause);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw damaged(path, 'it is no object');
-  return json as Json;
 }

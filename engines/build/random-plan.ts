@@ -93,6 +93,8 @@ export function randomCheckpoint({ config: whole, name, layers }: RandomOptions)
     template: null,
     startIds: [1],
     stopIds: [2],
+    // Rerankers alone need it.
+    pair: { start: [1], between: [2], end: [2] },
     close: async () => {},
   };
 }

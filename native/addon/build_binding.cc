@@ -18,6 +18,8 @@ struct Request {
   PackJob job;
   GroupedJob grouped;
   bool is_grouped = false;
+  // The answer, made before the work and filled by it: JavaScript has it when the promise settles, not before.
+  Napi::Reference<Napi::Uint8Array> packed;
 };
 
 const BlockFormat* format_of(const std::string& name) {
@@ -117,28 +119,20 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
       }
       request->grouped.column_order = request->column_order.data();
     }
+    // The answer's size is bounded by what the bytes can hold: that is checked here.
+    const Status checked = request->is_grouped ? check_grouped_job(request->grouped) : check_job(request->job);
+    if (!checked.ok()) throw fault_of(checked, "pack");
+    const int32_t num_columns = request->is_grouped ? request->grouped.num_columns : request->job.num_columns;
+    const uint64_t size = packed_bytes(request->job.to, num_rows, num_columns);
+    request->packed = Napi::Persistent(Napi::Uint8Array::New(info.Env(), size));
+    uint8_t* out = request->packed.Value().Data();
     return run_async(
         info.Env(), "quoth.pack",
-        [request] {
-          const PackJob& job = request->job;
-          if (request->is_grouped) {
-            const GroupedJob& grouped = request->grouped;
-            if (const Status checked = check_grouped_job(grouped); !checked.ok()) throw fault_of(checked, "pack");
-            std::vector<uint8_t> packed(packed_bytes(grouped.to, grouped.num_rows, grouped.num_columns));
-            const Status status = pack_grouped(grouped, packed.data());
-            if (!status.ok()) throw fault_of(status, "pack");
-            return packed;
-          }
-          // pack() checks before it writes; the size here is bounded by what the bytes can hold.
-          const uint64_t size = packed_bytes(job.to, job.num_rows, job.num_columns);
-          const Status checked = check_job(job);
-          if (!checked.ok()) throw fault_of(checked, "pack");
-          std::vector<uint8_t> packed(size);
-          const Status status = pack(job, packed.data());
+        [request, out] {
+          const Status status = request->is_grouped ? pack_grouped(request->grouped, out) : pack(request->job, out);
           if (!status.ok()) throw fault_of(status, "pack");
-          return packed;
         },
-        [](Napi::Env env, std::vector<uint8_t>&& packed) { return make_bytes(env, packed); });
+        [request](Napi::Env) -> Napi::Value { return request->packed.Value(); });
   });
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type BertConfig, buildBert } from '../../engines/architectures/bert.ts';
+import { buildBert } from '../../engines/architectures/bert.ts';
+import type { EncoderConfig } from '../../engines/architectures/encoder.ts';
 import { buildLlama, type LlamaConfig } from '../../engines/architectures/llama.ts';
 import { ropeFrequencies } from '../../engines/architectures/rope.ts';
 import { createGraphBuilder, type TensorShape } from '../../engines/graph/graph.ts';
@@ -45,17 +46,18 @@ function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): Map
   return new Map(shapes.map(([name, rows, columns]) => [name, { rows, columns, type: typeOf(name) }]));
 }
 
-const bert: BertConfig = {
+const bert: EncoderConfig = {
   numLayers: 1,
   hiddenSize: 384,
   numHeads: 12,
   feedForwardSize: 1536,
   vocabularySize: 30522,
-  contextTokens: 512,
-  tokenTypes: 2,
+  numPositions: 512,
+  firstPosition: 0,
+  numSegments: 2,
   normEpsilon: 1e-12,
   activation: 'gelu',
-  pooling: 'mean',
+  end: 'mean',
 };
 
 function bertShapes(): Map<string, TensorShape> {

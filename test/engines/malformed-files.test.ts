@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../engines/build/build.ts';
 import { openGgufModel } from '../../engines/build/gguf-shards.ts';
 import { bytesOf, ggufFile, ggufText, randomNumbers, withFolder, writeTo } from './checkpoints.ts';
-import { llamaTensors, type RawTensors, safetensorsOf, tinyLlama, writeLlamaConfig } from './packed-folders.ts';
+import { llamaTensors, tinyLlama, writeLlamaConfig } from './packed-folders.ts';
+import { type RawTensors, safetensorsOf } from './packed-linears.ts';
 
 const isPosix = process.platform !== 'win32';
 const refused = {

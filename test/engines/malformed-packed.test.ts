@@ -3,17 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { buildPlan } from '../../engines/build/build.ts';
 import { openNative } from '../native/native.ts';
 import { withFolder, writeTo } from './checkpoints.ts';
+import { llamaTensors, tinyLlama, writeLlamaConfig } from './packed-folders.ts';
 import {
   halfBits,
-  llamaTensors,
   type Packing,
   quantizationConfigOf,
   type RawTensor,
   type RawTensors,
   safetensorsOf,
-  tinyLlama,
-  writeLlamaConfig,
-} from './packed-folders.ts';
+} from './packed-linears.ts';
 
 /** What is changed: the folder's tensors, what config.json says of them, or the file as it is written. */
 type Folder = { tensors: RawTensors; quantization: Record<string, unknown>; file: (bytes: Buffer) => Buffer };

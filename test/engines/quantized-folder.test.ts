@@ -4,15 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { buildPlan, openCheckpoint } from '../../engines/build/build.ts';
 import { openNative } from '../native/native.ts';
 import { withFolder, writeTo } from './checkpoints.ts';
-import {
-  type LlamaSizes,
-  llamaTensors,
-  type Packing,
-  quantizationConfigOf,
-  safetensorsOf,
-  tinyLlama,
-  writeLlamaConfig,
-} from './packed-folders.ts';
+import { type LlamaSizes, llamaTensors, tinyLlama, writeLlamaConfig } from './packed-folders.ts';
+import { type Packing, quantizationConfigOf, safetensorsOf } from './packed-linears.ts';
 
 const ids = Int32Array.from([1, 40, 7, 26, 37, 29, 41, 13, 57, 10, 5, 31, 44]);
 
@@ -92,6 +85,21 @@ describe('A folder of packed weights', () => {
       }
       expect(scores[0]).toEqual(scores[1]);
     }),
+  );
+
+  test.each(packings.filter(([, { bits }]) => bits !== 8))(
+    'of %s keeps its codes where 4 bits are asked for, however small it is',
+    (_, packing) =>
+      withFolder(async (folder) => {
+        const { builder } = await openNative();
+        const small = { ...packing, groupSize: 32 };
+        const [[checkpoint]] = (await writeBoth(folder, tinyLlama, small)) as [[string, boolean]];
+        const header = await buildPlan({ checkpoint, out: join(folder, 'plan'), builder, precision: 'int4' });
+        const linears = header.tensors.filter(({ name }) => /_proj/.test(name) && !name.endsWith('.columns'));
+        expect(new Set(linears.map(({ type }) => type))).toEqual(new Set(['int4_g32']));
+        const turns = header.program.steps.filter(({ op }) => op === 'permute_columns').length;
+        expect(turns).toBe(packing.actOrder === true ? 4 : 0);
+      }),
   );
 
   test('may leave some linears unpacked, and may say how it was packed in a file of its own', () =>

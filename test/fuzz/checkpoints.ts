@@ -4,7 +4,7 @@
  *     node_modules/.bin/node test/fuzz/checkpoints.ts [first case] [cases]
  *
  * A case is its number: the same on every machine. The work is done in a process of its own, with little memory; one that
- * does not answer for ten seconds is ended, and its case named.
+ * does not answer for a minute is ended, and its case named.
  */
 import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openNative } from '../native/native.ts';
 import { fuzzCheckpoints } from './fuzz-checkpoints.ts';
 
-const silenceMs = 10_000;
+const silenceMs = 60_000;
 const [first = '0', count = '20000'] = process.argv.slice(2);
 
 if (process.send === undefined) {

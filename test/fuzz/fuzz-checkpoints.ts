@@ -7,7 +7,7 @@ import { createRandom, mutate } from './mutate.ts';
 import { seeds } from './seeds.ts';
 
 /** What a small file may take of either; a sound one takes a hundredth. */
-const mostMs = 5000;
+const mostMs = 20_000;
 const mostBytes = 400 * 2 ** 20;
 
 export type Outcome = 'opened' | 'built' | 'refused';

@@ -1,15 +1,8 @@
 /** Small sound checkpoints of every format, from which broken ones are made. */
 
 import { bytesOf, ggufFile, ggufText, randomNumbers, writeTo } from '../engines/checkpoints.ts';
-import {
-  type LlamaSizes,
-  llamaTensors,
-  type Packing,
-  quantizationConfigOf,
-  type RawTensors,
-  safetensorsOf,
-  writeLlamaConfig,
-} from '../engines/packed-folders.ts';
+import { type LlamaSizes, llamaTensors, writeLlamaConfig } from '../engines/packed-folders.ts';
+import { type Packing, quantizationConfigOf, type RawTensors, safetensorsOf } from '../engines/packed-linears.ts';
 
 export type Seed = {
   readonly name: string;

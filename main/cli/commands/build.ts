@@ -17,10 +17,21 @@ const statusEveryMs = 100;
 
 export const command: Command = {
   usage:
-    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --context TOKENS --print --layers N --seed N --name TEXT]',
+    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --context TOKENS --print --layers N --seed N --name TEXT --query-prompt TEXT --passage-prompt TEXT]',
   summary:
     'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file. --print shows what every pass does instead, --random makes up the weights of a model of the catalogue.',
-  options: ['out', 'tokenizer', 'precision', 'context', 'random', 'layers', 'seed', 'name'],
+  options: [
+    'out',
+    'tokenizer',
+    'precision',
+    'context',
+    'random',
+    'layers',
+    'seed',
+    'name',
+    'query-prompt',
+    'passage-prompt',
+  ],
   flags: ['print'],
   minPositionals: 0,
   maxPositionals: 1,
@@ -34,6 +45,8 @@ export const command: Command = {
     if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
       throw new WrongUse('--layers and --seed are for --random.');
     if (checkpoint === undefined && values.context !== undefined) throw new WrongUse('--context is for a checkpoint.');
+    const isOnlyPrinted = values.print !== undefined && values.out === undefined;
+    const out = isOnlyPrinted ? '' : path.resolve(needed(values, 'out'));
     const precision = precisionOf(values);
     const random = values.random === undefined ? null : randomOf(values.random, values);
     const files = random === null ? await filesOf(checkpoint!, values) : null;
@@ -43,13 +56,12 @@ export const command: Command = {
         ? explainRandom({ ...random, precision: precision ?? random.precision })
         : await explainBuild({ ...files!, precision });
       await output.say({ type: 'program', ...report }, printReport(report));
-      if (values.out === undefined) return 0;
+      if (isOnlyPrinted) return 0;
     }
-    const out = path.resolve(needed(values, 'out'));
     const header = await withProgress(context, async (writing) => {
       const options = { out, precision, ...(values.name === undefined ? {} : { name: values.name }), ...writing };
       if (random) return buildRandomPlan({ ...random, ...options, precision: precision ?? random.precision });
-      return buildPlan({ ...files!, ...options, builder: await composeBuilder() });
+      return buildPlan({ ...files!, ...options, prompts: promptsOf(values), builder: await composeBuilder() });
     });
     const { size } = await stat(out);
     const { architecture, role, name } = header;
@@ -81,6 +93,12 @@ function randomOf(id: string, values: Values): RandomOptions & { precision: Prec
 }
 
 const layerBounds = { default: 1, min: 1, max: 1000 };
+
+/** What an embedder wants before a question and a passage, where the checkpoint does not say it. */
+function promptsOf(values: Values): { query: string; passage: string } | undefined {
+  const { 'query-prompt': query, 'passage-prompt': passage } = values;
+  return query === undefined && passage === undefined ? undefined : { query: query ?? '', passage: passage ?? '' };
+}
 
 async function filesOf(checkpoint: string, values: Values) {
   const { tokenizer, context } = values;

@@ -40,6 +40,13 @@ describe('A mistake in an architecture', () => {
     );
   });
 
+  test('is not answered with a name that another weight has taken', () => {
+    const bias = 'model.decoder.layers.0.self_attn.k_proj.bias';
+    expect(() => buildOpt((tensors) => tensors.delete(bias))).toThrow(
+      /no tensor .*k_proj\.bias\.( Did you mean .*\.v_proj\.bias\?)?$/,
+    );
+  });
+
   test('of shapes is told with both shapes, and what may be wrong', () => {
     const build = () => buildOpt((tensors) => tensors.set(fc1, { rows: 64, columns: 96, type: 'f32' }));
     expect(build).toThrow(

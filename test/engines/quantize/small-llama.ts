@@ -100,12 +100,8 @@ export function tensorsOf(shape: SmallLlama): NamedMatrix[] {
       matrix(`${at}.mlp.down_proj.weight`, size, inner),
     );
     if (!shape.biases) continue;
-    for (const [name, rows] of [
-      ['q', size],
-      ['k', kvSize],
-      ['v', kvSize],
-      ['o', size],
-    ] as const) {
+    // `attention_bias` gives all four one.
+    for (const [name, rows] of Object.entries({ q: size, k: kvSize, v: kvSize, o: size })) {
       const numbers = Float32Array.from({ length: rows }, () => 0.1 * normal());
       tensors.push({ name: `${at}.self_attn.${name}_proj.bias`, shape: [rows], numbers });
     }
