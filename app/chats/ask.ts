@@ -16,7 +16,7 @@ import { toPassage } from './to-passage.ts';
 import { createWanderGuard } from './wander.ts';
 
 export type AskParts = {
-  search: (question: string, limit: number) => Promise<SearchResult>;
+  search: (question: string, limit: number, options: { signal: AbortSignal }) => Promise<SearchResult>;
   chatModel: () => Promise<ChatModel | null>;
   /** Told what a use of the model failed with; true when another one can be had. */
   noteFailure: (error: unknown, model: ChatModel) => boolean;
@@ -42,7 +42,7 @@ export async function* ask(
   const story = begin(request, parts);
   try {
     yield { type: 'started', chatId: story.chatId, turnId: story.turnId };
-    story.found = (await parts.search(story.about, numPassages)).passages;
+    story.found = (await parts.search(story.about, numPassages, { signal })).passages;
     story.retrieveMs = parts.nowMs() - startMs;
     yield { type: 'sources', passages: story.found.map(toPassage), retrieveMs: story.retrieveMs };
 

@@ -36,6 +36,7 @@ export const command: Command = {
       `Vector index: ${report.vectorIndex}. ${report.vectorIndexReason}`,
       `Chat model: ${report.chatModel ?? 'none; answers are made of quoted passages'}`,
       `Embedder: ${report.embedder ?? 'none; search is by words only'}`,
+      `Reranker: ${report.reranker ?? 'none; the order is that of words and meaning'}`,
       ...memory.map(({ model, memory: { sentence } }) => `${model}: ${sentence}`),
       `Network: ${report.offline ? 'not reached' : 'reached'}`,
       `Profile: ${profileFolder}`,
