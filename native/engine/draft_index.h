@@ -17,7 +17,8 @@ class DraftIndex {
     int32_t length = 0;  // 0: none; else from 2 to 32
   };
 
-  // The longest match, of several the latest. `tokens` are those of the call before with more at their end.
+  // The longest match; of several the one that goes on from the call before, else the latest. `tokens` are those of the
+  // call before with more at their end.
   Match find(const std::vector<int32_t>& tokens);
 
   // The token that a match foretells `ahead` places from the end; a match that reaches the end goes on in a circle.
