@@ -80,8 +80,10 @@ MachineMemory read_machine_memory() {
     const uint64_t limit = number_of(folder + "/memory.max");
     if (limit > 0) {
       const uint64_t used = number_of(folder + "/memory.current");
-      const uint64_t cached = std::min(used, number_in(folder + "/memory.stat", "inactive_file"));
-      const uint64_t taken = used - cached;
+      // Pages of files, such as a plan that is mapped already, are given back when they are needed.
+      const uint64_t files =
+          number_in(folder + "/memory.stat", "inactive_file") + number_in(folder + "/memory.stat", "active_file");
+      const uint64_t taken = used - std::min(used, files);
       memory.total_bytes = std::min(memory.total_bytes, limit);
       memory.free_bytes = std::min(memory.free_bytes, limit > taken ? limit - taken : 1);
     }
