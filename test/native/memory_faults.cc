@@ -60,6 +60,26 @@ void* operator new(size_t size) {
 void* operator new[](size_t size) {
   return take(size, alignof(std::max_align_t));
 }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return take(size, alignof(std::max_align_t));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  try {
+    return take(size, static_cast<size_t>(alignment));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return operator new(size, alignment, std::nothrow);
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size, std::nothrow);
+}
 void* operator new(size_t size, std::align_val_t alignment) {
   return take(size, static_cast<size_t>(alignment));
 }
