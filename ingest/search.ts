@@ -11,7 +11,7 @@ import { wordingOf } from './wording.ts';
 export type SearchParts = {
   store: PassageStore;
   /** The meaning half: null while no embedder is installed. `embedText` gives a vector of unit length. */
-  dense: { index: PassageIndex; embedText: (text: string) => Promise<Float32Array> } | null;
+  dense: { index: PassageIndex; embedText: (text: string) => Promise<Float32Array>; embedderId?: string } | null;
   /** Absent or null while none is in use. */
   reranker?: Reranker | null;
   /** How long the reranker may take; absent = 5 s. */
@@ -50,6 +50,8 @@ export type SearchResult = {
   /** All that were looked at, best first; with `explain` all that either half found, else as many as were needed. */
   candidates: Candidate[];
   reranking: Reranking;
+  /** Whose cosines the similarities are; null where words alone were searched, or nobody said. */
+  embedderId: string | null;
   timings: { embedMs: number; searchMs: number };
 };
 
@@ -134,7 +136,7 @@ export async function search(
     passage !== null && outcome === 'found' ? { ...passage, score, similarity, wordScore, rerankScore } : [],
   );
   const timings = { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs };
-  return { passages, candidates, reranking, timings };
+  return { passages, candidates, reranking, embedderId: dense?.embedderId ?? null, timings };
 }
 
 /** As many ids as one statement asks for. */
