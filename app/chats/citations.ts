@@ -156,6 +156,8 @@ export function findSupport(
   const strict = words.filter(
     (word) => (word.isNumber && !isFact(word)) || (word.isName && !isFact(word) && !questionStems.has(word.stem)),
   );
+  const [opening] = words;
+  if (opening && opensWithName(sentence, opening, questionStems, evidence)) strict.push(opening);
   const facts = factsIn(sentence, evidence.writing);
   const factStems = new Set(facts.length > 0 ? words.filter(isFact).map(({ stem }) => stem) : []);
   if (words.length === 0) return null;
@@ -189,6 +191,20 @@ export function findSupport(
     }
   }
   return best;
+}
+
+const opens = /^["'“‘(«\s]*(?<first>\p{Lu}[\p{L}\p{M}'’-]*)(?<name>\s+\p{Lu}\p{Ll})?/u;
+
+/**
+ * The first word of a sentence has a capital anyway. It is a name when another follows, or when no passage and no question knows
+ * the word and it does not look like one of the language.
+ */
+function opensWithName(sentence: string, opening: Word, questionStems: Set<string>, evidence: Evidence): boolean {
+  const { first, name } = opens.exec(sentence)?.groups ?? {};
+  if (first === undefined || contentWords(first)[0]?.stem !== opening.stem || isFactWord(opening.stem)) return false;
+  if (questionStems.has(opening.stem)) return false;
+  if (name !== undefined) return true;
+  return !/(?:ed|ing|ly|s|en)$/.test(first) && !evidence.passageStems.some((stems) => stems.has(opening.stem));
 }
 
 /** Marks as models write them: [1], [1, 3], [Passage 2]. */

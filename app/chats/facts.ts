@@ -163,10 +163,16 @@ export function factsIn(text: string, writing: Writing): Fact[] {
     const next = [unit, second].flatMap((word) => (word === undefined ? [] : [word.toLowerCase()]));
     // Without spaces, the scale is the first character: 2万人.
     const scale = scales[next[0] ?? ''] ?? (/^[百千万萬亿億]/u.test(next[0] ?? '') ? scales[next[0]![0]!] : undefined);
-    const named =
-      units.get((scale === undefined ? next[0] : next[1]) ?? '') ?? (currency ? units.get(currency.trim()) : undefined);
+    // "30–60 %": the unit stands behind the second.
+    const after = (found.at(-2) as string).slice(
+      (found.at(-3) as number) + (found[0] as string).indexOf(digits!) + digits!.length,
+    );
+    const ofRange = /^\s?(?:[-–—]|to|and|or|bis|à)\s?[\d.,]+\s?(\p{L}+|%)/iu.exec(after)?.[1]?.toLowerCase();
+    const named = [scale === undefined ? next[0] : next[1], currency?.trim(), ofRange].flatMap(
+      (word) => units.get(word ?? '') ?? [],
+    );
     const value = numberOf(digits!, writing) * (scale ?? 1) * (sign ? -1 : 1);
-    facts.push({ type: 'number', value, unit: named ?? null, isOrdinal: ordinal !== undefined });
+    facts.push({ type: 'number', value, unit: named[0] ?? null, isOrdinal: ordinal !== undefined });
     return ' ';
   });
   facts.push(...spelledOut(rest));
@@ -231,7 +237,8 @@ export function bearsOut(stated: Fact, facts: readonly Fact[]): boolean {
 
 function sameNumber(fact: Fact & { type: 'number' }, stated: Fact & { type: 'number' }): boolean {
   const close = Math.abs(fact.value - stated.value) <= 1e-9 * Math.max(1, Math.abs(stated.value));
-  const sameUnit = fact.unit === null || stated.unit === null || fact.unit === stated.unit;
+  // A number may stand without its unit, "30 to 40 metres tall", but what is no percentage is not made one.
+  const sameUnit = fact.unit === stated.unit || stated.unit === null || (fact.unit === null && stated.unit !== '%');
   return close && sameUnit && fact.isOrdinal === stated.isOrdinal;
 }
 
