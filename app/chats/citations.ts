@@ -107,7 +107,8 @@ function shorten(sentence: Sentence, text: string): Sentence[] {
     const limit = start + maxQuoteCharacters;
     const space = Math.max(text.lastIndexOf(' ', limit), text.lastIndexOf('\n', limit));
     let cut = space > start + maxQuoteCharacters / 2 ? space : limit;
-    if (/[\uDC00-\uDFFF]/.test(text[cut] ?? '')) cut -= 1; // never between the halves of a character
+    // Never between the halves of a character, nor between a letter and its marks.
+    while (cut > start + 1 && /[\uDC00-\uDFFF]|[\p{M}\u200d]/u.test(text[cut] ?? '')) cut -= 1;
     pieces.push({ text: text.slice(start, cut), start, endExclusive: cut });
     start = cut;
     while (/\s/.test(text[start] ?? '')) start += 1;
