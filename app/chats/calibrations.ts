@@ -17,7 +17,7 @@ export const calibrations: Readonly<Record<string, Calibration>> = {
         wordGap: 1.937,
         lead: 0.524,
       },
-      least: -0.365,
+      least: -0.21,
     },
     latin: {
       bias: -5.155,
@@ -32,7 +32,7 @@ export const calibrations: Readonly<Record<string, Calibration>> = {
         wordGap: 1.575,
         lead: 3.069,
       },
-      least: -1.1,
+      least: -1.14,
     },
     other: {
       bias: -6.94,
@@ -47,7 +47,7 @@ export const calibrations: Readonly<Record<string, Calibration>> = {
         wordGap: 1.752,
         lead: -0.706,
       },
-      least: -1.124,
+      least: -1.474,
     },
   },
 };
@@ -57,16 +57,16 @@ export const wordCalibration: Calibration = {
   english: {
     bias: -5.991,
     weights: { stretch: 3.743, whole: 2.035, pairs: 5.481, missing: 0.346, names: 1.832, wordGap: 3.659, lead: 0.378 },
-    least: -1.217,
+    least: -1.087,
   },
   latin: {
     bias: -4.986,
     weights: { stretch: 4.059, whole: 3.93, pairs: 9.378, missing: -0.619, names: 1.674, wordGap: 2.566, lead: 1.141 },
-    least: -1.257,
+    least: -1.529,
   },
   other: {
     bias: -5.558,
     weights: { stretch: 6.701, whole: 9.394, pairs: 4.836, missing: 0.246, names: 0.878, wordGap: 1.904, lead: -0.603 },
-    least: -1.15,
+    least: -1.505,
   },
 };
