@@ -63,7 +63,7 @@ const minCandidates = 50;
  * How much a cosine counts against BM25 (as a share of the best). A cosine is taken above that of the last candidate: an
  * embedder that does not know the question's language finds everything about equally near, and so has little to say. What a
  * passage has of the question's wording (0 to 3, `wording.ts`) is added for the first few dozen. Tuned on half of the articles;
- * test/eval/README.md has what each part brings, in ten sets.
+ * test/eval/finding.md has what each part brings, in ten sets.
  */
 const meaningWeight = 2.5;
 const numWorded = 40;

@@ -32,7 +32,7 @@ export const calibrations: Readonly<Record<string, Calibration>> = {
         wordGap: 1.575,
         lead: 3.069,
       },
-      least: -1.14,
+      least: -2.359,
     },
     other: {
       bias: -6.94,
@@ -62,7 +62,7 @@ export const wordCalibration: Calibration = {
   latin: {
     bias: -4.986,
     weights: { stretch: 4.059, whole: 3.93, pairs: 9.378, missing: -0.619, names: 1.674, wordGap: 2.566, lead: 1.141 },
-    least: -1.529,
+    least: -2.652,
   },
   other: {
     bias: -5.558,

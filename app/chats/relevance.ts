@@ -5,7 +5,7 @@
  * A logistic model over the signs of a search (`signs.ts`), learned per embedder and kind of writing from questions whose
  * article is in the library and the same questions when it is not, so set that 5 % of the first are refused. An embedder that
  * was not measured has no say: the words alone decide, by coefficients of their own, as they do without an embedder.
- * Questions made to look answerable pass it mostly: they are for the check of the answer. test/eval/README.md has the figures.
+ * Questions made to look answerable pass it mostly: they are for the check of the answer. test/eval/finding.md has the figures.
  */
 import { calibrations, wordCalibration } from './calibrations.ts';
 import { type Sighted, type Signs, signNames, signsOf, type Writing, writingOf } from './signs.ts';

@@ -4,7 +4,7 @@
  *     QUOTH_MODELS=<folder with the default embedder> node test/eval/finding.ts [set…]
  *
  * Rows: plain BM25, the embedder's top k, the app's word index alone, the app's search without and with an embedder. Columns: R@1
- * and R@5 over the articles of the half that weights were not chosen on, and over all. Results: README.md.
+ * and R@5 over the articles of the half that weights were not chosen on, and over all. Results: finding.md.
  */
 import { halfOf, namedSet } from './collections.ts';
 import { openLibrary } from './library.ts';
