@@ -62,7 +62,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
   });
   const meaning = createMeaning({ outside, store: passages, models });
-  const chats = createChats(chatTable);
+  const chats = createChats(chatTable, passages.passages);
   let numAsking = 0;
   const tidy = createTidy({
     work: database.scrubber.work,
@@ -89,6 +89,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
 
   const askParts = {
     search: find,
+    foundFor: chats.foundFor,
     chatModel: models.chat,
     noteFailure: models.noteFailure,
     chats: chatTable,

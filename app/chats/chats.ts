@@ -1,25 +1,44 @@
 /** The chats' own procedures, and what happens to saved answers when a document they cite is removed. */
+
+import type { FoundPassage } from '../../ingest/search.ts';
+import type { StoredPassage } from '../../ingest/store.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import type { Handlers } from '../contract/procedure.ts';
-import type { Answer, DocumentId } from '../contract/types.ts';
+import type { Answer, DocumentId, TurnId } from '../contract/types.ts';
 import type { ChatTable } from '../store/chat-table.ts';
+import { toPassage } from './to-passage.ts';
 
 type ChatHandlers = Pick<
   Handlers<QuothContract>,
-  'listChats' | 'readChat' | 'renameChat' | 'deleteChat' | 'restoreChat'
+  'listChats' | 'readChat' | 'showTurn' | 'readFound' | 'renameChat' | 'deleteChat' | 'restoreChat'
 >;
 
 export type Chats = {
   handlers: ChatHandlers;
   /** Blanks the removed document's quotes in every saved answer, also in deleted chats. */
   forgetDocument(documentId: DocumentId): void;
+  /** What was found for a turn, as far as it is still in the library. */
+  foundFor(turnId: TurnId): FoundPassage[];
 };
 
-export function createChats(table: ChatTable): Chats {
+export function createChats(table: ChatTable, readPassages: (ids: number[]) => StoredPassage[]): Chats {
+  const foundFor = (turnId: TurnId): FoundPassage[] => {
+    const notes = new Map(table.readFound(turnId).map((note) => [note.passageId, note]));
+    return readPassages([...notes.keys()]).flatMap((passage) => {
+      const note = notes.get(passage.passageId);
+      return note ? [{ ...passage, ...note }] : [];
+    });
+  };
   return {
+    foundFor,
     handlers: {
       listChats: async () => ({ chats: table.list() }),
       readChat: async ({ chatId }) => table.read(chatId),
+      showTurn: async ({ chatId, turnId }) => {
+        table.showTurn(chatId, turnId);
+        return { turns: table.read(chatId).turns };
+      },
+      readFound: async ({ turnId }) => ({ passages: foundFor(turnId).map(toPassage) }),
       renameChat: async ({ chatId, title }) => {
         table.rename(chatId, title);
         return {};

@@ -51,7 +51,7 @@ export type AddEvent = z.infer<typeof addEvent>;
 
 /** The life of an answer: sources first, then the text as it is written, then the whole, checked and saved. */
 export const askEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('started'), chatId, turnId }),
+  z.object({ type: z.literal('started'), chatId, turnId, siblings: z.array(turnId) }),
   z.object({ type: z.literal('sources'), passages: z.array(passage), retrieveMs: z.number() }),
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('answer'), answer }),
@@ -89,11 +89,28 @@ export const contract = {
       timings: z.object({ embedMs: z.number(), searchMs: z.number() }),
     }),
   ),
-  ask: stream(z.object({ question, chatId: chatId.nullable() }), askEvent),
+  /**
+   * Asks at the end of the chat's shown branch (null: in a new chat). `insteadOf`: in the place of that turn, which stays
+   * as its sibling. Then `sources` says from what to answer: a new search, the same passages, or twice as many.
+   */
+  ask: stream(
+    z.object({
+      question,
+      chatId: chatId.nullable(),
+      insteadOf: turnId.optional(),
+      sources: z.enum(['search', 'same', 'more']).optional(),
+    }),
+    askEvent,
+  ),
 
   // Chats
   listChats: call(nothing, z.object({ chats: z.array(chatSummary) })),
+  /** The turns of the branch that is shown. */
   readChat: call(z.object({ chatId }), z.object({ chat: chatSummary, turns: z.array(turn) })),
+  /** Shows the branch that goes through a turn, and remembers it. */
+  showTurn: call(z.object({ chatId, turnId }), z.object({ turns: z.array(turn) })),
+  /** What was found for a turn, as far as it is still in the library. */
+  readFound: call(z.object({ turnId }), z.object({ passages: z.array(passage) })),
   renameChat: call(z.object({ chatId, title: z.string().trim().min(1).max(200) }), nothing),
   deleteChat: call(z.object({ chatId }), nothing),
   /** Brings back a chat deleted in this session. */

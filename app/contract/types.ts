@@ -154,12 +154,17 @@ export const turn = z.object({
   question: z.string(),
   answer: answer.nullable(),
   askedAtMs: z.number(),
+  /** The turns that stand in this place, itself among them, oldest first: more than one where it was edited or asked again. */
+  siblings: z.array(turnId),
+  /** How many passages the search found; `readFound` has them. */
+  numFound: z.number().int().nonnegative(),
 });
 export type Turn = z.infer<typeof turn>;
 
 export const chatSummary = z.object({
   id: chatId,
   title: z.string(),
+  /** All that was ever asked in it, on every branch. */
   numTurns: z.number().int().nonnegative(),
   updatedAtMs: z.number(),
 });

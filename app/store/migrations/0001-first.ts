@@ -90,8 +90,15 @@ CREATE TABLE turns (
   ordinal INTEGER NOT NULL,
   question TEXT NOT NULL,
   asked_at_ms REAL NOT NULL,
+  -- The turn that it follows; null at a chat's beginning. Turns with the same one are siblings: a question that was edited
+  -- or asked again. No foreign key: of a damaged file, a turn is kept whose parent is lost (branches.ts).
+  parent_id TEXT,
+  -- Of siblings, the one that is shown.
+  is_shown INTEGER NOT NULL CHECK (is_shown IN (0, 1)),
   -- JSON of the contract's \`answer\`; null until there is one.
   answer TEXT,
+  -- JSON of what the search found, best first: ids of passages with their scores, no words. Null until there is an answer.
+  found TEXT,
   UNIQUE (chat_id, ordinal)
 ) STRICT;
 
