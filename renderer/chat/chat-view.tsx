@@ -6,7 +6,7 @@ import { useQuoth } from '../common/quoth.tsx';
 import { groupOf } from '../library/library-state.ts';
 import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
-import type { LiveTurn } from './conversations.ts';
+import type { Instead, LiveTurn } from './conversations.ts';
 import { EmptyState } from './empty-state.tsx';
 import { useAsk } from './use-ask.ts';
 import { useFollowEnd } from './use-follow-end.ts';
@@ -15,7 +15,7 @@ import { useFollowEnd } from './use-follow-end.ts';
 export function ChatView() {
   const { t } = useTranslation();
   const { library } = useQuoth();
-  const { key, conversation, isAsking, ask, stop, draft } = useAsk();
+  const { key, conversation, isAsking, ask, showTurn, stop, draft } = useAsk();
   const numReady = useStore(
     library,
     ({ documents }) => [...documents.values()].filter((document) => groupOf(document.state) === 'ready').length,
@@ -24,8 +24,8 @@ export function ChatView() {
   const isEmpty = turns.length === 0 && conversation?.chatId === null;
   const { frame, content, awayFromEnd, toEnd } = useFollowEnd(key, !isEmpty);
   const askAndFollow = useCallback(
-    (question: string): void => {
-      ask(question); // The conversation itself refuses a second question at a time.
+    (question: string, instead?: Instead): void => {
+      ask(question, instead); // The conversation itself refuses a second question at a time.
       toEnd();
     },
     [ask, toEnd],
@@ -39,7 +39,14 @@ export function ChatView() {
           {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
           <div className="grid gap-12">
             {turns.map((turn) => (
-              <AnswerView key={turn.key} turn={turn} onAskAgain={askAndFollow} />
+              <AnswerView
+                key={turn.key}
+                turn={turn}
+                conversationKey={key}
+                isAsking={isAsking}
+                onAsk={askAndFollow}
+                onShow={showTurn}
+              />
             ))}
           </div>
         </div>

@@ -1,9 +1,9 @@
 import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
-import { DropdownMenu } from 'radix-ui';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { ChatSummary } from '../../app/contract/types.ts';
+import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 
 /** The saved chats, newest first. */
@@ -66,9 +66,8 @@ function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
       >
         {chat.title}
       </button>
-      {/* Not modal: a modal menu writes a style sheet into the page, which the content policy forbids. */}
-      <DropdownMenu.Root modal={false}>
-        <DropdownMenu.Trigger asChild>
+      <Menu
+        trigger={
           <button
             type="button"
             aria-label={t('chats.menuOf', { title: chat.title })}
@@ -76,31 +75,16 @@ function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
           >
             <Ellipsis className="size-4" />
           </button>
-        </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
-          <DropdownMenu.Content
-            align="start"
-            sideOffset={4}
-            className="z-40 min-w-36 rounded-xl border border-line bg-raised p-1 text-sm shadow-float"
-            onCloseAutoFocus={(event) => renaming && event.preventDefault()}
-          >
-            <DropdownMenu.Item
-              className="flex cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 outline-none data-[highlighted]:bg-hover"
-              onSelect={() => setRenaming(true)}
-            >
-              <Pencil className="size-3.5" aria-hidden="true" />
-              {t('chats.rename')}
-            </DropdownMenu.Item>
-            <DropdownMenu.Item
-              className="flex cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 text-danger outline-none data-[highlighted]:bg-danger-wash"
-              onSelect={() => void remove().catch(tellError)}
-            >
-              <Trash2 className="size-3.5" aria-hidden="true" />
-              {t('chats.delete')}
-            </DropdownMenu.Item>
-          </DropdownMenu.Content>
-        </DropdownMenu.Portal>
-      </DropdownMenu.Root>
+        }
+        onCloseAutoFocus={(event) => renaming && event.preventDefault()}
+      >
+        <MenuItem icon={<Pencil className="size-3.5" />} onSelect={() => setRenaming(true)}>
+          {t('chats.rename')}
+        </MenuItem>
+        <MenuItem icon={<Trash2 className="size-3.5" />} danger onSelect={() => void remove().catch(tellError)}>
+          {t('chats.delete')}
+        </MenuItem>
+      </Menu>
     </li>
   );
 }

@@ -3,8 +3,16 @@ import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
 import type { AskEvent } from '../../app/contract/contract.ts';
-import type { ChatId, TurnId } from '../../app/contract/types.ts';
-import { type FakeApp, makeAnswer, makeCitation, makeDocument, makePassage, Tape } from '../fakes/app-handlers.ts';
+import type { ChatId } from '../../app/contract/types.ts';
+import {
+  type FakeApp,
+  makeAnswer,
+  makeCitation,
+  makeDocument,
+  makePassage,
+  makeTurn,
+  Tape,
+} from '../fakes/app-handlers.ts';
 import { openWindow } from './open-window.tsx';
 
 const lease = makeDocument(1, { title: 'Lease', source: 'lease.docx', kind: 'docx' });
@@ -239,7 +247,7 @@ describe('saved chats', () => {
       const id = `chat_${'9'.repeat(16)}` as ChatId;
       app.chats.set(id, {
         chat: { id, title: 'Broken off', numTurns: 1, updatedAtMs: 1 },
-        turns: [{ id: `turn_${'9'.repeat(16)}` as TurnId, question: 'Why?', answer: null, askedAtMs: 1 }],
+        turns: [makeTurn(9_999, 'Why?')],
       });
     });
     fireEvent.click(await screen.findByRole('button', { name: 'Broken off' }));

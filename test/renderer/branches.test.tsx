@@ -1,0 +1,156 @@
+// @vitest-environment jsdom
+import { fireEvent, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { describe, expect, it } from 'vitest';
+import type { AskEvent } from '../../app/contract/contract.ts';
+import type { ChatId } from '../../app/contract/types.ts';
+import {
+  type FakeApp,
+  makeAnswer,
+  makeCitation,
+  makeDocument,
+  makePassage,
+  makeTurn,
+  Tape,
+} from '../fakes/app-handlers.ts';
+import { openWindow } from './open-window.tsx';
+
+const lease = makeDocument(1, { title: 'Lease', source: 'lease.docx', kind: 'docx' });
+const found = makePassage(11, lease, 'Either party may end it. Either party may sell it.', { paragraph: 7 });
+
+/** Tapes that have come to their end, one for each answer. */
+function answering(app: FakeApp, ...texts: string[]): void {
+  app.setDocument(lease);
+  for (const text of texts) {
+    const tape = new Tape<AskEvent>();
+    tape.push(
+      { type: 'sources', passages: [found], retrieveMs: 1 },
+      { type: 'answer', answer: makeAnswer(text, [makeCitation(1, found, 'Either party may end it.')]) },
+    );
+    tape.end();
+    app.script.answers.push(tape);
+  }
+}
+
+async function ask(question: string, answer: string): Promise<void> {
+  const user = userEvent.setup();
+  await user.type(await screen.findByRole('textbox', { name: 'Your question' }), `${question}{Enter}`);
+  await screen.findByText(answer);
+}
+
+describe('a question that is edited', () => {
+  it('is asked in its own place; its versions stand beside each other, with what followed each', async () => {
+    const { app } = openWindow((app) => answering(app, 'One.', 'Two.', 'Three.'));
+    await ask('First?', 'One.');
+    await ask('Second?', 'Two.');
+    const first = screen.getByRole('article', { name: 'First?' });
+    fireEvent.click(within(first).getByRole('button', { name: 'Edit the question' }));
+    const field = screen.getByRole('textbox', { name: 'The question, edited' });
+    expect((field as HTMLTextAreaElement).value).toBe('First?');
+    expect(document.activeElement).toBe(field);
+    fireEvent.change(field, { target: { value: 'First, edited?' } });
+    fireEvent.keyDown(field, { key: 'Enter' });
+    await screen.findByText('Three.');
+    expect(app.asked[2]).toMatchObject({ question: 'First, edited?', sources: 'search' });
+    expect(app.asked[2]?.insteadOf).toBeTruthy();
+    expect(screen.queryByText('Two.')).toBe(null);
+    const versions = within(screen.getByRole('article', { name: 'First, edited?' })).getByRole('group', {
+      name: 'Versions of this question',
+    });
+    expect(versions.textContent).toContain('2/2');
+    expect(within(versions).getByRole('button', { name: 'Next version' })).toHaveProperty('disabled', true);
+    fireEvent.click(within(versions).getByRole('button', { name: 'Previous version' }));
+    await screen.findByText('Two.');
+    expect(screen.getByText('One.')).toBeTruthy();
+    expect(screen.queryByText('Three.')).toBe(null);
+    fireEvent.click(screen.getByRole('button', { name: 'Next version' }));
+    await screen.findByText('Three.');
+  });
+
+  it('is left as it was by Escape, and takes no key of a word that is being composed', async () => {
+    const { app } = openWindow((app) => answering(app, 'One.'));
+    await ask('First?', 'One.');
+    fireEvent.click(screen.getByRole('button', { name: 'Edit the question' }));
+    const field = screen.getByRole('textbox', { name: 'The question, edited' });
+    fireEvent.change(field, { target: { value: 'けいやく' } });
+    fireEvent.keyDown(field, { key: 'Enter', isComposing: true });
+    fireEvent.keyDown(field, { key: 'Enter', keyCode: 229 });
+    fireEvent.keyDown(field, { key: 'Escape', keyCode: 229 });
+    expect((field as HTMLTextAreaElement).value).toBe('けいやく');
+    fireEvent.keyDown(field, { key: 'Escape' });
+    expect(screen.getByRole('heading', { name: 'First?' })).toBeTruthy();
+    await waitFor(() => expect(document.activeElement?.getAttribute('aria-label')).toBe('Edit the question'));
+    expect(app.asked).toHaveLength(1);
+  });
+});
+
+describe('an answer that is wanted again', () => {
+  it.each([
+    ['From the same passages', 'same'],
+    ['From more passages', 'more'],
+    ['With a new search', 'search'],
+  ])('%s', async (item, sources) => {
+    const { app } = openWindow((app) => answering(app, 'One.', 'Two.'));
+    await ask('First?', 'One.');
+    const user = userEvent.setup();
+    await user.click(screen.getByRole('button', { name: 'Ask again' }));
+    await user.click(await screen.findByRole('menuitem', { name: item }));
+    await screen.findByText('Two.');
+    expect(screen.queryByText('One.')).toBe(null);
+    expect(app.asked[1]).toMatchObject({ question: 'First?', sources });
+    expect(app.asked[1]?.insteadOf).toBeTruthy();
+    expect(screen.getAllByRole('article')).toHaveLength(1);
+  });
+
+  it('cannot be had while another is being written', async () => {
+    openWindow((app) => {
+      answering(app, 'One.');
+      app.script.answers.push(new Tape<AskEvent>());
+    });
+    await ask('First?', 'One.');
+    const user = userEvent.setup();
+    await user.type(screen.getByRole('textbox', { name: 'Your question' }), 'Second?{Enter}');
+    await screen.findByText('Searching your documents…');
+    for (const name of ['Ask again', 'Edit the question'])
+      for (const button of screen.getAllByRole('button', { name })) expect(button).toHaveProperty('disabled', true);
+  });
+
+  it('takes the place of a question that failed before it had begun', async () => {
+    const { app } = openWindow((app) => answering(app));
+    const user = userEvent.setup();
+    await user.type(await screen.findByRole('textbox', { name: 'Your question' }), 'First?{Enter}');
+    await screen.findByText(/The engine ended/);
+    answering(app, 'Now.');
+    await user.click(screen.getByRole('button', { name: 'Ask again' }));
+    await screen.findByText('Now.');
+    expect(screen.getAllByRole('article')).toHaveLength(1);
+  });
+});
+
+describe('a saved answer', () => {
+  const savedChat = (app: FakeApp): void => {
+    const turn = makeTurn(50, 'Who may end it?', makeAnswer('Both [1].', [makeCitation(1, found, 'Either party')]));
+    turn.numFound = 1;
+    app.setDocument(lease);
+    app.texts.set(lease.id, [found]);
+    app.found.set(turn.id, [found]);
+    const id = `chat_${'5'.repeat(16)}` as ChatId;
+    app.chats.set(id, { chat: { id, title: 'Saved', numTurns: 1, updatedAtMs: 1 }, turns: [turn] });
+  };
+
+  it('shows its passages when they are wanted', async () => {
+    openWindow(savedChat);
+    fireEvent.click(await screen.findByRole('button', { name: 'Saved' }));
+    fireEvent.click(await screen.findByRole('button', { name: '1 passage' }));
+    await screen.findByRole('button', { name: '1 passage from 1 document' });
+    expect(screen.getByText(found.text)).toBeTruthy();
+  });
+
+  it('opens a quote with the words around it, as a fresh one does', async () => {
+    const { quoth } = openWindow(savedChat);
+    fireEvent.click(await screen.findByRole('button', { name: 'Saved' }));
+    fireEvent.click(await screen.findByRole('button', { name: /^Source 1/ }));
+    await screen.findByRole('complementary', { name: 'Reader: Lease' });
+    expect(quoth.view.getState().reading).toMatchObject({ quote: 'Either party', passageText: found.text });
+  });
+});
