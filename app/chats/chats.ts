@@ -6,11 +6,13 @@ import type { QuothContract } from '../contract/contract.ts';
 import type { Handlers } from '../contract/procedure.ts';
 import type { Answer, DocumentId, TurnId } from '../contract/types.ts';
 import type { ChatTable } from '../store/chat-table.ts';
+import { exportChat } from './export/export-chat.ts';
+import { englishWords } from './export/words.ts';
 import { toPassage } from './to-passage.ts';
 
 type ChatHandlers = Pick<
   Handlers<QuothContract>,
-  'listChats' | 'readChat' | 'showTurn' | 'readFound' | 'renameChat' | 'deleteChat' | 'restoreChat'
+  'listChats' | 'readChat' | 'showTurn' | 'readFound' | 'exportChat' | 'renameChat' | 'deleteChat' | 'restoreChat'
 >;
 
 export type Chats = {
@@ -39,6 +41,8 @@ export function createChats(table: ChatTable, readPassages: (ids: number[]) => S
         return { turns: table.read(chatId).turns };
       },
       readFound: async ({ turnId }) => ({ passages: foundFor(turnId).map(toPassage) }),
+      exportChat: async ({ chatId, format, words = englishWords }) =>
+        exportChat(format, { ...table.read(chatId), words }),
       renameChat: async ({ chatId, title }) => {
         table.rename(chatId, title);
         return {};

@@ -12,6 +12,9 @@ import {
   chatSummary,
   documentId,
   documentSummary,
+  exportedChat,
+  exportFormat,
+  exportWords,
   installProgress,
   machineReport,
   modelId,
@@ -111,6 +114,8 @@ export const contract = {
   showTurn: call(z.object({ chatId, turnId }), z.object({ turns: z.array(turn) })),
   /** What was found for a turn, as far as it is still in the library. */
   readFound: call(z.object({ turnId }), z.object({ passages: z.array(passage) })),
+  /** What is shown of a chat as a file. Without `words` in English. */
+  exportChat: call(z.object({ chatId, format: exportFormat, words: exportWords.optional() }), exportedChat),
   renameChat: call(z.object({ chatId, title: z.string().trim().min(1).max(200) }), nothing),
   deleteChat: call(z.object({ chatId }), nothing),
   /** Brings back a chat deleted in this session. */

@@ -170,6 +170,35 @@ export const chatSummary = z.object({
 });
 export type ChatSummary = z.infer<typeof chatSummary>;
 
+export const exportFormat = z.enum(['markdown', 'html']);
+export type ExportFormat = z.infer<typeof exportFormat>;
+
+const exportWord = z.string().max(200);
+/** The words around what was said in an exported chat, in the language of the window. */
+export const exportWords = z.object({
+  /** As HTML names it: "fr", "zh-Hans". */
+  language: z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$/),
+  /** With `{{date}}`. */
+  from: exportWord,
+  quotes: exportWord,
+  /** With `{{page}}`, `{{paragraph}}`. */
+  page: exportWord,
+  paragraph: exportWord,
+  verified: exportWord,
+  unverified: exportWord,
+  unanswered: exportWord,
+  removed: exportWord,
+});
+export type ExportWords = z.infer<typeof exportWords>;
+
+export const exportedChat = z.object({
+  /** A file name that every system takes. */
+  name: z.string(),
+  mediaType: z.string(),
+  text: z.string(),
+});
+export type ExportedChat = z.infer<typeof exportedChat>;
+
 export const modelSummary = z.object({
   id: modelId,
   name: z.string(),

@@ -1,8 +1,9 @@
-import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
+import { Ellipsis, FileText, Globe, Pencil, Trash2 } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { ChatSummary } from '../../app/contract/types.ts';
+import { exportChat } from '../chat/export-chat.ts';
 import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 
@@ -30,7 +31,8 @@ export function ChatList() {
 
 function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
   const { t } = useTranslation();
-  const { chats, conversations, view, notices } = useQuoth();
+  const quoth = useQuoth();
+  const { chats, conversations, view, notices } = quoth;
   const [renaming, setRenaming] = useState(false);
   const { tell, tellError } = notices.getState();
   const open = (): void => view.getState().showConversation(conversations.getState().open(chat.id));
@@ -81,6 +83,15 @@ function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
         <MenuItem icon={<Pencil className="size-3.5" />} onSelect={() => setRenaming(true)}>
           {t('chats.rename')}
         </MenuItem>
+        {(['markdown', 'html'] as const).map((format) => (
+          <MenuItem
+            key={format}
+            icon={format === 'html' ? <Globe className="size-3.5" /> : <FileText className="size-3.5" />}
+            onSelect={() => void exportChat(quoth, chat.id, format).catch(tellError)}
+          >
+            {t(`export.${format}`)}
+          </MenuItem>
+        ))}
         <MenuItem icon={<Trash2 className="size-3.5" />} danger onSelect={() => void remove().catch(tellError)}>
           {t('chats.delete')}
         </MenuItem>

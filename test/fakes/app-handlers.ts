@@ -289,6 +289,11 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       return { turns: chat.turns };
     },
     readFound: async ({ turnId }) => ({ passages: found.get(turnId) ?? [] }),
+    exportChat: async ({ chatId, format, words }) => ({
+      name: `${chatOf(chatId).chat.title}.${format}`,
+      mediaType: 'text/plain',
+      text: JSON.stringify(words),
+    }),
     renameChat: async ({ chatId, title }) => {
       chatOf(chatId).chat.title = title;
       return {};

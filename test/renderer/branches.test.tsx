@@ -153,4 +153,18 @@ describe('a saved answer', () => {
     await screen.findByRole('complementary', { name: 'Reader: Lease' });
     expect(quoth.view.getState().reading).toMatchObject({ quote: 'Either party', passageText: found.text });
   });
+
+  it.each([
+    ['Save as Markdown', 'markdown'],
+    ['Save as web page', 'html'],
+  ])('is saved as a file: %s', async (item, format) => {
+    const { calls } = openWindow(savedChat);
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole('button', { name: 'More for “Saved”' }));
+    await user.click(await screen.findByRole('menuitem', { name: item }));
+    await screen.findByText(`“Saved.${format}” is among your downloads.`);
+    expect(calls.saved[0]?.name).toBe(`Saved.${format}`);
+    const words = JSON.parse(calls.saved[0]?.text ?? '{}');
+    expect(words).toMatchObject({ from: 'From Quoth, {{date}}', page: 'p. {{page}}', quotes: 'Quotes' });
+  });
 });
