@@ -5,6 +5,7 @@ import type { StoredPassage } from '../../ingest/store.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import type { Handlers } from '../contract/procedure.ts';
 import type { Answer, DocumentId, TurnId } from '../contract/types.ts';
+import type { ChatSearch } from '../store/chat-search.ts';
 import type { ChatTable } from '../store/chat-table.ts';
 import { exportChat } from './export/export-chat.ts';
 import { englishWords } from './export/words.ts';
@@ -12,7 +13,15 @@ import { toPassage } from './to-passage.ts';
 
 type ChatHandlers = Pick<
   Handlers<QuothContract>,
-  'listChats' | 'readChat' | 'showTurn' | 'readFound' | 'exportChat' | 'renameChat' | 'deleteChat' | 'restoreChat'
+  | 'listChats'
+  | 'searchChats'
+  | 'readChat'
+  | 'showTurn'
+  | 'readFound'
+  | 'exportChat'
+  | 'renameChat'
+  | 'deleteChat'
+  | 'restoreChat'
 >;
 
 export type Chats = {
@@ -23,7 +32,13 @@ export type Chats = {
   foundFor(turnId: TurnId): FoundPassage[];
 };
 
-export function createChats(table: ChatTable, readPassages: (ids: number[]) => StoredPassage[]): Chats {
+export type ChatStore = {
+  table: ChatTable;
+  search: ChatSearch;
+  readPassages: (ids: number[]) => StoredPassage[];
+};
+
+export function createChats({ table, search, readPassages }: ChatStore): Chats {
   const foundFor = (turnId: TurnId): FoundPassage[] => {
     const notes = new Map(table.readFound(turnId).map((note) => [note.passageId, note]));
     return readPassages([...notes.keys()]).flatMap((passage) => {
@@ -35,6 +50,7 @@ export function createChats(table: ChatTable, readPassages: (ids: number[]) => S
     foundFor,
     handlers: {
       listChats: async () => ({ chats: table.list() }),
+      searchChats: async ({ words, limit }) => ({ found: search.search(words, limit) }),
       readChat: async ({ chatId }) => table.read(chatId),
       showTurn: async ({ chatId, turnId }) => {
         table.showTurn(chatId, turnId);

@@ -9,6 +9,7 @@ import { call, stream } from './procedure.ts';
 import {
   answer,
   chatId,
+  chatMatch,
   chatSummary,
   documentId,
   documentSummary,
@@ -108,6 +109,11 @@ export const contract = {
 
   // Chats
   listChats: call(nothing, z.object({ chats: z.array(chatSummary) })),
+  /** Chats in which one turn, on any branch, or the title has all the words; the last one may be a beginning. */
+  searchChats: call(
+    z.object({ words: z.string().trim().min(1).max(500), limit: z.number().int().min(1).max(200) }),
+    z.object({ found: z.array(z.object({ chat: chatSummary, matches: z.array(chatMatch) })) }),
+  ),
   /** The turns of the branch that is shown. */
   readChat: call(z.object({ chatId }), z.object({ chat: chatSummary, turns: z.array(turn) })),
   /** Shows the branch that goes through a turn, and remembers it. */

@@ -170,6 +170,16 @@ export const chatSummary = z.object({
 });
 export type ChatSummary = z.infer<typeof chatSummary>;
 
+/** A turn that was found, with the words around the first of those that were sought. */
+export const chatMatch = z.object({
+  turnId,
+  field: z.enum(['question', 'answer', 'source']),
+  before: z.string(),
+  match: z.string(),
+  after: z.string(),
+});
+export type ChatMatch = z.infer<typeof chatMatch>;
+
 export const exportFormat = z.enum(['markdown', 'html']);
 export type ExportFormat = z.infer<typeof exportFormat>;
 

@@ -47,7 +47,7 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
   const cited = useMemo(() => ({ sources, open: (source: CitedSource) => void open(source) }), [sources, open]);
   const writing = turn.state === 'searching' || turn.state === 'writing';
   return (
-    <article aria-label={turn.question} aria-busy={writing}>
+    <article aria-label={turn.question} aria-busy={writing} tabIndex={-1} className="scroll-mt-6 outline-none">
       <Question
         turn={turn}
         disabled={isAsking}

@@ -1,5 +1,5 @@
 import { ArrowDown } from 'lucide-react';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
@@ -22,7 +22,8 @@ export function ChatView() {
   );
   const turns = conversation?.turns ?? [];
   const isEmpty = turns.length === 0 && conversation?.chatId === null;
-  const { frame, content, awayFromEnd, toEnd } = useFollowEnd(key, !isEmpty);
+  const { frame, content, awayFromEnd, toEnd, stay } = useFollowEnd(key, !isEmpty);
+  useWantedTurn(turns, content, stay);
   const askAndFollow = useCallback(
     (question: string, instead?: Instead): void => {
       ask(question, instead); // The conversation itself refuses a second question at a time.
@@ -81,6 +82,21 @@ export function ChatView() {
       <Announcer turn={turns.at(-1)} />
     </div>
   );
+}
+
+/** Brings the turn that a search found to the top, and the focus to it. */
+function useWantedTurn(turns: LiveTurn[], content: RefObject<HTMLElement | null>, stay: () => void): void {
+  const { view } = useQuoth();
+  const wanted = useStore(view, (state) => state.wantedTurn);
+  const index = wanted === null ? -1 : turns.findIndex(({ turnId }) => turnId === wanted);
+  useEffect(() => {
+    const article = index === -1 ? undefined : content.current?.querySelectorAll('article')[index];
+    if (!article) return;
+    stay();
+    article.focus({ preventScroll: true });
+    article.scrollIntoView({ block: 'start' });
+    view.getState().reached();
+  }, [index, content, stay, view]);
 }
 
 /** Tells a screen reader of an answer once, when it is whole; never word by word. */

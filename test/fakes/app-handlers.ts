@@ -282,6 +282,17 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       if (signal.aborted) script.onStopped(turn);
     },
     listChats: async () => ({ chats: [...chats.values()].map(({ chat }) => chat) }),
+    searchChats: async ({ words }) => ({
+      found: [...chats.values()].flatMap(({ chat, turns }) => {
+        const matches = turns
+          .filter(({ question }) => question.includes(words))
+          .map(({ id, question }) => {
+            const [before = '', after = ''] = question.split(words);
+            return { turnId: id, field: 'question' as const, before, match: words, after };
+          });
+        return matches.length > 0 ? [{ chat, matches }] : [];
+      }),
+    }),
     readChat: async ({ chatId }) => chatOf(chatId),
     showTurn: async ({ chatId, turnId }) => {
       const chat = chatOf(chatId);

@@ -168,3 +168,45 @@ describe('a saved answer', () => {
     expect(words).toMatchObject({ from: 'From Quoth, {{date}}', page: 'p. {{page}}', quotes: 'Quotes' });
   });
 });
+
+describe('the search in chats', () => {
+  it('shows where the words stand, and opens the chat at that turn', async () => {
+    const { app, quoth } = openWindow((app) => {
+      app.setDocument(lease);
+      for (const n of [1, 2]) {
+        const id = `chat_${String(n).repeat(16)}` as ChatId;
+        const turns = [
+          makeTurn(10 * n, `Windmill ${n}?`, makeAnswer(`Answer ${n}.`)),
+          makeTurn(10 * n + 1, 'And then?'),
+        ];
+        app.chats.set(id, { chat: { id, title: `Chat ${n}`, numTurns: 2, updatedAtMs: n }, turns });
+      }
+    });
+    const user = userEvent.setup();
+    const field = await screen.findByRole('searchbox', { name: 'Search in chats' });
+    await user.type(field, 'mill 2');
+    await screen.findByText('1 chat found');
+    expect(screen.queryByRole('button', { name: 'Chat 1' })).toBe(null);
+    const match = screen.getByRole('button', { name: /^In a question:\s*Wind\s*mill 2/ });
+    expect(match.querySelector('mark')?.textContent).toBe('mill 2');
+    await user.click(match);
+    await screen.findByText('Answer 2.');
+    await waitFor(() => expect(document.activeElement?.getAttribute('aria-label')).toBe('Windmill 2?'));
+    expect(quoth.view.getState().wantedTurn).toBe(null);
+    expect(app.chats.size).toBe(2);
+    fireEvent.keyDown(field, { key: 'Escape' });
+    await screen.findByRole('button', { name: 'Chat 1' });
+    expect((field as HTMLInputElement).value).toBe('');
+  });
+
+  it('takes no Escape of a word that is being composed', async () => {
+    openWindow((app) => {
+      const id = `chat_${'1'.repeat(16)}` as ChatId;
+      app.chats.set(id, { chat: { id, title: 'Chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });
+    });
+    const field = await screen.findByRole('searchbox', { name: 'Search in chats' });
+    fireEvent.change(field, { target: { value: 'けい' } });
+    fireEvent.keyDown(field, { key: 'Escape', keyCode: 229 });
+    expect((field as HTMLInputElement).value).toBe('けい');
+  });
+});

@@ -85,7 +85,9 @@ CREATE TABLE chats (
 ) STRICT;
 
 CREATE TABLE turns (
-  id TEXT PRIMARY KEY,
+  -- The word index's key.
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   chat_id TEXT NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,
   question TEXT NOT NULL,
@@ -101,6 +103,28 @@ CREATE TABLE turns (
   found TEXT,
   UNIQUE (chat_id, ordinal)
 ) STRICT;
+
+-- What was asked, answered and quoted, for the search in chats; it holds no text of its own. \`answer_words\` and
+-- \`source_words\` (chat-search.ts) take what they can out of an answer, damaged or not. Few rows: words that are taken out
+-- leave the file at once.
+CREATE VIRTUAL TABLE turn_words USING fts5 (
+  question, answer, sources, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+INSERT INTO turn_words (turn_words, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
+  INSERT INTO turn_words (rowid, question, answer, sources)
+  VALUES (new.number, words(new.question), answer_words(new.answer), source_words(new.answer));
+END;
+CREATE TRIGGER turns_changed AFTER UPDATE OF question, answer ON turns BEGIN
+  INSERT INTO turn_words (turn_words, rowid, question, answer, sources)
+  VALUES ('delete', old.number, words(old.question), answer_words(old.answer), source_words(old.answer));
+  INSERT INTO turn_words (rowid, question, answer, sources)
+  VALUES (new.number, words(new.question), answer_words(new.answer), source_words(new.answer));
+END;
+CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
+  INSERT INTO turn_words (turn_words, rowid, question, answer, sources)
+  VALUES ('delete', old.number, words(old.question), answer_words(old.answer), source_words(old.answer));
+END;
 
 -- One JSON value per key.
 CREATE TABLE settings (
