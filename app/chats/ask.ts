@@ -194,6 +194,7 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     timings: {
       retrieveMs: story.retrieveMs,
       ttftMs: story.ttftMs || elapsedMs,
+      ...(speech.prefillMs > 0 ? { prefillMs: speech.prefillMs } : {}),
       decodeTokensPerSecond: speech.decodeTokensPerSecond,
       numPromptTokens: speech.numPromptTokens,
       numCachedTokens: speech.numCachedTokens,

@@ -126,7 +126,10 @@ export type Citation = z.infer<typeof citation>;
 
 export const answerTimings = z.object({
   retrieveMs: z.number(),
+  /** From the question to the first text that is shown: `retrieveMs`, `prefillMs`, and what the first words took. */
   ttftMs: z.number(),
+  /** From the prompt's submission to its first token; absent where no model spoke. */
+  prefillMs: z.number().optional(),
   decodeTokensPerSecond: z.number(),
   numPromptTokens: z.number().int(),
   numCachedTokens: z.number().int(),

@@ -1,10 +1,10 @@
 import { Check, Copy, ListPlus, RotateCcw, Search } from 'lucide-react';
-import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
 import { IconButton } from '../common/button.tsx';
 import { formatCount, formatDuration, formatPlace } from '../common/format.ts';
 import { Menu, MenuItem } from '../common/menu.tsx';
+import { useCopy } from '../common/use-copy.ts';
 import type { Instead } from './conversations.ts';
 
 type AnswerFootProps = { answer: Answer; disabled: boolean; onAskAgain: (sources: Instead['sources']) => void };
@@ -12,21 +12,16 @@ type AnswerFootProps = { answer: Answer; disabled: boolean; onAskAgain: (sources
 /** What can be done with an answer, and where its time went. */
 export function AnswerFoot({ answer, disabled, onAskAgain }: AnswerFootProps) {
   const { t } = useTranslation();
-  const [copied, setCopied] = useState(false);
-  const copy = async (): Promise<void> => {
+  const { copied, copy } = useCopy();
+  const copyAll = (): void => {
     const lines = answer.citations.map(
       ({ n, title, place, quote }) => `[${n}] ${[title, formatPlace(place)].filter(Boolean).join(', ')}: “${quote}”`,
     );
-    await navigator.clipboard.writeText([answer.text, ...lines].join('\n\n'));
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
+    copy([answer.text, ...lines].join('\n\n'));
   };
   return (
     <footer className="mt-3 -ml-2 flex items-center gap-1">
-      <IconButton
-        label={t(copied ? 'answer.copied' : 'answer.copy')}
-        onClick={() => void copy().catch(() => undefined)}
-      >
+      <IconButton label={t(copied ? 'answer.copied' : 'answer.copy')} onClick={copyAll}>
         {copied ? <Check className="size-4" /> : <Copy className="size-4" />}
       </IconButton>
       <AskAgain disabled={disabled} onAskAgain={onAskAgain} />
@@ -64,6 +59,7 @@ function SpeedLine({ timings }: { timings: AnswerTimings }) {
   const parts = [
     timings.ttftMs > 0 && t('speed.first', { time: formatDuration(timings.ttftMs) }),
     t('speed.retrieve', { time: formatDuration(timings.retrieveMs) }),
+    timings.prefillMs !== undefined && t('speed.prefill', { time: formatDuration(timings.prefillMs) }),
     timings.decodeTokensPerSecond > 0 && t('speed.decode', { rate: timings.decodeTokensPerSecond.toFixed(1) }),
     timings.numCachedTokens > 0 &&
       t('speed.reused', {

@@ -38,7 +38,7 @@ export function ChatView() {
           {isEmpty && <EmptyState />}
           {conversation?.loading && <p className="text-sm text-soft">{t('chat.loading')}</p>}
           {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
-          <div className="grid gap-12">
+          <div className="grid grid-cols-[minmax(0,1fr)] gap-12">
             {turns.map((turn) => (
               <AnswerView
                 key={turn.key}

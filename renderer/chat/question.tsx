@@ -37,8 +37,9 @@ export function Question({ turn, disabled, onEdit, onShow }: QuestionProps) {
         <IconButton
           ref={editButton}
           label={t('turn.edit')}
+          small
           disabled={disabled}
-          className="size-7 opacity-0 transition-opacity group-hover:opacity-100 focus-visible:opacity-100 disabled:opacity-0"
+          className="opacity-0 transition-opacity group-hover:opacity-100 focus-visible:opacity-100 disabled:opacity-0"
           onClick={() => setEditing(true)}
         >
           <Pencil className="size-3.5" />
@@ -60,7 +61,7 @@ function Versions({ turn, disabled, onShow }: Pick<QuestionProps, 'turn' | 'disa
       <IconButton
         label={t(by === -1 ? 'turn.previous' : 'turn.next')}
         disabled={disabled || target === undefined}
-        className="size-7"
+        small
         onClick={() => target && onShow(target)}
       >
         {by === -1 ? <ChevronLeft className="size-4" /> : <ChevronRight className="size-4" />}

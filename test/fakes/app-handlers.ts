@@ -113,6 +113,7 @@ export function makeAnswer(text: string, citations: Citation[] = [], part: Parti
     timings: {
       retrieveMs: 41,
       ttftMs: 3200,
+      prefillMs: 2900,
       decodeTokensPerSecond: 17.25,
       numPromptTokens: 1493,
       numCachedTokens: 820,

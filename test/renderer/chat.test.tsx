@@ -55,7 +55,9 @@ describe('a question', () => {
     expect(within(quotes).getByText(quote)).toBeTruthy();
     expect(within(quotes).getByText('Word for word')).toBeTruthy();
     expect(
-      screen.getByText(/First word after 3.2 s · search 41 ms · 17.3 tokens\/s · 820 of 1,493 tokens reused/),
+      screen.getByText(
+        /First word after 3.2 s · search 41 ms · reading 2.9 s · 17.3 tokens\/s · 820 of 1,493 tokens reused/,
+      ),
     ).toBeTruthy();
     expect(app.asked.map(({ question }) => question)).toEqual(['How does it end?']);
   });
@@ -235,6 +237,21 @@ describe('the looks of an answer', () => {
     await show({});
     expect(screen.getByText('Not found word for word')).toBeTruthy();
     expect(screen.queryByText('Word for word')).toBe(null);
+  });
+});
+
+describe('what can be copied', () => {
+  it('is a block of code, as it was written', async () => {
+    const user = userEvent.setup();
+    openWindow((app) => {
+      const tape = withLease(app);
+      tape.push({ type: 'answer', answer: makeAnswer('So:\n\n```sql\nSELECT *\nFROM leases;\n```') });
+      tape.end();
+    });
+    await user.type(await screen.findByRole('textbox', { name: 'Your question' }), 'How?{Enter}');
+    await user.click(await screen.findByRole('button', { name: 'Copy the code' }));
+    await screen.findByRole('button', { name: 'Copied' });
+    expect(await navigator.clipboard.readText()).toBe('SELECT *\nFROM leases;');
   });
 });
 
