@@ -2,7 +2,7 @@ import { Check, Copy, ListPlus, RotateCcw, Search } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
 import { IconButton } from '../common/button.tsx';
-import { formatCount, formatDuration, formatPlace } from '../common/format.ts';
+import { formatCount, formatDuration, formatNumber, formatPlace } from '../common/format.ts';
 import { Menu, MenuItem } from '../common/menu.tsx';
 import { useCopy } from '../common/use-copy.ts';
 import type { Instead } from './conversations.ts';
@@ -60,7 +60,7 @@ function SpeedLine({ timings }: { timings: AnswerTimings }) {
     timings.ttftMs > 0 && t('speed.first', { time: formatDuration(timings.ttftMs) }),
     t('speed.retrieve', { time: formatDuration(timings.retrieveMs) }),
     timings.prefillMs !== undefined && t('speed.prefill', { time: formatDuration(timings.prefillMs) }),
-    timings.decodeTokensPerSecond > 0 && t('speed.decode', { rate: timings.decodeTokensPerSecond.toFixed(1) }),
+    timings.decodeTokensPerSecond > 0 && t('speed.decode', { rate: formatNumber(timings.decodeTokensPerSecond, 1) }),
     timings.numCachedTokens > 0 &&
       t('speed.reused', {
         cached: formatCount(timings.numCachedTokens),

@@ -29,22 +29,22 @@ export function Question({ turn, disabled, onEdit, onShow }: QuestionProps) {
   if (editing && !disabled) return <EditBox question={turn.question} onEnd={end} />;
   return (
     <div className="group mb-3">
-      <h2 className="font-serif text-[1.3rem] leading-snug font-medium whitespace-pre-wrap [overflow-wrap:anywhere]">
-        {turn.question}
-      </h2>
-      <div className="-ml-1.5 flex h-7 items-center">
-        <Versions turn={turn} disabled={disabled} onShow={onShow} />
+      <div className="flex items-start gap-2">
+        <h2 className="min-w-0 flex-1 font-serif text-[1.3rem] leading-snug font-medium whitespace-pre-wrap [overflow-wrap:anywhere]">
+          {turn.question}
+        </h2>
         <IconButton
           ref={editButton}
           label={t('turn.edit')}
           small
           disabled={disabled}
-          className="opacity-0 transition-opacity group-hover:opacity-100 focus-visible:opacity-100 disabled:opacity-0"
+          className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100 disabled:opacity-0"
           onClick={() => setEditing(true)}
         >
           <Pencil className="size-3.5" />
         </IconButton>
       </div>
+      <Versions turn={turn} disabled={disabled} onShow={onShow} />
     </div>
   );
 }
@@ -70,7 +70,11 @@ function Versions({ turn, disabled, onShow }: Pick<QuestionProps, 'turn' | 'disa
   };
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
-    <span role="group" aria-label={t('turn.versions')} className="flex items-center text-xs text-soft tabular-nums">
+    <span
+      role="group"
+      aria-label={t('turn.versions')}
+      className="mt-0.5 -ml-2 flex items-center text-xs text-soft tabular-nums"
+    >
       {step(-1)}
       <span aria-hidden="true">
         {index + 1}/{siblings.length}

@@ -18,7 +18,10 @@ export const command: Command = {
     const chatId = findChat(chats as ChatSummary[], wanted);
     const { name, text } = await core.handlers.exportChat({ chatId, format: format.data }, signal);
     const file = values.out === undefined ? null : path.resolve(values.out);
-    if (file) await writeFile(file, text);
+    if (file)
+      await writeFile(file, text).catch((cause: unknown) => {
+        throw new QuothError('denied', `"${file}" could not be written.`, { cause });
+      });
     await output.say(
       { type: 'exported', chatId, name, file, ...(file ? {} : { text }) },
       file ? `Wrote ${file}.` : text.trimEnd(),
