@@ -90,7 +90,7 @@ export function Matches({ chatId, matches }: { chatId: ChatId; matches: ChatMatc
             <span className="sr-only">{t(`chats.in.${match.field}`)} </span>
             <span className="line-clamp-2 [overflow-wrap:anywhere]">
               {match.before}
-              <mark>{match.match}</mark>
+              <mark className="text-ink">{match.match}</mark>
               {match.after}
             </span>
           </button>
