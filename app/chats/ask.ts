@@ -36,7 +36,7 @@ export type AskParts = {
 const numPassages = 12;
 const mostPassages = 48;
 /** A second answer from the same passages must not be the first one again: it is sampled at least this freely. */
-const temperatureOfAnother = 0.7;
+const temperatureOfAnother = 0.5;
 
 export type AskRequest = {
   question: string;

@@ -101,7 +101,13 @@ function placeOf(text: string, word: string): { start: number; endExclusive: num
 function cutAround(text: string, { start, endExclusive }: { start: number; endExclusive: number }) {
   const before = line(text.slice(0, start));
   const characters = [...before];
-  const left = characters.length <= charactersBefore ? before : `…${characters.slice(-charactersBefore).join('')}`;
+  const left =
+    characters.length <= charactersBefore
+      ? before
+      : `…${characters
+          .slice(-charactersBefore)
+          .join('')
+          .replace(/^\S+\s(?=.)/, '')}`;
   return {
     before: left,
     match: line(text.slice(start, endExclusive)),

@@ -38,7 +38,7 @@ export function Question({ turn, disabled, onEdit, onShow }: QuestionProps) {
           label={t('turn.edit')}
           small
           disabled={disabled}
-          className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100 disabled:opacity-0"
+          className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100 disabled:invisible"
           onClick={() => setEditing(true)}
         >
           <Pencil className="size-3.5" />

@@ -56,7 +56,10 @@ function turnHtml({ question, answer }: Turn, number: number, chat: ChatToExport
   const known = new Set(answer?.citations.map(({ n }) => n));
   const cite = (n: number): string =>
     known.has(n) ? `<a class="cite" href="#quote-${number}-${n}">[${n}]</a>` : `[${n}]`;
-  const text = answer ? markdownToHtml(answer.text, cite) : `<p class="none">${escapeHtml(words.unanswered)}</p>`;
+  // A number hangs on the word before it.
+  const text = answer
+    ? markdownToHtml(answer.text, cite).replace(/ +(?=<a class="cite")/g, '')
+    : `<p class="none">${escapeHtml(words.unanswered)}</p>`;
   const quotes = (answer?.citations ?? []).map((citation) => quoteHtml(citation, number, chat));
   const list =
     quotes.length === 0

@@ -123,7 +123,7 @@ describe('a chat as a web page', () => {
 
   it('leads from each number to its quote, and from the quote to its place', () => {
     expect(name).toBe('Ends how.html');
-    expect(text).toContain('With notice <a class="cite" href="#quote-1-1">[1]</a>');
+    expect(text).toContain('With notice<a class="cite" href="#quote-1-1">[1]</a>');
     expect(text).toContain('not [9].');
     expect(text).toContain(
       '<li id="quote-1-1" value="1"><blockquote class="quote">three months’\nnotice &lt;b&gt;</blockquote>',

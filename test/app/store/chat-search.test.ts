@@ -36,6 +36,17 @@ describe('the search in chats', () => {
     expect(search(words, 20)[0]?.matches).toEqual([{ turnId: turn, field, before, match, after }]);
   });
 
+  test('cuts what stands around at a word', () => {
+    const { search, ask } = scene();
+    ask(
+      'One',
+      `${'Considering everything that was said, '.repeat(3)}is the windmill sold? ${'And so on. '.repeat(20)}`,
+    );
+    const [match] = search('windmill', 20)[0]?.matches ?? [];
+    expect(match?.before).toBe('…that was said, is the ');
+    expect(match?.after).toMatch(/^ sold\? And so on\..*…$/);
+  });
+
   test('wants all words in one turn, or in the title', () => {
     const { ask, titles } = scene();
     ask('The mill', 'What about the harvest?');
