@@ -3,7 +3,6 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
-import { search } from '../ingest/search.ts';
 import { ask } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
 import { toPassage } from './chats/to-passage.ts';
@@ -11,6 +10,7 @@ import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
 import type { ModelSummary } from './contract/types.ts';
+import { createFind, toExplanation } from './library/find.ts';
 import { createLibrary, type Library } from './library/library.ts';
 import { createMeaning } from './library/meaning.ts';
 import { createTidy } from './library/tidy.ts';
@@ -86,11 +86,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const settings = createSettings(outside, settingsTable, models);
 
-  async function find(question: string, limit: number) {
-    const meant = await meaning.get();
-    const dense = meant && { index: meant.index, embedText: (text: string) => meant.embedder.embed([text]) };
-    return search({ store: passages, dense, nowMs, log }, question, limit);
-  }
+  const find = createFind({ store: passages, meaning, models, nowMs, log });
 
   const askParts = {
     search: find,
@@ -136,9 +132,11 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ...chats.handlers,
       ...models.handlers,
       ...settings,
-      search: async ({ question, limit }) => {
-        const found = await find(question, limit);
-        return { passages: found.passages.map(toPassage), timings: found.timings };
+      search: async ({ question, limit, explain = false }, signal) => {
+        const found = await find(question, limit, { explain, signal });
+        const embedder = explain ? ((await models.inUse()).embedder?.name ?? null) : null;
+        const explanation = explain ? toExplanation(question, embedder, found) : null;
+        return { passages: found.passages.map(toPassage), timings: found.timings, explanation };
       },
       ask: askBusily,
     },

@@ -7,13 +7,19 @@ export type Embedder = {
   id: string;
   /** Length of a vector. */
   dimension: number;
-  /** The longest sequence, special tokens included; longer texts are cut. */
+  /** The longest sequence, special tokens included, a passage's prompt not; longer texts are cut. */
   maxTokens: number;
   /** Tokens of a text, without special ones. */
   countTokens(text: string): number;
-  /** Unit vectors, [texts.length, dimension]. Stops between batches when the signal says so. */
-  embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * Unit vectors, [texts.length, dimension]: of passages, or of questions, which some models tell apart by what goes before
+   * them. Stops between batches when the signal says so.
+   */
+  embed(texts: readonly string[], signal?: AbortSignal, as?: 'passage' | 'query'): Promise<Float32Array>;
 };
+
+/** What goes before a question and before a passage, as the model was taught; '' = nothing. */
+export type EmbedderPrompts = { readonly query: string; readonly passage: string };
 
 /** What is needed of a tokenizer. `encode` gives ids without special tokens. */
 export type EmbedderTokenizer = {
@@ -26,10 +32,16 @@ export type EmbedderTokenizer = {
 /** One call to the engine: large enough to fill it, small enough that a cancel is felt within a second on two cores. */
 const textsOfBatch = 16;
 
-export function createEmbedder(engine: Engine, tokenizer: EmbedderTokenizer, id: string): Embedder {
+export function createEmbedder(
+  engine: Engine,
+  tokenizer: EmbedderTokenizer,
+  id: string,
+  prompts: EmbedderPrompts = { query: '', passage: '' },
+): Embedder {
   const dimension = engine.info.embeddingSize;
   const maxTokens = engine.info.contextTokens;
   const numSpecial = tokenizer.prefixIds.length + tokenizer.suffixIds.length;
+  const promptTokens = tokenizer.encode(prompts.passage).length;
   const sequenceOf = (text: string) => {
     const ids = Array.from(tokenizer.encode(text)).slice(0, maxTokens - numSpecial);
     return Int32Array.from([...tokenizer.prefixIds, ...ids, ...tokenizer.suffixIds]);
@@ -37,13 +49,14 @@ export function createEmbedder(engine: Engine, tokenizer: EmbedderTokenizer, id:
   return {
     id,
     dimension,
-    maxTokens,
+    maxTokens: maxTokens - promptTokens,
     countTokens: (text) => tokenizer.encode(text).length,
-    async embed(texts, signal) {
+    async embed(texts, signal, as = 'passage') {
       const vectors = new Float32Array(texts.length * dimension);
       for (let first = 0; first < texts.length; first += textsOfBatch) {
         signal?.throwIfAborted();
-        const block = await engine.embed(texts.slice(first, first + textsOfBatch).map(sequenceOf));
+        const batch = texts.slice(first, first + textsOfBatch);
+        const block = await engine.embed(batch.map((text) => sequenceOf(prompts[as] + text)));
         vectors.set(block, first * dimension);
       }
       return vectors;

@@ -1,48 +1,91 @@
 /**
- * Finding passages for a question: by meaning and by words, fused.
+ * Finding passages for a question: by meaning and by words, fused; the best of them by how closely they have the question's
+ * wording too; and where there is a reranker, in its order.
  */
 import type { PassageIndex } from './passage-index.ts';
+import { createRerankPace, type Reranking, type RerankPace, rerank } from './rerank.ts';
+import type { Reranker } from './reranker.ts';
 import type { PassageStore, StoredPassage } from './store.ts';
+import { wordingOf } from './wording.ts';
 
 export type SearchParts = {
   store: PassageStore;
   /** The meaning half: null while no embedder is installed. `embedText` gives a vector of unit length. */
-  dense: { index: PassageIndex; embedText: (text: string) => Promise<Float32Array> } | null;
+  dense: { index: PassageIndex; embedText: (text: string) => Promise<Float32Array>; embedderId?: string } | null;
+  /** Absent or null while none is in use. */
+  reranker?: Reranker | null;
+  /** How long the reranker may take; absent = 5 s. */
+  rerankDeadlineMs?: number;
+  /** Kept from search to search, so that a slow reranker is asked about fewer. */
+  rerankPace?: RerankPace;
   nowMs: () => number;
   log: (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
 };
 
-export type FoundPassage = StoredPassage & {
-  /** Fused from the two below: compares passages of one search, and nothing else. */
+/** How a passage came to its place. */
+export type Scores = {
+  /** Fused from the two below and the wording: compares passages of one search, and nothing else. */
   score: number;
   /** Cosine of question and passage; null if it was not found by meaning. */
   similarity: number | null;
   /** BM25; null if it was not found by words. */
   wordScore: number | null;
+  /** What the reranker says; null if it was not asked about this one. */
+  rerankScore: number | null;
 };
 
-export type SearchResult = { passages: FoundPassage[]; timings: { embedMs: number; searchMs: number } };
+export type FoundPassage = StoredPassage & Scores;
+
+/** A passage that was looked at, and what became of it. */
+export type Candidate = Scores & {
+  passageId: number;
+  /** Null where it is gone from the store. */
+  passage: StoredPassage | null;
+  /** `repeats`: another one, before it, says the same word for word. `past-limit`: others are better. */
+  outcome: 'found' | 'repeats' | 'past-limit' | 'gone';
+};
+
+export type SearchResult = {
+  passages: FoundPassage[];
+  /** All that were looked at, best first; with `explain` all that either half found, else as many as were needed. */
+  candidates: Candidate[];
+  reranking: Reranking;
+  /** Whose cosines the similarities are; null where words alone were searched, or nobody said. */
+  embedderId: string | null;
+  timings: { embedMs: number; searchMs: number };
+};
+
+export type SearchOptions = { explain?: boolean; signal?: AbortSignal };
 
 /** Candidates of each half. More add work and, beyond the first tens, next to nothing that ends up in the first ten. */
 const minCandidates = 50;
 /**
  * How much a cosine counts against BM25 (as a share of the best). A cosine is taken above that of the last candidate: an
- * embedder that does not know the question's language finds everything about equally near, and so has little to say. Fusing
- * ranks (RRF) gives it half the say. nDCG@10 with MiniLM, an English embedder, by words / by meaning / RRF / this:
- *
- *     SQuAD 0.907 / 0.894 / 0.923 / 0.929        NQ 0.836 / 0.925 / 0.899 / 0.898
- *     XQuAD German 0.944 / 0.723 / 0.850 / 0.949     Chinese 0.958 / 0.308 / 0.678 / 0.947     English 0.961 / 0.969 / 0.966 / 0.979
+ * embedder that does not know the question's language finds everything about equally near, and so has little to say. What a
+ * passage has of the question's wording (0 to 3, `wording.ts`) is added for the first few dozen. Tuned on half of the articles;
+ * test/eval/finding.md has what each part brings, in ten sets.
  */
-const meaningWeight = 2;
+const meaningWeight = 2.5;
+const numWorded = 40;
+
+/** A person waits. A model of MiniLM's size reads 30 passages of 240 tokens in 1.4 s on two (busy) cores. */
+const usualRerankDeadlineMs = 5_000;
+const never = new AbortController().signal;
 
 /**
  * The best passages for a question, best first, at most `limit`.
  *
  * Passages come from SQLite: what is gone from there is not found, whatever an index still holds. Of passages with the same
- * words the best stays. If the meaning half fails, the words alone answer.
+ * words the best stays. If the meaning half fails, the words alone answer; if the reranker fails or is late, the fused order
+ * stays. Fails only when the signal aborts.
  */
-export async function search(parts: SearchParts, question: string, limit: number): Promise<SearchResult> {
-  const { store, dense, nowMs, log } = parts;
+export async function search(
+  parts: SearchParts,
+  question: string,
+  limit: number,
+  { explain = false, signal = never }: SearchOptions = {},
+): Promise<SearchResult> {
+  const { store, dense, reranker = null, rerankPace = createRerankPace(), nowMs, log } = parts;
   const numCandidates = Math.max(minCandidates, 2 * limit);
 
   const startMs = nowMs();
@@ -57,8 +100,58 @@ export async function search(parts: SearchParts, question: string, limit: number
   } catch (error) {
     log('warn', 'the search by meaning failed; words alone are used', { cause: String(error) });
   }
-  const worded = store.searchWords(question, numCandidates);
+  signal.throwIfAborted();
+  const order = fuse(near, store.searchWords(question, numCandidates));
+  const numReranked = reranker ? rerankPace.numPassages(reranker.name) : 0;
+  const numWanted = explain ? order.length : Math.max(limit, numReranked, numWorded);
+  const looked = readCandidates(store, order, numWanted);
 
+  let kept = withWording(
+    question,
+    looked.filter(({ outcome }) => outcome === 'found'),
+  );
+  let reranking: Reranking = { type: 'none' };
+  if (reranker && kept.length > 0) {
+    const best = kept.slice(0, numReranked);
+    const deadlineMs = parts.rerankDeadlineMs ?? usualRerankDeadlineMs;
+    const asked = { reranker, question, deadlineMs, signal, nowMs, log };
+    const ranked = await rerank(
+      best.flatMap(({ passage }) => passage ?? []),
+      asked,
+    );
+    reranking = best.length > 0 ? ranked.reranking : gaveUp(reranker.name);
+    rerankPace.note(reranking, deadlineMs);
+    const { scores } = ranked;
+    if (scores !== null) {
+      const scored = best.map((candidate, at) => ({ ...candidate, rerankScore: scores[at]! }));
+      scored.sort((a, b) => b.rerankScore - a.rerankScore);
+      kept = [...scored, ...kept.slice(numReranked)];
+    }
+  }
+  const candidates = [
+    ...kept.map((candidate, at) => (at < limit ? candidate : { ...candidate, outcome: 'past-limit' as const })),
+    ...looked.filter(({ outcome }) => outcome !== 'found'),
+  ];
+  const passages = candidates.flatMap(({ passage, outcome, score, similarity, wordScore, rerankScore }) =>
+    passage !== null && outcome === 'found' ? { ...passage, score, similarity, wordScore, rerankScore } : [],
+  );
+  const timings = { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs };
+  return { passages, candidates, reranking, embedderId: dense?.embedderId ?? null, timings };
+}
+
+/** As many ids as one statement asks for. */
+const mostReadAtOnce = 100;
+
+/** A reranker that was too slow before is not asked again. */
+function gaveUp(model: string): Reranking {
+  return { type: 'given-up', model, why: 'slow', numScored: 0, tookMs: 0 };
+}
+
+type Fused = Scores & { passageId: number };
+type Hit = { passageId: number; score: number };
+
+/** What the two halves found, best first. */
+function fuse(near: readonly Hit[], worded: readonly Hit[]): Fused[] {
   const scores = new Map<number, number>();
   const leastSimilar = near[Math.min(near.length, minCandidates) - 1]?.score ?? 0;
   for (const { passageId, score } of near) scores.set(passageId, meaningWeight * Math.max(0, score - leastSimilar));
@@ -68,24 +161,52 @@ export async function search(parts: SearchParts, question: string, limit: number
 
   const similarities = new Map(near.map(({ passageId, score }) => [passageId, score]));
   const wordScores = new Map(worded.map(({ passageId, score }) => [passageId, score]));
-  const order = [...scores.keys()].sort((a, b) => scores.get(b)! - scores.get(a)! || a - b);
-  const passages: FoundPassage[] = [];
+  return [...scores]
+    .sort(([a, scoreOfA], [b, scoreOfB]) => scoreOfB - scoreOfA || a - b)
+    .map(([passageId, score]) => ({
+      passageId,
+      score,
+      similarity: similarities.get(passageId) ?? null,
+      wordScore: wordScores.get(passageId) ?? null,
+      rerankScore: null,
+    }));
+}
+
+/** The first of them in the order of their fused scores and their wording together; the others stay behind them. */
+function withWording(question: string, kept: readonly Candidate[]): Candidate[] {
+  const first = kept.slice(0, numWorded);
+  const texts = first.map(({ passage }) => (passage?.heading ? `${passage.heading}\n` : '') + (passage?.text ?? ''));
+  const wording = wordingOf(question, texts);
+  const scored = first.map((candidate, at) => {
+    const { whole, stretch, pairs } = wording[at]!;
+    return { ...candidate, score: candidate.score + whole + stretch + pairs };
+  });
+  scored.sort((a, b) => b.score - a.score || a.passageId - b.passageId);
+  return [...scored, ...kept.slice(numWorded)];
+}
+
+/** The first candidates until `numWanted` that say different things are found; most need never be read. */
+function readCandidates(store: PassageStore, order: readonly Fused[], numWanted: number): Candidate[] {
+  const looked: Candidate[] = [];
   const said = new Set<string>();
-  // As many at a time as are wanted: most of the candidates need never be read.
-  for (let first = 0; first < order.length && passages.length < limit; first += limit)
-    for (const passage of store.passages(order.slice(first, first + limit))) {
+  const size = Math.max(1, Math.min(numWanted, mostReadAtOnce));
+  for (let first = 0; first < order.length && said.size < numWanted; first += size) {
+    const some = order.slice(first, first + size);
+    const stored = new Map(store.passages(some.map(({ passageId }) => passageId)).map((one) => [one.passageId, one]));
+    for (const candidate of some) {
+      const passage = stored.get(candidate.passageId) ?? null;
+      if (passage === null) {
+        looked.push({ ...candidate, passage, outcome: 'gone' });
+        continue;
+      }
       const saying = bareText(passage.text);
-      if (passages.length === limit || said.has(saying)) continue;
+      const repeats = said.has(saying);
+      if (!repeats && said.size === numWanted) break;
       said.add(saying);
-      const { passageId } = passage;
-      passages.push({
-        ...passage,
-        score: scores.get(passageId)!,
-        similarity: similarities.get(passageId) ?? null,
-        wordScore: wordScores.get(passageId) ?? null,
-      });
+      looked.push({ ...candidate, passage, outcome: repeats ? 'repeats' : 'found' });
     }
-  return { passages, timings: { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs } };
+  }
+  return looked;
 }
 
 /**

@@ -108,7 +108,7 @@ struct Ops {
 // What a device says of itself.
 struct DeviceInfo {
   char name[128];         // "AMD EPYC 9B45"
-  char instructions[32];  // "avx512-vnni", "avx2", "plain"; or "sm_89"
+  char instructions[32];  // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
   int32_t num_threads;    // CPU only
 };
 

@@ -14,8 +14,8 @@ import { serve } from '../app/contract/server.ts';
 import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
-import type { Builder } from '../native/index.ts';
-import { loadNative } from '../native/load.ts';
+import type { Builder, Quantizer } from '../native/index.ts';
+import { loadNative, loadQuantizer } from '../native/load.ts';
 import { findAddon } from './engine/addon-path.ts';
 import { modelsFolder } from './folders.ts';
 import { createLogFile } from './log-file.ts';
@@ -68,6 +68,11 @@ export function composeEngine(log: Log = () => undefined, startProcess = forkPro
  */
 export async function composeBuilder(): Promise<Builder> {
   return loadNative(await findAddon()).builder;
+}
+
+/** The quantizer in this process, for the same reasons. */
+export async function composeQuantizer(): Promise<Quantizer> {
+  return loadQuantizer(await findAddon());
 }
 
 /** Opens a profile. Fails with one sentence for the person when another Quoth has it open or the disk does not allow it. */

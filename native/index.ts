@@ -40,7 +40,7 @@ export type DeviceReport = {
   deviceName: string;
   /** One sentence: why this device, e.g. why not the GPU. */
   reason: string;
-  /** The widest vector instructions in use: "avx512-vnni", "avx2" or "plain". */
+  /** The widest vector instructions in use: "avx512-vnni", "avx-vnni", "avx2" or "plain". */
   instructions: string;
   numThreads: number;
   vectorIndex: 'faiss' | 'exact';
@@ -220,6 +220,85 @@ export interface Builder {
   toFloat32(bytes: Uint8Array, from: CheckpointType, numRows: number, numColumns: number): Promise<Float32Array>;
   /** The tensor in the plan's layout. */
   pack(request: PackRequest): Promise<Uint8Array>;
+}
+
+/** A piece of a model's program, run over every row of a calibration text. */
+export type PieceRun = {
+  /** JSON of `{ buffers, steps, output }`, as in a plan; the output has rows `outputs`. */
+  program: string;
+  /** What the steps' weights name, by place: matrices that were put, or the table `input`. */
+  tensors: string[];
+  /** The table whose rows `embed` reads, one after another. Absent: `embed` reads a matrix by `ids` ([T]). */
+  input?: string;
+  ids?: Int32Array;
+  /** Rows of each sequence; T in all. */
+  lengths: Int32Array;
+  /** The table that takes the output, [T, outputWidth]. Absent: it is not kept. */
+  output?: string;
+  outputWidth: number;
+  /** [T] the id that each row's output is scored on as logits; -1 = none. */
+  targets?: Int32Array;
+  /** Positions that a table of positions has. */
+  contextTokens: number;
+  kv?: { numLayers: number; numHeads: number; headSize: number };
+  /** What the step reads first is gathered as a sample of that name. */
+  taps: { step: number; sample: string }[];
+  /** How many rows of a sample losses are measured on, evenly spread. */
+  lossRows: number;
+};
+
+/**
+ * Where the quantizer works on a piece of a model: matrices of float32 under names, tables of hidden states between the
+ * pieces, samples of what linears read. Calls run one after another. Every loss and error is a square over a square: the
+ * part of the energy of a linear's own output (or of the weight) that is lost.
+ */
+export interface Workbench {
+  /** Keeps rows of a matrix of `rowsInAll` rows, from `firstRow` on. */
+  put(
+    name: string,
+    matrix: Omit<PackRequest, 'to' | 'codebook'> & { firstRow: number; rowsInAll: number },
+  ): Promise<void>;
+  /** Forgets that matrix or table; without a name, all matrices and samples. */
+  clear(name?: string): Promise<void>;
+  /** `nats`: the sum of -ln of the probabilities of the targets. */
+  run(run: PieceRun): Promise<{ nats: number; numScored: number }>;
+  /** AWQ's scale of the columns of linears that read one sample; `ratio` null: none is better than rounding to nearest. */
+  searchScale(
+    sample: string,
+    weights: string[],
+    groupColumns: number,
+  ): Promise<{ scale: Float32Array; ratio: number | null; loss: number; plainLoss: number }>;
+  /** AWQ's clipping of each group of a weight; `quantize` clamps to it. */
+  searchClip(
+    sample: string,
+    weight: string,
+    groupColumns: number,
+  ): Promise<{ loss: number; plainLoss: number; numClipped: number; numGroups: number }>;
+  /** Multiplies rows or columns of a matrix, from `first` on, or all columns of a sample. */
+  scale(what: 'rows' | 'columns' | 'sample', name: string, first: number, factors: Float32Array): Promise<void>;
+  /** The matrix in the plan's layout and what it loses. `keep`: from now on it is what the packed one means. */
+  quantize(
+    matrix: string,
+    request: { to: PlanType; sample?: string; keep: boolean },
+  ): Promise<{ bytes: Uint8Array; weightError: number; outputError: number | null }>;
+  /** At once; what runs fails with `cancelled`. */
+  close(): void;
+}
+
+/** A matrix as AutoAWQ's "gemm" has it: int32 [K, N/8], int32 [K/128, N/8], f16 [K/128, N]. */
+export type AwqGemm = { qweight: Uint8Array; qzeros: Uint8Array; scales: Uint8Array };
+
+/**
+ * The builder's arithmetic and the quantizer's, offered in the process that loads the addon alone: a model's matrices
+ * would take longer to cross to another process than to be worked on.
+ */
+export interface Quantizer {
+  readonly builder: Builder;
+  openWorkbench(): Workbench;
+  /** `pack`, the squares of what it loses, and those of the matrix. Not for `q4`, nor from weights in groups. */
+  packMeasured(request: Omit<PackRequest, 'codebook'>): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
+  /** A packed matrix of type `int4_g128` with whole zero points. */
+  toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
 }
 
 /** All that the engine's process offers. */

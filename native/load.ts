@@ -5,6 +5,7 @@
 
 import { createRequire } from 'node:module';
 import type {
+  AwqGemm,
   CheckpointType,
   DeviceReport,
   Engine,
@@ -16,8 +17,11 @@ import type {
   Native,
   NativeErrorCode,
   PackRequest,
+  PieceRun,
+  Quantizer,
   VectorIndex,
   VectorIndexOptions,
+  Workbench,
 } from './index.ts';
 import { NativeError, nativeErrorCodes } from './index.ts';
 
@@ -61,8 +65,29 @@ type BuildExports = {
   pack(request: PackRequest): Promise<Uint8Array>;
 };
 
+type WorkbenchHandle = Handle<'workbench'>;
+/** A method of the workbench with its handle before the other arguments. */
+type WithHandle<Method extends (...args: never[]) => unknown> = (
+  handle: WorkbenchHandle,
+  ...args: Parameters<Method>
+) => ReturnType<Method>;
+
+type QuantizeExports = {
+  openWorkbench(): WorkbenchHandle;
+  workbenchClose(handle: WorkbenchHandle): void;
+  workbenchPut: WithHandle<Workbench['put']>;
+  workbenchClear: WithHandle<Workbench['clear']>;
+  workbenchRun(handle: WorkbenchHandle, run: PieceRun): ReturnType<Workbench['run']>;
+  workbenchSearchScale: WithHandle<Workbench['searchScale']>;
+  workbenchSearchClip: WithHandle<Workbench['searchClip']>;
+  workbenchScale: WithHandle<Workbench['scale']>;
+  workbenchQuantize: WithHandle<Workbench['quantize']>;
+  packMeasured: Quantizer['packMeasured'];
+  toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
+};
+
 /** A part that was not compiled in has none of its functions. */
-type Addon = Partial<EngineExports & RetrievalExports & BuildExports>;
+type Addon = Partial<EngineExports & RetrievalExports & BuildExports & QuantizeExports>;
 
 function toNativeError(cause: unknown): NativeError {
   if (cause instanceof NativeError) return cause;
@@ -82,20 +107,23 @@ async function answered<T>(ask: () => Promise<T> | T): Promise<T> {
   }
 }
 
+function openAddon(addonPath: string): Addon {
+  try {
+    return createRequire(import.meta.url)(addonPath) as Addon;
+  } catch (cause) {
+    const error = new NativeError('io', `The engine cannot be loaded from ${addonPath}: ${(cause as Error).message}`);
+    error.cause = cause;
+    throw error;
+  }
+}
+
 /**
  * The addon at that path (`main/setup/addon.mjs` builds it and says where).
  *
  * Throws NativeError `io` when it is not there or was built for another system.
  */
 export function loadNative(addonPath: string): Native {
-  let addon: Addon;
-  try {
-    addon = createRequire(import.meta.url)(addonPath) as Addon;
-  } catch (cause) {
-    const error = new NativeError('io', `The engine cannot be loaded from ${addonPath}: ${(cause as Error).message}`);
-    error.cause = cause;
-    throw error;
-  }
+  const addon = openAddon(addonPath);
 
   /** The function of that name; `unsupported` when its part was not compiled in. */
   function part<Name extends keyof Addon>(name: Name): NonNullable<Addon[Name]> {
@@ -118,6 +146,30 @@ export function loadNative(addonPath: string): Native {
         answered(() => part('toFloat32')(bytes, from, numRows, numColumns)),
       pack: (request) => answered(() => part('pack')(request)),
     },
+  };
+}
+
+/** The quantizer of the addon at that path, in this process. Throws as `loadNative` does. */
+export function loadQuantizer(addonPath: string): Quantizer {
+  const { builder } = loadNative(addonPath);
+  const addon = openAddon(addonPath) as QuantizeExports;
+  return {
+    builder,
+    openWorkbench() {
+      const handle = addon.openWorkbench();
+      return {
+        put: (...args) => answered(() => addon.workbenchPut(handle, ...args)),
+        clear: (...args) => answered(() => addon.workbenchClear(handle, ...args)),
+        run: (run) => answered(() => addon.workbenchRun(handle, run)),
+        searchScale: (...args) => answered(() => addon.workbenchSearchScale(handle, ...args)),
+        searchClip: (...args) => answered(() => addon.workbenchSearchClip(handle, ...args)),
+        scale: (...args) => answered(() => addon.workbenchScale(handle, ...args)),
+        quantize: (...args) => answered(() => addon.workbenchQuantize(handle, ...args)),
+        close: () => addon.workbenchClose(handle),
+      };
+    },
+    packMeasured: (request) => answered(() => addon.packMeasured(request)),
+    toAwqGemm: (...args) => answered(() => addon.toAwqGemm(...args)),
   };
 }
 

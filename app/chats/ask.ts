@@ -6,7 +6,7 @@ import type { Answer, ChatId, Settings, Turn, TurnId } from '../contract/types.t
 import type { Log } from '../outside.ts';
 import type { ChatTable } from '../store/chat-table.ts';
 import type { ChatModel } from './chat-model.ts';
-import { titleFrom } from './chats.ts';
+import { type FoundForTurn, titleFrom } from './chats.ts';
 import { finishQuoted, finishSpoken, type ReadPassages, refuse, type Spoken } from './finish.ts';
 import { buildPrompt, type Shown } from './prompt.ts';
 import { isRelevant } from './relevance.ts';
@@ -16,9 +16,9 @@ import { toPassage } from './to-passage.ts';
 import { createWanderGuard } from './wander.ts';
 
 export type AskParts = {
-  search: (question: string, limit: number) => Promise<SearchResult>;
+  search: (question: string, limit: number, options: { signal: AbortSignal }) => Promise<SearchResult>;
   /** What was found for a turn, as far as it is still there. */
-  foundFor: (turnId: TurnId) => FoundPassage[];
+  foundFor: (turnId: TurnId) => FoundForTurn;
   chatModel: () => Promise<ChatModel | null>;
   /** Told what a use of the model failed with; true when another one can be had. */
   noteFailure: (error: unknown, model: ChatModel) => boolean;
@@ -50,12 +50,13 @@ export async function* ask(request: AskRequest, parts: AskParts, signal: AbortSi
   const story = begin(request, parts);
   try {
     yield { type: 'started', chatId: story.chatId, turnId: story.turnId, siblings: story.siblings };
-    story.found = await find(story, request, parts);
+    const { passages, embedderId } = await find(story, request, parts, signal);
+    story.found = passages;
+    story.embedderId = embedderId;
     story.retrieveMs = parts.nowMs() - startMs;
     yield { type: 'sources', passages: story.found.map(toPassage), retrieveMs: story.retrieveMs };
 
-    const judged = story.found.map((found) => ({ passage: toPassage(found), similarity: found.similarity }));
-    if (isRelevant(story.about, judged)) {
+    if (isRelevant(story.about, story.found, embedderId)) {
       for await (const text of write(story, parts, signal)) {
         if (story.ttftMs === 0) story.ttftMs = parts.nowMs() - startMs;
         yield { type: 'text', text };
@@ -81,6 +82,8 @@ type Story = {
   siblings: TurnId[];
   earlier: Turn[];
   found: FoundPassage[];
+  /** Whose cosines they carry. */
+  embedderId: string | null;
   /** The model is to be shown more of what was found than usual. */
   wide: boolean;
   /** 1, or another for each further answer from the same passages. */
@@ -113,6 +116,7 @@ function begin({ question, chatId, insteadOf, sources }: AskRequest, { chats }: 
     siblings,
     earlier,
     found: [],
+    embedderId: null,
     wide: sources === 'more',
     seed: sources === 'same' ? siblings.length : 1,
     shown: [],
@@ -127,11 +131,17 @@ function begin({ question, chatId, insteadOf, sources }: AskRequest, { chats }: 
 }
 
 /** The passages to answer from: of a new search, those of the turn that is asked again, or of a search for twice as many. */
-async function find(story: Story, { insteadOf, sources }: AskRequest, parts: AskParts): Promise<FoundPassage[]> {
-  const before = insteadOf === undefined || sources === undefined ? [] : parts.foundFor(insteadOf);
-  if (sources === 'same' && before.length > 0) return before;
-  const limit = sources === 'more' ? Math.min(mostPassages, 2 * Math.max(numPassages, before.length)) : numPassages;
-  return (await parts.search(story.about, limit)).passages;
+async function find(
+  story: Story,
+  { insteadOf, sources }: AskRequest,
+  parts: AskParts,
+  signal: AbortSignal,
+): Promise<FoundForTurn> {
+  const before = insteadOf === undefined || sources === undefined ? null : parts.foundFor(insteadOf);
+  const numBefore = before?.passages.length ?? 0;
+  if (sources === 'same' && before && numBefore > 0) return before;
+  const limit = sources === 'more' ? Math.min(mostPassages, 2 * Math.max(numPassages, numBefore)) : numPassages;
+  return parts.search(story.about, limit, { signal });
 }
 
 const noModel = 'No chat model is installed, so here is what your documents say, word for word:';
@@ -206,10 +216,10 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     story.way === 'quotes'
       ? finish.quotes(spoken, story.why, parts.readPassages)
       : finish[story.way](spoken, parts.readPassages);
-  const notes = story.found.map(({ passageId, score, similarity, wordScore }) => {
-    return { passageId, score, similarity, wordScore };
+  const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore }) => {
+    return { passageId, score, similarity, wordScore, rerankScore };
   });
-  parts.chats.saveAnswer(story.turnId, answer, notes);
+  parts.chats.saveAnswer(story.turnId, answer, { embedderId: story.embedderId, passages });
   story.saved = true;
   return answer;
 }

@@ -1,6 +1,6 @@
 /** The chats' own procedures, and what happens to saved answers when a document they cite is removed. */
 
-import type { FoundPassage } from '../../ingest/search.ts';
+import type { SearchResult } from '../../ingest/search.ts';
 import type { StoredPassage } from '../../ingest/store.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import type { Handlers } from '../contract/procedure.ts';
@@ -24,12 +24,15 @@ type ChatHandlers = Pick<
   | 'restoreChat'
 >;
 
+/** What a search found, or what was kept of one. */
+export type FoundForTurn = Pick<SearchResult, 'passages' | 'embedderId'>;
+
 export type Chats = {
   handlers: ChatHandlers;
   /** Blanks the removed document's quotes in every saved answer, also in deleted chats. */
   forgetDocument(documentId: DocumentId): void;
   /** What was found for a turn, as far as it is still in the library. */
-  foundFor(turnId: TurnId): FoundPassage[];
+  foundFor(turnId: TurnId): FoundForTurn;
 };
 
 export type ChatStore = {
@@ -39,12 +42,14 @@ export type ChatStore = {
 };
 
 export function createChats({ table, search, readPassages }: ChatStore): Chats {
-  const foundFor = (turnId: TurnId): FoundPassage[] => {
-    const notes = new Map(table.readFound(turnId).map((note) => [note.passageId, note]));
-    return readPassages([...notes.keys()]).flatMap((passage) => {
+  const foundFor = (turnId: TurnId): FoundForTurn => {
+    const { embedderId, passages } = table.readFound(turnId);
+    const notes = new Map(passages.map((note) => [note.passageId, note]));
+    const found = readPassages([...notes.keys()]).flatMap((passage) => {
       const note = notes.get(passage.passageId);
       return note ? [{ ...passage, ...note }] : [];
     });
+    return { embedderId, passages: found };
   };
   return {
     foundFor,
@@ -56,7 +61,7 @@ export function createChats({ table, search, readPassages }: ChatStore): Chats {
         table.showTurn(chatId, turnId);
         return { turns: table.read(chatId).turns };
       },
-      readFound: async ({ turnId }) => ({ passages: foundFor(turnId).map(toPassage) }),
+      readFound: async ({ turnId }) => ({ passages: foundFor(turnId).passages.map(toPassage) }),
       exportChat: async ({ chatId, format, words = englishWords }) =>
         exportChat(format, { ...table.read(chatId), words }),
       renameChat: async ({ chatId, title }) => {

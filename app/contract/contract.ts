@@ -23,6 +23,7 @@ import {
   passage,
   passageId,
   place,
+  searchExplanation,
   settings,
   ticket,
   turn,
@@ -87,10 +88,12 @@ export const contract = {
 
   // Finding and asking
   search: call(
-    z.object({ question, limit: z.number().int().min(1).max(100) }),
+    z.object({ question, limit: z.number().int().min(1).max(100), explain: z.boolean().optional() }),
     z.object({
       passages: z.array(passage),
       timings: z.object({ embedMs: z.number(), searchMs: z.number() }),
+      /** Null unless it was asked for. */
+      explanation: searchExplanation.nullable(),
     }),
   ),
   /**
@@ -131,7 +134,8 @@ export const contract = {
   listModels: call(nothing, z.object({ models: z.array(modelSummary) })),
   installModel: stream(z.object({ modelId }), installProgress),
   removeModel: call(z.object({ modelId }), nothing),
-  useModel: call(z.object({ modelId }), nothing),
+  /** `inUse` false sets a reranker aside; the other roles always use one that is installed. */
+  useModel: call(z.object({ modelId, inUse: z.boolean().optional() }), nothing),
 
   // Settings and the machine
   readSettings: call(nothing, settings),

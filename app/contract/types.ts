@@ -108,6 +108,49 @@ export const passage = z.object({
 });
 export type Passage = z.infer<typeof passage>;
 
+/** How a passage came to its place among those found. */
+export const searchCandidate = z.object({
+  passageId,
+  /** Null where it is gone from the library. */
+  passage: passage.nullable(),
+  /** BM25; null where the words did not find it. */
+  wordScore: z.number().nullable(),
+  /** Cosine; null where the meaning did not find it. */
+  similarity: z.number().nullable(),
+  /** Fused from these two: the first order. */
+  score: z.number(),
+  /** The reranker's: the last order of the best; null where it was not asked. */
+  rerankScore: z.number().nullable(),
+  /** `repeats`: one before it says the same word for word. `past-limit`: others are better. */
+  outcome: z.enum(['found', 'repeats', 'past-limit', 'gone']),
+});
+export type SearchCandidate = z.infer<typeof searchCandidate>;
+
+/** What the reranker did. `given-up`: it was too slow or failed, so the fused order stayed. */
+export const reranking = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('none') }),
+  z.object({ type: z.literal('done'), model: z.string(), numScored: z.number().int(), tookMs: z.number() }),
+  z.object({
+    type: z.literal('given-up'),
+    model: z.string(),
+    why: z.enum(['slow', 'failed']),
+    numScored: z.number().int(),
+    tookMs: z.number(),
+  }),
+]);
+
+/** Why the passages of a search are what they are. */
+export const searchExplanation = z.object({
+  /** What was searched for. */
+  query: z.string(),
+  /** The embedder's name; null where words alone were searched. */
+  embedder: z.string().nullable(),
+  reranking,
+  /** All that either half found: those shown first and in their order. */
+  candidates: z.array(searchCandidate),
+});
+export type SearchExplanation = z.infer<typeof searchExplanation>;
+
 /** A passage the answer points to as `[n]`, with its verbatim words. */
 export const citation = z.object({
   n: z.number().int().positive(),
@@ -215,8 +258,8 @@ export type ExportedChat = z.infer<typeof exportedChat>;
 export const modelSummary = z.object({
   id: modelId,
   name: z.string(),
-  /** What it does: writes answers, or turns text into vectors. */
-  role: z.enum(['chat', 'embedder']),
+  /** What it does: writes answers, turns text into vectors, or says how well a passage answers a question. */
+  role: z.enum(['chat', 'embedder', 'reranker']),
   licence: z.string(),
   /** What has to be fetched, and what it takes on disk once built. */
   downloadBytes: z.number().int().nonnegative(),
@@ -265,6 +308,7 @@ export const machineReport = z.object({
   vectorIndexReason: z.string(),
   chatModel: z.string().nullable(),
   embedder: z.string().nullable(),
+  reranker: z.string().nullable(),
   offline: z.boolean(),
 });
 export type MachineReport = z.infer<typeof machineReport>;

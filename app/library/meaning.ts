@@ -53,15 +53,15 @@ export function createMeaning({ outside, store, models }: MeaningParts): Meaning
   function persistent(first: Embedder): Embedder {
     return {
       ...first,
-      async embed(texts, signal) {
+      async embed(texts, signal, as) {
         const current = (await models.embedder()) ?? first;
         try {
-          return await current.embed(texts, signal);
+          return await current.embed(texts, signal, as);
         } catch (error) {
           if (!models.noteFailure(error, current)) throw error;
           const fresh = await models.embedder();
           if (fresh?.id !== first.id) throw error;
-          return fresh.embed(texts, signal);
+          return fresh.embed(texts, signal, as);
         }
       },
     };

@@ -72,7 +72,7 @@ function cancelled(cause: unknown): QuothError {
 
 function inWords(error: unknown): unknown {
   const code = (error as { code?: unknown } | null)?.code;
-  if (code === 'ENOSPC' || code === 'EDQUOT')
+  if (code === 'ENOSPC' || code === 'EDQUOT' || (code === 'disk-full' && !(error instanceof QuothError)))
     return new QuothError('disk-full', 'The disk is full. Please free some space and install the model again.', {
       cause: error,
     });

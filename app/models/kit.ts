@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { buildPlan } from '../../engines/build/build.ts';
 import { type PlanHeader, readPlanHeader, readPlanTokenizer } from '../../engines/plan/format.ts';
 import { type ChatMessage, renderChat } from '../../engines/templates.ts';
+import { encodePair } from '../../engines/tokenizer/pair.ts';
 import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
 import { createEmbedder, type Embedder } from '../../ingest/embedder.ts';
+import { createReranker, type Reranker } from '../../ingest/reranker.ts';
 import type { Engine } from '../../native/index.ts';
 import type { ChatModel } from '../chats/chat-model.ts';
+import { QuothError } from '../contract/errors.ts';
 import type { Outside } from '../outside.ts';
 import type { ModelKit } from './models.ts';
 import type { BuildOffer, Offer } from './offer.ts';
@@ -15,7 +18,8 @@ import { offers } from './offers.ts';
 /** A chat model as it is kept; closing it closes its engine. */
 type OpenChat = ChatModel;
 type OpenEmbedder = Embedder & { engine: Engine };
-export type AppKit = ModelKit<OpenChat, Embedder>;
+type OpenReranker = Reranker & { engine: Engine };
+export type AppKit = ModelKit<OpenChat, Embedder, Reranker>;
 
 /**
  * Room in the KV cache, in contexts: the one that runs, and the passages of the last questions for reuse.
@@ -47,6 +51,7 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
       out: plan,
       builder: native.builder,
       name: offer.name,
+      ...(offer.prompts === undefined ? {} : { prompts: offer.prompts }),
       signal,
       onProgress: ({ doneBytes, totalBytes }) => onProgress(doneBytes, totalBytes),
     });
@@ -65,10 +70,21 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
       const suffixIds = around.slice(prefixIds.length);
       // Vectors of another build are other vectors: the plan's hash is part of the name.
       const id = `${offer.id}@${planSha256.slice(0, 16)}`;
-      return { ...createEmbedder(engine, { encode, prefixIds, suffixIds }, id), engine };
+      return { ...createEmbedder(engine, { encode, prefixIds, suffixIds }, id, header.prompts ?? undefined), engine };
+    },
+    openReranker: async (plan, offer): Promise<OpenReranker> => {
+      const { header, tokenizer } = await openPlan(plan);
+      const { pair } = header;
+      if (header.role !== 'reranker' || pair === undefined)
+        throw new QuothError('unreadable', `The model "${offer.name}" is no reranker. Please install it again.`);
+      const engine = await native.loadEngine({ plan });
+      const encode: Parameters<typeof createReranker>[1] = (first, second, maxTokens) =>
+        encodePair(tokenizer, pair, first, second, maxTokens);
+      return { ...createReranker(engine, encode, offer.name), engine };
     },
     closeChat: ({ engine }) => engine.close(),
     closeEmbedder: (embedder) => (embedder as OpenEmbedder).engine.close(),
+    closeReranker: (reranker) => (reranker as OpenReranker).engine.close(),
   };
 
   async function openChat({ header, tokenizer }: OpenPlan, plan: string, offer: Offer): Promise<OpenChat> {

@@ -16,26 +16,30 @@ import { type BuildOffer, downloadBytesOf, type Offer } from './offer.ts';
 type ModelHandlers = Pick<Handlers<QuothContract>, 'listModels' | 'installModel' | 'removeModel' | 'useModel'>;
 type Role = Offer['role'];
 
-/** What a role's engine needs to be opened. `Chat` and `Embedder` are whatever the kit makes of an engine. */
-export type ModelKit<Chat, Embedder> = {
+/** What a role's engine needs to be opened. `Chat`, `Embedder` and `Reranker` are whatever the kit makes of an engine. */
+export type ModelKit<Chat, Embedder, Reranker> = {
   offers: readonly Offer[];
   build: BuildOffer;
   openChat: (plan: string, offer: Offer, planSha256: string) => Promise<Chat>;
   openEmbedder: (plan: string, offer: Offer, planSha256: string) => Promise<Embedder>;
+  openReranker: (plan: string, offer: Offer, planSha256: string) => Promise<Reranker>;
   closeChat: (chat: Chat) => Promise<void>;
   closeEmbedder: (embedder: Embedder) => Promise<void>;
+  closeReranker: (reranker: Reranker) => Promise<void>;
 };
 
-export type Models<Chat = unknown, Embedder = unknown> = {
+export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = {
   handlers: ModelHandlers;
   /** The chat model in use with its engine, or `null` when none is installed. */
   chat(): Promise<Chat | null>;
   embedder(): Promise<Embedder | null>;
+  /** The reranker in use; `null` when none is installed, or the person has set it aside. */
+  reranker(): Promise<Reranker | null>;
   /**
-   * To be told what a use of `thing` (a chat model or embedder from here) failed with. True when its engine has died: it
+   * To be told what a use of `thing` (a model from here) failed with. True when its engine has died: it
    * is forgotten then, and the next one asked for is opened anew.
    */
-  noteFailure(error: unknown, thing: Chat | Embedder): boolean;
+  noteFailure(error: unknown, thing: Chat | Embedder | Reranker): boolean;
   inUse(): Promise<Record<Role, Offer | null>>;
   /** All models with the paths of their plans: for the command line. */
   listWithPlans(): Promise<ModelSummary[]>;
@@ -48,12 +52,12 @@ export type ModelsOptions = {
   onEmbedderChange: () => void;
 };
 
-export function createModels<Chat, Embedder>(
+export function createModels<Chat, Embedder, Reranker>(
   outside: Outside,
   settings: SettingsTable,
-  kit: ModelKit<Chat, Embedder>,
+  kit: ModelKit<Chat, Embedder, Reranker>,
   options: ModelsOptions,
-): Models<Chat, Embedder> {
+): Models<Chat, Embedder, Reranker> {
   const running = new Map<string, 'downloading' | 'building'>();
   /** Plans that could not be loaded in this session, by id. */
   const unloadable = new Map<string, string>();
@@ -80,8 +84,13 @@ export function createModels<Chat, Embedder>(
     return (await hashFile(where.plan, 'sha256', signal)) === found.manifest.planSha256;
   }
 
+  /** Whether the person wants no reranker, though one is installed. */
+  const asideKey = 'models.reranker.aside';
+  const isAside = (role: Role): boolean => role === 'reranker' && settings.readValue(asideKey, z.boolean(), false);
+
   /** The chosen model of a role if it is installed, else the first installed one of the catalogue's order. */
   async function inUseOf(role: Role): Promise<Offer | null> {
+    if (isAside(role)) return null;
     const chosen = settings.readValue(keyOf(role), z.string().nullable(), null);
     const candidates = kit.offers.filter((offer) => offer.role === role);
     candidates.sort((a, b) => Number(b.id === chosen) - Number(a.id === chosen));
@@ -137,8 +146,10 @@ export function createModels<Chat, Embedder>(
 
   const chat = createLoaded(loaderOf('chat', kit.openChat), kit.closeChat);
   const embedder = createLoaded(loaderOf('embedder', kit.openEmbedder), kit.closeEmbedder);
+  const reranker = createLoaded(loaderOf('reranker', kit.openReranker), kit.closeReranker);
+  const loaded = { chat, embedder, reranker };
   const forget = async (role: Role): Promise<void> => {
-    await (role === 'chat' ? chat : embedder).forget();
+    await loaded[role].forget();
     if (role === 'embedder') options.onEmbedderChange();
   };
 
@@ -164,7 +175,8 @@ export function createModels<Chat, Embedder>(
   }
 
   async function inUse(): Promise<Record<Role, Offer | null>> {
-    return { chat: await inUseOf('chat'), embedder: await inUseOf('embedder') };
+    const [chat, embedder, reranker] = await Promise.all([inUseOf('chat'), inUseOf('embedder'), inUseOf('reranker')]);
+    return { chat, embedder, reranker };
   }
 
   async function listWithPlans(): Promise<ModelSummary[]> {
@@ -184,13 +196,15 @@ export function createModels<Chat, Embedder>(
     running.set(id, 'downloading');
     try {
       // A plan that an engine has open cannot be replaced on every system.
-      if (before === id) await (offer.role === 'chat' ? chat : embedder).forget();
+      if (before === id) await loaded[offer.role].forget();
       for await (const progress of install(offer, kit.build, outside, signal)) {
         if (progress.step === 'build') running.set(id, 'building');
         if (progress.step === 'done') {
           offline = false;
           unloadable.delete(id);
           running.delete(id);
+          // Who fetches one wants it used.
+          if (isAside(offer.role)) settings.writeValue(asideKey, false);
           if (before === undefined || before === id) await forget(offer.role);
         }
         yield progress;
@@ -210,7 +224,7 @@ export function createModels<Chat, Embedder>(
       removeModel: async ({ modelId }) => {
         const offer = offerOf(modelId);
         const wasInUse = (await inUseOf(offer.role))?.id === modelId;
-        if (wasInUse) await (offer.role === 'chat' ? chat : embedder).forget();
+        if (wasInUse) await loaded[offer.role].forget();
         const where = folderOf(offer);
         await withModelLock(where, async () => {
           await rm(where.manifest, { force: true });
@@ -221,29 +235,38 @@ export function createModels<Chat, Embedder>(
         if (wasInUse) await forget(offer.role);
         return {};
       },
-      useModel: async ({ modelId }) => {
+      useModel: async ({ modelId, inUse: wanted = true }) => {
         const offer = offerOf(modelId);
+        if (!wanted && offer.role !== 'reranker')
+          throw new QuothError(
+            'unsupported',
+            'Quoth always uses one such model. Please choose another one, or remove it.',
+          );
         if (!(await isInstalled(offer)))
           throw new QuothError('no-model', `"${offer.name}" is not installed yet. Please install it first.`);
         const before = (await inUseOf(offer.role))?.id;
-        settings.writeValue(keyOf(offer.role), modelId);
-        if (before !== modelId) await forget(offer.role);
+        if (!wanted && before !== modelId) return {};
+        if (wanted) settings.writeValue(keyOf(offer.role), modelId);
+        if (isAside(offer.role) === wanted) settings.writeValue(asideKey, !wanted);
+        if (!wanted || before !== modelId) await forget(offer.role);
         return {};
       },
     },
     chat: () => chat.get(),
     embedder: () => embedder.get(),
+    reranker: () => reranker.get(),
     noteFailure(error, thing) {
       if (!isEngineDeath(error)) return false;
       chat.forgetIf(thing);
       embedder.forgetIf(thing);
+      reranker.forgetIf(thing);
       return true;
     },
     inUse,
     listWithPlans,
     seemsOffline: () => offline,
     async close() {
-      await Promise.all([chat.forget(), embedder.forget()]);
+      await Promise.all([chat.forget(), embedder.forget(), reranker.forget()]);
     },
   };
 }

@@ -21,11 +21,13 @@ export type OfferFile = { name: string; parts: OfferPart[]; sha256: string | nul
 export type Offer = {
   id: string;
   name: string;
-  role: 'chat' | 'embedder';
+  role: 'chat' | 'embedder' | 'reranker';
   licence: string;
   /** What it takes on the disk once built. */
   planBytes: number;
   note: string;
+  /** Embedders: what goes before a question and a passage, where the checkpoint's own files do not say it. */
+  prompts?: { query: string; passage: string };
   /** What the builder opens: one of the files, or null for the folder with all of them. */
   checkpoint: string | null;
   files: OfferFile[];

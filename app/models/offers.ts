@@ -2,13 +2,10 @@ import { aboutBytesOf, type CatalogueEntry, catalogue } from '../../engines/cata
 import type { Offer, OfferPart } from './offer.ts';
 
 /** The catalogue's models in the order in which they are offered: the first of a role is its default. */
-export const offers: readonly Offer[] = catalogue.flatMap((entry) =>
-  // Nothing in the app asks a reranker yet.
-  entry.role === 'reranker' ? [] : [offerOf(entry, entry.role)],
-);
+export const offers: readonly Offer[] = catalogue.map(offerOf);
 
-function offerOf(entry: CatalogueEntry, role: Offer['role']): Offer {
-  const { id, name, licence, planBytes, note, checkpoint } = entry;
+function offerOf(entry: CatalogueEntry): Offer {
+  const { id, name, role, licence, planBytes, note, checkpoint } = entry;
   const files = entry.files.map((file) => ({ name: file.name, sha256: file.sha256, parts: partsOf(file, entry) }));
   return {
     id,
@@ -17,9 +14,17 @@ function offerOf(entry: CatalogueEntry, role: Offer['role']): Offer {
     licence,
     planBytes,
     note,
+    ...promptsOf(entry),
     checkpoint: checkpoint.type === 'file' ? checkpoint.name : null,
     files,
   };
+}
+
+/** None is what the checkpoint's own files are to say. */
+function promptsOf(entry: CatalogueEntry): Pick<Offer, 'prompts'> {
+  if (entry.role !== 'embedder') return {};
+  const { question: query, passage } = entry.prefixes;
+  return query === '' && passage === '' ? {} : { prompts: { query, passage } };
 }
 
 function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): OfferPart[] {

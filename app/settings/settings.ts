@@ -29,6 +29,7 @@ export function createSettings(outside: Outside, table: SettingsTable, models: M
         freeDiskBytes: freeDiskBytes ?? 0,
         chatModel: inUse.chat?.name ?? null,
         embedder: inUse.embedder?.name ?? null,
+        reranker: inUse.reranker?.name ?? null,
         // Only an install or a video can tell; nothing is sent anywhere to find out.
         offline: models.seemsOffline(),
       };

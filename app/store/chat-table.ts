@@ -19,8 +19,10 @@ const foundNote = z.object({
   score: z.number(),
   similarity: z.number().nullable(),
   wordScore: z.number().nullable(),
+  rerankScore: z.number().nullable(),
 });
-export type FoundNote = z.infer<typeof foundNote>;
+const foundNotes = z.object({ embedderId: z.string().nullable(), passages: z.array(foundNote) });
+export type FoundNotes = z.infer<typeof foundNotes>;
 
 export type ChatTable = {
   /** Chats that are not deleted, the one last spoken in first. */
@@ -33,11 +35,11 @@ export type ChatTable = {
    * with `not-found` for a turn that is none of the chat's.
    */
   addTurn(chatId: string, question: string, insteadOf?: string): TurnId;
-  saveAnswer(turnId: string, answer: Answer, found?: FoundNote[]): void;
+  saveAnswer(turnId: string, answer: Answer, found?: FoundNotes): void;
   /** Shows the branch through a turn. */
   showTurn(chatId: string, turnId: string): void;
   /** What was found for a turn of a chat that is not deleted, best first. */
-  readFound(turnId: string): FoundNote[];
+  readFound(turnId: string): FoundNotes;
   rename(id: string, title: string): void;
   /** Takes the chat out of the list; `restore` brings it back until `purge`. */
   delete(id: string): void;
@@ -137,7 +139,7 @@ export function createChatTable(
       answer: toAnswer(answer),
       askedAtMs,
       siblings: tree.siblingsOf(id).map((sibling) => sibling.id as TurnId),
-      numFound: toFound(found).length,
+      numFound: toFound(found).passages.length,
     };
   }
 
@@ -156,7 +158,7 @@ export function createChatTable(
     return id;
   });
 
-  const saveAnswer = sqlite.transaction((turnId: string, answer: Answer, found?: FoundNote[]) => {
+  const saveAnswer = sqlite.transaction((turnId: string, answer: Answer, found?: FoundNotes) => {
     mustChange(updateAnswer.run(JSON.stringify(answer), turnId).changes);
     if (found) updateFound.run(JSON.stringify(found), turnId);
     touchOfTurn.run(outside.nowMs(), turnId);
@@ -189,7 +191,7 @@ export function createChatTable(
       return id;
     },
     addTurn: (chatId: string, question: string, insteadOf?: string) => addTurn(chatId, question, insteadOf),
-    saveAnswer: (turnId: string, answer: Answer, found?: FoundNote[]) => saveAnswer(turnId, answer, found),
+    saveAnswer: (turnId: string, answer: Answer, found?: FoundNotes) => saveAnswer(turnId, answer, found),
     showTurn: (chatId: string, turnId: string) => showTurn(chatId, turnId),
     readFound(turnId: string) {
       const found = selectFound.get(turnId);
@@ -212,8 +214,8 @@ function toAnswer(json: string | null): Answer | null {
   return checked(json, answerSchema);
 }
 
-function toFound(json: string | null): FoundNote[] {
-  return checked(json, z.array(foundNote)) ?? [];
+function toFound(json: string | null): FoundNotes {
+  return checked(json, foundNotes) ?? { embedderId: null, passages: [] };
 }
 
 function checked<T>(json: string | null, schema: z.ZodType<T>): T | null {

@@ -30,6 +30,8 @@ export type CheckpointFacts = {
   readonly ropeDivisors: Float32Array | null;
   /** How an embedder makes one vector of its rows (the hub's `1_Pooling/config.json`), or null. */
   readonly pooling: 'mean' | 'first' | null;
+  /** Embedders: the longest text in tokens that they were made for, where the table of positions is longer; or null. */
+  readonly maxTokens: number | null;
   /** Whether norm weights that the hub keeps less 1 (Gemma's) are whole (GGUF). */
   readonly normsHoldOne: boolean;
   /** The context that the plan is wanted for, shorter than the model's own; null = that. */
@@ -41,9 +43,13 @@ export const noFacts: CheckpointFacts = {
   rowsInOrder: false,
   ropeDivisors: null,
   pooling: null,
+  maxTokens: null,
   normsHoldOne: false,
   contextTokens: null,
 };
+
+/** What an embedder wants before a question and before a passage ("query: "); '' = nothing. */
+export type Prompts = { readonly query: string; readonly passage: string };
 
 /** How GGUF calls what the hub's config.json and tensors say. */
 export type GgufNames = {

@@ -4,6 +4,7 @@ import { ModelError } from '../model-error.ts';
 
 export type ConfigReader = {
   readonly modelType: string;
+  readonly numKeys: number;
   has(key: string): boolean;
   /** Whether the key is there and says null, where that means another thing than a missing key. */
   isNull(key: string): boolean;
@@ -46,6 +47,7 @@ export function createConfigReader(json: Readonly<Record<string, unknown>>, path
   };
   return {
     modelType: typeof json.model_type === 'string' ? json.model_type : '',
+    numKeys: Object.keys(json).length,
     has: (key) => found(key) !== undefined,
     isNull: (key) => Object.hasOwn(json, key) && json[key] === null,
     size(key, otherwise) {

@@ -4,6 +4,7 @@ import type { Architecture, CheckpointFacts, GgufNames, Model } from './architec
 import { bert } from './bert.ts';
 import { bloom } from './bloom.ts';
 import { createConfigReader } from './config-reader.ts';
+import { distilbert } from './distilbert.ts';
 import { falcon } from './falcon.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
@@ -13,9 +14,11 @@ import { gptNeox } from './gptneox.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
 import { mpt } from './mpt.ts';
+import { opt } from './opt.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
+import { roberta } from './roberta.ts';
 
 export const architectures: readonly Architecture[] = [
   llama,
@@ -31,7 +34,10 @@ export const architectures: readonly Architecture[] = [
   falcon,
   mpt,
   bloom,
+  opt,
   bert,
+  roberta,
+  distilbert,
 ];
 
 /** The architecture of a config.json's `model_type`. Fails with `unsupported-model`. */

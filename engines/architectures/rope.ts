@@ -67,31 +67,28 @@ function scaledRope(config: ConfigReader, rotarySize: number, facts: CheckpointF
   if (scaling?.section('full_attention') || scaling?.section('sliding_attention')) {
     config.unsupported('positions that differ from layer to layer');
   }
-  const theta = (scaling?.has('rope_theta') ? scaling : config).real('rope_theta', options.theta ?? 10_000);
+  const asked = scaling ?? config;
+  const theta = (asked.has('rope_theta') ? asked : config).real('rope_theta', options.theta ?? 10_000);
+  const named = scaling?.text('rope_type', scaling.text('type', 'default')) ?? 'default';
+  const scale =
+    facts.ropeDivisors === null
+      ? (scalings.get(options.aliases?.get(named) ?? named) ?? config.unsupported(`positions scaled by ${named}`))
+      : listed;
+  const key = 'original_max_position_embeddings';
+  const context = (): number => {
+    // Where both the config and its section name it, the config's own counts.
+    if (config.has(key)) return config.size(key);
+    if (options.originalContext !== undefined) return options.originalContext;
+    return asked.has(key) ? asked.size(key) : config.size('max_position_embeddings');
+  };
   const plain = ropeFrequencies(theta, rotarySize);
-  const rope = scaledBy();
-  if (![...rope.inverseFrequencies, rope.factor].every((value) => value > 0 && Number.isFinite(value))) {
+  const rope = scale({ config, scaling: asked, facts, context, theta, rotarySize, plain });
+  const turns = rope.inverseFrequencies.every((value) => value > 0 && Number.isFinite(value));
+  // Published factors are 1.0 to 1.6; a plan takes none above 100.
+  if (!turns || !(rope.factor >= 0.01 && rope.factor <= 100)) {
     config.damaged('its rotary positions come out impossible');
   }
   return rope;
-
-  function scaledBy(): Scaled {
-    const named = scaling?.text('rope_type', scaling.text('type', 'default')) ?? 'default';
-    const type = options.aliases?.get(named) ?? named;
-
-    if (facts.ropeDivisors !== null) {
-      return { inverseFrequencies: divided(plain, facts.ropeDivisors, config), factor: 1 };
-    }
-    if (scaling === null || type === 'default' || type === 'dynamic') {
-      return { inverseFrequencies: plain, factor: 1 };
-    }
-    const scale = scalings.get(type) ?? config.unsupported(`positions scaled by ${named}`);
-    const key = 'original_max_position_embeddings';
-    // Where both the config and its section name it, the config's own counts.
-    const inSection = scaling.has(key) ? scaling.size(key) : config.size('max_position_embeddings');
-    const context = config.has(key) ? config.size(key) : (options.originalContext ?? inSection);
-    return scale({ config, scaling, facts, context, theta, rotarySize, plain });
-  }
 }
 
 type Asked = {
@@ -99,7 +96,7 @@ type Asked = {
   readonly scaling: ConfigReader;
   readonly facts: CheckpointFacts;
   /** The context before it was made longer. */
-  readonly context: number;
+  context(): number;
   readonly theta: number;
   readonly rotarySize: number;
   readonly plain: Float32Array;
@@ -107,8 +104,17 @@ type Asked = {
 type Scaled = Omit<Rope, 'rotarySize'>;
 
 const scalings: ReadonlyMap<string, (asked: Asked) => Scaled> = new Map(
-  Object.entries({ linear, llama3, yarn, longrope }),
+  Object.entries({ default: unscaled, dynamic: unscaled, linear, llama3, yarn, longrope }),
 );
+
+function unscaled({ plain }: Asked): Scaled {
+  return { inverseFrequencies: plain, factor: 1 };
+}
+
+/** GGUF lists what each frequency is divided by. */
+function listed({ config, facts, plain }: Asked): Scaled {
+  return { inverseFrequencies: divided(plain, facts.ropeDivisors ?? [], config), factor: 1 };
+}
 
 /** All positions closer together (kaiokendev, 2023). */
 function linear({ scaling, plain }: Asked): Scaled {
@@ -121,8 +127,9 @@ function llama3({ config, scaling, context, plain }: Asked): Scaled {
   const factor = scaling.real('factor');
   const [low, high] = [scaling.real('low_freq_factor'), scaling.real('high_freq_factor')];
   if (high <= low) config.damaged('high_freq_factor is not above low_freq_factor');
+  const first = context();
   const inverseFrequencies = plain.map((frequency) => {
-    const turns = (context * frequency) / (2 * Math.PI);
+    const turns = (first * frequency) / (2 * Math.PI);
     if (turns < low) return frequency / factor;
     if (turns > high) return frequency;
     const share = (turns - low) / (high - low);
@@ -132,7 +139,8 @@ function llama3({ config, scaling, context, plain }: Asked): Scaled {
 }
 
 /** YaRN (arXiv 2309.00071): slow pairs are slowed, fast ones kept, and the scores sharpened. */
-function yarn({ config, scaling, context, theta, rotarySize, plain }: Asked): Scaled {
+function yarn({ config, scaling, theta, rotarySize, plain, ...asked }: Asked): Scaled {
+  const context = asked.context();
   const factor = realOr(scaling, 'factor') ?? config.size('max_position_embeddings') / context;
   const sharpness = (scale: number) => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
   const [mscale, mscaleAll] = [realOr(scaling, 'mscale'), realOr(scaling, 'mscale_all_dim')];
@@ -155,7 +163,8 @@ function yarn({ config, scaling, context, theta, rotarySize, plain }: Asked): Sc
  * LongRoPE (arXiv 2402.13753): each pair has two divisors, for sequences within the first context and for longer ones.
  * The reference takes them by the length at hand; a plan has the ones of its own context's length.
  */
-function longrope({ config, scaling, facts, context, plain }: Asked): Scaled {
+function longrope({ config, scaling, facts, plain, ...asked }: Asked): Scaled {
+  const context = asked.context();
   const published = config.size('max_position_embeddings');
   const factor = realOr(scaling, 'factor') ?? published / context;
   const derived = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(context));

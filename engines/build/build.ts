@@ -1,4 +1,6 @@
 /** From a published checkpoint to a plan: open, build the graph, compile, pack piece after piece, write. */
+import { resolve } from 'node:path';
+import type { Prompts } from '../architectures/architecture.ts';
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import { unreadTensors } from '../graph/passes/bind-weights.ts';
 import type { PrecisionPolicy } from '../graph/passes/choose-precision.ts';
@@ -9,6 +11,7 @@ import type { Graph, TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
 import type { PlanHeader } from '../plan/format.ts';
 import { type PlanWithoutSections, planFileBytes, writePlan } from '../plan/write-plan.ts';
+import type { PairIds } from '../tokenizer/pair.ts';
 import { readableTypes } from './block-types.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { parseGroupedType } from './grouped-types.ts';
@@ -26,6 +29,8 @@ export type BuildProgress = {
   readonly totalBytes: number;
   /** Of `doneBytes` those that an earlier build had written: no measure of speed. */
   readonly keptBytes: number;
+  /** Of `doneBytes` those that would not be lost if the build ended now. */
+  readonly safeBytes: number;
   readonly tensor: string;
 };
 
@@ -36,8 +41,8 @@ export type WriteOptions = {
   /** What people call the model; absent = what the checkpoint says. */
   name?: string;
   precision?: PrecisionPolicy;
-  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
-  contextTokens?: number;
+  /** Embedders: what goes before a question and a passage, where the checkpoint does not say it or says it wrong. */
+  prompts?: Prompts;
   /** False leaves the program as the architecture wrote it: slower, the same numbers. */
   fuse?: boolean;
   without?: CompileOptions['without'];
@@ -53,6 +58,8 @@ export type BuildOptions = WriteOptions & {
   /** A GGUF file, a folder with config.json and safetensors, or a .bin of llama2.c. */
   checkpoint: string;
   builder: Packer;
+  /** The longest sequence that the plan is wanted for; absent, or more than the model's own = that. */
+  contextTokens?: number;
   /** A tokenizer.json, or a tokenizer of llama2.c, where the checkpoint has none or another is wanted. */
   tokenizerFile?: string;
 };
@@ -62,6 +69,7 @@ export type BuildOptions = WriteOptions & {
  * tensor checked against its hash. Fails with a `ModelError`, or with the builder's own error.
  */
 export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
+  refuseSamePlace(options);
   const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile, options.contextTokens);
   try {
     return await writeModel(options, {
@@ -72,6 +80,14 @@ export async function buildPlan(options: BuildOptions): Promise<PlanHeader> {
     });
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** A plan takes its place by a rename, which would take a file of the checkpoint away. */
+function refuseSamePlace({ checkpoint, tokenizerFile, out }: BuildOptions): void {
+  for (const file of [checkpoint, tokenizerFile]) {
+    if (file === undefined || resolve(file) !== resolve(out)) continue;
+    throw new ModelError('invalid-input', `The plan cannot be written over ${file}, which it is made from.`);
   }
 }
 
@@ -110,9 +126,12 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
   const { out, signal, onProgress, room = thisMachine } = options;
   const compiled = compile(graphOf(checkpoint), options);
   const packing = packingOf(checkpoint, compiled.tensors);
-  const plan = planOf(checkpoint, compiled, options.name);
+  const plan = {
+    ...planOf(checkpoint, compiled, options.name),
+    ...(options.prompts !== undefined && checkpoint.model.role === 'embedder' ? { prompts: options.prompts } : {}),
+  };
   const totalBytes = packing.packedBytes;
-  let [doneBytes, keptBytes] = [0, 0];
+  let [doneBytes, keptBytes, safeBytes] = [0, 0, 0];
   let sections: ReturnType<typeof createSections> | undefined;
   try {
     return await writePlan({
@@ -126,13 +145,16 @@ export async function writeModel(options: WriteOptions, source: Source): Promise
         const memoryBytes = memoryNeeded(Math.min(inFlightBytes, packing.peakBytes), packing.peakPieceBytes);
         await refuseWithoutRoom(room, { out, diskBytes: planFileBytes(plan, tokenizer) - fileBytes, memoryBytes });
         for (const index of finished) keptBytes += bytesOf(packing.tensors[index]!);
-        doneBytes = keptBytes;
+        doneBytes = safeBytes = keptBytes;
         sections = createSections(compiled.tensors, packing, finished, source.pack, ({ name }, piece) => {
           doneBytes += piece.packedBytes;
-          onProgress?.({ doneBytes, totalBytes, keptBytes, tensor: name });
+          onProgress?.({ doneBytes, totalBytes, keptBytes, safeBytes, tensor: name });
         });
       },
       partsOf: (index) => sections!.partsOf(index),
+      onFinished(index) {
+        safeBytes += bytesOf(packing.tensors[index]!);
+      },
     });
   } finally {
     await sections?.close();
@@ -144,10 +166,10 @@ function bytesOf(pieces: readonly PackPiece[]): number {
 }
 
 /** Rows of a linear kept in groups do not stand one after the other; those of all other types do. */
-function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[]): Packing {
+export function packingOf(checkpoint: Checkpoint, tensors: readonly BoundTensor[], mayCut = true): Packing {
   const found = new Map(checkpoint.tensors.map((tensor) => [tensor.name, tensor]));
   return planPacking(tensors, (name) => found.get(name), {
-    canCut: (part) => checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
+    canCut: (part) => mayCut && checkpoint.readRange !== undefined && parseGroupedType(part.from) === null,
   });
 }
 
@@ -179,9 +201,19 @@ export function planOf(checkpoint: Checkpoint, compiled: Compiled, name?: string
     // A model kept in float32 keeps its history so too.
     kv: model.kv && { type: compiled.tensors.every((tensor) => tensor.type === 'f32') ? 'f32' : 'f16', ...model.kv },
     template: checkpoint.template,
+    ...(model.role === 'embedder' ? { prompts: checkpoint.prompts ?? null } : {}),
+    ...(model.role === 'reranker' ? { pair: pairOf(checkpoint) } : {}),
     program: compiled.program,
     tensors: compiled.tensors.map(({ name: tensor, type, rows, columns, codebook }) => {
       return { name: tensor, type, rows, columns, ...(codebook === undefined ? {} : { codebook }) };
     }),
   };
+}
+
+function pairOf(checkpoint: Checkpoint): PairIds {
+  if (checkpoint.pair) return checkpoint.pair;
+  throw new ModelError(
+    'invalid-checkpoint',
+    `The tokenizer of ${checkpoint.name} does not say how two texts are put together.`,
+  );
 }

@@ -1,9 +1,10 @@
 /** What every checkpoint reader yields, and what they share. Every number in a checkpoint is untrusted. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Model } from '../architectures/architecture.ts';
+import type { Model, Prompts } from '../architectures/architecture.ts';
 import type { TensorShapes } from '../graph/types.ts';
 import { ModelError } from '../model-error.ts';
+import type { PairIds } from '../tokenizer/pair.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
 
 export type CheckpointTensor = {
@@ -34,6 +35,10 @@ export type Checkpoint = {
   readonly template: string | null;
   readonly startIds: readonly number[];
   readonly stopIds: readonly number[];
+  /** Embedders: what they want before a question and a passage. */
+  readonly prompts?: Prompts | null;
+  /** Rerankers: what stands around and between two texts. */
+  readonly pair?: PairIds | null;
   close(): Promise<void>;
 };
 
@@ -41,8 +46,18 @@ export type Checkpoint = {
 export const maxTensors = 100_000;
 export const maxTensorBytes = 2 ** 36;
 
+/** Names in `why` come from the file: they neither steer a terminal nor fill a window. */
 export function damaged(path: string, why: string, cause?: unknown): ModelError {
-  return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${why}.`, { cause });
+  const shown = why.slice(0, 500).replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '\ufffd');
+  return new ModelError('invalid-checkpoint', `${basename(path)} is damaged: ${shown}.`, { cause });
+}
+
+/** For PyTorch's own files: a pickle is a program. */
+export function pickled(path: string): ModelError {
+  return new ModelError(
+    'unsupported-model',
+    `${basename(path)} is a Python pickle, which can run programs when it is read; convert it to safetensors, or take the model's safetensors files.`,
+  );
 }
 
 /** A file opened for reads at places; nothing is allocated before its size says that the bytes can be there. */

@@ -3,8 +3,10 @@ import { type GgufNames, noFacts } from '../architectures/architecture.ts';
 import { ggufNamesOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
+import type { TokenizerJson } from '../tokenizer/types.ts';
+import { chatFormatOf } from './chat-format.ts';
 import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts';
-import { type Gguf, openGguf } from './gguf.ts';
+import { type GgufModel, openGgufModel } from './gguf-shards.ts';
 
 function hubNameOf(ggufName: string, names: GgufNames): string {
   const layer = /^blk\.(\d+)\.([a-z0-9_]+)\.(weight|bias)$/.exec(ggufName);
@@ -16,12 +18,13 @@ function hubNameOf(ggufName: string, names: GgufNames): string {
     : `${names.layers}.${layer![1]}.${inLayer}.${layer![3]}`;
 }
 
-/** Opens a GGUF file of any architecture that has GGUF names. */
+/** Opens a GGUF file, or all of a model in several, of any architecture that has GGUF names. */
 export async function openGgufCheckpoint(path: string, contextTokens: number | null = null): Promise<Checkpoint> {
-  const gguf = await openGguf(path);
+  const gguf = await openGgufModel(path);
   try {
     const names = ggufNamesOf(gguf.metadata.get('general.architecture'));
     const places = new Map(gguf.tensors.map((tensor) => [hubNameOf(tensor.name, names), tensor]));
+    if (places.size !== gguf.tensors.length) throw damaged(gguf.path, 'it has a tensor by two names');
     const tensors = [...places].map(([name, { rows, columns, type, sizeBytes }]): CheckpointTensor => {
       return { name, rows, columns, type, sizeBytes };
     });
@@ -31,10 +34,10 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
       return place;
     };
     const read = async (name: string): Promise<Uint8Array> => {
-      const { offset, sizeBytes } = placeOf(name);
-      return gguf.file.at(offset, sizeBytes);
+      const { file, offset, sizeBytes } = placeOf(name);
+      return file.at(offset, sizeBytes);
     };
-    const tokenizer = tokenizerFromGguf(gguf.metadata);
+    const tokenizer = tokenizerOf(gguf);
     const template = gguf.metadata.get('tokenizer.chat_template');
     const id = (name: string): number[] => {
       const value = gguf.metadata.get(`tokenizer.ggml.${name}_token_id`);
@@ -49,27 +52,42 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
       ropeDivisors: (await numbersOf(gguf, 'rope_freqs.weight', read)) ?? null,
       contextTokens,
     };
+    const model = readModel(await hubConfigOf(gguf, names, read), path, facts);
+    const called = typeof name === 'string' ? name : names.architecture;
+    const own = typeof template === 'string' && template.trim() !== '' ? template : null;
     return {
-      name: typeof name === 'string' ? name : names.architecture,
-      model: readModel(await hubConfigOf(gguf, names, read), path, facts),
+      name: called,
+      model,
       tensors,
       read,
-      readRange: async (name, offset, sizeBytes) => gguf.file.at(placeOf(name).offset + offset, sizeBytes),
+      async readRange(name, offset, sizeBytes) {
+        const place = placeOf(name);
+        return place.file.at(place.offset + offset, sizeBytes);
+      },
       tokenizer,
-      template: typeof template === 'string' ? template : null,
       startIds: tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : id('bos'),
-      stopIds: [...new Set([...id('eos'), ...id('eot')])],
-      close: () => gguf.file.close(),
+      ...chatFormatOf({ model, name: called, template: own, tokenizer, stopIds: [...id('eos'), ...id('eot')] }),
+      close: gguf.close,
     };
   } catch (error) {
-    await gguf.file.close();
+    await gguf.close();
     throw error;
+  }
+}
+
+/** What is not as it should be fails somewhere inside. */
+function tokenizerOf({ metadata, path }: GgufModel): TokenizerJson | null {
+  try {
+    return tokenizerFromGguf(metadata);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw damaged(path, 'its tokenizer is not as it should be', cause);
   }
 }
 
 /** The metadata as the config.json that the hub would have. */
 async function hubConfigOf(
-  gguf: Gguf,
+  gguf: GgufModel,
   names: GgufNames,
   read: (name: string) => Promise<Uint8Array>,
 ): Promise<Record<string, unknown>> {
@@ -104,13 +122,13 @@ async function hubConfigOf(
 
 /** What each rotary frequency is divided by: Llama 3.1 has one such tensor, Phi-3 one for short texts and one for long. */
 async function numbersOf(
-  gguf: Gguf,
+  gguf: GgufModel,
   name: string,
   read: (name: string) => Promise<Uint8Array>,
 ): Promise<Float32Array | undefined> {
   const tensor = gguf.tensors.find((one) => one.name === name);
   if (tensor === undefined) return undefined;
-  if (tensor.type !== 'f32' || tensor.columns > 4096) throw damaged(gguf.file.path, `${name} is misshapen`);
+  if (tensor.type !== 'f32' || tensor.columns > 4096) throw damaged(gguf.path, `${name} is misshapen`);
   const bytes = Buffer.from(await read(name));
   return Float32Array.from({ length: tensor.columns }, (_, i) => bytes.readFloatLE(4 * i));
 }

@@ -1,4 +1,6 @@
 /** Reads GGUF v2 and v3: metadata and the table of tensors, all checked before anything is allocated by their numbers. */
+import { isUtf8 } from 'node:buffer';
+import { basename } from 'node:path';
 import { ModelError } from '../model-error.ts';
 import { ggufTypes } from './block-types.ts';
 import {
@@ -53,14 +55,17 @@ async function readHead(file: FileBytes): Promise<Omit<Gguf, 'file'>> {
   if ((await input.bytes(4)).toString('latin1') !== 'GGUF') throw damaged(path, 'it does not begin with GGUF');
   const version = await input.u32();
   if (version !== 2 && version !== 3) {
-    throw new ModelError('unsupported-model', `${path}: GGUF of version ${version} is not read, only 2 and 3.`);
+    throw new ModelError(
+      'unsupported-model',
+      `${basename(path)}: GGUF of version ${version} is not read, only 2 and 3.`,
+    );
   }
   const numTensors = await input.count('tensors', maxTensors);
   const numMetadata = await input.count('metadata', maxMetadata);
 
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < numMetadata; i++) {
-    const key = await input.text(65_535);
+    const key = await input.name();
     if (metadata.has(key)) throw damaged(path, `it has ${key} twice`);
     metadata.set(key, await readValue(input, path, await input.u32()));
   }
@@ -73,7 +78,7 @@ async function readHead(file: FileBytes): Promise<Omit<Gguf, 'file'>> {
   const names: string[] = [];
   const seen = new Set<string>();
   for (let i = 0; i < numTensors; i++) {
-    const name = await input.text(65_535);
+    const name = await input.name();
     if (seen.has(name)) throw damaged(path, `it has the tensor ${name} twice`);
     seen.add(name);
     names.push(name);
@@ -109,7 +114,10 @@ async function readTensorHead(
   const typeNumber = await input.u32();
   const type = ggufTypes.get(typeNumber);
   if (type === undefined) {
-    throw new ModelError('unsupported-model', `The tensor ${name} has a type (${typeNumber}) that is not read here.`);
+    throw new ModelError(
+      'unsupported-model',
+      `${basename(path)}: the tensor ${name} has a type (${typeNumber}) that is not read here.`,
+    );
   }
   if (shape.columns % type.values !== 0)
     throw damaged(path, `the columns of ${name} are no whole blocks of ${type.name}`);
@@ -194,6 +202,13 @@ function createInput(file: FileBytes) {
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged(file.path, 'a size in it is past all bounds');
     return Number(value);
   };
+  const text = async (mostBytes: number, strict = false): Promise<string> => {
+    const sizeBytes = await u64();
+    if (sizeBytes > mostBytes) throw damaged(file.path, 'a text in it is too long');
+    const found = await bytes(sizeBytes);
+    if (strict && !isUtf8(found)) throw damaged(file.path, 'a name in it is no UTF-8');
+    return found.toString('utf8');
+  };
   return {
     bytes,
     u64,
@@ -205,10 +220,8 @@ function createInput(file: FileBytes) {
       if (count > most || count > file.sizeBytes - position) throw damaged(file.path, `it claims ${count} ${what}`);
       return count;
     },
-    async text(mostBytes: number): Promise<string> {
-      const sizeBytes = await u64();
-      if (sizeBytes > mostBytes) throw damaged(file.path, 'a text in it is too long');
-      return (await bytes(sizeBytes)).toString('utf8');
-    },
+    text,
+    /** What things are told apart by: UTF-8 and nothing else, or two could look the same. */
+    name: (): Promise<string> => text(65_535, true),
   };
 }

@@ -1,19 +1,22 @@
 /** A folder as the Hugging Face hub publishes it: config.json, *.safetensors, tokenizer.json. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type CheckpointFacts, noFacts } from '../architectures/architecture.ts';
+import { noFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
+import { chatTemplateOf } from '../built-in-templates.ts';
 import { ModelError } from '../model-error.ts';
+import { tokenizerFromSentencePiece } from '../tokenizer/from-sentencepiece.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
-import { type Checkpoint, type CheckpointTensor, damaged, maxTensors } from './checkpoint.ts';
+import { pairIdsOf } from '../tokenizer/pair.ts';
+import type { TokenizerJson } from '../tokenizer/types.ts';
+import { chatFormatOf } from './chat-format.ts';
+import { type Checkpoint, type CheckpointTensor, damaged, maxTensors, pickled } from './checkpoint.ts';
 import { type PieceOfFile, readGroupedLinear, takeGroupedLinears } from './grouped-linears.ts';
+import { type Json, readJson, readSmallFile } from './json-file.ts';
 import { parseQuantization, type Quantization } from './quantization-config.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { readSentenceFacts } from './sentence-transformers.ts';
 
-type Json = Record<string, unknown>;
-
-const maxJsonBytes = 256 * 1024 * 1024;
 const maxShards = 1000;
 
 /** Opens a folder. Fails with a sentence that names the file at fault. */
@@ -30,10 +33,9 @@ export async function openHuggingFaceCheckpoint(
     for (const shard of shards) await shard.file.close();
   };
   try {
-    const model = readModel(json, join(folder, 'config.json'), {
-      ...(await factsOf(folder)),
-      contextTokens,
-    });
+    const { prompts, ...sentences } = await readSentenceFacts(folder);
+    const facts = { ...noFacts, ...sentences, contextTokens };
+    const model = readModel(json, join(folder, 'config.json'), facts);
     const files = new Map<string, PieceOfFile>();
     for (const { tensors, file } of shards) {
       for (const { offset, ...tensor } of tensors) {
@@ -52,13 +54,19 @@ export async function openHuggingFaceCheckpoint(
     );
     const tokenizerJson = await readJson(folder, 'tokenizer.json');
     const tokenizerConfig = (await readJson(folder, 'tokenizer_config.json')) ?? {};
-    const tokenizer = tokenizerJson === null ? null : tokenizerFromJson(tokenizerJson, tokenizerConfig);
+    const tokenizer =
+      tokenizerJson === null
+        ? await sentencePieceOf(folder, tokenizerConfig)
+        : tokenizerOf(folder, tokenizerJson, tokenizerConfig);
     const generation = (await readJson(folder, 'generation_config.json')) ?? {};
     const idsOf = (value: unknown): number[] => [value].flat().filter((id): id is number => Number.isInteger(id));
     const startIds =
       tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : idsOf(json.bos_token_id);
+    const name = nameOf(json, folder);
+    const template = chatTemplateOf(tokenizerConfig, await readTemplate(folder));
+    const ends = [...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)];
     return {
-      name: nameOf(json, folder),
+      name,
       model,
       tensors: [...files.values(), ...linears.values()].map(
         ({ name, rows, columns, type, sizeBytes, ...more }): CheckpointTensor => {
@@ -83,10 +91,10 @@ export async function openHuggingFaceCheckpoint(
         return bytes;
       },
       tokenizer,
-      template: templateOf(tokenizerConfig),
       startIds,
-      stopIds:
-        model.role === 'chat' ? [...new Set([...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)])] : [],
+      ...chatFormatOf({ model, name, template, tokenizer, stopIds: ends }),
+      prompts: model.role === 'embedder' ? prompts : null,
+      pair: model.role === 'reranker' && tokenizerJson !== null ? pairIdsOf(tokenizerJson, tokenizerConfig) : null,
       close,
     };
   } catch (error) {
@@ -150,23 +158,16 @@ function placesOf(index: Json, path: string): Map<string, string> {
   return new Map(
     entries.map(([tensor, file]) => {
       const isName = typeof file === 'string' && /^[^\\/:\0]{1,255}\.safetensors$/.test(file);
-      if (!isName) throw damaged(path, `the file of ${tensor} is no safetensors file of its folder`);
+      if (!isName) throw damaged(path, `it puts ${tensor} into a file outside its folder or of another kind`);
       return [tensor, file];
     }),
   );
 }
 
 function withoutSafetensors(folder: string, files: readonly string[]): ModelError {
-  const pickled = files.find((name) =>
-    /^(pytorch_model.*\.(bin|pt)|.*\.(pth|ckpt|pt)|consolidated.*\.pth)$/.test(name),
-  );
-  if (pickled === undefined) {
-    return new ModelError('invalid-checkpoint', `${basename(folder)} holds no safetensors file.`);
-  }
-  return new ModelError(
-    'unsupported-model',
-    `${pickled} is a Python pickle, which can run programs when it is read; convert it to safetensors, or take the model's safetensors files.`,
-  );
+  const pickle = files.find((name) => /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/.test(name));
+  if (pickle !== undefined) return pickled(join(folder, pickle));
+  return new ModelError('invalid-checkpoint', `${basename(folder)} holds no safetensors file.`);
 }
 
 function nameOf(json: Json, folder: string): string {
@@ -174,36 +175,22 @@ function nameOf(json: Json, folder: string): string {
   return typeof name === 'string' && name !== '' ? name : basename(folder);
 }
 
-async function factsOf(folder: string): Promise<CheckpointFacts> {
-  const pooling = await readJson(join(folder, '1_Pooling'), 'config.json');
-  const kind = pooling?.pooling_mode_cls_token === true ? ('first' as const) : ('mean' as const);
-  return { ...noFacts, pooling: pooling === null ? null : kind };
-}
-
-function templateOf(config: Json): string | null {
-  const template = config.chat_template;
-  if (typeof template === 'string') return template;
-  if (!Array.isArray(template)) return null;
-  const named = (template as Json[]).find((item) => item?.name === 'default');
-  return typeof named?.template === 'string' ? named.template : null;
-}
-
-async function readJson(folder: string, name: string): Promise<Json | null> {
-  const path = join(folder, name);
-  const size = await stat(path).then(
-    (found) => (found.isFile() ? found.size : null),
-    () => null,
-  );
-  if (size === null) return null;
-  if (size > maxJsonBytes) throw damaged(path, 'it is too large');
-  let json: unknown;
+/** A tokenizer.json has a hundred kinds of parts; what is not as it should be fails somewhere inside. */
+function tokenizerOf(folder: string, json: Json, config: Json): TokenizerJson {
   try {
-    const bytes = await readFile(path);
-    // A tokenizer has a million names, and none of them decides where anything is read.
-    json = name.startsWith('tokenizer') ? JSON.parse(bytes.toString('utf8')) : parseStrictJson(bytes);
+    return tokenizerFromJson(json, config);
   } catch (cause) {
-    throw damaged(path, cause instanceof SyntaxError ? 'it is no JSON' : `it ${(cause as Error).message}`, cause);
+    if (cause instanceof ModelError) throw cause;
+    throw damaged(join(folder, 'tokenizer.json'), 'a part of it is not as it should be', cause);
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw damaged(path, 'it is no object');
-  return json as Json;
+}
+
+/** SentencePiece's own file, where there is no tokenizer.json; null where there is none either. */
+async function sentencePieceOf(folder: string, config: Json): Promise<TokenizerJson | null> {
+  const bytes = await readSmallFile(join(folder, 'tokenizer.model'));
+  return bytes === null ? null : tokenizerFromSentencePiece(bytes, 'tokenizer.model', config);
+}
+
+async function readTemplate(folder: string): Promise<string | null> {
+  return (await readSmallFile(join(folder, 'chat_template.jinja')))?.toString('utf8') ?? null;
 }

@@ -5,7 +5,14 @@ import { noFacts } from '../architectures/architecture.ts';
 import { readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { pieceKinds, type SentencePieceJson } from '../tokenizer/types.ts';
-import { type Checkpoint, type CheckpointTensor, damaged, type FileBytes, openFileBytes } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  damaged,
+  type FileBytes,
+  openFileBytes,
+  pickled,
+} from './checkpoint.ts';
 
 const headerBytes = 28;
 
@@ -57,6 +64,10 @@ type Sizes = {
 };
 
 async function readSizes(file: FileBytes): Promise<Sizes> {
+  // PyTorch's files end in .bin too: a zip archive, or a pickle of protocol 2 to 5.
+  const start = await file.at(0, Math.min(4, file.sizeBytes));
+  const isPickle = start.length === 4 && start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5 && start[2] !== 0;
+  if (isPickle || start.toString('latin1') === 'PK\x03\x04') throw pickled(file.path);
   const header = await file.at(0, headerBytes);
   const at = (index: number): number => header.readInt32LE(4 * index);
   const [hiddenSize, feedForwardSize, numLayers, numHeads, numKvHeads] = [at(0), at(1), at(2), at(3), at(4)];

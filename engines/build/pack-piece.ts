@@ -2,6 +2,7 @@
 import type { BoundTensor } from '../graph/passes/bind-weights.ts';
 import type { PackPiece } from '../graph/passes/pack.ts';
 import type { WeightPart } from '../graph/types.ts';
+import { ModelError } from '../model-error.ts';
 import type { PlanType } from '../plan/format.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
@@ -77,7 +78,13 @@ async function packNumbers(
       ...(codebook === undefined ? {} : { codebook: Int8Array.from(codebook) }),
     });
   } catch (error) {
-    if (error instanceof Error) error.message = `${part.name}: ${error.message}`;
+    // What the builder does not take is wrong in the checkpoint: a scale that is no number.
+    const why = error instanceof Error ? error.message : String(error);
+    if ((error as { code?: unknown }).code === 'invalid-input') {
+      const sentence = `The tensor ${part.name} is damaged: ${why.replace(/^pack: /, '').replace(/\.?$/, '.')}`;
+      throw new ModelError('invalid-checkpoint', sentence, { cause: error });
+    }
+    if (error instanceof Error) error.message = `${part.name}: ${why}`;
     throw error;
   }
 }

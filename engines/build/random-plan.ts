@@ -1,4 +1,5 @@
 /** A plan of a model's true shape with random weights: for benchmarks, where nobody has the model at hand. */
+import { setImmediate } from 'node:timers/promises';
 import type { CheckpointFacts } from '../architectures/architecture.ts';
 import { noFacts } from '../architectures/architecture.ts';
 import { readModel } from '../architectures/index.ts';
@@ -34,7 +35,10 @@ export async function buildRandomPlan(options: WriteOptions & RandomOptions): Pr
     checkpoint,
     tokenizer: randomTokenizer(checkpoint.model.vocabularySize),
     madeFrom: `random ${seed} ${JSON.stringify(options.config)}`,
-    pack: async (tensor, piece) => randomPiece(tensor, piece, seed),
+    async pack(tensor, piece) {
+      await setImmediate(); // made on this thread: whoever wants to stop it is heard between two pieces
+      return randomPiece(tensor, piece, seed);
+    },
   });
 }
 
@@ -89,11 +93,13 @@ export function randomCheckpoint({ config: whole, name, layers }: RandomOptions)
     template: null,
     startIds: [1],
     stopIds: [2],
+    // Rerankers alone need it.
+    pair: { start: [1], between: [2], end: [2] },
     close: async () => {},
   };
 }
 
-/** A head of its own, unless it is tied to the table; biases where the config or the family has them. */
+/** Whether a checkpoint of this config has a tensor that others of its family leave out. */
 function hasOptional(config: Readonly<Record<string, unknown>>, tensor: string): boolean {
   if (!tensor.endsWith('.bias')) return config.tie_word_embeddings !== true;
   if (config.attention_bias === true || config.model_type === 'qwen2') return /\.[qkv]_proj\.bias$/.test(tensor);

@@ -15,7 +15,7 @@ const linesAreKnown = here.endsWith('/graph/blame.ts');
 /** The builder's own frames, an architecture's helper or two; the default of 10 is not enough below `Array.map`. */
 const maxFrames = 24;
 
-/** `llama.ts:45`, or null where it cannot be told. */
+/** `llama.ts:45`, or null where it cannot be told; `llama.ts:41 (from 50)` where line 50 called a helper at 41. */
 export function callingLine(): string | null {
   if (!linesAreKnown) return null;
   const holder: { stack?: string } = {};
@@ -28,24 +28,44 @@ export function callingLine(): string | null {
   return lineOf(stack);
 }
 
-/** The first frame of `stack` that is a TypeScript file outside of this folder. */
+type Frame = { readonly path: string; readonly line: string };
+
+/** The first frame of `stack` that is a TypeScript file outside of this folder, and who called it in that file's folder. */
 export function lineOf(stack: string, folder: string = thisFolder): string | null {
-  // Frames are written as addresses or, by tools that map sources, as paths: with `/` or, on Windows, `\`.
-  const inside = decodeURI(folder.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, ''));
-  for (const frame of stack.split('\n')) {
-    const place = /(?:\(|at |async )((?:file:\/\/)?[^()]*\.[cm]?ts)(?:\?[^:()]*)?:(\d+):\d+\)?$/.exec(frame.trimEnd());
-    if (place === null) continue;
-    const path = place[1]!.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, '').replaceAll('\\', '/');
-    if (safeDecode(path).startsWith(inside) || path.includes('/node_modules/') || path.endsWith(blocks)) continue;
-    return `${safeDecode(path).slice(path.lastIndexOf('/') + 1)}:${place[2]}`;
-  }
-  return null;
+  const inside = pathOf(folder);
+  const frames = stack.split('\n').flatMap((text): Frame[] => {
+    const frame = frameOf(text);
+    return frame === null || frame.path.startsWith(inside) || frame.path.endsWith(blocks) ? [] : [frame];
+  });
+  const [first, ...others] = frames;
+  if (first === undefined) return null;
+  const caller = others.find(({ path, line }) => path !== first.path || line !== first.line);
+  if (caller === undefined || folderOf(caller) !== folderOf(first)) return shown(first);
+  return `${shown(first)} (from ${caller.path === first.path ? caller.line : shown(caller)})`;
 }
 
-function safeDecode(path: string): string {
+/** Null for frames of other kinds: of Node, of packages, and of `build`, which every architecture comes in by. */
+function frameOf(text: string): Frame | null {
+  const place = /(?:\(|at |async )((?:file:\/\/)?[^()]*\.[cm]?ts)(?:\?[^:()]*)?:(\d+):\d+\)?$/.exec(text.trimEnd());
+  if (place === null || /at (?:\w+\.)?build \(/.test(text)) return null;
+  const path = pathOf(place[1]!);
+  return path.includes('/node_modules/') ? null : { path, line: place[2]! };
+}
+
+/** Frames are written as addresses or, by tools that map sources, as paths: with `/` or, on Windows, `\`. */
+function pathOf(address: string): string {
+  const path = address.replace(/^file:\/\/(\/(?=[A-Za-z]:))?/, '').replaceAll('\\', '/');
   try {
     return decodeURI(path);
   } catch {
     return path;
   }
+}
+
+function folderOf({ path }: Frame): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}
+
+function shown({ path, line }: Frame): string {
+  return `${path.slice(path.lastIndexOf('/') + 1)}:${line}`;
 }

@@ -1,7 +1,6 @@
 /** What architectures write with: each method adds an operation to the graph, or names a weight of the checkpoint. */
 import { ModelError } from '../model-error.ts';
 import { callingLine } from './blame.ts';
-import { nearestName } from './near-names.ts';
 import {
   type Activation,
   type Attributes,
@@ -56,7 +55,7 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
     }
   };
 
-  const { find, keepOne } = createWeightFinder(tensors, sentence);
+  const { find, keepOne, nearest } = createWeightFinder(tensors, sentence);
 
   return {
     refuse,
@@ -68,7 +67,7 @@ export function createGraphBuilder(architecture: string, tensors: TensorShapes) 
     weight(name: string, rows: number, columns: number, use: WeightUse = 'linear', taking: Taking = {}): Weight {
       const weight = find(name, rows, columns, use, taking, false);
       if (weight !== null) return weight;
-      const near = nearestName(name, tensors.keys());
+      const near = nearest(name);
       const hint = near === null ? '' : ` Did you mean ${near}?`;
       throw new ModelError('invalid-checkpoint', sentence(`the checkpoint has no tensor ${name}.${hint}`));
     },
@@ -274,11 +273,15 @@ function nameOf(weight: Weight): string {
   return weight.parts.map((part) => part.name).join(' + ');
 }
 
+const maxTurnedRows = 2 ** 20;
+
 /**
  * The order that puts rotary pairs half a turned part apart (i, i + rotarySize / 2), where the checkpoint has a pair's two
  * rows side by side (2i, 2i + 1); rows of a head past `rotarySize` stay.
  */
 export function pairsApart(numRows: number, headSize: number, rotarySize: number): Int32Array {
+  // Asked for before the tensor's shape is known: the numbers are the config's. The largest known models have 2^15.
+  if (numRows > maxTurnedRows) throw new ModelError('invalid-checkpoint', `Heads of ${numRows} rows are impossible.`);
   return Int32Array.from({ length: numRows }, (_, row) => {
     const place = row % headSize;
     if (place >= rotarySize) return row;

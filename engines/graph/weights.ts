@@ -1,6 +1,7 @@
 /** Finds the checkpoint's tensors for the builder, and checks that each has the shape that the architecture asks for. */
 import { parseGroupedType } from '../build/grouped-types.ts';
 import { ModelError } from '../model-error.ts';
+import { nearestName } from './near-names.ts';
 import type { Taking, TensorShape, TensorShapes, Weight, WeightPart, WeightUse } from './types.ts';
 
 /** `sentence` puts the architecture and its line before what is said. */
@@ -9,6 +10,7 @@ export function createWeightFinder(tensors: TensorShapes, sentence: (what: strin
     throw new ModelError('unsupported-model', `${sentence(what)}.`);
   };
 
+  const taken = new Set<string>();
   const find = (
     name: string,
     rows: number,
@@ -34,6 +36,7 @@ export function createWeightFinder(tensors: TensorShapes, sentence: (what: strin
     if (order !== undefined && order.length !== (rows === 1 ? columns : rows)) {
       refuse(`${name} is taken in an order of ${order.length} rows`);
     }
+    taken.add(name);
     const part: WeightPart = {
       name,
       rows,
@@ -55,7 +58,13 @@ export function createWeightFinder(tensors: TensorShapes, sentence: (what: strin
     computed.set(name, numbers);
   };
 
-  return { find, keepOne };
+  /** A tensor that may have been meant by `name`: nobody has asked for it yet. */
+  const nearest = (name: string): string | null =>
+    nearestName(
+      name,
+      [...tensors.keys()].filter((other) => !taken.has(other)),
+    );
+  return { find, keepOne, nearest };
 }
 
 /** A turned matrix is the usual mistake: GPT-2 keeps its linears as inputs × outputs. */

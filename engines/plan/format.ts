@@ -1,8 +1,10 @@
 /** The plan file's header: types, limits and checks. The layout is in format.md; writing is in write-plan.ts. */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import type { Prompts } from '../architectures/architecture.ts';
 import type { Activation, OperationName, RowKind } from '../graph/graph.ts';
 import { ModelError } from '../model-error.ts';
+import type { PairIds } from '../tokenizer/pair.ts';
 
 export const planTypes = ['f32', 'f16', 'q8', 'q4', 'int4_g32', 'int4_g128', 'f8', 'i32'] as const;
 export type PlanType = (typeof planTypes)[number];
@@ -51,6 +53,10 @@ export type PlanHeader = {
   } | null;
   readonly tokenizer: PlanSection;
   readonly template: string | null;
+  /** Embedders: what goes before a question and a passage; absent = nothing. */
+  readonly prompts?: Prompts | null;
+  /** Rerankers, and there always: the ids around and between two texts. */
+  readonly pair?: PairIds;
   readonly program: Program;
   readonly tensors: readonly PlanTensor[];
 };
@@ -195,11 +201,16 @@ function faultOfHeader(value: unknown, headerEnd: number, fileBytes: number): st
   if (!['chat', 'embedder', 'reranker'].includes(role as string)) return 'its role is unknown';
   if (!isCount(value.vocabularySize) || !isCount(value.contextTokens)) return 'its sizes are missing';
   if (!isWhole(value.embeddingSize)) return 'its sizes are missing';
-  for (const name of ['startIds', 'stopIds']) {
-    const ids = value[name];
-    if (!Array.isArray(ids) || !ids.every((id) => isWhole(id) && id < (value.vocabularySize as number))) {
-      return `${name} are not ids`;
-    }
+  const areIds = (ids: unknown): boolean =>
+    Array.isArray(ids) && ids.every((id) => isWhole(id) && id < (value.vocabularySize as number));
+  for (const name of ['startIds', 'stopIds']) if (!areIds(value[name])) return `${name} are not ids`;
+  const { prompts = null, pair } = value;
+  if (prompts !== null && !(isObject(prompts) && [prompts.query, prompts.passage].every(isText))) {
+    return 'its prompts are no texts';
+  }
+  if (role === 'reranker') {
+    if (!isObject(pair) || ![pair.start, pair.between, pair.end].every(areIds)) return 'its pair has no ids';
+    if (!['boolean', 'undefined'].includes(typeof pair.oneSegment)) return 'its pair has no segments';
   }
   if (template !== null && typeof template !== 'string') return 'its template is no text';
   if (kv !== null) {
@@ -260,6 +271,9 @@ function faultOfProgram(program: unknown, numTensors: number): string | null {
 
 function isObject(value: unknown): value is Unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
 }
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;

@@ -9,7 +9,8 @@
  * write the plan, so the journal is no worse than that.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, type FileHandle, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ModelError } from '../model-error.ts';
 import type { PlanSection } from './format.ts';
@@ -41,15 +42,15 @@ export async function openPartialPlan(
   sections: readonly PlanSection[],
   signal?: AbortSignal,
 ): Promise<PartialPlan> {
+  await refusePlace(out);
   const name = (madeFrom ?? randomBytes(hexDigits / 2).toString('hex')).slice(0, hexDigits);
   const path = `${out}.${name}.partial`;
   const journalPath = `${path}.journal`;
   if (madeFrom !== undefined) await removeOthers(out, path);
-  const before = madeFrom === undefined ? null : await openExisting(path);
-  const file = before ?? (await open(path, 'wx+'));
+  const { file, isTakenUp } = await openOrMake(path);
   try {
     const { size } = await file.stat();
-    const journal = before === null ? [] : await readJournal(journalPath, sections.length);
+    const journal = isTakenUp ? await readJournal(journalPath, sections.length) : [];
     const finished = new Map<number, string>();
     for (const [index, sha256] of journal) {
       if (await holds(file, sections[index]!, sha256, signal)) finished.set(index, sha256);
@@ -70,7 +71,10 @@ export async function openPartialPlan(
         await log.close();
         await file.sync();
         await file.close();
-        await rename(path, out);
+        await rename(path, out).catch((cause: unknown) => {
+          // Two builds of the same write the same bytes to the same file: the first puts it in place for both.
+          if (!isCode(cause, 'ENOENT')) throw cause;
+        });
         await rm(journalPath, { force: true });
       },
       async leave(keep) {
@@ -87,12 +91,34 @@ export async function openPartialPlan(
   }
 }
 
-async function openExisting(path: string): Promise<FileHandle | null> {
+/** Told before the work, not at its end. */
+async function refusePlace(out: string): Promise<void> {
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new ModelError('invalid-input', `The plan cannot be written to ${out}: ${why}.`, { cause });
+  };
+  if ((await kindOf(out)) === 'folder') refuse('there is a folder of that name');
+  if ((await kindOf(dirname(out))) !== 'folder') refuse(`there is no folder ${dirname(out)}`);
+  await access(dirname(out), constants.W_OK).catch((cause: unknown) =>
+    refuse('the folder may not be written to', cause),
+  );
+}
+
+async function kindOf(path: string): Promise<'folder' | 'other' | null> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) return null;
+  return found.isDirectory() ? 'folder' : 'other';
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === code;
+}
+
+async function openOrMake(path: string): Promise<{ file: FileHandle; isTakenUp: boolean }> {
   try {
-    return await open(path, 'r+');
+    return { file: await open(path, 'wx+'), isTakenUp: false };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    if (!isCode(error, 'EEXIST')) throw error;
+    return { file: await open(path, 'r+'), isTakenUp: true };
   }
 }
 

@@ -12,6 +12,7 @@ import {
   planPreambleBytes,
   planTensorBytes,
   planVersion,
+  readPlanHeader,
 } from './format.ts';
 import { openPartialPlan, type PartialPlan } from './partial-plan.ts';
 
@@ -32,6 +33,8 @@ export type WritePlanOptions = {
   madeFrom?: string;
   /** Leaves what is finished when the signal comes or the disk is full, for the next write of the same. */
   keepUnfinished?: boolean;
+  /** After a tensor that an interrupted write would not lose any more. */
+  onFinished?: (tensorIndex: number) => void;
   /** Before the first tensor; what it throws ends the write. */
   begin?: (found: { finished: ReadonlySet<number>; fileBytes: number }) => Promise<void>;
   signal?: AbortSignal;
@@ -66,14 +69,16 @@ export async function writePlan(options: WritePlanOptions): Promise<PlanHeader> 
     const tokenizer = await writer.write(header.tokenizer, once(tokenizerBytes), 'The tokenizer');
     const tensors: PlanTensor[] = [];
     for (const [index, tensor] of header.tensors.entries()) {
-      const before = partial.finished.get(index);
-      const { sha256 } =
-        before === undefined ? await writer.write(tensor, partsOf(index), tensor.name) : { sha256: before };
-      if (before === undefined) await partial.finish(index, sha256);
+      let sha256 = partial.finished.get(index);
+      if (sha256 === undefined) {
+        ({ sha256 } = await writer.write(tensor, partsOf(index), tensor.name));
+        await partial.finish(index, sha256);
+        options.onFinished?.(index);
+      }
       tensors.push({ ...tensor, sha256 });
     }
     await writer.settle();
-    return await publish(partial, { ...header, tokenizer, tensors });
+    return await publish(partial, out, { ...header, tokenizer, tensors });
   } catch (error) {
     const inWords = outOfRoom(error) ?? error;
     const code = inWords instanceof ModelError ? inWords.code : null;
@@ -95,7 +100,7 @@ function identityOf(header: PlanHeader, tokenizer: Uint8Array, madeFrom: string 
   return createHash('sha256').update(JSON.stringify(header)).update(tokenizer).update(madeFrom).digest('hex');
 }
 
-async function publish(partial: PartialPlan, header: PlanHeader): Promise<PlanHeader> {
+async function publish(partial: PartialPlan, out: string, header: PlanHeader): Promise<PlanHeader> {
   const bytes = Buffer.from(JSON.stringify(header), 'utf8');
   const preamble = Buffer.alloc(planPreambleBytes);
   preamble.write(planMagic, 'latin1');
@@ -103,9 +108,16 @@ async function publish(partial: PartialPlan, header: PlanHeader): Promise<PlanHe
   preamble.writeUInt32LE(bytes.length, 12);
   createHash('sha256').update(bytes).digest().copy(preamble, 16);
   await writeAt(partial.file, Buffer.concat([preamble, bytes]), 0);
-  const last = header.tensors.at(-1) ?? header.tokenizer;
-  await partial.file.truncate(last.offset + last.sizeBytes);
+  const sections: readonly PlanSection[] = [header.tokenizer, ...header.tensors];
+  // What lies between sections has no hash: in a file that was taken up it may be anything.
+  let end = planPreambleBytes + bytes.length;
+  for (const { offset, sizeBytes } of sections) {
+    if (partial.fileBytes > 0) await writeAt(partial.file, new Uint8Array(offset - end), end);
+    end = offset + sizeBytes;
+  }
+  await partial.file.truncate(end);
   await partial.publish();
+  await readPlanHeader(out); // where another build of the same put it in place, or took it away
   return header;
 }
 

@@ -61,6 +61,7 @@ CpuInfo read_cpu_info() {
     const Registers extended = cpuid(7, 0);
     const bool fma_and_f16c = bit(basic.c, 12) && bit(basic.c, 29);
     info.avx2 = (saved & 0x6) == 0x6 && bit(basic.c, 28) && bit(extended.b, 5) && fma_and_f16c;
+    if (extended.a >= 1) info.avx_vnni = info.avx2 && bit(cpuid(7, 1).a, 4);
     info.avx512_vnni = info.avx2 && (saved & 0xe6) == 0xe6 && bit(extended.b, 16) /* F */ &&
                        bit(extended.b, 17)                                                                   /* DQ */
                        && bit(extended.b, 30) /* BW */ && bit(extended.b, 31) /* VL */ && bit(extended.c, 1) /* VBMI */

@@ -107,14 +107,19 @@ Status open_cpu_device(int32_t num_threads, const char* instructions, Device** d
   const cpu::CpuInfo processor = cpu::read_cpu_info();
   if (num_threads < 0 || num_threads > 256) return {Code::invalid_input, "the number of threads must be 0 to 256"};
   if (num_threads == 0) num_threads = std::min(processor.num_cores, 64);
-  const char* best = processor.avx512_vnni ? "avx512-vnni" : processor.avx2 ? "avx2" : "plain";
+  const char* best = processor.avx512_vnni ? "avx512-vnni"
+                     : processor.avx_vnni  ? "avx-vnni"
+                     : processor.avx2      ? "avx2"
+                                           : "plain";
   const char* chosen = instructions == nullptr ? best : instructions;
   const bool wants_avx512 = std::strcmp(chosen, "avx512-vnni") == 0;
   const bool wants_avx2 = std::strcmp(chosen, "avx2") == 0;
-  if (!wants_avx512 && !wants_avx2 && std::strcmp(chosen, "plain") != 0) {
-    return {Code::invalid_input, "instructions must be plain, avx2 or avx512-vnni"};
+  const bool wants_avx_vnni = std::strcmp(chosen, "avx-vnni") == 0;
+  if (!wants_avx512 && !wants_avx_vnni && !wants_avx2 && std::strcmp(chosen, "plain") != 0) {
+    return {Code::invalid_input, "instructions must be plain, avx2, avx-vnni or avx512-vnni"};
   }
-  if ((wants_avx512 && !processor.avx512_vnni) || (wants_avx2 && !processor.avx2)) {
+  if ((wants_avx512 && !processor.avx512_vnni) || (wants_avx_vnni && !processor.avx_vnni) ||
+      (wants_avx2 && !processor.avx2)) {
     return {Code::unsupported, "this processor does not have these instructions"};
   }
   try {
@@ -126,6 +131,7 @@ Status open_cpu_device(int32_t num_threads, const char* instructions, Device** d
     cpu::set_plain_attention(&opened->loops);
 #if QUOTH_X86
     if (wants_avx2) cpu::set_avx2(&opened->loops);
+    if (wants_avx_vnni) cpu::set_avx_vnni(&opened->loops);
     if (wants_avx512) cpu::set_avx512(&opened->loops);
 #endif
     const Status scratch = reserve_threads(opened.get(), cpu::kAttentionScratch * sizeof(float));

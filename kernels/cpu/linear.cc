@@ -96,8 +96,8 @@ void plain_linear_float(const LinearTask& task, int32_t first_row, int32_t end_r
         for (int64_t k = 0; k < num_columns; ++k) total += w[k] * x[k];
       } else if (weight.type == Type::f8) {
         const uint8_t* w = static_cast<const uint8_t*>(weight.data) + n * num_columns;
-        for (int64_t k = 0; k < num_columns; ++k) total += float_from_half(half_bits_of_float8(w[k])) * x[k];
-        total *= f8_scales(weight)[n] * kFloat8Unit;
+        for (int64_t k = 0; k < num_columns; ++k) total += float_from_float8(w[k]) * x[k];
+        total *= f8_scales(weight)[n];
       } else {
         const uint16_t* w = static_cast<const uint16_t*>(weight.data) + n * num_columns;
         for (int64_t k = 0; k < num_columns; ++k) total += float_from_half(w[k]) * x[k];
@@ -110,7 +110,6 @@ void plain_linear_float(const LinearTask& task, int32_t first_row, int32_t end_r
 
 // `columns`: of a group of the weight's; then the sums of x are those of such groups. 0: no sums are wanted.
 void pack_rows(Device* device, const Rows& x, int32_t columns) {
-  const auto pack_row = columns > 0 ? device->loops.pack_row_int4 : device->loops.pack_row;
   const int64_t num_groups = x.width / kQuantGroup;
   const int32_t most_rows = block_rows(x.num_rows);
   for_rows(device, x.num_rows, x.width, [&](int32_t t) {
@@ -118,9 +117,9 @@ void pack_rows(Device* device, const Rows& x, int32_t columns) {
     const int32_t height = std::min(most_rows, x.num_rows - first);
     const int64_t at = first * num_groups + (t - first);
     float* sums = columns > 0 ? device->packed.sums + at : nullptr;
-    pack_row(row_of(x, t), x.width, height,
-             device->packed.values + 2 * static_cast<int64_t>(first) * x.width + (t - first) * 4,
-             device->packed.scales + at, device->packed.corrections + at, sums);
+    device->loops.pack_row(row_of(x, t), x.width, height,
+                           device->packed.values + 2 * static_cast<int64_t>(first) * x.width + (t - first) * 4,
+                           device->packed.scales + at, device->packed.corrections + at, sums);
     const int64_t num_parts = columns / kQuantGroup;
     for (int64_t group = 0; num_parts > 1 && group < num_groups / num_parts; ++group) {
       float sum = sums[group * num_parts * height];
@@ -134,7 +133,6 @@ void pack_rows(Device* device, const Rows& x, int32_t columns) {
 
 void set_plain_linear(Loops* loops) {
   loops->pack_row = plain_pack_row;
-  loops->pack_row_int4 = plain_pack_row;
   loops->linear_quantized = plain_linear_quantized;
   loops->linear_float = plain_linear_float;
 }

@@ -88,9 +88,7 @@ struct Loops {
                    int32_t* corrections, float* sums);
   // Tiles of 16 weight rows, all rows of x. `scratch` holds unpack_bytes(K) bytes, 64-byte aligned.
   void (*linear_quantized)(const LinearTask&, int32_t first_tile, int32_t end_tile, void* scratch);
-  // The same for int4_g32 and int4_g128, and their packing of x.
-  void (*pack_row_int4)(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales,
-                        int32_t* corrections, float* sums);
+  // The same for int4_g32 and int4_g128.
   void (*linear_int4)(const LinearTask&, int32_t first_tile, int32_t end_tile, void* scratch);
   // Weight rows first_row .. end_row - 1, all rows of x.
   void (*linear_float)(const LinearTask&, int32_t first_row, int32_t end_row);
@@ -123,6 +121,7 @@ void set_plain_elementwise(Loops*);
 void set_plain_attention(Loops*);
 #if defined(QUOTH_X86) && QUOTH_X86
 void set_avx2(Loops*);
+void set_avx_vnni(Loops*);
 void set_avx512(Loops*);
 #endif
 

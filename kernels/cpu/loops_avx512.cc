@@ -17,11 +17,12 @@ namespace {
 #include "vector_avx512.h"
 #include "vector_loops.h"
 #include "vector_attention.h"
+#include "int4_avx512.h"
 // clang-format on
 
 // x rounded to 16 bits as plain_pack_row does it, to the bit.
 void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* values, float* scales, int32_t* corrections,
-              float*) {
+              float* sums) {
   const __m512i without_sign = _mm512_set1_epi32(0x7fffffff);
   const int64_t step = 4 * static_cast<int64_t>(height);
   for (int32_t group = 0; group < num_columns / kQuantGroup; ++group, x += kQuantGroup) {
@@ -47,9 +48,11 @@ void pack_row(const float* x, int32_t num_columns, int32_t height, int8_t* value
     store(0, left_values);
     store(16, right_values);
     for (int32_t i = 0; i < 16; ++i, values += step) std::memcpy(values, bytes[i / 8] + i % 8 * 4, 4);
-    scales[static_cast<int64_t>(group) * height] = is_finite && is_zero ? 0.0f : maximum_magnitude / kQuantLargest;
-    corrections[static_cast<int64_t>(group) * height] =
-        -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(left_values, right_values));
+    const float scale = is_finite && is_zero ? 0.0f : maximum_magnitude / kQuantLargest;
+    const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(left_values, right_values));
+    scales[static_cast<int64_t>(group) * height] = scale;
+    corrections[static_cast<int64_t>(group) * height] = -128 * sum;
+    if (sums != nullptr) sums[static_cast<int64_t>(group) * height] = scale * static_cast<float>(sum);
   }
 }
 
@@ -230,6 +233,7 @@ void linear_quantized(const LinearTask& task, int32_t first_tile, int32_t end_ti
 void set_avx512(Loops* loops) {
   loops->pack_row = pack_row;
   loops->linear_quantized = linear_quantized;
+  loops->linear_int4 = linear_int4;
   loops->linear_float = linear_float;
   loops->norm_row = norm_row;
   loops->activate_row = activate_row;

@@ -73,11 +73,11 @@ inline __m256 larger_half(Vector v) {
 inline Vector where_below(Vector x, Vector limit, Vector a, Vector b) {
   return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, limit, _CMP_LT_OQ));
 }
-// The half-precision values whose bits the low bytes of E4M3 are moved to: see float8.h.
+// E4M3 / 256, exactly: its bits moved to where half precision has them, whose bias is eight more.
 inline Vector load_float8(const uint8_t* p) {
-  const __m128i wide = _mm_slli_epi16(_mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))), 7);
-  const __m128i sign = _mm_and_si128(_mm_slli_epi16(wide, 1), _mm_set1_epi16(static_cast<short>(0x8000)));
-  return _mm256_cvtph_ps(_mm_or_si128(_mm_and_si128(wide, _mm_set1_epi16(0x3f80)), sign));
+  const __m128i wide = _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  const __m128i mask = _mm_set1_epi16(static_cast<int16_t>(0xbf80));
+  return _mm256_cvtph_ps(_mm_and_si128(_mm_slli_epi16(wide, 7), mask));
 }
 // v where first <= place < end, else `other`; the vector's first place is `base`.
 inline Vector within(Vector v, int32_t base, int32_t first_place, int32_t end, Vector other) {

@@ -70,11 +70,11 @@ inline __m256 larger_half(Vector v) {
 inline Vector where_below(Vector x, Vector limit, Vector a, Vector b) {
   return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, limit, _CMP_LT_OQ), a);
 }
-// The half-precision values whose bits the low bytes of E4M3 are moved to: see float8.h.
+// E4M3 / 256, exactly: its bits moved to where half precision has them, whose bias is eight more.
 inline Vector load_float8(const uint8_t* p) {
-  const __m256i wide = _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 7);
-  const __m256i sign = _mm256_and_si256(_mm256_slli_epi16(wide, 1), _mm256_set1_epi16(static_cast<short>(0x8000)));
-  return _mm512_cvtph_ps(_mm256_or_si256(_mm256_and_si256(wide, _mm256_set1_epi16(0x3f80)), sign));
+  const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i mask = _mm256_set1_epi16(static_cast<int16_t>(0xbf80));
+  return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(wide, 7), mask));
 }
 // v where first <= place < end, else `other`; the vector's first place is `base`.
 inline Vector within(Vector v, int32_t base, int32_t first_place, int32_t end, Vector other) {

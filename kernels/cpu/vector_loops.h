@@ -247,6 +247,9 @@ void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_ro
         if (end - t >= kTokensAtOnce) {
           dot_block<kTokensAtOnce, kType>(w, x, x_stride, num_columns, num_rows, out, out_stride);
           t += kTokensAtOnce;
+        } else if (kTokensAtOnce > 4 && end - t >= 4) {
+          dot_block<4, kType>(w, x, x_stride, num_columns, num_rows, out, out_stride);
+          t += 4;
         } else if (end - t >= 2) {
           dot_block<2, kType>(w, x, x_stride, num_columns, num_rows, out, out_stride);
           t += 2;
@@ -262,7 +265,7 @@ void linear_float_rows(const LinearTask& task, int32_t first_row, int32_t end_ro
     const int32_t width = end_row - first_row;
     if constexpr (kType == Type::f8) {
       const float* scales = f8_scales(weight) + first_row;
-      for (int32_t k = 0; k < width; ++k) out[k] *= scales[k] * kFloat8Unit;
+      for (int32_t k = 0; k < width; ++k) out[k] *= scales[k] * 256.0f;
     }
     if (task.bias != nullptr) {
       const float* bias = task.bias + first_row;

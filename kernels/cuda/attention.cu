@@ -30,6 +30,8 @@ struct Task {
   int32_t padded;      // d rounded up to 4: columns in shared memory
   int32_t pitch;       // floats between two rows there, an odd multiple of 4: no bank conflicts
   float scale;
+  float soft_cap;       // 0: none
+  const float* slopes;  // [H] or null
   int32_t window;
   int32_t max_tiles;  // of a sequence
   DeviceBatch batch;
@@ -184,6 +186,14 @@ __global__ void __launch_bounds__(kThreads, 3) attention_kernel(Task task) {
         }
       }
     }
+    // Of the rows that are there, capped and with their slopes, if asked for.
+    const auto bend = [&](float score, int32_t q, int32_t key) {
+      if (task.soft_cap > 0) score = task.soft_cap * tanhf(score / task.soft_cap);
+      if (kPaged && task.slopes != nullptr) {
+        score = fmaf(task.slopes[heads[q]], static_cast<float>(key - spans[q].end + 1), score);
+      }
+      return score;
+    };
     float maxima[kLanes], totals[kLanes];
 #pragma unroll
     for (int32_t q = 0; q < kLanes; ++q) {
@@ -192,7 +202,7 @@ __global__ void __launch_bounds__(kThreads, 3) attention_kernel(Task task) {
       for (int32_t k = 0; k < 2; ++k) {
         const int32_t key = first_key + thread + k * kWarp;
         sees[k] = key >= spans[q].first && key < spans[q].end;
-        scores[k][q] = sees[k] ? scores[k][q] * task.scale : -INFINITY;
+        scores[k][q] = sees[k] ? bend(scores[k][q] * task.scale, q, key) : -INFINITY;
       }
       maxima[q] = warp_max(fmaxf(scores[0][q], scores[1][q]));
       float weights[2];
@@ -334,6 +344,7 @@ Task make_task(const Rows& queries, const Rows& out, const Attention& shape, con
   task.padded = ceil_div(shape.head_size, 4) * 4;
   task.pitch = task.padded / 4 % 2 == 0 ? task.padded + 4 : task.padded;
   task.scale = shape.scale;
+  task.soft_cap = shape.soft_cap;
   task.batch = staged;
   for (int32_t b = 0; b < batch.num_sequences; ++b) {
     task.max_tiles = std::max(task.max_tiles, batch.first_row[b + 1] - batch.first_row[b]);  // rows, for now
@@ -367,6 +378,7 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
   task.group_size = shape->num_heads / shape->num_kv_heads;
   task.max_tiles = ceil_div(task.max_tiles * task.group_size, kTileLanes);
   task.window = shape->window;
+  task.slopes = shape->slopes;
   task.page_table_stride = batch->page_table_stride;
   task.keys = pages.keys;
   task.values = pages.values;

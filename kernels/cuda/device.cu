@@ -56,8 +56,8 @@ Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged)
 
   // Each array starts at a fixed place, so that operations which read different arrays of one step agree.
   const int64_t room = device->max_tokens + 1;
-  const int64_t starts[] = {0, room, 2 * room, 3 * room, 4 * room, 5 * room};
-  const int64_t end = uses.page_table ? starts[5] + table_size : uses.output_rows ? starts[4] + num_outputs : starts[4];
+  const int64_t starts[] = {0, room, 2 * room, 3 * room, 4 * room, 5 * room, 6 * room};
+  const int64_t end = uses.page_table ? starts[6] + table_size : uses.output_rows ? starts[5] + num_outputs : starts[5];
   const int32_t last_slot = (device->next_slot + kStagingSlots - 1) % kStagingSlots;
   const int32_t* before = device->slots[last_slot];
   const auto holds = [&](int64_t start, const int32_t* array, int64_t count) {
@@ -67,8 +67,9 @@ Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged)
   const bool is_there = device->staged_count > 0 && (!uses.ids || holds(starts[0], batch.ids, num_tokens)) &&
                         (!uses.positions || holds(starts[1], batch.positions, num_tokens)) &&
                         (!has_sequences || holds(starts[3], batch.first_row, num_sequences + 1)) &&
-                        (!uses.output_rows || holds(starts[4], batch.output_rows, num_outputs)) &&
-                        (!uses.page_table || holds(starts[5], batch.page_table, table_size));
+                        (!uses.segments || holds(starts[4], batch.segments, num_tokens)) &&
+                        (!uses.output_rows || holds(starts[5], batch.output_rows, num_outputs)) &&
+                        (!uses.page_table || holds(starts[6], batch.page_table, table_size));
   if (!is_there) {
     // Arrays of the last step that this operation does not name stay as they are, so that a step settles on one copy.
     int32_t* slot = device->slots[device->next_slot];
@@ -92,8 +93,9 @@ Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged)
         }
       }
     }
-    if (uses.output_rows) put(starts[4], batch.output_rows, num_outputs);
-    if (uses.page_table) put(starts[5], batch.page_table, table_size);
+    if (uses.segments) put(starts[4], batch.segments, num_tokens);
+    if (uses.output_rows) put(starts[5], batch.output_rows, num_outputs);
+    if (uses.page_table) put(starts[6], batch.page_table, table_size);
     device->staged_count = 0;  // until the copy is on its way
     status = status_of(device, cudaMemcpyAsync(device->staged, slot, sizeof(int32_t) * static_cast<size_t>(count),
                                                cudaMemcpyHostToDevice, device->stream));
@@ -104,7 +106,8 @@ Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged)
     device->next_slot = (device->next_slot + 1) % kStagingSlots;
   }
   *staged = {device->staged + starts[0], device->staged + starts[1], device->staged + starts[2],
-             device->staged + starts[3], device->staged + starts[4], device->staged + starts[5]};
+             device->staged + starts[3], device->staged + starts[4], device->staged + starts[5],
+             device->staged + starts[6]};
   return {};
 }
 
@@ -152,10 +155,12 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->staged);
   (void)cudaFree(device->digits);
   (void)cudaFree(device->scales);
+  (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
   device->staged = nullptr;
   device->digits = nullptr;
   device->scales = nullptr;
+  device->sums = nullptr;
   device->partials = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
@@ -170,7 +175,7 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   free_scratch(device);
   const uint64_t tokens = cuda::ceil_div(max_tokens, 8) * 8;
   const uint64_t groups = cuda::ceil_div(max_columns, kQuantGroup);
-  device->staging_capacity = 5 * (static_cast<int64_t>(max_tokens) + 1) + cuda::kMaxPageTable;
+  device->staging_capacity = 6 * (static_cast<int64_t>(max_tokens) + 1) + cuda::kMaxPageTable;
   const uint64_t staging_bytes = sizeof(int32_t) * static_cast<uint64_t>(device->staging_capacity);
   const auto take = [&](auto** place, uint64_t size_bytes, bool is_pinned) {
     if (!status.ok()) return;
@@ -182,6 +187,7 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->staged, staging_bytes, false);
   take(&device->digits, tokens * groups * cuda::kDigits * kQuantGroup, false);
   take(&device->scales, tokens * groups * sizeof(float), false);
+  take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
   if (!status.ok()) {
     free_scratch(device);
@@ -201,10 +207,12 @@ const Ops kOps = {
     .reserve = reserve,
     .embed = cuda::embed,
     .add_positions = cuda::add_positions,
+    .add_segments = cuda::add_segments,
     .gather_outputs = cuda::gather_outputs,
     .linear = cuda::linear,
     .rms_norm = cuda::rms_norm,
     .layer_norm = cuda::layer_norm,
+    .rms_norm_heads = cuda::rms_norm_heads,
     .add_rms_norm = cuda::add_rms_norm,
     .add_layer_norm = cuda::add_layer_norm,
     .add = cuda::add,
@@ -212,6 +220,9 @@ const Ops kOps = {
     .add_bias = cuda::add_bias,
     .activate = cuda::activate,
     .gated = cuda::gated,
+    .soft_cap = cuda::soft_cap,
+    .clamp = cuda::clamp,
+    .permute_columns = cuda::permute_columns,
     .rope = cuda::rope,
     .kv_write = cuda::kv_write,
     .rope_kv_write = cuda::rope_kv_write,

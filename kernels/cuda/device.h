@@ -20,6 +20,7 @@ struct DeviceBatch {
   const int32_t* positions = nullptr;    // [T]
   const int32_t* sequences = nullptr;    // [T]
   const int32_t* first_row = nullptr;    // [B + 1]
+  const int32_t* segments = nullptr;     // [T]
   const int32_t* output_rows = nullptr;  // [O]
   const int32_t* page_table = nullptr;   // [B, M]
 };
@@ -52,6 +53,7 @@ struct Device {
   int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
   int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
   float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
+  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
   float* partials = nullptr;  // f32 [kMaxPartials]
 };
 
@@ -70,7 +72,7 @@ inline Status launched(Device* device) {
 
 // Which arrays of a batch an operation reads.
 struct Uses {
-  bool ids = false, positions = false, first_row = false, output_rows = false, page_table = false;
+  bool ids = false, positions = false, first_row = false, segments = false, output_rows = false, page_table = false;
 };
 // Brings the arrays of a step to the GPU, once for all operations of a step: what is there already is not sent again.
 // Checks that sequences cover the rows where they are used.
@@ -141,28 +143,48 @@ __device__ inline float activation_of(float x, Activation activation) {
     }
     case Activation::relu:
       return x < 0.0f ? 0.0f : x;  // a NaN stays one
+    case Activation::tanh:
+      return tanhf(x);
     default:
       return x;
   }
 }
 
-// Element `index` of an f32 or f16 array.
+// OCP E4M3, without the scale of its row. Its bits are those of half precision, seven places lower, with a bias that is
+// eight less.
+struct Float8 {
+  uint8_t bits;
+};
+
+// Element `index` of an f32, f16 or f8 array.
 template <typename Element>
 __device__ inline float element(const Element* data, int64_t index) {
   if constexpr (sizeof(Element) == 4) {
     return data[index];
-  } else {
+  } else if constexpr (sizeof(Element) == 2) {
     return __half2float(data[index]);
+  } else {
+    const uint32_t bits = data[index].bits;
+    return __half2float(__ushort_as_half(static_cast<unsigned short>((bits & 0x80u) << 8 | (bits & 0x7fu) << 7))) *
+           256.0f;
   }
+}
+
+// Where the scales of an f8 weight are: f32 [N].
+__host__ __device__ inline const float* f8_scales(const void* data, int64_t num_rows, int64_t num_columns) {
+  return reinterpret_cast<const float*>(static_cast<const char*>(data) +
+                                        ceil_div(num_rows * num_columns, int64_t{64}) * 64);
 }
 
 // The operations, as ops.h states them.
 Status embed(Device*, const Weight* table, const Batch*, float scale, Rows out);
 Status add_positions(Device*, const Weight* table, const Batch*, int32_t offset, Rows x);
+Status add_segments(Device*, const Weight* table, const Batch*, Rows x);
 Status gather_outputs(Device*, Rows x, const Batch*, Rows out);
 Status linear(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 Status rms_norm(Device*, Rows x, const float* weight, float epsilon, Rows out);
 Status layer_norm(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
+Status rms_norm_heads(Device*, Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon);
 Status add_rms_norm(Device*, Rows x, Rows y, const float* weight, float epsilon, Rows out);
 Status add_layer_norm(Device*, Rows x, Rows y, const float* weight, const float* bias, float epsilon, Rows out);
 Status add(Device*, Rows a, Rows b, Rows out);
@@ -170,6 +192,9 @@ Status multiply(Device*, Rows a, Rows b, Rows out);
 Status add_bias(Device*, Rows x, const float* bias);
 Status activate(Device*, Rows x, Activation, Rows out);
 Status gated(Device*, Rows gate_up, Activation, Rows out);
+Status soft_cap(Device*, Rows x, float cap);
+Status clamp(Device*, Rows x, float limit);
+Status permute_columns(Device*, Rows x, const int32_t* index, Rows out);
 Status rope(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, const Batch*);
 Status kv_write(Device*, Rows keys, Rows values, const Batch*, KvPages);
 Status rope_kv_write(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
@@ -178,7 +203,7 @@ Status attention_full(Device*, Rows queries, Rows keys, Rows values, const Atten
 Status pool_mean(Device*, Rows x, const Batch*, Rows out);
 Status pool_first(Device*, Rows x, const Batch*, Rows out);
 Status normalize(Device*, Rows x);
-// Of linear.cu: weights in f32 or f16, in linear_float.cu.
+// Of linear.cu: weights in f32, f16 or f8, in linear_float.cu.
 Status linear_float(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
 
 }  // namespace quoth::cuda

@@ -63,6 +63,32 @@ struct Gated {
   }
 };
 
+struct SoftCap {
+  Rows x;
+  float cap;
+  __device__ void operator()(int32_t t, int32_t k) const { row_of(x, t)[k] = cap * tanhf(row_of(x, t)[k] / cap); }
+};
+
+struct Clamp {
+  Rows x;
+  float limit;
+  __device__ void operator()(int32_t t, int32_t k) const {
+    const float value = row_of(x, t)[k];
+    row_of(x, t)[k] = value < -limit ? -limit : value > limit ? limit : value;  // a NaN stays one
+  }
+};
+
+// The host cannot look into the index; a column that is not there is read as NaN, never from elsewhere.
+struct Permute {
+  Rows x;
+  const int32_t* index;
+  Rows out;
+  __device__ void operator()(int32_t t, int32_t k) const {
+    const int32_t column = index[k];
+    row_of(out, t)[k] = column >= 0 && column < x.width ? row_of(x, t)[column] : NAN;
+  }
+};
+
 }  // namespace
 
 Status add(Device* device, Rows a, Rows b, Rows out) {
@@ -89,6 +115,21 @@ Status gated(Device* device, Rows gate_up, Activation activation, Rows out) {
     return {Code::invalid_input, "gated: gate_up must be [T, 2F] for an out of [T, F]"};
   }
   return for_each(device, out, Gated{gate_up, activation, out});
+}
+
+Status soft_cap(Device* device, Rows x, float cap) {
+  if (!(cap > 0)) return {Code::invalid_input, "soft_cap: the cap must be above zero"};
+  return for_each(device, x, SoftCap{x, cap});
+}
+
+Status clamp(Device* device, Rows x, float limit) {
+  if (!(limit >= 0)) return {Code::invalid_input, "clamp: the limit must not be below zero"};
+  return for_each(device, x, Clamp{x, limit});
+}
+
+Status permute_columns(Device* device, Rows x, const int32_t* index, Rows out) {
+  if (x.num_rows != out.num_rows) return {Code::invalid_input, "permute_columns: out must have as many rows as x"};
+  return for_each(device, out, Permute{x, index, out});
 }
 
 }  // namespace quoth::cuda

@@ -11,22 +11,30 @@ __device__ float table_value(const Weight& table, const int8_t* codebook, int64_
   const int64_t width = table.num_columns;
   if (table.type == Type::f32) return static_cast<const float*>(table.data)[index * width + k];
   if (table.type == Type::f16) return __half2float(static_cast<const __half*>(table.data)[index * width + k]);
+  if (table.type == Type::f8) {
+    const float scale = f8_scales(table.data, table.num_rows, width)[index];
+    return element(static_cast<const Float8*>(table.data), index * width + k) * scale;
+  }
   const bool is_q8 = table.type == Type::q8;
-  const int64_t weight_bytes = is_q8 ? 512 : 256;
+  const bool has_zeros = table.type == Type::int4_g32 || table.type == Type::int4_g128;
+  const int32_t columns = table.type == Type::int4_g128 ? 128 : 32;
+  const int64_t weight_bytes = columns * (is_q8 ? 16 : 8);
   const int32_t r = static_cast<int32_t>(index % kQuantRows);
   const uint8_t* record =
       static_cast<const uint8_t*>(table.data) +
-      (index / kQuantRows * (width / kQuantGroup) + k / kQuantGroup) * (weight_bytes + 2 * kQuantRows);
-  const int32_t i = k % kQuantGroup;
-  int32_t value = 0;
+      (index / kQuantRows * (width / columns) + k / columns) * (weight_bytes + 2 * kQuantRows * (has_zeros ? 2 : 1));
+  const int32_t i = k % columns;
+  const __half* scales = reinterpret_cast<const __half*>(record + weight_bytes);
+  float value = 0;
   if (is_q8) {
-    value = record[i / 4 * 64 + 4 * r + i % 4] - 128;
+    value = static_cast<float>(record[i / 4 * 64 + 4 * r + i % 4] - 128);
   } else {
     const uint8_t byte = record[i / 8 * 64 + 4 * r + i % 4];
-    value = codebook[i % 8 < 4 ? byte & 15 : byte >> 4];
+    const int32_t nibble = i % 8 < 4 ? byte & 15 : byte >> 4;
+    value = has_zeros ? static_cast<float>(nibble) - __half2float(scales[kQuantRows + r])
+                      : static_cast<float>(codebook[nibble]);
   }
-  const __half scale = *reinterpret_cast<const __half*>(record + weight_bytes + 2 * r);
-  return static_cast<float>(value) * __half2float(scale);
+  return value * __half2float(scales[r]);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -38,11 +46,13 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// x[t] += table[indices[t] + offset]; indices null: all 0.
 template <typename Element>
 __global__ void __launch_bounds__(kThreads)
-    add_positions_kernel(const Element* table, const int32_t* __restrict__ positions, int32_t offset, Rows x) {
+    add_rows_kernel(const Element* table, const int32_t* __restrict__ indices, int32_t offset, Rows x) {
   float* row = row_of(x, blockIdx.x);
-  const int64_t first = (static_cast<int64_t>(positions[blockIdx.x]) + offset) * x.width;
+  const int64_t index = indices == nullptr ? 0 : indices[blockIdx.x];
+  const int64_t first = (index + offset) * x.width;
   for (int32_t k = threadIdx.x; k < x.width; k += kThreads) row[k] += element(table, first + k);
 }
 
@@ -52,15 +62,29 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(Rows x, const int32_t*
   for (int32_t k = threadIdx.x; k < out.width; k += kThreads) to[k] = from[k];
 }
 
+Status add_rows(Device* device, const Weight& table, const int32_t* indices, int32_t offset, const Rows& x) {
+  if (table.type == Type::f32) {
+    add_rows_kernel<<<x.num_rows, kThreads, 0, device->stream>>>(static_cast<const float*>(table.data), indices, offset,
+                                                                 x);
+  } else {
+    add_rows_kernel<<<x.num_rows, kThreads, 0, device->stream>>>(static_cast<const __half*>(table.data), indices,
+                                                                 offset, x);
+  }
+  return launched(device);
+}
+
 }  // namespace
 
 Status embed(Device* device, const Weight* table, const Batch* batch, float scale, Rows out) {
   if (out.num_rows != batch->num_tokens || out.width != table->num_columns) {
     return {Code::invalid_input, "embed: out must be [T, D] of the table's width"};
   }
-  if ((table->type == Type::q8 || table->type == Type::q4) && table->num_columns % kQuantGroup != 0) {
-    return {Code::invalid_input, "embed: q8 and q4 need D % 32 == 0"};
+  if (table->type == Type::i32) return {Code::unsupported, "embed: a table of whole numbers"};
+  const int32_t columns = record_columns(table->type);
+  if (columns > 0 && table->num_columns % columns != 0) {
+    return {Code::invalid_input, "embed: a table with parts of groups"};
   }
+  if (table->type == Type::q4 && table->codebook == nullptr) return {Code::invalid_input, "embed: no codebook"};
   for (int32_t t = 0; t < batch->num_tokens; ++t) {
     if (batch->ids[t] < 0 || batch->ids[t] >= table->num_rows) {
       return {Code::invalid_input, "embed: an id is outside the vocabulary"};
@@ -89,14 +113,25 @@ Status add_positions(Device* device, const Weight* table, const Batch* batch, in
   DeviceBatch staged;
   const Status status = stage(device, *batch, {.positions = true}, &staged);
   if (!status.ok() || x.num_rows == 0) return status;
-  if (table->type == Type::f32) {
-    add_positions_kernel<<<x.num_rows, kThreads, 0, device->stream>>>(static_cast<const float*>(table->data),
-                                                                      staged.positions, offset, x);
-  } else {
-    add_positions_kernel<<<x.num_rows, kThreads, 0, device->stream>>>(static_cast<const __half*>(table->data),
-                                                                      staged.positions, offset, x);
+  return add_rows(device, *table, staged.positions, offset, x);
+}
+
+Status add_segments(Device* device, const Weight* table, const Batch* batch, Rows x) {
+  if (table->type != Type::f32 && table->type != Type::f16) {
+    return {Code::unsupported, "add_segments: the table must be f32 or f16"};
   }
-  return launched(device);
+  if (x.num_rows != batch->num_tokens || x.width != table->num_columns || table->num_rows < 1) {
+    return {Code::invalid_input, "add_segments: x must be [T, D] of the table's width"};
+  }
+  for (int32_t t = 0; batch->segments != nullptr && t < batch->num_tokens; ++t) {
+    if (batch->segments[t] < 0 || batch->segments[t] >= table->num_rows) {
+      return {Code::invalid_input, "add_segments: a segment is outside the table"};
+    }
+  }
+  DeviceBatch staged;
+  const Status status = stage(device, *batch, {.segments = batch->segments != nullptr}, &staged);
+  if (!status.ok() || x.num_rows == 0) return status;
+  return add_rows(device, *table, batch->segments == nullptr ? nullptr : staged.segments, 0, x);
 }
 
 Status gather_outputs(Device* device, Rows x, const Batch* batch, Rows out) {

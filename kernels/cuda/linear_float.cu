@@ -1,4 +1,4 @@
-// out = act(x W^T + bias) for f32 and f16 weights, products and sums in f32 on the ordinary units.
+// out = act(x W^T + bias) for f32, f16 and f8 weights, products and sums in f32 on the ordinary units.
 //
 // K is cut into at most 32 chunks of a multiple of 16 columns. A sum goes through the columns of a chunk in ascending
 // order, then the chunks' sums are added in ascending order: the same bits from both kernels.
@@ -20,7 +20,8 @@ __host__ __device__ constexpr int32_t chunk_columns(int32_t num_columns) {
 // A warp takes one weight row and all (few) tokens; a lane one chunk. kAligned: 16-byte loads of x and weight.
 template <typename Element, bool kAligned>
 __global__ void __launch_bounds__(kWarps* kWarp)
-    few_tokens_kernel(Rows x, const Element* __restrict__ weight, const float* bias, Activation activation, Rows out) {
+    few_tokens_kernel(Rows x, const Element* __restrict__ weight, const float* scales, const float* bias,
+                      Activation activation, Rows out) {
   const int32_t lane = threadIdx.x % kWarp;
   const int32_t row = static_cast<int32_t>((blockIdx.x * kWarps * kWarp + threadIdx.x) / kWarp);
   if (row >= out.width) return;
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   const Element* w = weight + static_cast<int64_t>(row) * num_columns;
   float sums[kFewTokens] = {};
   if constexpr (kAligned) {
-    constexpr int32_t kAtOnce = 8;
+    constexpr int32_t kAtOnce = sizeof(Element) == 1 ? 16 : 8;
     for (int32_t k = lane * length; k < end; k += kAtOnce) {
       alignas(16) Element columns[kAtOnce];
 #pragma unroll
@@ -41,11 +42,14 @@ __global__ void __launch_bounds__(kWarps* kWarp)
 #pragma unroll
       for (int32_t t = 0; t < kFewTokens; ++t) {
         if (t >= x.num_rows) break;
-        const float4 first = *reinterpret_cast<const float4*>(row_of(x, t) + k);
-        const float4 second = *reinterpret_cast<const float4*>(row_of(x, t) + k + 4);
-        const float values[kAtOnce] = {first.x, first.y, first.z, first.w, second.x, second.y, second.z, second.w};
 #pragma unroll
-        for (int32_t i = 0; i < kAtOnce; ++i) sums[t] = fmaf(element(columns, i), values[i], sums[t]);
+        for (int32_t i = 0; i < kAtOnce; i += 4) {
+          const float4 four = *reinterpret_cast<const float4*>(row_of(x, t) + k + i);
+          sums[t] = fmaf(element(columns, i), four.x, sums[t]);
+          sums[t] = fmaf(element(columns, i + 1), four.y, sums[t]);
+          sums[t] = fmaf(element(columns, i + 2), four.z, sums[t]);
+          sums[t] = fmaf(element(columns, i + 3), four.w, sums[t]);
+        }
       }
     }
   } else {
@@ -64,6 +68,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
     float total = 0;
     for (int32_t chunk = 0; chunk < num_chunks; ++chunk) total += __shfl_sync(0xffffffffu, sums[t], chunk);
     if (lane != 0) continue;
+    if (scales != nullptr) total *= scales[row];
     if (bias != nullptr) total += bias[row];
     row_of(out, t)[row] = activation_of(total, activation);
   }
@@ -72,7 +77,8 @@ __global__ void __launch_bounds__(kWarps* kWarp)
 // A block takes 64 weight rows and 64 tokens, a thread 4 by 4 of them.
 template <typename Element>
 __global__ void __launch_bounds__(kThreads)
-    many_tokens_kernel(Rows x, const Element* __restrict__ weight, const float* bias, Activation activation, Rows out) {
+    many_tokens_kernel(Rows x, const Element* __restrict__ weight, const float* scales, const float* bias,
+                       Activation activation, Rows out) {
   __shared__ __align__(16) float weights[kStep][kTile + 4];
   __shared__ __align__(16) float values[kStep][kTile + 4];
   const int32_t first_token = static_cast<int32_t>(blockIdx.x) * kTile;
@@ -130,24 +136,28 @@ __global__ void __launch_bounds__(kThreads)
       const int32_t t = first_token + token + m;
       const int32_t o = first_row + row + n;
       if (t >= x.num_rows || o >= out.width) continue;
-      const float total = bias != nullptr ? totals[m][n] + bias[o] : totals[m][n];
+      float total = totals[m][n];
+      if (scales != nullptr) total *= scales[o];
+      if (bias != nullptr) total += bias[o];
       row_of(out, t)[o] = activation_of(total, activation);
     }
   }
 }
 
 template <typename Element>
-Status run(Device* device, const Rows& x, const Element* weight, const float* bias, Activation activation,
-           const Rows& out) {
+Status run(Device* device, const Rows& x, const Element* weight, const float* scales, const float* bias,
+           Activation activation, const Rows& out) {
   if (x.num_rows <= kFewTokens) {
     const bool is_aligned = reinterpret_cast<uintptr_t>(x.data) % 16 == 0 &&
-                            reinterpret_cast<uintptr_t>(weight) % 16 == 0 && x.stride % 4 == 0 && x.width % 8 == 0;
+                            reinterpret_cast<uintptr_t>(weight) % 16 == 0 && x.stride % 4 == 0 &&
+                            x.width % (sizeof(Element) == 1 ? 16 : 8) == 0;
     const auto kernel = is_aligned ? few_tokens_kernel<Element, true> : few_tokens_kernel<Element, false>;
-    kernel<<<ceil_div(out.width, kWarps), kWarps * kWarp, 0, device->stream>>>(x, weight, bias, activation, out);
+    kernel<<<ceil_div(out.width, kWarps), kWarps * kWarp, 0, device->stream>>>(x, weight, scales, bias, activation,
+                                                                               out);
   } else {
     const dim3 grid(static_cast<unsigned>(ceil_div(x.num_rows, kTile)),
                     static_cast<unsigned>(ceil_div(out.width, kTile)));
-    many_tokens_kernel<<<grid, kThreads, 0, device->stream>>>(x, weight, bias, activation, out);
+    many_tokens_kernel<<<grid, kThreads, 0, device->stream>>>(x, weight, scales, bias, activation, out);
   }
   return launched(device);
 }
@@ -155,8 +165,13 @@ Status run(Device* device, const Rows& x, const Element* weight, const float* bi
 }  // namespace
 
 Status linear_float(Device* device, Rows x, const Weight* weight, const float* bias, Activation activation, Rows out) {
-  return weight->type == Type::f32 ? run(device, x, static_cast<const float*>(weight->data), bias, activation, out)
-                                   : run(device, x, static_cast<const __half*>(weight->data), bias, activation, out);
+  if (weight->type == Type::f8) {
+    const float* scales = f8_scales(weight->data, weight->num_rows, weight->num_columns);
+    return run(device, x, static_cast<const Float8*>(weight->data), scales, bias, activation, out);
+  }
+  return weight->type == Type::f32
+             ? run(device, x, static_cast<const float*>(weight->data), nullptr, bias, activation, out)
+             : run(device, x, static_cast<const __half*>(weight->data), nullptr, bias, activation, out);
 }
 
 }  // namespace quoth::cuda

@@ -49,7 +49,32 @@ Status run(Device* device, const Rows& x, const Rows& y, const float* weight, co
   return launched(device);
 }
 
+// A warp takes one head of one row: columns lane, lane + 32, …, then a fixed tree.
+__global__ void __launch_bounds__(kThreads)
+    norm_heads_kernel(Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon) {
+  const int32_t lane = threadIdx.x % kWarp;
+  const int32_t head = static_cast<int32_t>(blockIdx.y * kThreads + threadIdx.x) / kWarp;
+  if (head >= num_heads) return;
+  float* columns = row_of(x, blockIdx.x) + static_cast<int64_t>(head) * head_size;
+  float squares = 0;
+  for (int32_t k = lane; k < head_size; k += kWarp) squares = fmaf(columns[k], columns[k], squares);
+  const float scale = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(head_size) + epsilon);
+  for (int32_t k = lane; k < head_size; k += kWarp) columns[k] = columns[k] * scale * weight[k];
+}
+
 }  // namespace
+
+Status rms_norm_heads(Device* device, Rows x, int32_t num_heads, int32_t head_size, const float* weight,
+                      float epsilon) {
+  if (!device->lost.ok()) return device->lost;
+  if (num_heads < 1 || head_size < 1 || x.width != static_cast<int64_t>(num_heads) * head_size) {
+    return {Code::invalid_input, "rms_norm_heads: x must be [T, heads * d]"};
+  }
+  if (x.num_rows == 0) return {};
+  const dim3 grid(static_cast<unsigned>(x.num_rows), static_cast<unsigned>(ceil_div(num_heads, kThreads / kWarp)));
+  norm_heads_kernel<<<grid, kThreads, 0, device->stream>>>(x, num_heads, head_size, weight, epsilon);
+  return launched(device);
+}
 
 Status rms_norm(Device* device, Rows x, const float* weight, float epsilon, Rows out) {
   return run<false>(device, x, Rows{}, weight, nullptr, epsilon, out);

@@ -20,6 +20,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   export: () => import('./commands/export.ts'),
   models: () => import('./commands/models.ts'),
   build: () => import('./commands/build.ts'),
+  quantize: () => import('./commands/quantize.ts'),
   generate: () => import('./commands/generate.ts'),
   score: () => import('./commands/score.ts'),
   tokenize: () => import('./commands/tokenize.ts'),

@@ -7,6 +7,7 @@ static Napi::Object start(Napi::Env env, Napi::Object exports) {
   quoth::register_engine(env, exports);
   quoth::register_retrieval(env, exports);
   quoth::register_build(env, exports);
+  quoth::register_quantize(env, exports);
   return exports;
 }
 

@@ -4,7 +4,14 @@
 
 #include <napi.h>
 
+#include <string>
+
+#include "../../kernels/tensor.h"
+
 namespace quoth {
+
+// The type of a plan's tensor by its name in TypeScript. Throws Fault invalid_input for another name.
+Type plan_type_of(const std::string& name);
 
 //   describeDevice()                 -> { device, deviceName, reason, instructions, numThreads }
 //   loadEngine(options)              -> { handle, info }
@@ -25,5 +32,11 @@ void register_retrieval(Napi::Env env, Napi::Object exports);
 //   toFloat32(bytes, from, numRows, numColumns) -> Float32Array
 //   pack(request)                               -> Uint8Array
 void register_build(Napi::Env env, Napi::Object exports);
+
+//   openWorkbench() -> handle, not a promise
+//   workbenchClose(handle): at once, what runs ends `cancelled`; the other methods of Workbench, named
+//   workbench<Method>, take the handle before their arguments packMeasured(request) -> { bytes, lost, energy }
+//   toAwqGemm(packed, numRows, numColumns) -> { qweight, qzeros, scales }
+void register_quantize(Napi::Env env, Napi::Object exports);
 
 }  // namespace quoth

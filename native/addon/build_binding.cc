@@ -18,24 +18,14 @@ struct Request {
   PackJob job;
   GroupedJob grouped;
   bool is_grouped = false;
+  // The answer, made before the work and filled by it: JavaScript has it when the promise settles, not before.
+  Napi::Reference<Napi::Uint8Array> packed;
 };
 
 const BlockFormat* format_of(const std::string& name) {
   const BlockFormat* format = find_block_format(name);
   if (format == nullptr) throw Fault(FaultCode::unsupported, "Weights of type " + name + " are not read here.");
   return format;
-}
-
-Type type_of(const std::string& name) {
-  if (name == "f32") return Type::f32;
-  if (name == "f16") return Type::f16;
-  if (name == "q8") return Type::q8;
-  if (name == "q4") return Type::q4;
-  if (name == "int4_g32") return Type::int4_g32;
-  if (name == "int4_g128") return Type::int4_g128;
-  if (name == "f8") return Type::f8;
-  if (name == "i32") return Type::i32;
-  throw Fault(FaultCode::invalid_input, "A plan has no tensors of type " + name + ".");
 }
 
 std::vector<int8_t> copy_codebook(const Napi::Value& value) {
@@ -105,7 +95,7 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
     request->bytes = copy_bytes(from.Get("bytes"), "bytes");
     fill_job(*request, string_of(from.Get("from"), "from"), number_of(from.Get("numRows"), "numRows", 1, INT32_MAX),
              number_of(from.Get("numColumns"), "numColumns", 1, INT32_MAX));
-    request->job.to = request->grouped.to = type_of(string_of(from.Get("to"), "to"));
+    request->job.to = request->grouped.to = plan_type_of(string_of(from.Get("to"), "to"));
     const int32_t num_rows = request->is_grouped ? request->grouped.num_rows : request->job.num_rows;
     if (!is_absent(from.Get("rowOrder"))) {
       request->row_order = copy_ints(from.Get("rowOrder"), "rowOrder");
@@ -129,32 +119,36 @@ Napi::Value pack_js(const Napi::CallbackInfo& info) {
       }
       request->grouped.column_order = request->column_order.data();
     }
+    // The answer's size is bounded by what the bytes can hold: that is checked here.
+    const Status checked = request->is_grouped ? check_grouped_job(request->grouped) : check_job(request->job);
+    if (!checked.ok()) throw fault_of(checked, "pack");
+    const int32_t num_columns = request->is_grouped ? request->grouped.num_columns : request->job.num_columns;
+    const uint64_t size = packed_bytes(request->job.to, num_rows, num_columns);
+    request->packed = Napi::Persistent(Napi::Uint8Array::New(info.Env(), size));
+    uint8_t* out = request->packed.Value().Data();
     return run_async(
         info.Env(), "quoth.pack",
-        [request] {
-          const PackJob& job = request->job;
-          if (request->is_grouped) {
-            const GroupedJob& grouped = request->grouped;
-            if (const Status checked = check_grouped_job(grouped); !checked.ok()) throw fault_of(checked, "pack");
-            std::vector<uint8_t> packed(packed_bytes(grouped.to, grouped.num_rows, grouped.num_columns));
-            const Status status = pack_grouped(grouped, packed.data());
-            if (!status.ok()) throw fault_of(status, "pack");
-            return packed;
-          }
-          // pack() checks before it writes; the size here is bounded by what the bytes can hold.
-          const uint64_t size = packed_bytes(job.to, job.num_rows, job.num_columns);
-          const Status checked = check_job(job);
-          if (!checked.ok()) throw fault_of(checked, "pack");
-          std::vector<uint8_t> packed(size);
-          const Status status = pack(job, packed.data());
+        [request, out] {
+          const Status status = request->is_grouped ? pack_grouped(request->grouped, out) : pack(request->job, out);
           if (!status.ok()) throw fault_of(status, "pack");
-          return packed;
         },
-        [](Napi::Env env, std::vector<uint8_t>&& packed) { return make_bytes(env, packed); });
+        [request](Napi::Env) -> Napi::Value { return request->packed.Value(); });
   });
 }
 
 }  // namespace
+
+Type plan_type_of(const std::string& name) {
+  if (name == "f32") return Type::f32;
+  if (name == "f16") return Type::f16;
+  if (name == "q8") return Type::q8;
+  if (name == "q4") return Type::q4;
+  if (name == "int4_g32") return Type::int4_g32;
+  if (name == "int4_g128") return Type::int4_g128;
+  if (name == "f8") return Type::f8;
+  if (name == "i32") return Type::i32;
+  throw Fault(FaultCode::invalid_input, "A plan has no tensors of type " + name + ".");
+}
 
 void register_build(Napi::Env env, Napi::Object exports) {
   exports.Set("toFloat32", Napi::Function::New(env, to_float32_js, "toFloat32"));

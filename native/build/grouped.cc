@@ -55,30 +55,28 @@ int32_t first_of_run(const GroupedJob& job, int32_t n, int32_t rows) {
   return job.row_order[n] % 8 == 0 && rows % 8 == 0 ? job.row_order[n] : -1;
 }
 
-// Rows n .. n + rows - 1 of one int4 record.
-Status pack_int4_record(const GroupedJob& job, const GroupedSource& source, int32_t n, int32_t rows,
-                        int32_t first_column, int32_t num_columns, uint8_t* record) {
+// Vector i of the result's rows n .. n + rows - 1: eight columns as an int4 record has them. `first_row` of those rows.
+void store_int4_codes(const GroupedJob& job, const GroupedSource& source, int32_t n, int32_t rows, int32_t first_row,
+                      int32_t i, uint8_t* to) {
   uint32_t words[kRows] = {};  // rows beyond the last stay 0
-  const int32_t first_row = first_of_run(job, n, rows);
-  for (int32_t i = 0; i < num_columns / 8; i++) {
-    const int32_t vector = first_column / 8 + i;
-    if (first_row >= 0) {
-      source.int4_vector(first_row, rows, vector, job.column_order, words);
-    } else {
-      for (int32_t r = 0; r < rows; r++) {
-        words[r] = 0;
-        for (int32_t m = 0; m < 8; m++) {
-          const int32_t shift = m < 4 ? 8 * m : 8 * (m - 4) + 4;
-          words[r] |= static_cast<uint32_t>(source.code(row_of(job, n + r), column_of(job, 8 * vector + m))) << shift;
-        }
+  if (first_row >= 0) {
+    source.int4_vector(first_row, rows, i, job.column_order, words);
+  } else {
+    for (int32_t r = 0; r < rows; r++) {
+      for (int32_t m = 0; m < 8; m++) {
+        const int32_t shift = m < 4 ? 8 * m : 8 * (m - 4) + 4;
+        words[r] |= static_cast<uint32_t>(source.code(row_of(job, n + r), column_of(job, 8 * i + m))) << shift;
       }
     }
-    std::memcpy(record + 64 * i, words, sizeof words);
   }
-  uint8_t* scales = record + kRows * num_columns / 2;
+  std::memcpy(to, words, sizeof words);
+}
+
+// The scales and zero points of one int4 record of rows n .. n + rows - 1.
+Status store_int4_scales(const GroupedJob& job, const GroupedSource& source, int32_t n, int32_t rows, int32_t group,
+                         uint8_t* scales) {
   uint8_t* zeros = scales + 2 * kRows;
   std::memset(scales, 0, 4 * kRows);
-  const int32_t group = source.group_of(column_of(job, first_column));
   for (int32_t r = 0; r < rows; r++) {
     const int32_t row = row_of(job, n + r);
     const uint16_t scale = half_from_float(source.scale(row, group));
@@ -92,29 +90,89 @@ Status pack_int4_record(const GroupedJob& job, const GroupedSource& source, int3
   return {};
 }
 
-Status pack_int4(const GroupedJob& job, const GroupedSource& source, uint8_t* out) {
+// The result's rows from `first` to `last`, kShareRows at most: all of them for eight columns, then for the next eight.
+Status pack_int4_share(const GroupedJob& job, const GroupedSource& source, int32_t first, int32_t last, uint8_t* out) {
+  constexpr int32_t kBlocks = kShareRows / kRows;
   const int32_t width = record_columns(job.to);
   const int32_t num_records = job.num_columns / width;
+  const uint64_t bytes = static_cast<uint64_t>(record_bytes(job.to));
+  const int32_t num_blocks = (last - first + kRows - 1) / kRows;
+  int32_t first_rows[kBlocks];
+  uint8_t* records[kBlocks];
+  for (int32_t b = 0; b < num_blocks; b++) {
+    const int32_t n = first + b * kRows;
+    first_rows[b] = first_of_run(job, n, std::min(kRows, last - n));
+    records[b] = out + static_cast<uint64_t>(n / kRows) * static_cast<uint64_t>(num_records) * bytes;
+  }
+  for (int32_t c = 0; c < num_records; c++) {
+    for (int32_t i = 0; i < width / 8; i++) {
+      for (int32_t b = 0; b < num_blocks; b++) {
+        const int32_t n = first + b * kRows;
+        store_int4_codes(job, source, n, std::min(kRows, last - n), first_rows[b], c * width / 8 + i,
+                         records[b] + 64 * i);
+      }
+    }
+    const int32_t group = source.group_of(column_of(job, c * width));
+    for (int32_t b = 0; b < num_blocks; b++) {
+      const int32_t n = first + b * kRows;
+      uint8_t* scales = records[b] + kRows * width / 2;
+      const Status status = store_int4_scales(job, source, n, std::min(kRows, last - n), group, scales);
+      if (!status.ok()) return status;
+      records[b] += bytes;
+    }
+  }
+  return {};
+}
+
+Status pack_int4(const GroupedJob& job, const GroupedSource& source, uint8_t* out) {
   const int64_t num_shares = (static_cast<int64_t>(job.num_rows) + kShareRows - 1) / kShareRows;
   Status failed;
   std::atomic<bool> has_failed{false};
   for_each_block(num_shares, [&](int64_t share) {
     const int32_t first = static_cast<int32_t>(share) * kShareRows;
-    const int32_t last = std::min(job.num_rows, first + kShareRows);
-    for (int32_t c = 0; c < num_records; c++) {
-      for (int32_t n = first; n < last; n += kRows) {
-        uint8_t* record =
-            out + (static_cast<uint64_t>(n / kRows) * static_cast<uint64_t>(num_records) + static_cast<uint64_t>(c)) *
-                      static_cast<uint64_t>(record_bytes(job.to));
-        const Status status = pack_int4_record(job, source, n, std::min(kRows, last - n), c * width, width, record);
-        if (status.ok()) continue;
-        if (!has_failed.exchange(true)) failed = status;
-        return false;
-      }
-    }
-    return true;
+    const Status status = pack_int4_share(job, source, first, std::min(job.num_rows, first + kShareRows), out);
+    if (!status.ok() && !has_failed.exchange(true)) failed = status;
+    return status.ok();
   });
   return failed;
+}
+
+// One q8 record of rows n .. n + rows - 1. False in `fits` where code - zero passes 8 bits.
+Status pack_q8_record(const GroupedJob& job, const GroupedSource& source, int32_t n, int32_t rows, int32_t first_column,
+                      uint8_t* record, bool* fits) {
+  std::memset(record, 128, kRows * kQ8Columns);
+  uint8_t* scales = record + kRows * kQ8Columns;
+  std::memset(scales, 0, 2 * kRows);
+  const int32_t group = source.group_of(column_of(job, first_column));
+  int32_t zeros[kRows];
+  bool is_middle = true;  // 128 for all rows: then a code is the byte that is kept
+  for (int32_t r = 0; r < rows; r++) {
+    const int32_t row = row_of(job, n + r);
+    const uint16_t scale = half_from_float(source.scale(row, group));
+    zeros[r] = source.zero(row, group);
+    if ((scale & 0x7c00) == 0x7c00) return kBadScale;
+    if (zeros[r] < 0) return kBadZero;
+    is_middle &= zeros[r] == 128;
+    std::memcpy(scales + 2 * r, &scale, 2);
+  }
+  const int32_t first_row = first_of_run(job, n, rows);
+  if (job.format.bits == 8 && is_middle && first_row >= 0) {
+    for (int32_t i = 0; i < kQ8Columns / 4; i++) {
+      uint32_t words[kRows];
+      source.int8_vector(first_row, rows, first_column / 4 + i, job.column_order, words);
+      std::memcpy(record + 64 * i, words, 4 * static_cast<size_t>(rows));
+    }
+    return {};
+  }
+  for (int32_t r = 0; r < rows; r++) {
+    const int32_t row = row_of(job, n + r);
+    for (int32_t k = 0; k < kQ8Columns; k++) {
+      const int32_t byte = source.code(row, column_of(job, first_column + k)) - zeros[r] + 128;
+      *fits &= byte >= 0 && byte <= 255;
+      record[64 * (k / 4) + 4 * r + k % 4] = static_cast<uint8_t>(byte);
+    }
+  }
+  return {};
 }
 
 // Keeps every code; `*fits` becomes false where code - zero passes 8 bits.
@@ -125,34 +183,18 @@ Status pack_q8(const GroupedJob& job, const GroupedSource& source, std::atomic<b
   for_each_block((static_cast<int64_t>(job.num_rows) + kRows - 1) / kRows, [&](int64_t block) {
     const int32_t n = static_cast<int32_t>(block) * kRows;
     const int32_t rows = std::min(kRows, job.num_rows - n);
-    for (int32_t c = 0; c < num_records; c++) {
+    bool fits_here = true;
+    for (int32_t c = 0; c < num_records && fits_here; c++) {
       uint8_t* record =
           out + (static_cast<uint64_t>(block) * static_cast<uint64_t>(num_records) + static_cast<uint64_t>(c)) *
                     kQ8RecordBytes;
-      const int32_t first = c * kQ8Columns;
-      const int32_t group = source.group_of(column_of(job, first));
-      std::memset(record, 128, kRows * kQ8Columns);
-      std::memset(record + kRows * kQ8Columns, 0, 2 * kRows);
-      for (int32_t r = 0; r < rows; r++) {
-        const int32_t row = row_of(job, n + r);
-        const uint16_t scale = half_from_float(source.scale(row, group));
-        const int32_t zero = source.zero(row, group);
-        if ((scale & 0x7c00) == 0x7c00 || zero < 0) {
-          if (!has_failed.exchange(true)) failed = zero < 0 ? kBadZero : kBadScale;
-          return false;
-        }
-        for (int32_t k = 0; k < kQ8Columns; k++) {
-          const int32_t byte = source.code(row, column_of(job, first + k)) - zero + 128;
-          if (byte < 0 || byte > 255) {
-            *fits = false;
-            return false;
-          }
-          record[64 * (k / 4) + 4 * r + k % 4] = static_cast<uint8_t>(byte);
-        }
-        std::memcpy(record + kRows * kQ8Columns + 2 * r, &scale, 2);
-      }
+      const Status status = pack_q8_record(job, source, n, rows, c * kQ8Columns, record, &fits_here);
+      if (status.ok()) continue;
+      if (!has_failed.exchange(true)) failed = status;
+      return false;
     }
-    return true;
+    if (!fits_here) *fits = false;
+    return fits_here;
   });
   return failed;
 }

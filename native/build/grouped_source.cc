@@ -28,6 +28,37 @@ uint32_t spread(uint32_t nibbles) {
   return (pairs | pairs << 4) & 0x0f0f0f0f;
 }
 
+// One word for eight rows, two for sixteen. (A copy of a size that is known is one instruction.)
+uint64_t two_words(const uint8_t* at, int32_t num_rows) {
+  uint64_t both = 0;
+  if (num_rows > 8) {
+    std::memcpy(&both, at, 8);
+  } else {
+    std::memcpy(&both, at, 4);
+  }
+  return both;
+}
+
+// The same for the low 16 bits of each of two words.
+uint64_t spread_pair(uint64_t words) {
+  uint64_t pairs = words & 0x0000ffff0000ffff;
+  pairs = (pairs | pairs << 8) & 0x00ff00ff00ff00ff;
+  return (pairs | pairs << 4) & 0x0f0f0f0f0f0f0f0f;
+}
+
+// Byte j of out[t] is byte t of in[j], in each half of the words.
+void turn_bytes(const uint64_t* in, uint64_t* out) {
+  constexpr uint64_t kEven = 0x00ff00ff00ff00ff, kLow = 0x0000ffff0000ffff;
+  const uint64_t first_even = (in[0] & kEven) | (in[1] & kEven) << 8;
+  const uint64_t first_odd = (in[0] >> 8 & kEven) | (in[1] & ~kEven);
+  const uint64_t second_even = (in[2] & kEven) | (in[3] & kEven) << 8;
+  const uint64_t second_odd = (in[2] >> 8 & kEven) | (in[3] & ~kEven);
+  out[0] = (first_even & kLow) | (second_even & kLow) << 16;
+  out[1] = (first_odd & kLow) | (second_odd & kLow) << 16;
+  out[2] = (first_even >> 16 & kLow) | (second_even & ~kLow);
+  out[3] = (first_odd >> 16 & kLow) | (second_odd & ~kLow);
+}
+
 // Eight codes in their order to a vector's word: byte j holds code j and, in its high nibble, code 4 + j.
 uint32_t interleave(uint32_t word) {
   return spread(word & 0xffff) | spread(word >> 16) << 4;
@@ -229,27 +260,50 @@ void GroupedSource::int4_vector(int64_t n, int32_t num_rows, int64_t i, const in
   }
 }
 
-// Here a word holds eight rows of one column, and a vector wants eight columns of one row. Even rows are a word's low
-// half, odd rows its high half; the last step turns 4 columns x 8 rows of bytes.
+void GroupedSource::int8_vector(int64_t n, int32_t num_rows, int64_t i, const int32_t* columns, uint32_t* out) const {
+  const uint64_t first_row = static_cast<uint64_t>(n), vector = static_cast<uint64_t>(i);
+  const bool is_gptq = format_.layout == GroupedLayout::gptq || format_.layout == GroupedLayout::gptq_v2;
+  const uint64_t words_of_row = columns_ / 4;
+  // Word (n, i) of the pieces: GPTQ has those of a row of words side by side.
+  const uint64_t row_step = is_gptq ? 1 : words_of_row, word_step = is_gptq ? rows_ : 1;
+  if (columns == nullptr) {
+    const uint8_t* words = pieces_.codes + 4 * (first_row * row_step + vector * word_step);
+    for (int32_t r = 0; r < num_rows; r++) out[r] = word(words, static_cast<uint64_t>(r) * row_step);
+    return;
+  }
+  for (int32_t r = 0; r < num_rows; r++) out[r] = 0;
+  for (uint64_t m = 0; m < 4; m++) {
+    const uint64_t k = static_cast<uint64_t>(columns[4 * vector + m]);
+    const uint8_t* words = pieces_.codes + 4 * (first_row * row_step + k / 4 * word_step);
+    for (int32_t r = 0; r < num_rows; r++) {
+      out[r] |= (word(words, static_cast<uint64_t>(r) * row_step) >> (8 * (k % 4)) & 255) << (8 * m);
+    }
+  }
+}
+
+// Here a word holds eight rows of one column, and a vector wants eight columns of one row: two words side by side are
+// 16 rows. Even rows are a word's low half, odd rows its high half; then 4 columns x 4 rows of bytes are turned at a
+// time.
 void GroupedSource::awq_vector(int64_t n, int32_t num_rows, int64_t i, uint32_t* out) const {
-  const uint64_t words_of_column = rows_ / 8;
+  const uint64_t bytes_of_column = rows_ / 2;
   const uint8_t* first =
-      pieces_.codes + 4 * (8 * static_cast<uint64_t>(i) * words_of_column + static_cast<uint64_t>(n) / 8);
-  for (int32_t half = 0; 8 * half < num_rows; half++) {
-    uint32_t even[4], odd[4];
-    for (uint64_t j = 0; j < 4; j++) {
-      const uint32_t low = word(first, j * words_of_column + static_cast<uint64_t>(half));
-      const uint32_t high = word(first, (4 + j) * words_of_column + static_cast<uint64_t>(half));
-      even[j] = spread(low & 0xffff) | spread(high & 0xffff) << 4;
-      odd[j] = spread(low >> 16) | spread(high >> 16) << 4;
-    }
-    uint32_t* rows = out + 8 * half;
-    for (int t = 0; t < 4; t++) {
-      rows[2 * t] = (even[0] >> (8 * t) & 255) | (even[1] >> (8 * t) & 255) << 8 | (even[2] >> (8 * t) & 255) << 16 |
-                    (even[3] >> (8 * t) & 255) << 24;
-      rows[2 * t + 1] = (odd[0] >> (8 * t) & 255) | (odd[1] >> (8 * t) & 255) << 8 | (odd[2] >> (8 * t) & 255) << 16 |
-                        (odd[3] >> (8 * t) & 255) << 24;
-    }
+      pieces_.codes + 8 * static_cast<uint64_t>(i) * bytes_of_column + 4 * (static_cast<uint64_t>(n) / 8);
+  uint64_t even[4], odd[4];
+  for (uint64_t j = 0; j < 4; j++) {
+    const uint64_t low = two_words(first + j * bytes_of_column, num_rows);
+    const uint64_t high = two_words(first + (4 + j) * bytes_of_column, num_rows);
+    even[j] = spread_pair(low) | spread_pair(high) << 4;
+    odd[j] = spread_pair(low >> 16) | spread_pair(high >> 16) << 4;
+  }
+  uint64_t turned_even[4], turned_odd[4];
+  turn_bytes(even, turned_even);
+  turn_bytes(odd, turned_odd);
+  for (int t = 0; t < 4; t++) {
+    out[2 * t] = static_cast<uint32_t>(turned_even[t]);
+    out[2 * t + 1] = static_cast<uint32_t>(turned_odd[t]);
+    if (num_rows <= 8) continue;
+    out[8 + 2 * t] = static_cast<uint32_t>(turned_even[t] >> 32);
+    out[8 + 2 * t + 1] = static_cast<uint32_t>(turned_odd[t] >> 32);
   }
 }
 

@@ -40,6 +40,10 @@ class GroupedSource {
   // most 16.
   void int4_vector(int64_t n, int32_t num_rows, int64_t i, const int32_t* columns, uint32_t* out) const;
 
+  // Four columns of the same rows as one vector of a q8 record: byte j of out[r] is the code of column 4 i + j. 8 bits
+  // only.
+  void int8_vector(int64_t n, int32_t num_rows, int64_t i, const int32_t* columns, uint32_t* out) const;
+
  private:
   uint32_t word(const uint8_t* piece, uint64_t index) const {
     uint32_t value;

@@ -179,11 +179,56 @@ bool pack_int4_row(const PackJob& job, const uint8_t* bytes, const float* x, int
   return true;
 }
 
+// The levels of the types whose blocks are an f16 scale and 32 nibbles, nibble 0 first: their codes need no search.
+struct NibbleFormat {
+  std::string_view name;
+  int8_t levels[16];
+};
+constexpr NibbleFormat kNibbleFormats[] = {
+    {"q4_0", {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7}},
+    {"iq4_nl", {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}},
+};
+
+// Whether the checkpoint's nibbles are indices into the job's codebook, so that they and the scales are taken as they
+// are.
+bool keeps_nibbles(const PackJob& job) {
+  for (const NibbleFormat& format : kNibbleFormats) {
+    if (job.to == Type::q4 && job.from->name == format.name) return std::memcmp(job.codebook, format.levels, 16) == 0;
+  }
+  return false;
+}
+
+// Row r of a tile of q4 records from such blocks. False when a scale is not finite.
+bool keep_nibbles(const uint8_t* blocks, int32_t num_groups, int32_t r, uint8_t* tile) {
+  for (int32_t g = 0; g < num_groups; g++) {
+    const uint8_t* block = blocks + static_cast<int64_t>(g) * 18;
+    Group group;
+    std::memcpy(&group.scale, block, 2);
+    if (!std::isfinite(float_from_half(group.scale))) return false;
+    for (int j = 0; j < kColumns / 2; j++) {
+      group.codes[j] = block[2 + j] & 15;
+      group.codes[j + kColumns / 2] = block[2 + j] >> 4;
+    }
+    store_q4(group, r, tile + static_cast<int64_t>(g) * record_bytes(Type::q4));
+  }
+  return true;
+}
+
 // Rows n .. n + 15 of the result. `scratch` is [16, K].
 bool pack_block(const PackJob& job, const Reader& reader, const Codebook* codebook, int32_t n, float* scratch,
                 uint8_t* out) {
   const int32_t rows = std::min(kRows, job.num_rows - n);
   const uint64_t columns = static_cast<uint64_t>(job.num_columns);
+  if (keeps_nibbles(job)) {
+    const int32_t num_groups = job.num_columns / kColumns;
+    const uint64_t tile_bytes = static_cast<uint64_t>(num_groups) * static_cast<uint64_t>(record_bytes(job.to));
+    uint8_t* tile = out + static_cast<uint64_t>(n / kRows) * tile_bytes;
+    if (rows < kRows) std::memset(tile, 0, tile_bytes);  // padding rows: scale 0
+    for (int32_t r = 0; r < rows; r++) {
+      if (!keep_nibbles(reader.row(n + r), num_groups, r, tile)) return false;
+    }
+    return true;
+  }
   for (int32_t r = 0; r < rows; r++) {
     if (!reader.read(n + r, scratch + static_cast<uint64_t>(r) * columns)) return false;
   }

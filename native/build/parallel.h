@@ -1,4 +1,4 @@
-// One loop over blocks of a tensor, on all cores.
+// One loop of the builder, on all cores.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,30 @@
 #include <vector>
 
 namespace quoth {
+
+inline int32_t num_cores() {
+  return std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
+}
+
+// body(item, worker) for every item 0 .. num_items - 1, in any order; worker is 0 .. num_cores() - 1 and names the
+// scratch that the call may use. `body` must not throw.
+template <typename Body>
+void share(int32_t num_items, const Body& body) {
+  std::atomic<int32_t> next{0};
+  const auto work = [&](int32_t worker) {
+    for (int32_t item = next.fetch_add(1); item < num_items; item = next.fetch_add(1)) body(item, worker);
+  };
+  std::vector<std::thread> helpers;
+  const int32_t num_workers = std::min(num_cores(), num_items);
+  helpers.reserve(static_cast<size_t>(std::max(0, num_workers)));
+  try {
+    for (int32_t i = 1; i < num_workers; i++) helpers.emplace_back(work, i);
+  } catch (const std::system_error&) {
+    // No more threads to be had: those that run, and this one, do the work.
+  }
+  work(0);
+  for (std::thread& helper : helpers) helper.join();
+}
 
 // Calls body(block) for every block from 0 to num_blocks - 1, in any order, on several threads, until one returns
 // false. Returns whether all returned true. One tensor is packed at a time, so it may take what the machine has; eight

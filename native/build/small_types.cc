@@ -6,24 +6,17 @@
 #include <cstring>
 
 #include "dequantize.h"
+#include "int4.h"
 
 namespace quoth {
 
 bool round_int4(const float* x, int32_t num_columns, Int4Group* group) {
-  float least = x[0], most = x[0];
-  for (int32_t k = 1; k < num_columns; k++) {
-    least = std::min(least, x[k]);
-    most = std::max(most, x[k]);
-  }
-  // The codes are chosen for the scale as it is kept.
-  group->scale = half_from_float(std::max(most - least, 1e-5f) / 15);
-  const float scale = float_from_half(group->scale);
-  if (!std::isfinite(scale)) return false;
-  const float zero = std::clamp(-std::nearbyint(least / scale), 0.0f, 15.0f);
-  group->zero = half_from_float(zero);
-  for (int32_t k = 0; k < num_columns; k++) {
-    group->codes[k] = static_cast<uint8_t>(std::clamp(std::nearbyint(x[k] / scale) + zero, 0.0f, 15.0f));
-  }
+  const Int4Fit fit = fit_int4(x, num_columns, kNoInt4Limit);
+  // The largest scale that an f16 holds may not reach the ends.
+  if (largest_magnitude(x, num_columns) > 15 * 65504.0f) return false;
+  group->scale = half_from_float(fit.scale);
+  group->zero = half_from_float(fit.zero);
+  int4_codes(x, num_columns, kNoInt4Limit, fit, group->codes);
   return true;
 }
 

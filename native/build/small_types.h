@@ -16,8 +16,7 @@ struct Int4Group {
   uint16_t zero;                   // f16
 };
 
-// Round to nearest, asymmetric, as AWQ's last step does it (arXiv 2306.00978): scale = max(max - min, 1e-5) / 15, whole
-// zero point within 0 .. 15. False when the scale is too large for f16.
+// Round to nearest, asymmetric, as AWQ's last step does it (int4.h). False when the scale is too large for f16.
 bool round_int4(const float* x, int32_t num_columns, Int4Group* group);
 
 // The group of row r to its places in a record of num_columns columns.

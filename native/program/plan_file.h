@@ -24,6 +24,7 @@ struct PlanTensor {
   uint64_t offset = 0;  // in the file
   uint64_t size_bytes = 0;
   std::array<int8_t, 16> codebook{};  // q4
+  const uint8_t* memory = nullptr;    // where it is when it is in no file: the workbench of native/build
 };
 
 struct PlanKv {
@@ -42,13 +43,16 @@ struct PlanFile {
   int32_t vocabulary_size = 0;
   int32_t context_tokens = 0;
   int32_t embedding_size = 0;
+  int32_t num_embedded = 0;  // ids that `embed` is given are below this; 0 = vocabulary_size
   bool has_kv = false;
   PlanKv kv;
   std::vector<PlanTensor> tensors;
   uint64_t weight_bytes = 0;
   Json program;  // as written; program.cc reads it
 
-  const uint8_t* bytes_of(const PlanTensor& tensor) const { return file->data() + tensor.offset; }
+  const uint8_t* bytes_of(const PlanTensor& tensor) const {
+    return tensor.memory != nullptr ? tensor.memory : file->data() + tensor.offset;
+  }
 };
 
 // Throws Fault io when the file cannot be opened, invalid_plan when it is not a plan or damaged.

@@ -212,10 +212,15 @@ void* Runner::allocate(uint64_t size_bytes, const std::string& what) {
   return memory;
 }
 
-bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon) {
+bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
   for (size_t i = 0; i < calls_.size(); ++i) {
     if (abandon.load(std::memory_order_relaxed)) return false;
     const Instruction& step = program_.instructions[i];
+    if (watch && step.num_in > 0) {
+      Rows in = calls_[i].in[0];
+      in.num_rows = rows_in(batch, calls_[i].in_rows[0]);
+      watch(i, in);
+    }
     const Status status = call(calls_[i], step, batch);
     if (!status.ok()) check(status, "The engine failed in " + step.place);
   }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "../../kernels/ops.h"
@@ -29,9 +30,12 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
+  // Called before each instruction with its place in the program and its first input, on the device.
+  using Watch = std::function<void(size_t instruction, const Rows& in)>;
+
   // Runs one step. False when `abandon` became true before its end: what it was to write is then unknown, but only in
   // the rows of this step. Throws Fault; see `device_lost`.
-  bool run(const Batch& batch, const std::atomic<bool>& abandon);
+  bool run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch = {});
 
   // Copies row `row` of the output (logits or an embedding) of the last step to `to`, f32 [output_width].
   void read_output(int32_t row, float* to);

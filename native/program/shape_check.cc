@@ -153,7 +153,7 @@ void ShapeCheck::check(Instruction& step, const Json& json) {
     case Op::embed:
       step.scale = static_cast<float>(json_number(json, "scale", step.place));
       need_rows(y, RowsOf::tokens);
-      need_matrix(0, plan_.vocabulary_size, y.width);
+      need_matrix(0, plan_.num_embedded != 0 ? plan_.num_embedded : plan_.vocabulary_size, y.width);
       need_numbers(0);
       return;
     case Op::add_positions:

@@ -58,6 +58,14 @@ export function ModelCard({ model, onRemove }: { model: ModelSummary; onRemove: 
                   {t('models.use')}
                 </Button>
               )}
+              {model.inUse && model.role === 'reranker' && (
+                <Button
+                  onClick={() => models.getState().unuse(model.id).catch(notices.getState().tellError)}
+                  aria-label={t('models.unuseOf', { name: model.name })}
+                >
+                  {t('models.unuse')}
+                </Button>
+              )}
               <IconButton label={t('models.removeOf', { name: model.name })} onClick={onRemove}>
                 <Trash2 className="size-4" />
               </IconButton>

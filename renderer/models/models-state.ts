@@ -14,6 +14,8 @@ export type Models = {
   install(modelId: ModelId): Promise<void>;
   cancel(modelId: ModelId): void;
   use(modelId: ModelId): Promise<void>;
+  /** Sets a reranker aside. */
+  unuse(modelId: ModelId): Promise<void>;
   remove(modelId: ModelId): Promise<void>;
 };
 
@@ -49,6 +51,10 @@ export function createModels(client: Client<QuothContract>) {
       cancel: (modelId) => running.get(modelId)?.abort(),
       use: async (modelId) => {
         await client.useModel({ modelId });
+        await get().load();
+      },
+      unuse: async (modelId) => {
+        await client.useModel({ modelId, inUse: false });
         await get().load();
       },
       remove: async (modelId) => {

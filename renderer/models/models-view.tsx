@@ -12,6 +12,10 @@ export function ModelsView() {
   const { t } = useTranslation();
   const { models: store, notices } = useQuoth();
   const models = useStore(store, (state) => state.models);
+  // The catalogue may offer none of a role.
+  const roles = (['chat', 'embedder', 'reranker'] as const).filter((role) =>
+    models.some((model) => model.role === role),
+  );
   const [removing, setRemoving] = useState<ModelSummary | null>(null);
   const { tellError } = notices.getState();
   useEffect(() => {
@@ -22,7 +26,7 @@ export function ModelsView() {
       <div className="mx-auto w-full max-w-[46rem] px-6 pt-8 pb-10">
         <h1 className="font-serif text-2xl font-medium">{t('models.title')}</h1>
         <p className="mt-1 text-sm text-soft">{t('models.promise')}</p>
-        {(['chat', 'embedder'] as const).map((role) => (
+        {roles.map((role) => (
           <section key={role} className="mt-8" aria-label={t(`models.role.${role}`)}>
             <h2 className="font-semibold">{t(`models.role.${role}`)}</h2>
             <p className="mb-3 text-[0.8125rem] text-soft">{t(`models.meaning.${role}`)}</p>

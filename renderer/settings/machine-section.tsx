@@ -22,6 +22,7 @@ export function MachineSection() {
     [t('machine.disk'), formatBytes(report.freeDiskBytes)],
     [t('machine.chatModel'), report.chatModel ?? t('machine.none')],
     [t('machine.embedder'), report.embedder ?? t('machine.none')],
+    [t('machine.reranker'), report.reranker ?? t('machine.none')],
     [t('machine.index'), t(`machine.indexes.${report.vectorIndex}`), report.vectorIndexReason],
     [t('machine.network'), t(report.offline ? 'machine.offline' : 'machine.online')],
     [t('machine.version'), report.version],

@@ -33,8 +33,10 @@ export const noModels: AppKit = {
   build: async () => refuse(),
   openChat: async () => refuse(),
   openEmbedder: async () => refuse(),
+  openReranker: async () => refuse(),
   closeChat: async () => {},
   closeEmbedder: async () => {},
+  closeReranker: async () => {},
 };
 
 export type Scene = {

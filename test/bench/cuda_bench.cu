@@ -136,7 +136,9 @@ void measure_read(Bench& bench) {
 uint64_t bytes_of(Type type, int32_t n, int32_t k) {
   const uint64_t elements = static_cast<uint64_t>(n) * static_cast<uint64_t>(k);
   if (type == Type::f32 || type == Type::f16) return elements * (type == Type::f32 ? 4 : 2);
-  return elements / 512 * (type == Type::q8 ? 544 : 288);
+  if (type == Type::f8) return static_cast<uint64_t>(f8_scales_offset(n, k)) + uint64_t{4} * static_cast<uint64_t>(n);
+  const uint64_t record_weights = uint64_t{16} * static_cast<uint64_t>(record_columns(type));
+  return elements / record_weights * static_cast<uint64_t>(record_bytes(type));
 }
 
 // Seconds of one linear of that shape.
@@ -150,7 +152,7 @@ double bench_linear(Bench& bench, const char* name, Type type, int32_t tokens, i
   const double seconds = bench.time(tokens > 64 ? std::min(copies, 8) : copies, [&](int32_t i) {
     return bench.ops->linear(bench.device, x, &weights[static_cast<size_t>(i)], nullptr, Activation::none, out);
   });
-  constexpr const char* kTypes[] = {"f32", "f16", "q8", "q4"};
+  constexpr const char* kTypes[] = {"f32", "f16", "q8", "q4", "int4_g32", "int4_g128", "f8"};
   const double io = 4.0 * tokens * (n + k);
   bench.report(
       std::string("linear ") + kTypes[static_cast<int32_t>(type)] + " " + name + " T=" + std::to_string(tokens),
@@ -259,6 +261,9 @@ int main(int count, char** arguments) {
     if (tokens == 2048) prefill = layer;
   }
   bench_linear(bench, "gate+up", Type::q8, 1, 2 * kInner, kHidden);
+  for (const Type type : {Type::int4_g32, Type::int4_g128, Type::f8}) {
+    for (const int32_t tokens : {1, 8, 2048}) bench_linear(bench, "gate+up", type, tokens, 2 * kInner, kHidden);
+  }
   bench_linear(bench, "gate+up", Type::f16, 1, 2 * kInner, kHidden);
   bench_linear(bench, "gate+up", Type::f16, 512, 2 * kInner, kHidden);
   const double head = bench_linear(bench, "head", Type::q8, 1, kVocabulary, kHidden);

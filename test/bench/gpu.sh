@@ -43,7 +43,10 @@ if [ "$what" = sanitize ] || [ "$what" = all ]; then
   for tool in memcheck racecheck initcheck synccheck; do
     for only in 'linear q4 [T=9 N=272' 'linear q8 [T=1 N=272' 'linear f16 [T=65 N=272' 'linear f32 [T=8 N=272' \
       'decode and prefill in one step' 'f32 pages' 'attention_full [H=3' 'rope_kv_write f16 [H=4' 'rope [d=80' \
-      'linear q4 gives a row the same bits in all' 'add_layer_norm [D=384] of biased' 'embed q4 [V=37 D=96]' 'gated silu [F=37]' 'pool_mean' 'steps that follow'; do
+      'linear q4 gives a row the same bits in all' 'add_layer_norm [D=384] of biased' 'embed q4 [V=37 D=128]' 'gated silu [F=37]' 'pool_mean' 'steps that follow' \
+      'linear int4_g128 [T=9 N=272' 'linear int4_g32 [T=65 N=272' 'linear f8 [T=8 N=272' 'linear f8 [T=65 N=272' \
+      'embed int4_g128 [V=37 D=128]' 'slopes, a cap and a window' 'rms_norm_heads [H=3 d=80] of biased' \
+      'soft_cap [cap=30 D=1000]' 'clamp [T=40' 'permute_columns [T=37' 'add_segments f16'; do
       echo "-- $tool: $only"
       timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$tests" --cuda "$library" --only "$only" || failed=1
     done > "$out/$tool.log" 2>&1

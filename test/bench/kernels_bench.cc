@@ -32,6 +32,18 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+constexpr const char* kTypeNames[] = {"f32", "f16", "q8", "q4", "int4_g32", "int4_g128", "f8"};
+
+uint64_t bytes_of(Type type, int32_t num_rows, int32_t num_columns) {
+  if (type == Type::f16) return uint64_t{2} * num_rows * num_columns;
+  if (type == Type::f8) return static_cast<uint64_t>(f8_scales_offset(num_rows, num_columns)) + uint64_t{4} * num_rows;
+  const uint64_t num_records = static_cast<uint64_t>(num_rows + 15) / 16 * (num_columns / record_columns(type));
+  return num_records * static_cast<uint64_t>(record_bytes(type));
+}
+uint64_t bytes_of(const Weight& w) {
+  return bytes_of(w.type, w.num_rows, w.num_columns);
+}
+
 struct Bench {
   Device* device = nullptr;
   const Ops* ops = nullptr;
@@ -56,24 +68,60 @@ struct Bench {
     return {data, num_rows, width, width};
   }
   Weight weight(Type type, int32_t num_rows, int32_t num_columns) {
-    const uint64_t record = type == Type::q8 ? 544 : 288;
-    const uint64_t size_bytes = type == Type::f16
-                                    ? uint64_t{2} * num_rows * num_columns
-                                    : static_cast<uint64_t>(num_rows + 15) / 16 * (num_columns / 32) * record;
+    const uint64_t size_bytes = bytes_of(type, num_rows, num_columns);
     uint16_t* data = static_cast<uint16_t*>(memory(size_bytes));
     uint64_t state = 88172645463325252ull;
     for (uint64_t i = 0; i < size_bytes / 2; ++i) {
       state ^= state << 13, state ^= state >> 7, state ^= state << 17;
       data[i] = static_cast<uint16_t>(state & 0x83ff) | 0x2000;  // as halves: small and finite
+      if (type == Type::f8) data[i] |= 0x0040;                   // few weights are below the normal numbers
     }
     return {type, num_rows, num_columns, data, type == Type::q4 ? kCodebook : nullptr};
   }
 };
 
-uint64_t bytes_of(const Weight& w) {
-  const uint64_t record = w.type == Type::q8 ? 544 : 288;
-  return w.type == Type::f16 ? uint64_t{2} * w.num_rows * w.num_columns
-                             : static_cast<uint64_t>(w.num_rows + 15) / 16 * (w.num_columns / 32) * record;
+// One decoder layer of every type, in turns, so that what else the machine does meets all alike: the least processor
+// time of each, and beside it that of q4 as a ratio (above 1: faster than q4).
+void compare_types(Bench& bench) {
+  constexpr Type kTypes[] = {Type::q4, Type::q8, Type::int4_g32, Type::int4_g128, Type::f8, Type::f16};
+  constexpr int32_t kNumTypes = 6, kCopies = 4;  // copies: more than a third-level cache holds
+  std::vector<Weight> weights[kNumTypes];
+  for (int32_t i = 0; i < kNumTypes; ++i) {
+    for (int32_t copy = 0; copy < kCopies; ++copy) {
+      weights[i].push_back(bench.weight(kTypes[i], 2 * kInner, kHidden));
+      weights[i].push_back(bench.weight(kTypes[i], kHidden, kInner));
+    }
+  }
+  const Rows x = bench.rows(kMaxTokens, kHidden), inner = bench.rows(kMaxTokens, kInner);
+  const Rows wide = bench.rows(kMaxTokens, 2 * kInner), out = bench.rows(kMaxTokens, kHidden);
+  for (const int32_t tokens : {1, 2, 4, 6, 8, 12, 24, 48, 256}) {
+    double least[kNumTypes];
+    std::fill(least, least + kNumTypes, 1e9);
+    const int32_t copies = tokens > 4 ? 1 : kCopies;
+    for (int32_t round = 0; round < (tokens > 48 ? 8 : 40); ++round) {
+      for (int32_t i = 0; i < kNumTypes; ++i) {
+        const double start = processor_time();
+        for (int32_t copy = 0; copy < copies; ++copy) {
+          const auto first = [tokens](Rows rows) {
+            rows.num_rows = tokens;
+            return rows;
+          };
+          const Weight& up = weights[i][2 * static_cast<size_t>(copy)];
+          const Weight& down = weights[i][2 * static_cast<size_t>(copy) + 1];
+          bench.check(bench.ops->linear(bench.device, first(x), &up, nullptr, Activation::none, first(wide)));
+          bench.check(bench.ops->linear(bench.device, first(inner), &down, nullptr, Activation::none, first(out)));
+        }
+        least[i] = std::min(least[i], processor_time() - start);
+      }
+    }
+    for (int32_t i = 0; i < kNumTypes; ++i) {
+      const double bytes = static_cast<double>(copies) * (bytes_of(weights[i][0]) + bytes_of(weights[i][1]));
+      const double products = 3.0 * kHidden * kInner * copies * tokens;
+      std::printf("T=%-3d %-9s  %5.1f GB/s  %6.1f GMAC/s  %.2f of q4's speed\n", tokens,
+                  kTypeNames[static_cast<int32_t>(kTypes[i])], bytes / least[i] / 1e9, products / least[i] / 1e9,
+                  least[0] / least[i]);
+    }
+  }
 }
 
 void bench_linear(Bench& bench, Type type) {
@@ -127,7 +175,7 @@ void bench_linear(Bench& bench, Type type) {
     const double products = 969e6 * tokens + 65.5e6 * (tokens <= 16 ? tokens : 1);
     std::printf(
         "linear %s T=%-3d  %8.2f ms (best %.2f)  %7.1f tok/s (best %.1f)  %5.1f GB/s  %6.1f GMAC/s, %.1f per core\n",
-        type == Type::q4 ? "q4" : "q8", tokens, median * 1e3, best * 1e3, tokens / median, tokens / best,
+        kTypeNames[static_cast<int32_t>(type)], tokens, median * 1e3, best * 1e3, tokens / median, tokens / best,
         bytes / best / 1e9, products / best / 1e9, products / least_processor / 1e9);
   }
 }
@@ -199,7 +247,7 @@ void bench_embedder(Bench& bench) {
 
 }  // namespace
 
-// quoth_kernels_bench [threads] [plain|avx2|avx512-vnni] [q4|q8]
+// quoth_kernels_bench [threads] [plain|avx2|avx512-vnni|best] [compare|q4|q8|int4_g32|int4_g128|f8]
 int main(int count, char** arguments) {
   Bench bench;
   std::setvbuf(stdout, nullptr, _IONBF, 0);  // a run that is cut short still shows what it measured
@@ -208,9 +256,17 @@ int main(int count, char** arguments) {
       open_cpu_device(count > 1 ? std::atoi(arguments[1]) : 0, instructions, &bench.device, &bench.ops, &bench.info));
   bench.check(bench.ops->reserve(bench.device, kMaxTokens, kInner));
   std::printf("%s, %s, %d threads\n", bench.info.name, bench.info.instructions, bench.info.num_threads);
-  bench_linear(bench, count > 3 && std::strcmp(arguments[3], "q8") == 0 ? Type::q8 : Type::q4);
-  bench_attention(bench);
-  bench_embedder(bench);
+  if (count > 3 && std::strcmp(arguments[3], "compare") == 0) {
+    compare_types(bench);
+  } else {
+    Type type = Type::q4;
+    for (int32_t i = 1; i < 7; ++i) {
+      if (count > 3 && std::strcmp(arguments[3], kTypeNames[i]) == 0) type = static_cast<Type>(i);
+    }
+    bench_linear(bench, type);
+    bench_attention(bench);
+    bench_embedder(bench);
+  }
   for (void* memory : bench.owned) bench.ops->release(bench.device, memory);
   close_cpu_device(bench.device);
 }

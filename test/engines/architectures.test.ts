@@ -59,6 +59,7 @@ const refused: [name: string, change: Json, named: RegExp][] = [
   ['llama-gqa', rope({ type: 'yarn', factor: 4, truncate: 1 }), /truncate is impossible/],
   ['llama-gqa', { rope_theta: 1e-300 }, /positions come out impossible/],
   ['llama-gqa', { rope_theta: 1e-300, ...rope({ type: 'yarn', factor: 4 }) }, /positions come out impossible/],
+  ['llama-yarn', rope({ type: 'yarn', factor: 4, attention_factor: 1e9 }), /positions come out impossible/],
   ['llama-gqa', { rope_theta: 0 }, /rope_theta is impossible/],
   ['llama-gqa', { rope_theta: undefined, ...rope({ rope_theta: 'x' }) }, /rope_scaling\.rope_theta is impossible/],
   ['llama-gqa', { partial_rotary_factor: 0.5 }, /a part turns/],
@@ -138,6 +139,34 @@ describe('A config.json', () => {
     },
   );
 
+  test.each(['llama-linear-rope', 'llama-llama3-rope', 'llama-yarn-settings', 'llama-longrope', 'phi3-partial'])(
+    'of %s is refused or read, whatever any value of its positions becomes',
+    (name) => {
+      const scaling = configOf(name).rope_scaling as Json;
+      for (const key of [
+        ...Object.keys(scaling),
+        'rope_type',
+        'rope_theta',
+        'attention_factor',
+        'partial_rotary_factor',
+      ]) {
+        for (const value of [undefined, null, 0, -1, 1e-9, 1e300, 3, 'x', [], [1e300, 0], {}, true]) {
+          try {
+            const model = read(configOf(name, { rope_scaling: { ...scaling, [key]: value } }));
+            const { tensors } = compile(model.build(shapesOf(name)), { precision: 'f32' });
+            const numbers = tensors.find((tensor) => tensor.name === 'rope.inverse_frequencies')!.parts[0]!.values!;
+            expect(
+              [...numbers].every((number) => number > 0 && Number.isFinite(number)),
+              `${key} = ${value}`,
+            ).toBe(true);
+          } catch (error) {
+            expect(error, `${key} = ${JSON.stringify(value)}`).toBeInstanceOf(ModelError);
+          }
+        }
+      }
+    },
+  );
+
   test('that leaves out what it may is read with the defaults of transformers', () => {
     const kv = (name: string, change: Json) => read(configOf(name, change)).kv;
     expect(kv('llama-gqa', { num_key_value_heads: null })).toMatchObject({ numHeads: 4, headSize: 16 });
@@ -190,6 +219,27 @@ test('A GGUF file of Gemma 2 with 46 layers is the 27B, whose scores are scaled 
   expect(names.derive?.({ ...config, num_hidden_layers: 42 })).toEqual({ query_pre_attn_scalar: 128 });
 });
 
+test('A GGUF file of a Llama with a window is a Mistral', () => {
+  const names = ggufNamesOf('llama');
+  const config = { ...configOf('llama-gqa'), sliding_window: 8 };
+  const windowOf = (json: Json) =>
+    compile(read(json).build(shapesOf('llama-gqa')), { precision: 'f16' }).program.steps.find(
+      (step) => step.op === 'attention',
+    )!.window;
+  expect(windowOf({ ...config, ...names.derive?.(config) })).toBe(8);
+  expect(windowOf({ ...configOf('llama-gqa'), ...names.derive?.(configOf('llama-gqa')) })).toBe(0);
+});
+
+test('A GGUF file of Phi-3 says in columns how much of a head turns, and 0 where there is no window', () => {
+  const names = ggufNamesOf('phi3');
+  const sizes = { hidden_size: 3072, num_attention_heads: 24 };
+  expect(names.derive?.({ ...sizes, rotary_size: 96, sliding_window: 0 })).toEqual({
+    partial_rotary_factor: 0.75,
+    sliding_window: null,
+  });
+  expect(names.derive?.({ ...sizes, sliding_window: 2047 })).toEqual({});
+});
+
 /** The shapes of a case's tensors, as they are or of another width. */
 function shapesOf(name: string, { hidden_size }: { hidden_size?: number } = {}): Map<string, TensorShape> {
   const reference = readReference(name);
@@ -239,6 +289,22 @@ describe('The passes', () => {
     const buffer = linear!.out[0]![0];
     expect(queries).toMatchObject({ op: 'rms_norm_heads', out: [[buffer, 0, 96]], numHeads: 4, headSize: 24 });
     expect(keys).toMatchObject({ op: 'rms_norm_heads', out: [[buffer, 96, 48]], numHeads: 2, headSize: 24 });
+    expect(turned).toMatchObject({ op: 'rope_kv_write', out: [[buffer, 0, 192]] });
+  });
+
+  test('leave values of another type in their columns, where norms change those beside them', () => {
+    const shapes = shapesOf('qwen3');
+    for (const [name, shape] of shapes) {
+      if (/[qk]_proj/.test(name)) shapes.set(name, { ...shape, type: 'iq2_xxs' });
+      if (/v_proj/.test(name)) shapes.set(name, { ...shape, type: 'q4_0' });
+    }
+    const [queriesAndKeys, heldValues, queries, keys, turned] = compile(read(configOf('qwen3')).build(shapes), {
+      precision: 'q4',
+    }).program.steps.slice(2, 7);
+    const buffer = queriesAndKeys!.out[0]![0];
+    expect(queriesAndKeys).toMatchObject({ op: 'linear', out: [[buffer, 0, 144]] });
+    expect(heldValues).toMatchObject({ op: 'linear', out: [[buffer, 144, 48]] });
+    expect([queries!.op, keys!.op]).toEqual(['rms_norm_heads', 'rms_norm_heads']);
     expect(turned).toMatchObject({ op: 'rope_kv_write', out: [[buffer, 0, 192]] });
   });
 

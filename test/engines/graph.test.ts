@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type BertConfig, buildBert } from '../../engines/architectures/bert.ts';
+import { buildBert } from '../../engines/architectures/bert.ts';
+import type { EncoderConfig } from '../../engines/architectures/encoder.ts';
 import { buildLlama, type LlamaConfig } from '../../engines/architectures/llama.ts';
 import { ropeFrequencies } from '../../engines/architectures/rope.ts';
-import { createGraphBuilder, type TensorShapes } from '../../engines/graph/graph.ts';
+import { createGraphBuilder, type TensorShape } from '../../engines/graph/graph.ts';
 import { compile } from '../../engines/graph/passes/passes.ts';
 import { printProgram } from '../../engines/graph/print.ts';
 
@@ -22,7 +23,7 @@ const llama: LlamaConfig = {
 };
 
 /** The shapes that a checkpoint of this config has. */
-function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): TensorShapes {
+function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): Map<string, TensorShape> {
   const { hiddenSize, feedForwardSize, vocabularySize } = config;
   const [q, kv] = [config.numHeads * config.headSize, config.numKvHeads * config.headSize];
   const shapes: [string, number, number][] = [
@@ -45,20 +46,21 @@ function llamaShapes(config: LlamaConfig, typeOf: (name: string) => string): Ten
   return new Map(shapes.map(([name, rows, columns]) => [name, { rows, columns, type: typeOf(name) }]));
 }
 
-const bert: BertConfig = {
+const bert: EncoderConfig = {
   numLayers: 1,
   hiddenSize: 384,
   numHeads: 12,
   feedForwardSize: 1536,
   vocabularySize: 30522,
-  contextTokens: 512,
-  tokenTypes: 2,
+  numPositions: 512,
+  firstPosition: 0,
+  numSegments: 2,
   normEpsilon: 1e-12,
   activation: 'gelu',
-  pooling: 'mean',
+  end: 'mean',
 };
 
-function bertShapes(): TensorShapes {
+function bertShapes(): Map<string, TensorShape> {
   const at = 'encoder.layer.0';
   const d = bert.hiddenSize;
   const shapes: [string, number, number][] = [

@@ -56,6 +56,18 @@ describe('A plan', () => {
       expect(await readdir(folder)).toEqual(['a plan.quoth']);
     }));
 
+  test('may be one of a reranker, with all types of tensors', () =>
+    withFolder(async (folder) => {
+      const out = join(folder, 'reranker.quoth');
+      const types = ['int4_g32', 'int4_g128', 'f8', 'i32'] as const;
+      const tensors = types.map((type) => ({ name: type, type, rows: 1, columns: 128 }));
+      const sizes = tensors.map(({ type, rows, columns }) => planTensorBytes(type, rows, columns)!);
+      const pair = { start: [1], between: [2], end: [2] };
+      const reranker = { ...plan, role: 'reranker' as const, kv: null, tensors, pair };
+      await writePlan({ out, plan: reranker, tokenizer: {}, partsOf: (index) => parts(sizes[index]!) });
+      expect(await readPlanHeader(out)).toMatchObject({ role: 'reranker', tensors });
+    }));
+
   test('has its sections at multiples of 4096 with their hashes, up to its end', () =>
     withFolder(async (folder) => {
       const out = await writeTest(folder);
@@ -160,6 +172,13 @@ test('A tensor takes the bytes that the format states', () => {
   expect(planTensorBytes('q8', 17, 64)).toBe(2 * 2 * 544);
   expect(planTensorBytes('q4', 16, 32)).toBe(288);
   expect(planTensorBytes('q4', 16, 48)).toBeNull();
+  expect(planTensorBytes('int4_g32', 17, 64)).toBe(2 * 2 * 320);
+  expect(planTensorBytes('int4_g128', 17, 256)).toBe(2 * 2 * 1088);
+  expect(planTensorBytes('int4_g128', 16, 96)).toBeNull();
+  expect(planTensorBytes('f8', 3, 50)).toBe(192 + 12);
+  expect(planTensorBytes('f8', 2, 32)).toBe(64 + 8);
+  expect(planTensorBytes('i32', 1, 7)).toBe(28);
+  expect(planTensorBytes('i32', 2, 7)).toBeNull();
   expect(planTensorBytes('f32', 0, 5)).toBeNull();
   expect(planTensorBytes('f32', 2 ** 31, 2 ** 31)).toBeNull();
 });

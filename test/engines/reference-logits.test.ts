@@ -16,8 +16,8 @@ import {
   writeHubFolder,
 } from './reference/reference.ts';
 
-/** Of the reference's spread. Reached: some 1e-6; float32 sums in another order, and 6 digits in the files. */
-const tolerance = 1e-4;
+/** Of the reference's spread. Reached: 2e-6; float32 sums in another order, and 6 digits in the files. */
+const tolerance = 2e-5;
 
 // The engine may have to be compiled first.
 beforeAll(openNative, 600_000);
@@ -49,26 +49,26 @@ describe.each(referenceNames())('The model %s', (name) => {
       expect(largestDifference(found, wanted)).toBeLessThan(tolerance);
     }));
 
-  test.runIf(reference.kind === 'logits')('gives them one token at a time, and in pieces of a prompt', () =>
-    withFolder(async (folder) => {
-      const checkpoint = await writeHubFolder(reference, join(folder, 'model'));
-      for (const stepTokens of [1, 5]) {
-        const found = await withEngine(checkpoint, { contextTokens, stepTokens }, (engine) =>
-          runReference(engine, reference),
-        );
-        expect(largestDifference(found, wanted), `${stepTokens} at a time`).toBeLessThan(tolerance);
-      }
-    }),
-  );
+  if (reference.kind === 'logits')
+    test('gives them one token at a time, and in pieces of a prompt', () =>
+      withFolder(async (folder) => {
+        const checkpoint = await writeHubFolder(reference, join(folder, 'model'));
+        for (const stepTokens of [1, 5]) {
+          const found = await withEngine(checkpoint, { contextTokens, stepTokens }, (engine) =>
+            runReference(engine, reference),
+          );
+          expect(largestDifference(found, wanted), `${stepTokens} at a time`).toBeLessThan(tolerance);
+        }
+      }));
 
-  test.runIf(reference.gguf !== undefined)('gives them from a GGUF file', () =>
-    withFolder(async (folder) => {
-      const { checkpoint, tokenizerFile } = await writeGgufFile(reference, folder);
-      const options = { contextTokens, tokenizerFile };
-      const found = await withEngine(checkpoint, options, (engine) => runReference(engine, reference));
-      expect(largestDifference(found, wanted)).toBeLessThan(tolerance);
-    }),
-  );
+  if (reference.gguf !== undefined)
+    test('gives them from a GGUF file', () =>
+      withFolder(async (folder) => {
+        const { checkpoint, tokenizerFile } = await writeGgufFile(reference, folder);
+        const options = { contextTokens, tokenizerFile };
+        const found = await withEngine(checkpoint, options, (engine) => runReference(engine, reference));
+        expect(largestDifference(found, wanted)).toBeLessThan(tolerance);
+      }));
 
   test('gives nearly the same in f16 and in q8', () =>
     withFolder(async (folder) => {

@@ -188,6 +188,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     vectorIndexReason: 'libfaiss was found.',
     chatModel: null,
     embedder: null,
+    reranker: null,
     offline: false,
   };
   const script = {
@@ -254,7 +255,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
           totalBytes: bytes.length,
         };
     },
-    search: async () => ({ passages: [], timings: { embedMs: 1, searchMs: 1 } }),
+    search: async () => ({ passages: [], timings: { embedMs: 1, searchMs: 1 }, explanation: null }),
     ask: async function* ({ question, chatId, insteadOf, sources }, signal) {
       asked.push({ question, chatId, signal, ...(insteadOf ? { insteadOf, sources } : {}) });
       const turn = makeTurn(++numTurns, question);
@@ -332,9 +333,9 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       Object.assign(modelOf(modelId), { state: 'available', inUse: false });
       return {};
     },
-    useModel: async ({ modelId }) => {
+    useModel: async ({ modelId, inUse = true }) => {
       const { role } = modelOf(modelId);
-      for (const model of models) if (model.role === role) model.inUse = model.id === modelId;
+      for (const model of models) if (model.role === role) model.inUse = inUse && model.id === modelId;
       return {};
     },
     readSettings: async () => settings,

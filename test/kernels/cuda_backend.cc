@@ -66,10 +66,12 @@ class Mirror {
   }
   void add(const Weight& weight) {
     const uint64_t n = weight.num_rows, k = weight.num_columns;
-    const uint64_t records = (n + 15) / 16 * (k / 32);
+    const uint64_t columns = static_cast<uint64_t>(record_columns(weight.type));
     add(weight.data, weight.type == Type::f32   ? 4 * n * k
                      : weight.type == Type::f16 ? 2 * n * k
-                                                : records * (weight.type == Type::q8 ? 544 : 288));
+                     : weight.type == Type::f8
+                         ? (n * k + 63) / 64 * 64 + 4 * n
+                         : (n + 15) / 16 * (k / columns) * static_cast<uint64_t>(record_bytes(weight.type)));
     add(weight.codebook, 16);
   }
   // Up to the last kv page that the batch names.
@@ -175,6 +177,14 @@ Status add_positions(Device* d, const Weight* table, const Batch* batch, int32_t
     return bare_ops->add_positions(d, &weight, batch, offset, m.gpu(x));
   });
 }
+Status add_segments(Device* d, const Weight* table, const Batch* batch, Rows x) {
+  Mirror m(d);
+  m.add(*table), m.add(x);
+  return mirrored(m, [&] {
+    const Weight weight = m.gpu(*table);
+    return bare_ops->add_segments(d, &weight, batch, m.gpu(x));
+  });
+}
 Status gather_outputs(Device* d, Rows x, const Batch* batch, Rows out) {
   Mirror m(d);
   m.add(x), m.add(out);
@@ -202,6 +212,12 @@ Status layer_norm(Device* d, Rows x, const float* weight, const float* bias, flo
   m.add(x), m.add(out), m.add(weight, vector_bytes(x)), m.add(bias, vector_bytes(x));
   return mirrored(m,
                   [&] { return bare_ops->layer_norm(d, m.gpu(x), m.gpu(weight), m.gpu(bias), epsilon, m.gpu(out)); });
+}
+Status rms_norm_heads(Device* d, Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon) {
+  Mirror m(d);
+  m.add(x), m.add(weight, sizeof(float) * static_cast<uint64_t>(head_size));
+  return mirrored(m,
+                  [&] { return bare_ops->rms_norm_heads(d, m.gpu(x), num_heads, head_size, m.gpu(weight), epsilon); });
 }
 Status add_rms_norm(Device* d, Rows x, Rows y, const float* weight, float epsilon, Rows out) {
   Mirror m(d);
@@ -240,6 +256,21 @@ Status gated(Device* d, Rows gate_up, Activation activation, Rows out) {
   m.add(gate_up), m.add(out);
   return mirrored(m, [&] { return bare_ops->gated(d, m.gpu(gate_up), activation, m.gpu(out)); });
 }
+Status soft_cap(Device* d, Rows x, float cap) {
+  Mirror m(d);
+  m.add(x);
+  return mirrored(m, [&] { return bare_ops->soft_cap(d, m.gpu(x), cap); });
+}
+Status clamp(Device* d, Rows x, float limit) {
+  Mirror m(d);
+  m.add(x);
+  return mirrored(m, [&] { return bare_ops->clamp(d, m.gpu(x), limit); });
+}
+Status permute_columns(Device* d, Rows x, const int32_t* index, Rows out) {
+  Mirror m(d);
+  m.add(x), m.add(out), m.add(index, sizeof(int32_t) * static_cast<uint64_t>(out.width));
+  return mirrored(m, [&] { return bare_ops->permute_columns(d, m.gpu(x), m.gpu(index), m.gpu(out)); });
+}
 void add_rope(Mirror& m, const Rope& rope) {
   m.add(rope.inverse_frequencies, sizeof(float) * static_cast<uint64_t>(rope.rotary_size / 2));
 }
@@ -267,7 +298,12 @@ Status rope_kv_write(Device* d, Rows qkv, const Attention* shape, const Rope* ro
 Status attention(Device* d, Rows queries, const Attention* shape, const Batch* batch, KvPages pages, Rows out) {
   Mirror m(d);
   m.add(queries), m.add(out), m.add(pages, *batch);
-  return mirrored(m, [&] { return bare_ops->attention(d, m.gpu(queries), shape, batch, m.gpu(pages), m.gpu(out)); });
+  m.add(shape->slopes, sizeof(float) * static_cast<uint64_t>(shape->num_heads));
+  return mirrored(m, [&] {
+    Attention on_gpu = *shape;
+    on_gpu.slopes = m.gpu(shape->slopes);
+    return bare_ops->attention(d, m.gpu(queries), &on_gpu, batch, m.gpu(pages), m.gpu(out));
+  });
 }
 Status attention_full(Device* d, Rows queries, Rows keys, Rows values, const Attention* shape, const Batch* batch,
                       Rows out) {
@@ -297,10 +333,12 @@ Ops mirrored_ops() {
   Ops ops = *bare_ops;  // memory and order as they are
   ops.embed = embed;
   ops.add_positions = add_positions;
+  ops.add_segments = add_segments;
   ops.gather_outputs = gather_outputs;
   ops.linear = linear;
   ops.rms_norm = rms_norm;
   ops.layer_norm = layer_norm;
+  ops.rms_norm_heads = rms_norm_heads;
   ops.add_rms_norm = add_rms_norm;
   ops.add_layer_norm = add_layer_norm;
   ops.add = add;
@@ -308,6 +346,9 @@ Ops mirrored_ops() {
   ops.add_bias = add_bias;
   ops.activate = activate;
   ops.gated = gated;
+  ops.soft_cap = soft_cap;
+  ops.clamp = clamp;
+  ops.permute_columns = permute_columns;
   ops.rope = rope;
   ops.kv_write = kv_write;
   ops.rope_kv_write = rope_kv_write;

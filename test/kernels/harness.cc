@@ -77,7 +77,7 @@ const std::vector<std::string>& instruction_sets() {
   static const std::vector<std::string> sets = [] {
     if (on_cuda) return std::vector<std::string>{"cuda"};
     std::vector<std::string> found;
-    for (const char* name : {"plain", "avx2", "avx512-vnni"}) {
+    for (const char* name : {"plain", "avx2", "avx-vnni", "avx512-vnni"}) {
       Device* device = nullptr;
       const Ops* ops = nullptr;
       DeviceInfo info{};

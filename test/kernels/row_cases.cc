@@ -172,13 +172,14 @@ std::string check_elementwise(const std::string& set, int32_t num_tokens, int32_
   return intact ? "" : "a guard byte was overwritten";
 }
 
-std::string check_rope(const std::string& set, int32_t head_size, int32_t rotary_size, bool adjacent) {
+std::string check_rope(const std::string& set, int32_t head_size, int32_t rotary_size, bool adjacent,
+                       float factor = 1) {
   constexpr int32_t kHeads = 3;
   Random random(21);
   const std::vector<int32_t> positions = {0, 1, 63, 64, 2047};
   Guarded<float> frequencies(static_cast<size_t>(rotary_size) / 2);
   for (int32_t i = 0; i < rotary_size / 2; ++i) frequencies[i] = std::pow(10000.0f, -2.0f * i / rotary_size);
-  const Rope rope{frequencies.data(), rotary_size, adjacent};
+  const Rope rope{frequencies.data(), rotary_size, adjacent, factor};
   Batch batch;
   batch.num_tokens = 5;
   batch.positions = positions.data();
@@ -199,7 +200,8 @@ std::string check_rope(const std::string& set, int32_t head_size, int32_t rotary
         const double angle = static_cast<float>(positions[t]) * frequencies[pair];
         const double turned = before.at(t, partner) * std::sin(angle);
         length = std::hypot(before.at(t, k), before.at(t, partner));
-        expected = before.at(t, k) * std::cos(angle) + (is_second ? turned : -turned);
+        expected = factor * (before.at(t, k) * std::cos(angle) + (is_second ? turned : -turned));
+        length *= factor;
       }
       // The angle itself is f32: at position 2047 its last place is 1.2e-4.
       const std::string why = compare("x", t, k, x.at(t, k), expected, (kRope + positions[t] * kOneRounding) * length);
@@ -289,6 +291,8 @@ void row_cases() {
     for (const bool adjacent : {false, true}) {
       run_case(text("rope [d=64 R=64], %s pairs, %s", adjacent ? "adjacent" : "halves", s),
                [&] { return check_rope(set, 64, 64, adjacent); });
+      run_case(text("rope [d=64 R=48 factor=1.19], %s pairs, %s", adjacent ? "adjacent" : "halves", s),
+               [&] { return check_rope(set, 64, 48, adjacent, 1.19f); });
       run_case(text("rope [d=80 R=32], %s pairs, %s", adjacent ? "adjacent" : "halves", s),
                [&] { return check_rope(set, 80, 32, adjacent); });
       run_case(text("rope [d=8 R=8], %s pairs, %s", adjacent ? "adjacent" : "halves", s),

@@ -30,6 +30,7 @@ describe('an engine behind a port', () => {
     expect((await remote.describe()).deviceName).toBe('small');
     expect(engine.info.vocabularySize).toBe(10);
     expect(await engine.score(Int32Array.of(4, 5))).toEqual(Float32Array.of(Number.NaN, -5));
+    expect(await engine.logits(Int32Array.of(4, 5))).toEqual(new Float32Array(20));
     expect(await engine.embed([Int32Array.of(1), Int32Array.of(1, 2)])).toEqual(Float32Array.of(1, 2));
     expect(await engine.rerank([Int32Array.of(1, 2, 3), Int32Array.of(1)], Int32Array.of(2, 0))).toEqual(
       Float32Array.of(1, 1),

@@ -192,6 +192,12 @@ describe('a program that would go wrong', () => {
       views((s) => Object.assign(s, { rotarySize: 18 }), 'rope_kv_write'),
       /rotarySize/,
     ],
+    ['a rope with a factor of nothing', views((s) => Object.assign(s, { factor: 0 }), 'rope_kv_write'), /factor/],
+    [
+      'a rope with a factor past all reason',
+      views((s) => Object.assign(s, { factor: 1e9 }), 'rope_kv_write'),
+      /factor/,
+    ],
     ['an odd rotary size', views((s) => Object.assign(s, { rotarySize: 15 }), 'rope_kv_write'), /odd/],
     ['an epsilon below zero', views((s) => Object.assign(s, { epsilon: -1 }), 'rms_norm'), /epsilon/],
     [

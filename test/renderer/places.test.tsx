@@ -70,6 +70,28 @@ describe('the models', () => {
     await waitFor(() => expect(app.models[1]?.state).toBe('available'));
   });
 
+  it('that put passages in order stand in their own group, and can be set aside', async () => {
+    const { app } = await open('Models', (fake) => {
+      withModels(fake);
+      fake.models.push(makeModel('ranker', { name: 'Ranker', role: 'reranker', state: 'installed', inUse: true }));
+    });
+    const group = within(await screen.findByRole('region', { name: 'Put passages in order' }));
+    expect(group.getByText('Ranker')).toBeTruthy();
+    expect(group.queryByText('Mini')).toBe(null);
+    // The others are always used.
+    expect(screen.getAllByRole('button', { name: /^Do not use/ })).toHaveLength(1);
+    fireEvent.click(group.getByRole('button', { name: 'Do not use Ranker' }));
+    fireEvent.click(await group.findByRole('button', { name: 'Use Ranker' }));
+    await group.findByRole('button', { name: 'Do not use Ranker' });
+    expect(app.models.find(({ role }) => role === 'reranker')?.inUse).toBe(true);
+  });
+
+  it('of a role that the catalogue has none of make no group', async () => {
+    await open('Models', withModels);
+    await screen.findByRole('region', { name: 'Find passages' });
+    expect(screen.queryByRole('region', { name: 'Put passages in order' })).toBe(null);
+  });
+
   it('that are missing are named before the first question, with one button', async () => {
     const { quoth } = openWindow((app) => void withModels(app).end());
     await screen.findByText('Ask your own documents.');

@@ -73,8 +73,11 @@ export function effectivePolicy(graph: Graph, policy: PrecisionPolicy = 'auto'):
 /** Whether the plan keeps the checkpoint's groups of columns, and so their order. `policy` is an effective one. */
 export function keepsGroups(weight: Weight, policy: PrecisionPolicy): boolean {
   const part = weight.parts[0]!;
-  if (policy !== 'auto' || !isMatrixOfSums(weight) || parseGroupedType(part.from) === null) return false;
-  return keeping(part).length > 0;
+  if (!isMatrixOfSums(weight) || parseGroupedType(part.from) === null) return false;
+  const [kept] = keeping(part);
+  if (policy === 'auto') return kept !== undefined;
+  // Asked for 4 bits, what has them already stays as it is.
+  return (policy === 'int4' || policy === 'int4_g32') && kept !== undefined && kept.type.startsWith('int4');
 }
 
 /** `policy` is an effective one. */
@@ -98,8 +101,8 @@ function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionName
   const half: Precision = { type: part.from === 'f32' && policy !== 'f16' ? 'f32' : 'f16' };
   if (weight.use === 'positions' || policy === 'f16') return half;
   // A token's own row and the logits are felt in every answer: below 8 bits only where the checkpoint is so itself.
-  const isAsked = weight.use === 'linear' || keepsGroups(weight, policy);
-  const asked = isAsked ? forced[policy](part) : [];
+  const keeps = keepsGroups(weight, policy);
+  const asked = keeps ? keeping(part) : weight.use === 'linear' ? forced[policy](part) : [];
   const wanted: readonly Precision[] = [...asked, { type: 'q8' }];
   return wanted.find(({ type }) => weight.columns % (groupColumns[type] ?? 1) === 0) ?? half;
 }

@@ -50,10 +50,10 @@ export async function measureReadBandwidth(numThreads: number): Promise<number> 
 }
 
 /**
- * int8 multiplications with addition that one core can end in a cycle: two 512-bit `vpdpbusd` (64 each) where there are
- * two ports for it; with AVX2 a pair of `vpmaddubsw` and `vpmaddwd` for 32.
+ * int8 multiplications with addition that one core can end in a cycle: two `vpdpbusd` (64 each with 512 bits, 32 with 256)
+ * where there are two ports for it; with AVX2 a pair of `vpmaddubsw` and `vpmaddwd` for 32.
  */
-const macsPerCycle: Record<string, number> = { 'avx512-vnni': 128, avx2: 32 };
+const macsPerCycle: Record<string, number> = { 'avx512-vnni': 128, 'avx-vnni': 64, avx2: 32 };
 
 /** int8 multiplications with addition a second, at the clock that the system states. */
 export function peakMacsPerSecond(report: DeviceReport): number {

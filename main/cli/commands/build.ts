@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { QuothError } from '../../../app/contract/errors.ts';
 import { type BuildProgress, buildPlan, explainBuild, type WriteOptions } from '../../../engines/build/build.ts';
-import { modelShapes } from '../../../engines/build/model-shapes.ts';
 import { buildRandomPlan, explainRandom, type RandomOptions } from '../../../engines/build/random-plan.ts';
-import { findModel } from '../../../engines/catalogue.ts';
+import { catalogue, findModel } from '../../../engines/catalogue.ts';
 import { type PrecisionName, precisionPolicies } from '../../../engines/graph/passes/choose-precision.ts';
 import { printReport } from '../../../engines/graph/report.ts';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
@@ -18,10 +17,21 @@ const statusEveryMs = 100;
 
 export const command: Command = {
   usage:
-    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --print --layers N --seed N --name TEXT]',
+    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --context TOKENS --print --layers N --seed N --name TEXT --query-prompt TEXT --passage-prompt TEXT]',
   summary:
     'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file. --print shows what every pass does instead, --random makes up the weights of a model of the catalogue.',
-  options: ['out', 'tokenizer', 'precision', 'random', 'layers', 'seed', 'name'],
+  options: [
+    'out',
+    'tokenizer',
+    'precision',
+    'context',
+    'random',
+    'layers',
+    'seed',
+    'name',
+    'query-prompt',
+    'passage-prompt',
+  ],
   flags: ['print'],
   minPositionals: 0,
   maxPositionals: 1,
@@ -34,6 +44,9 @@ export const command: Command = {
       );
     if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
       throw new WrongUse('--layers and --seed are for --random.');
+    if (checkpoint === undefined && values.context !== undefined) throw new WrongUse('--context is for a checkpoint.');
+    const isOnlyPrinted = values.print !== undefined && values.out === undefined;
+    const out = isOnlyPrinted ? '' : path.resolve(needed(values, 'out'));
     const precision = precisionOf(values);
     const random = values.random === undefined ? null : randomOf(values.random, values);
     const files = random === null ? await filesOf(checkpoint!, values) : null;
@@ -43,13 +56,12 @@ export const command: Command = {
         ? explainRandom({ ...random, precision: precision ?? random.precision })
         : await explainBuild({ ...files!, precision });
       await output.say({ type: 'program', ...report }, printReport(report));
-      if (values.out === undefined) return 0;
+      if (isOnlyPrinted) return 0;
     }
-    const out = path.resolve(needed(values, 'out'));
     const header = await withProgress(context, async (writing) => {
       const options = { out, precision, ...(values.name === undefined ? {} : { name: values.name }), ...writing };
       if (random) return buildRandomPlan({ ...random, ...options, precision: precision ?? random.precision });
-      return buildPlan({ ...files!, ...options, builder: await composeBuilder() });
+      return buildPlan({ ...files!, ...options, prompts: promptsOf(values), builder: await composeBuilder() });
     });
     const { size } = await stat(out);
     const { architecture, role, name } = header;
@@ -69,24 +81,36 @@ function precisionOf({ precision }: Values): PrecisionName | undefined {
 }
 
 function randomOf(id: string, values: Values): RandomOptions & { precision: PrecisionName } {
-  const shape = Object.hasOwn(modelShapes, id) ? modelShapes[id] : undefined;
-  if (shape === undefined)
-    throw new QuothError(
-      'not-found',
-      `No shape of "${id}" is known; there are ${Object.keys(modelShapes).join(', ')}.`,
-    );
-  const layers = wholeNumber(values, 'layers', { default: 0, min: 1, max: 1000 });
+  const model = findModel(id);
+  if (model === null) {
+    const known = catalogue.map((entry) => entry.id).join(', ');
+    throw new QuothError('not-found', `There is no model "${id}" in the catalogue; there are ${known}.`);
+  }
+  const layers = values.layers === undefined ? {} : { layers: wholeNumber(values, 'layers', layerBounds) };
   const seed = wholeNumber(values, 'seed', { default: 1, min: 0, max: 2 ** 32 });
-  const name = `${findModel(id)?.name ?? id}, random weights`;
-  return { ...shape, name, seed, ...(layers === 0 ? {} : { layers }) };
+  const precision = model.weights === 'int4_g128' ? 'int4' : model.weights;
+  return { config: model.shape, precision, name: `${model.name}, random weights`, seed, ...layers };
 }
 
-async function filesOf(checkpoint: string, { tokenizer }: Values) {
+const layerBounds = { default: 1, min: 1, max: 1000 };
+
+/** What an embedder wants before a question and a passage, where the checkpoint does not say it. */
+function promptsOf(values: Values): { query: string; passage: string } | undefined {
+  const { 'query-prompt': query, 'passage-prompt': passage } = values;
+  return query === undefined && passage === undefined ? undefined : { query: query ?? '', passage: passage ?? '' };
+}
+
+async function filesOf(checkpoint: string, values: Values) {
+  const { tokenizer, context } = values;
   for (const file of [checkpoint, ...(tokenizer ? [tokenizer] : [])])
     await stat(file).catch((cause: unknown) => {
       throw new QuothError('not-found', `There is no "${file}".`, { cause });
     });
-  return { checkpoint: path.resolve(checkpoint), ...(tokenizer ? { tokenizerFile: path.resolve(tokenizer) } : {}) };
+  return {
+    checkpoint: path.resolve(checkpoint),
+    ...(tokenizer ? { tokenizerFile: path.resolve(tokenizer) } : {}),
+    ...(context ? { contextTokens: wholeNumber(values, 'context', { default: 0, min: 1, max: 2 ** 24 }) } : {}),
+  };
 }
 
 /** Builds and shows how far it is. Ctrl+C leaves what is finished, and says so. */
@@ -110,10 +134,10 @@ async function withProgress(
   } catch (error) {
     await output.status(null);
     if (signal.aborted && last !== undefined) {
-      const { doneBytes, totalBytes } = last;
-      const percent = Math.floor((100 * doneBytes) / totalBytes);
-      const words = `${percent} % are done and stay beside the plan's place; the same command goes on from there.`;
-      await output.say({ type: 'stopped', doneBytes, totalBytes }, words);
+      const { safeBytes, totalBytes } = last;
+      const percent = Math.floor((100 * safeBytes) / totalBytes);
+      const stays = `${percent} % are whole and stay beside the plan's place; the same command goes on from there.`;
+      await output.say({ type: 'stopped', safeBytes, totalBytes }, safeBytes > 0 ? stays : 'Nothing was whole yet.');
     }
     throw error;
   }

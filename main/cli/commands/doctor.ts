@@ -18,6 +18,7 @@ export const command: Command = {
       `Vector index: ${report.vectorIndex}. ${report.vectorIndexReason}`,
       `Chat model: ${report.chatModel ?? 'none; answers are made of quoted passages'}`,
       `Embedder: ${report.embedder ?? 'none; search is by words only'}`,
+      `Reranker: ${report.reranker ?? 'none; the order is that of words and meaning'}`,
       `Network: ${report.offline ? 'not reached' : 'reached'}`,
       `Profile: ${profileFolder}`,
       `Models: ${core.modelsFolder}`,

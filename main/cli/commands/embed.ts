@@ -1,5 +1,5 @@
 import { QuothError } from '../../../app/contract/errors.ts';
-import type { Command } from '../command.ts';
+import { type Command, WrongUse } from '../command.ts';
 import { readStrings } from '../json-input.ts';
 import { engineOptionNames, engineOptions, openPlan, withEngine } from '../plan-model.ts';
 
@@ -7,18 +7,22 @@ import { engineOptionNames, engineOptions, openPlan, withEngine } from '../plan-
 const batchTexts = 16;
 
 export const command: Command = {
-  usage: 'embed --model PLAN',
-  summary: 'Turns JSON strings, one a line on standard input, into vectors of unit length.',
-  options: engineOptionNames,
+  usage: 'embed --model PLAN [--as query|passage]',
+  summary:
+    'Turns JSON strings, one a line on standard input, into vectors of unit length; --as puts before each what the model wants there.',
+  options: [...engineOptionNames, 'as'],
   minPositionals: 0,
   maxPositionals: 0,
   async run({ values, output, readLines }) {
     const { plan, header, tokenizer } = await openPlan(values);
     if (header.role !== 'embedder')
-      throw new QuothError('unsupported', `"${header.name}" writes text; an embedder is needed here.`);
+      throw new QuothError('unsupported', `"${header.name}" is no embedder, and one is needed here.`);
+    const { as } = values;
+    if (as !== undefined && as !== 'query' && as !== 'passage') throw new WrongUse('--as must be query or passage.');
+    const prompt = as === undefined ? '' : (header.prompts?.[as] ?? '');
     // A longer text is cut; its last id stays the one that ends every text.
     const encode = (text: string): Int32Array => {
-      const ids = tokenizer.encode(text);
+      const ids = tokenizer.encode(prompt + text);
       if (ids.length <= header.contextTokens) return ids;
       const cut = ids.slice(0, header.contextTokens);
       cut[cut.length - 1] = ids[ids.length - 1] ?? 0;

@@ -81,8 +81,9 @@ export const command: Command = {
           );
         }
         const metrics = retrievalMetrics(rankings, qrels);
-        const { embedder } = await core.handlers.describeMachine({}, signal);
-        await output.line({ ...metrics, numPassages: corpus.length, numQueries: rankings.size, embedder });
+        const { embedder, reranker } = await core.handlers.describeMachine({}, signal);
+        const measured = { numPassages: corpus.length, numQueries: rankings.size, embedder, reranker };
+        await output.line({ ...metrics, ...measured });
         return 0;
       } finally {
         await core.close();

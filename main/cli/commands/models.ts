@@ -35,8 +35,9 @@ async function install(core: Core, { output, signal }: Context, id: string): Pro
 }
 
 export const command: Command = {
-  usage: 'models [list | install <id> | remove <id> | use <id>]',
-  summary: 'Lists the models that there are, fetches and builds one, removes one, or chooses which one to use.',
+  usage: 'models [list | install <id> | remove <id> | use <id> | unuse <id>]',
+  summary:
+    'Lists the models that there are, fetches and builds one, removes one, chooses which one to use, or sets a reranker aside.',
   options: [],
   minPositionals: 0,
   maxPositionals: 2,
@@ -44,7 +45,7 @@ export const command: Command = {
   async run(context) {
     const [action = 'list', id] = context.positionals;
     const { output, openCore, signal } = context;
-    if (!['list', 'install', 'remove', 'use'].includes(action))
+    if (!['list', 'install', 'remove', 'use', 'unuse'].includes(action))
       throw new WrongUse(`"${action}" is nothing that can be done with models.`);
     if (action === 'list') {
       if (id !== undefined) throw new WrongUse(`"${id}" is too much.`);
@@ -63,6 +64,10 @@ export const command: Command = {
     if (action === 'use') {
       await core.handlers.useModel({ modelId: parsed.data }, signal);
       await output.say({ type: 'used', modelId: id }, `${id} is in use.`);
+    }
+    if (action === 'unuse') {
+      await core.handlers.useModel({ modelId: parsed.data, inUse: false }, signal);
+      await output.say({ type: 'unused', modelId: id }, `${id} is set aside.`);
     }
     return 0;
   },

@@ -222,8 +222,9 @@ describe('chats', () => {
   test('what was found is kept as numbers', () => {
     const { chats } = openStore(createProfile());
     const turn = chats.addTurn(chats.create('One'), 'q');
-    expect(chats.readFound(turn)).toEqual([]);
-    const found = [{ passageId: 7, score: 1.5, similarity: 0.5, wordScore: null }];
+    expect(chats.readFound(turn)).toEqual({ embedderId: null, passages: [] });
+    const note = { passageId: 7, score: 1.5, similarity: 0.5, wordScore: null, rerankScore: null };
+    const found = { embedderId: 'e', passages: [note] };
     chats.saveAnswer(turn, someAnswer, found);
     expect(chats.readFound(turn)).toEqual(found);
   });

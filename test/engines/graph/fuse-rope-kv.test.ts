@@ -43,6 +43,43 @@ test('nothing is done where keys or values as they were are read by another', ()
   }
 });
 
+/** As `attend`, with the heads of queries and keys normed before they turn. */
+function attendNormed(g: GraphBuilder, x: View, more: (parts: Record<string, View>) => void = () => {}) {
+  const project = (name: string, width: number) => g.linear(x, g.weight(`0.${name}`, width, x.width));
+  const [q, k, v] = [project('q', 64), project('k', 32), project('v', 32)];
+  const norm = g.constant('norm', new Float32Array(16).fill(1));
+  const [queries, keys] = [g.rmsNormHeads(q, norm, 16, 1e-6), g.rmsNormHeads(k, norm, 16, 1e-6)];
+  const frequencies = g.constant('frequencies', new Float32Array(8));
+  const turned = g.rope(queries, frequencies, rope);
+  g.kvWrite(g.rope(keys, frequencies, rope), v, 0);
+  more({ q, k, v, queries, keys });
+  return g.linear(g.attention(turned, { layer: 0, ...heads, scale: 0.25, window: 0 }), g.weight('0.o', size, 64));
+}
+
+test('norms of the heads before it stay, on the columns of the same value', () => {
+  const graph = fuseRopeKv(fuseLinears(graphOf((g, x) => attendNormed(g, x))));
+  expect(opsOf(graph)).toEqual([
+    'embed',
+    'linear',
+    'rms_norm_heads',
+    'rms_norm_heads',
+    'rope_kv_write',
+    'attention',
+    'linear',
+  ]);
+  const [queries, keys, write] = graph.nodes.slice(2, 5);
+  expect(queries!.out[0]).toMatchObject({ first: 0, width: 64 });
+  expect(keys!.out[0]).toMatchObject({ first: 64, width: 32, value: queries!.out[0]!.value });
+  expect(write!.in[0]).toMatchObject({ first: 0, width: 128, value: queries!.out[0]!.value });
+});
+
+test('nothing is done where normed heads, or heads before their norm, are read by another', () => {
+  for (const name of ['q', 'k', 'v', 'queries', 'keys']) {
+    const graph = fuseLinears(graphOf((g, x) => attendNormed(g, x, (parts) => g.activate(parts[name]!, 'silu'))));
+    expect(opsOf(fuseRopeKv(graph)), name).toEqual(opsOf(graph));
+  }
+});
+
 test('two tables of frequencies with one name are refused where they are written', () => {
   const g = createGraphBuilder('small', new Map());
   g.constant('frequencies', Float32Array.of(1, 2));

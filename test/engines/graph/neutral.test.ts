@@ -3,9 +3,10 @@
  * it bit for bit, since a fused operation does the same arithmetic in the same order.
  */
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { compile, type RewriteName, rewriteNames } from '../../../engines/graph/passes/passes.ts';
 import type { Graph } from '../../../engines/graph/types.ts';
+import { openNative } from '../../native/native.ts';
 import { withFolder } from '../checkpoints.ts';
 import {
   largestDifference,
@@ -29,6 +30,9 @@ const exact: ReadonlySet<Toggle> = new Set(['fuse-linears', 'fuse-rope-kv', 'dro
  * Reached: 0 on AVX-512.
  */
 const tolerance = 1e-6;
+
+// The engine may have to be compiled first.
+beforeAll(openNative, 600_000);
 
 describe.each(referenceNames())('The model %s', (name) => {
   const reference = readReference(name);

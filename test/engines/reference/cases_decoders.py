@@ -97,6 +97,10 @@ CASES = {
     },
     "llama-longrope": {**scaled({**LONGROPE, "factor": 4.0}, original_max_position_embeddings=16), "gguf": None},
     "mistral-window": case({**MISTRAL, "head_dim": 24}, {"sliding_window": 4096}),
+    # Longer than a kv page of 64 tokens, with a window that reaches over its border.
+    "mistral-pages": case(
+        {**MISTRAL, "vocab_size": 40, "sliding_window": 20}, {"sliding_window": 4096}, prompts=[ids(84, 40, 3)]
+    ),
     "mistral-no-window": case({**MISTRAL, "sliding_window": None, "rope_theta": 1000000.0}),
     "qwen2-bias": case({**QWEN2, "use_sliding_window": False, "sliding_window": 8, "max_window_layers": 1}, gguf="qwen2"),
     "qwen2-window": case(QWEN2_WINDOW, {"use_sliding_window": False}, {"max_window_layers": 0}),

@@ -111,7 +111,7 @@ def changed(config, change):
 def write_case(name, case):
     config = case["config"]
     outputs, parsed, tensors = outputs_of(config, case)
-    spread = max(float(matrix.max() - matrix.min()) for matrix in outputs)
+    spread = float(max(matrix.max() for matrix in outputs) - min(matrix.min() for matrix in outputs))
     for change in case.get("without", []):
         others, _, _ = outputs_of(changed(config, change), case)
         moved = max(float(abs(a - b).max()) for a, b in zip(outputs, others))
@@ -119,7 +119,8 @@ def write_case(name, case):
     saved = json.loads(parsed.to_json_string(use_diff=False))
     for key in ("_name_or_path", "transformers_version", "dtype", "id2label", "label2id", "chunk_size_feed_forward",
                 "output_attentions", "output_hidden_states", "return_dict", "problem_type", "architectures"):
-        saved.pop(key, None)
+        if key not in config:
+            saved.pop(key, None)
     result = {
         "versions": versions,
         "kind": case.get("kind", "logits"),
@@ -156,4 +157,5 @@ def main():
                 write_case(name, case)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -59,13 +59,14 @@ export function referenceNumbers({ name, shape, around, spread }: ReferenceTenso
 }
 
 /** A tokenizer that nobody asks, with as many pieces as the model has. */
-function tokenizerJson(vocabularySize: number) {
+function tokenizerJson(vocabularySize: number, isForPairs = false) {
   const vocab = Object.fromEntries(
     Array.from({ length: vocabularySize }, (_, id) => [id === 0 ? '[UNK]' : `p${id}`, id]),
   );
   return {
     normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: false },
     pre_tokenizer: { type: 'BertPreTokenizer' },
+    ...(isForPairs ? { post_processor: { type: 'BertProcessing', cls: ['p1', 1], sep: ['p2', 2] } } : {}),
     model: { type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', vocab },
   };
 }
@@ -92,7 +93,7 @@ export async function writeHubFolder(
   await writeFile(join(folder, 'model.safetensors'), Buffer.concat([size, text, ...parts]));
   const files: Record<string, unknown> = {
     'config.json': config,
-    'tokenizer.json': tokenizerJson(Number(reference.configs[0].vocab_size)),
+    'tokenizer.json': tokenizerJson(Number(reference.configs[0].vocab_size), reference.kind === 'score'),
     ...reference.files,
   };
   for (const [path, json] of Object.entries(files)) {
@@ -161,7 +162,10 @@ export async function withEngine<Result>(
 export async function runReference(engine: Engine, reference: ReferenceCase): Promise<Float32Array[]> {
   const ids = reference.sequences.map((sequence) => Int32Array.from(sequence.ids));
   if (reference.kind === 'logits') return Promise.all(ids.map((sequence) => engine.logits(sequence)));
-  if (reference.kind === 'score') throw new Error('no engine scores pairs yet');
+  if (reference.kind === 'score') {
+    const scores = await engine.rerank(ids, Int32Array.from(reference.first ?? []));
+    return ids.map((_, at) => scores.subarray(at, at + 1));
+  }
   const vectors = await engine.embed(ids);
   const width = vectors.length / ids.length;
   return ids.map((_, at) => vectors.subarray(at * width, (at + 1) * width));

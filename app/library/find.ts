@@ -1,0 +1,74 @@
+/** The library's search: the halves and the reranker that are in use, and what came of them in a window's words. */
+import { createRerankPace } from '../../ingest/rerank.ts';
+import type { Reranker } from '../../ingest/reranker.ts';
+import { type Candidate, type SearchOptions, type SearchResult, search } from '../../ingest/search.ts';
+import type { PassageStore } from '../../ingest/store.ts';
+import { toPassage } from '../chats/to-passage.ts';
+import type { PassageId, SearchCandidate, SearchExplanation } from '../contract/types.ts';
+import type { Log } from '../outside.ts';
+import type { MeaningService } from './meaning.ts';
+
+export type FindParts = {
+  store: PassageStore;
+  meaning: Pick<MeaningService, 'get'>;
+  models: { reranker(): Promise<Reranker | null>; noteFailure(error: unknown, thing: Reranker): boolean };
+  /** How long the reranker may take; absent = the search's own limit. */
+  rerankDeadlineMs?: number;
+  nowMs: () => number;
+  log: Log;
+};
+
+export type Find = (question: string, limit: number, options?: SearchOptions) => Promise<SearchResult>;
+
+export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, log }: FindParts): Find {
+  const rerankPace = createRerankPace();
+
+  /** Null while none is in use, or when it cannot be loaded: the fused order is good enough to go on with. */
+  async function openReranker(): Promise<Reranker | null> {
+    try {
+      const current = await models.reranker();
+      return (
+        current && {
+          name: current.name,
+          async score(question, texts) {
+            try {
+              return await current.score(question, texts);
+            } catch (error) {
+              models.noteFailure(error, current); // after its engine's death, the next search opens it anew
+              throw error;
+            }
+          },
+        }
+      );
+    } catch (error) {
+      log('warn', 'the reranker cannot be used', { error: String(error) });
+      return null;
+    }
+  }
+
+  return async (question, limit, options = {}) => {
+    const { signal } = options;
+    const [meant, reranker] = await Promise.all([meaning.get(), openReranker()]);
+    const embedText = (text: string): Promise<Float32Array> => meant!.embedder.embed([text], signal, 'query');
+    const dense = meant && { index: meant.index, embedText, embedderId: meant.embedder.id };
+    return search({ store, dense, reranker, rerankDeadlineMs, rerankPace, nowMs, log }, question, limit, options);
+  };
+}
+
+/** Why the passages are what they are, as a window sees it. */
+export function toExplanation(query: string, embedder: string | null, found: SearchResult): SearchExplanation {
+  return { query, embedder, reranking: found.reranking, candidates: found.candidates.map(toCandidate) };
+}
+
+function toCandidate(candidate: Candidate): SearchCandidate {
+  const { passageId, passage, wordScore, similarity, score, rerankScore, outcome } = candidate;
+  return {
+    passageId: passageId as PassageId,
+    passage: passage && toPassage({ ...passage, score, similarity, wordScore, rerankScore }),
+    wordScore,
+    similarity,
+    score,
+    rerankScore,
+    outcome,
+  };
+}
