@@ -18,6 +18,7 @@ import { type AppKit, createKit } from './models/kit.ts';
 import { createModels } from './models/models.ts';
 import type { Outside } from './outside.ts';
 import { createSettings } from './settings/settings.ts';
+import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
 import { openDatabase } from './store/database.ts';
 import { createDocumentTable } from './store/document-table.ts';
@@ -62,7 +63,11 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
   });
   const meaning = createMeaning({ outside, store: passages, models });
-  const chats = createChats(chatTable);
+  const chats = createChats({
+    table: chatTable,
+    search: createChatSearch(database),
+    readPassages: passages.passages,
+  });
   let numAsking = 0;
   const tidy = createTidy({
     work: database.scrubber.work,
@@ -85,6 +90,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
 
   const askParts = {
     search: find,
+    foundFor: chats.foundFor,
     chatModel: models.chat,
     noteFailure: models.noteFailure,
     chats: chatTable,

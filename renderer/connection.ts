@@ -63,10 +63,23 @@ function createLoopbackShell(token: string): QuothShell {
     chooseFiles: () => choose(false),
     chooseFolder: () => choose(true),
     ticketsFor,
+    saveFile: async (file) => {
+      download(file);
+      return true;
+    },
     openExternal: async (address) => {
       if (new URL(address).protocol === 'https:') window.open(address, '_blank', 'noopener,noreferrer');
     },
   };
+}
+
+function download({ name, mediaType, text }: { name: string; mediaType: string; text: string }): void {
+  const address = URL.createObjectURL(new Blob([text], { type: `${mediaType};charset=utf-8` }));
+  const anchor = document.createElement('a');
+  anchor.href = address;
+  anchor.download = name;
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // The browser reads it in its own time.
 }
 
 /** Runs a few works at a time; the others wait their turn. */

@@ -1,12 +1,12 @@
 /** A question's whole story, top to bottom: from the question to the saved answer. */
 import type { FoundPassage, SearchResult } from '../../ingest/search.ts';
 import type { AskEvent } from '../contract/contract.ts';
-import { toErrorMessage } from '../contract/errors.ts';
+import { QuothError, toErrorMessage } from '../contract/errors.ts';
 import type { Answer, ChatId, Settings, Turn, TurnId } from '../contract/types.ts';
 import type { Log } from '../outside.ts';
 import type { ChatTable } from '../store/chat-table.ts';
 import type { ChatModel } from './chat-model.ts';
-import { titleFrom } from './chats.ts';
+import { type FoundForTurn, titleFrom } from './chats.ts';
 import { finishQuoted, finishSpoken, type ReadPassages, refuse, type Spoken } from './finish.ts';
 import { buildPrompt, type Shown } from './prompt.ts';
 import { isRelevant } from './relevance.ts';
@@ -17,6 +17,8 @@ import { createWanderGuard } from './wander.ts';
 
 export type AskParts = {
   search: (question: string, limit: number, options: { signal: AbortSignal }) => Promise<SearchResult>;
+  /** What was found for a turn, as far as it is still there. */
+  foundFor: (turnId: TurnId) => FoundForTurn;
   chatModel: () => Promise<ChatModel | null>;
   /** Told what a use of the model failed with; true when another one can be had. */
   noteFailure: (error: unknown, model: ChatModel) => boolean;
@@ -32,18 +34,25 @@ export type AskParts = {
 
 /** Found for each question: more than any prompt holds, so that quotes have a choice. */
 const numPassages = 12;
+const mostPassages = 48;
+/** A second answer from the same passages must not be the first one again: it is sampled at least this freely. */
+const temperatureOfAnother = 0.5;
 
-export async function* ask(
-  request: { question: string; chatId: ChatId | null },
-  parts: AskParts,
-  signal: AbortSignal,
-): AsyncGenerator<AskEvent> {
+export type AskRequest = {
+  question: string;
+  chatId: ChatId | null;
+  insteadOf?: TurnId | undefined;
+  sources?: 'search' | 'same' | 'more' | undefined;
+};
+
+export async function* ask(request: AskRequest, parts: AskParts, signal: AbortSignal): AsyncGenerator<AskEvent> {
   const startMs = parts.nowMs();
   const story = begin(request, parts);
   try {
-    yield { type: 'started', chatId: story.chatId, turnId: story.turnId };
-    const { passages, embedderId } = await parts.search(story.about, numPassages, { signal });
+    yield { type: 'started', chatId: story.chatId, turnId: story.turnId, siblings: story.siblings };
+    const { passages, embedderId } = await find(story, request, parts, signal);
     story.found = passages;
+    story.embedderId = embedderId;
     story.retrieveMs = parts.nowMs() - startMs;
     yield { type: 'sources', passages: story.found.map(toPassage), retrieveMs: story.retrieveMs };
 
@@ -70,8 +79,15 @@ type Story = {
   about: string;
   chatId: ChatId;
   turnId: TurnId;
+  siblings: TurnId[];
   earlier: Turn[];
   found: FoundPassage[];
+  /** Whose cosines they carry. */
+  embedderId: string | null;
+  /** The model is to be shown more of what was found than usual. */
+  wide: boolean;
+  /** 1, or another for each further answer from the same passages. */
+  seed: number;
   shown: Spoken['shown'];
   speech: Speech;
   /** Who answers: the model, the quotes alone (`why` says why), or nobody. */
@@ -83,18 +99,26 @@ type Story = {
   saved: boolean;
 };
 
-/** Opens the turn in its chat, or in a new one that is named after the question. */
-function begin({ question, chatId }: { question: string; chatId: ChatId | null }, { chats }: AskParts): Story {
-  const earlier = chatId ? chats.read(chatId).turns : [];
+/** Opens the turn in its chat, or in a new one that is named after the question. What came before it is its own branch. */
+function begin({ question, chatId, insteadOf, sources }: AskRequest, { chats }: AskParts): Story {
+  if (insteadOf !== undefined && chatId === null)
+    throw new QuothError('invalid-input', 'A question can be asked again in its own chat only.');
   const chat = chatId ?? chats.create(titleFrom(question));
-  const turnId = chats.addTurn(chat, question);
+  const turnId = chats.addTurn(chat, question, insteadOf);
+  const branch = chats.read(chat).turns;
+  const earlier = branch.slice(0, -1);
+  const siblings = branch.at(-1)?.siblings ?? [];
   return {
     question,
     about: searchText(question, earlier),
     chatId: chat,
     turnId,
+    siblings,
     earlier,
     found: [],
+    embedderId: null,
+    wide: sources === 'more',
+    seed: sources === 'same' ? siblings.length : 1,
     shown: [],
     speech: newSpeech(),
     way: 'quotes',
@@ -104,6 +128,20 @@ function begin({ question, chatId }: { question: string; chatId: ChatId | null }
     ttftMs: 0,
     saved: false,
   };
+}
+
+/** The passages to answer from: of a new search, those of the turn that is asked again, or of a search for twice as many. */
+async function find(
+  story: Story,
+  { insteadOf, sources }: AskRequest,
+  parts: AskParts,
+  signal: AbortSignal,
+): Promise<FoundForTurn> {
+  const before = insteadOf === undefined || sources === undefined ? null : parts.foundFor(insteadOf);
+  const numBefore = before?.passages.length ?? 0;
+  if (sources === 'same' && before && numBefore > 0) return before;
+  const limit = sources === 'more' ? Math.min(mostPassages, 2 * Math.max(numPassages, numBefore)) : numPassages;
+  return parts.search(story.about, limit, { signal });
 }
 
 const noModel = 'No chat model is installed, so here is what your documents say, word for word:';
@@ -124,12 +162,20 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
         earlier: story.earlier,
         lastShown: parts.memory.lastShown,
         answerTokens,
+        wide: story.wide,
       });
       parts.memory.lastShown = prompt.shown;
       story.shown = prompt.passages;
       // The same question gives the same answer: what changes it is the temperature, not the hour. No repetition penalty: it
       // would count the prompt's tokens, and an answer is to repeat the passages' names and numbers.
-      const sampling = { temperature, topK: 40, topP: 0.95, minP: 0.05, repetitionPenalty: 1, seed: 1 };
+      const sampling = {
+        temperature: story.seed === 1 ? temperature : Math.max(temperature, temperatureOfAnother),
+        topK: 40,
+        topP: 0.95,
+        minP: 0.05,
+        repetitionPenalty: 1,
+        seed: story.seed,
+      };
       const wanders = createWanderGuard(story.about, prompt.passages);
       yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
       return;
@@ -158,6 +204,7 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     timings: {
       retrieveMs: story.retrieveMs,
       ttftMs: story.ttftMs || elapsedMs,
+      ...(speech.prefillMs > 0 ? { prefillMs: speech.prefillMs } : {}),
       decodeTokensPerSecond: speech.decodeTokensPerSecond,
       numPromptTokens: speech.numPromptTokens,
       numCachedTokens: speech.numCachedTokens,
@@ -169,7 +216,10 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     story.way === 'quotes'
       ? finish.quotes(spoken, story.why, parts.readPassages)
       : finish[story.way](spoken, parts.readPassages);
-  parts.chats.saveAnswer(story.turnId, answer);
+  const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore }) => {
+    return { passageId, score, similarity, wordScore, rerankScore };
+  });
+  parts.chats.saveAnswer(story.turnId, answer, { embedderId: story.embedderId, passages });
   story.saved = true;
   return answer;
 }

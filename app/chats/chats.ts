@@ -1,25 +1,69 @@
 /** The chats' own procedures, and what happens to saved answers when a document they cite is removed. */
+
+import type { SearchResult } from '../../ingest/search.ts';
+import type { StoredPassage } from '../../ingest/store.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import type { Handlers } from '../contract/procedure.ts';
-import type { Answer, DocumentId } from '../contract/types.ts';
+import type { Answer, DocumentId, TurnId } from '../contract/types.ts';
+import type { ChatSearch } from '../store/chat-search.ts';
 import type { ChatTable } from '../store/chat-table.ts';
+import { exportChat } from './export/export-chat.ts';
+import { englishWords } from './export/words.ts';
+import { toPassage } from './to-passage.ts';
 
 type ChatHandlers = Pick<
   Handlers<QuothContract>,
-  'listChats' | 'readChat' | 'renameChat' | 'deleteChat' | 'restoreChat'
+  | 'listChats'
+  | 'searchChats'
+  | 'readChat'
+  | 'showTurn'
+  | 'readFound'
+  | 'exportChat'
+  | 'renameChat'
+  | 'deleteChat'
+  | 'restoreChat'
 >;
+
+/** What a search found, or what was kept of one. */
+export type FoundForTurn = Pick<SearchResult, 'passages' | 'embedderId'>;
 
 export type Chats = {
   handlers: ChatHandlers;
   /** Blanks the removed document's quotes in every saved answer, also in deleted chats. */
   forgetDocument(documentId: DocumentId): void;
+  /** What was found for a turn, as far as it is still in the library. */
+  foundFor(turnId: TurnId): FoundForTurn;
 };
 
-export function createChats(table: ChatTable): Chats {
+export type ChatStore = {
+  table: ChatTable;
+  search: ChatSearch;
+  readPassages: (ids: number[]) => StoredPassage[];
+};
+
+export function createChats({ table, search, readPassages }: ChatStore): Chats {
+  const foundFor = (turnId: TurnId): FoundForTurn => {
+    const { embedderId, passages } = table.readFound(turnId);
+    const notes = new Map(passages.map((note) => [note.passageId, note]));
+    const found = readPassages([...notes.keys()]).flatMap((passage) => {
+      const note = notes.get(passage.passageId);
+      return note ? [{ ...passage, ...note }] : [];
+    });
+    return { embedderId, passages: found };
+  };
   return {
+    foundFor,
     handlers: {
       listChats: async () => ({ chats: table.list() }),
+      searchChats: async ({ words, limit }) => ({ found: search.search(words, limit) }),
       readChat: async ({ chatId }) => table.read(chatId),
+      showTurn: async ({ chatId, turnId }) => {
+        table.showTurn(chatId, turnId);
+        return { turns: table.read(chatId).turns };
+      },
+      readFound: async ({ turnId }) => ({ passages: foundFor(turnId).passages.map(toPassage) }),
+      exportChat: async ({ chatId, format, words = englishWords }) =>
+        exportChat(format, { ...table.read(chatId), words }),
       renameChat: async ({ chatId, title }) => {
         table.rename(chatId, title);
         return {};

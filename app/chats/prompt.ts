@@ -15,8 +15,8 @@ const instruction = 'You answer questions from the given text, in one full sente
 /** Of so many passages at most; more text makes a small model wander and a long prompt slow. */
 const maxPassages = 5;
 const maxPassageTokens = 200;
-/** With what the last prompt showed before it: so much text is read again for nothing but the cache. */
-const maxContinuedTokens = 2 * maxPassageTokens;
+/** Where the person asked for more: the first answer was not enough for them, and they wait for this one. */
+const wide = { maxPassages: 12, maxPassageTokens: 600 };
 /** An earlier turn is only there to make sense of "and how high is it?". */
 const maxHistoryTokens = 120;
 /** Counts of parts do not add up exactly where parts meet. */
@@ -43,6 +43,8 @@ export type PromptRequest = {
   /** What the last prompt showed: repeated at the beginning when its passages are found again. */
   lastShown: readonly Shown[];
   answerTokens: number;
+  /** Shows more of the passages. */
+  wide?: boolean;
 };
 
 /** Builds the prompt from the sentences of the best passages that speak of the question. */
@@ -54,10 +56,12 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const question = `${cutTo(`Question: ${request.question}`, Math.floor(room / 2), model)}\nAnswer:`;
   let budget = room - model.countTokens(question);
 
-  const textTokens = Math.max(0, Math.min(maxPassageTokens, budget - slackTokens));
+  const most = request.wide ? wide : { maxPassages, maxPassageTokens };
+  const textTokens = Math.max(0, Math.min(most.maxPassageTokens, budget - slackTokens));
   const about = searchText(request.question, request.earlier);
-  const chosen = focusOn(about, request.passages, maxPassages, textTokens, model.countTokens);
-  const mostTokens = Math.min(maxContinuedTokens, budget - slackTokens);
+  const chosen = focusOn(about, request.passages, most.maxPassages, textTokens, model.countTokens);
+  // With what the last prompt showed before it: so much text is read again for nothing but the cache.
+  const mostTokens = Math.min(2 * most.maxPassageTokens, budget - slackTokens);
   const shown = continueFrom(request.lastShown, chosen, request.passages, mostTokens, model.countTokens);
   for (const passage of shown) budget -= model.countTokens(passageText(passage));
   const history = historyText(request.earlier);

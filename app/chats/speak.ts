@@ -9,6 +9,8 @@ import type { WanderGuard } from './wander.ts';
 export type Speech = {
   text: string;
   end: 'complete' | 'stopped' | 'length';
+  /** From the prompt's submission to its first token; 0 before there is one. */
+  prefillMs: number;
   numPromptTokens: number;
   numCachedTokens: number;
   numOutputTokens: number;
@@ -26,6 +28,7 @@ export function newSpeech(): Speech {
   return {
     text: '',
     end: 'stopped',
+    prefillMs: 0,
     numPromptTokens: 0,
     numCachedTokens: 0,
     numOutputTokens: 0,
@@ -54,11 +57,15 @@ export async function* speak(
     sampling,
     priority: 10,
   });
+  const submittedMs = nowMs();
   let firstMs: number | undefined;
   for await (const event of untilAborted(events, signal)) {
     if (event.type === 'started') speech.numCachedTokens = event.numCachedTokens;
     if (event.type === 'tokens') {
-      firstMs ??= nowMs();
+      if (firstMs === undefined) {
+        firstMs = nowMs();
+        speech.prefillMs = firstMs - submittedMs;
+      }
       speech.numOutputTokens += event.ids.length;
       const seconds = (nowMs() - firstMs) / 1000;
       if (seconds > 0) speech.decodeTokensPerSecond = (speech.numOutputTokens - 1) / seconds;

@@ -9,10 +9,14 @@ import { call, stream } from './procedure.ts';
 import {
   answer,
   chatId,
+  chatMatch,
   chatSummary,
   documentId,
   documentSummary,
   engineReport,
+  exportedChat,
+  exportFormat,
+  exportWords,
   installProgress,
   machineReport,
   modelId,
@@ -53,7 +57,7 @@ export type AddEvent = z.infer<typeof addEvent>;
 
 /** The life of an answer: sources first, then the text as it is written, then the whole, checked and saved. */
 export const askEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('started'), chatId, turnId }),
+  z.object({ type: z.literal('started'), chatId, turnId, siblings: z.array(turnId) }),
   z.object({ type: z.literal('sources'), passages: z.array(passage), retrieveMs: z.number() }),
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('answer'), answer }),
@@ -93,11 +97,35 @@ export const contract = {
       explanation: searchExplanation.nullable(),
     }),
   ),
-  ask: stream(z.object({ question, chatId: chatId.nullable() }), askEvent),
+  /**
+   * Asks at the end of the chat's shown branch (null: in a new chat). `insteadOf`: in the place of that turn, which stays
+   * as its sibling. Then `sources` says from what to answer: a new search, the same passages, or twice as many.
+   */
+  ask: stream(
+    z.object({
+      question,
+      chatId: chatId.nullable(),
+      insteadOf: turnId.optional(),
+      sources: z.enum(['search', 'same', 'more']).optional(),
+    }),
+    askEvent,
+  ),
 
   // Chats
   listChats: call(nothing, z.object({ chats: z.array(chatSummary) })),
+  /** Chats in which one turn, on any branch, or the title has all the words; the last one may be a beginning. */
+  searchChats: call(
+    z.object({ words: z.string().trim().min(1).max(500), limit: z.number().int().min(1).max(200) }),
+    z.object({ found: z.array(z.object({ chat: chatSummary, matches: z.array(chatMatch) })) }),
+  ),
+  /** The turns of the branch that is shown. */
   readChat: call(z.object({ chatId }), z.object({ chat: chatSummary, turns: z.array(turn) })),
+  /** Shows the branch that goes through a turn, and remembers it. */
+  showTurn: call(z.object({ chatId, turnId }), z.object({ turns: z.array(turn) })),
+  /** What was found for a turn, as far as it is still in the library. */
+  readFound: call(z.object({ turnId }), z.object({ passages: z.array(passage) })),
+  /** What is shown of a chat as a file. Without `words` in English. */
+  exportChat: call(z.object({ chatId, format: exportFormat, words: exportWords.optional() }), exportedChat),
   renameChat: call(z.object({ chatId, title: z.string().trim().min(1).max(200) }), nothing),
   deleteChat: call(z.object({ chatId }), nothing),
   /** Brings back a chat deleted in this session. */

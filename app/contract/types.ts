@@ -169,7 +169,10 @@ export type Citation = z.infer<typeof citation>;
 
 export const answerTimings = z.object({
   retrieveMs: z.number(),
+  /** From the question to the first text that is shown: `retrieveMs`, `prefillMs`, and what the first words took. */
   ttftMs: z.number(),
+  /** From the prompt's submission to its first token; absent where no model spoke. */
+  prefillMs: z.number().optional(),
   decodeTokensPerSecond: z.number(),
   numPromptTokens: z.number().int(),
   numCachedTokens: z.number().int(),
@@ -197,16 +200,60 @@ export const turn = z.object({
   question: z.string(),
   answer: answer.nullable(),
   askedAtMs: z.number(),
+  /** The turns that stand in this place, itself among them, oldest first: more than one where it was edited or asked again. */
+  siblings: z.array(turnId),
+  /** How many passages the search found; `readFound` has them. */
+  numFound: z.number().int().nonnegative(),
 });
 export type Turn = z.infer<typeof turn>;
 
 export const chatSummary = z.object({
   id: chatId,
   title: z.string(),
+  /** All that was ever asked in it, on every branch. */
   numTurns: z.number().int().nonnegative(),
   updatedAtMs: z.number(),
 });
 export type ChatSummary = z.infer<typeof chatSummary>;
+
+/** A turn that was found, with the words around the first of those that were sought. */
+export const chatMatch = z.object({
+  turnId,
+  field: z.enum(['question', 'answer', 'source']),
+  before: z.string(),
+  match: z.string(),
+  after: z.string(),
+});
+export type ChatMatch = z.infer<typeof chatMatch>;
+
+export const exportFormat = z.enum(['markdown', 'html']);
+export type ExportFormat = z.infer<typeof exportFormat>;
+
+const exportWord = z.string().max(200);
+/** The words around what was said in an exported chat, in the language of the window. */
+export const exportWords = z.object({
+  /** As HTML names it: "fr", "zh-Hans". */
+  language: z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$/),
+  /** With `{{date}}`. */
+  from: exportWord,
+  quotes: exportWord,
+  /** With `{{page}}`, `{{paragraph}}`. */
+  page: exportWord,
+  paragraph: exportWord,
+  verified: exportWord,
+  unverified: exportWord,
+  unanswered: exportWord,
+  removed: exportWord,
+});
+export type ExportWords = z.infer<typeof exportWords>;
+
+export const exportedChat = z.object({
+  /** A file name that every system takes. */
+  name: z.string(),
+  mediaType: z.string(),
+  text: z.string(),
+});
+export type ExportedChat = z.infer<typeof exportedChat>;
 
 export const modelSummary = z.object({
   id: modelId,

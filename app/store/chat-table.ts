@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { QuothError } from '../contract/errors.ts';
 import {
   type Answer,
@@ -7,19 +8,38 @@ import {
   type Turn,
   type TurnId,
 } from '../contract/types.ts';
+import { growTree, type Tree, type TurnNode } from './branches.ts';
 import type { Database } from './database.ts';
 import { createId } from './ids.ts';
 import { withStoreErrors } from './store-error.ts';
 
+/** What is kept of a passage that was found: enough to find it again, and none of its words. */
+const foundNote = z.object({
+  passageId: z.number().int().positive(),
+  score: z.number(),
+  similarity: z.number().nullable(),
+  wordScore: z.number().nullable(),
+  rerankScore: z.number().nullable(),
+});
+const foundNotes = z.object({ embedderId: z.string().nullable(), passages: z.array(foundNote) });
+export type FoundNotes = z.infer<typeof foundNotes>;
+
 export type ChatTable = {
   /** Chats that are not deleted, the one last spoken in first. */
   list(): ChatSummary[];
-  /** Fails with `not-found` for a chat that is not there or is deleted. */
+  /** The turns of the shown branch. Fails with `not-found` for a chat that is not there or is deleted. */
   read(id: string): { chat: ChatSummary; turns: Turn[] };
   create(title: string): ChatId;
-  /** Appends a question without an answer. */
-  addTurn(chatId: string, question: string): TurnId;
-  saveAnswer(turnId: string, answer: Answer): void;
+  /**
+   * Adds a question without an answer: at the end of the shown branch, or beside the turn `insteadOf`. It is shown. Fails
+   * with `not-found` for a turn that is none of the chat's.
+   */
+  addTurn(chatId: string, question: string, insteadOf?: string): TurnId;
+  saveAnswer(turnId: string, answer: Answer, found?: FoundNotes): void;
+  /** Shows the branch through a turn. */
+  showTurn(chatId: string, turnId: string): void;
+  /** What was found for a turn of a chat that is not deleted, best first. */
+  readFound(turnId: string): FoundNotes;
   rename(id: string, title: string): void;
   /** Takes the chat out of the list; `restore` brings it back until `purge`. */
   delete(id: string): void;
@@ -33,7 +53,8 @@ export type ChatTable = {
 };
 
 type ChatRow = { id: string; title: string; numTurns: number; updatedAtMs: number };
-type TurnRow = { id: string; question: string; answer: string | null; askedAtMs: number };
+type NodeRow = { id: string; parentId: string | null; isShown: number };
+type TurnRow = { id: string; question: string; answer: string | null; found: string | null; askedAtMs: number };
 
 const chatColumns = `id, title, updated_at_ms AS updatedAtMs,
   (SELECT count(*) FROM turns WHERE chat_id = chats.id) AS numTurns FROM chats`;
@@ -47,15 +68,26 @@ export function createChatTable(
     `SELECT ${chatColumns} WHERE deleted_at_ms IS NULL ORDER BY updated_at_ms DESC, rowid DESC`,
   );
   const selectOne = sqlite.prepare<[string], ChatRow>(`SELECT ${chatColumns} WHERE id = ? AND deleted_at_ms IS NULL`);
-  const selectTurns = sqlite.prepare<[string], TurnRow>(
-    'SELECT id, question, answer, asked_at_ms AS askedAtMs FROM turns WHERE chat_id = ? ORDER BY ordinal',
+  const selectNodes = sqlite.prepare<[string], NodeRow>(
+    'SELECT id, parent_id AS parentId, is_shown AS isShown FROM turns WHERE chat_id = ? ORDER BY ordinal',
   );
+  const selectTurn = sqlite.prepare<[string], TurnRow>(
+    'SELECT id, question, answer, found, asked_at_ms AS askedAtMs FROM turns WHERE id = ?',
+  );
+  const selectFound = sqlite
+    .prepare<[string], string | null>(
+      `SELECT found FROM turns JOIN chats ON chats.id = turns.chat_id WHERE turns.id = ? AND deleted_at_ms IS NULL`,
+    )
+    .pluck();
   const insertChat = sqlite.prepare('INSERT INTO chats (id, title, created_at_ms, updated_at_ms) VALUES (?, ?, ?, ?)');
   const insertTurn = sqlite.prepare(
-    `INSERT INTO turns (id, chat_id, ordinal, question, asked_at_ms)
-     VALUES (@id, @chatId, (SELECT coalesce(max(ordinal) + 1, 0) FROM turns WHERE chat_id = @chatId), @question, @nowMs)`,
+    `INSERT INTO turns (id, chat_id, ordinal, question, asked_at_ms, parent_id, is_shown)
+     VALUES (@id, @chatId, (SELECT coalesce(max(ordinal) + 1, 0) FROM turns WHERE chat_id = @chatId), @question, @nowMs,
+       @parentId, 1)`,
   );
+  const updateShown = sqlite.prepare('UPDATE turns SET is_shown = ? WHERE id = ?');
   const updateAnswer = sqlite.prepare('UPDATE turns SET answer = ? WHERE id = ?');
+  const updateFound = sqlite.prepare('UPDATE turns SET found = ? WHERE id = ?');
   const touch = sqlite.prepare('UPDATE chats SET updated_at_ms = ? WHERE id = ?');
   const touchOfTurn = sqlite.prepare(
     'UPDATE chats SET updated_at_ms = ? WHERE id = (SELECT chat_id FROM turns WHERE id = ?)',
@@ -81,18 +113,61 @@ export function createChatTable(
     return toChat(row);
   }
 
-  const addTurn = sqlite.transaction((chatId: string, question: string): TurnId => {
+  const treeOf = (chatId: string): Tree =>
+    growTree(selectNodes.all(chatId).map((row) => ({ ...row, isShown: row.isShown === 1 })));
+
+  function mustReach(tree: Tree, turnId: string): TurnNode[] {
+    const path = tree.pathTo(turnId);
+    if (path.length === 0) throw new QuothError('not-found', 'This question does not exist any more.');
+    return path;
+  }
+
+  /** Makes each turn of the path the shown one of its siblings. */
+  function show(tree: Tree, path: TurnNode[]): void {
+    for (const node of path)
+      for (const sibling of tree.siblingsOf(node.id)) {
+        const isShown = sibling.id === node.id;
+        if (isShown !== sibling.isShown) updateShown.run(isShown ? 1 : 0, sibling.id);
+      }
+  }
+
+  function toTurn(node: TurnNode, tree: Tree): Turn {
+    const { id, question, answer, found, askedAtMs } = selectTurn.get(node.id)!;
+    return {
+      id: id as TurnId,
+      question,
+      answer: toAnswer(answer),
+      askedAtMs,
+      siblings: tree.siblingsOf(id).map((sibling) => sibling.id as TurnId),
+      numFound: toFound(found).passages.length,
+    };
+  }
+
+  const addTurn = sqlite.transaction((chatId: string, question: string, insteadOf?: string): TurnId => {
     mustFind(chatId);
+    const tree = treeOf(chatId);
+    const before = insteadOf === undefined ? tree.shown : mustReach(tree, insteadOf).slice(0, -1);
+    if (insteadOf !== undefined) {
+      show(tree, before);
+      for (const { id } of tree.siblingsOf(insteadOf)) updateShown.run(0, id);
+    }
     const id = createId('turn', outside.randomBytes) as TurnId;
     const nowMs = outside.nowMs();
-    insertTurn.run({ id, chatId, question, nowMs });
+    insertTurn.run({ id, chatId, question, nowMs, parentId: before.at(-1)?.id ?? null });
     touch.run(nowMs, chatId);
     return id;
   });
 
-  const saveAnswer = sqlite.transaction((turnId: string, answer: Answer) => {
+  const saveAnswer = sqlite.transaction((turnId: string, answer: Answer, found?: FoundNotes) => {
     mustChange(updateAnswer.run(JSON.stringify(answer), turnId).changes);
+    if (found) updateFound.run(JSON.stringify(found), turnId);
     touchOfTurn.run(outside.nowMs(), turnId);
+  });
+
+  const showTurn = sqlite.transaction((chatId: string, turnId: string) => {
+    mustFind(chatId);
+    const tree = treeOf(chatId);
+    show(tree, mustReach(tree, turnId));
   });
 
   const rewriteAnswersCiting = sqlite.transaction((documentId: string, rewrite: (answer: Answer) => Answer) => {
@@ -106,8 +181,8 @@ export function createChatTable(
     list: () => selectAll.all().map(toChat),
     read(id: string) {
       const chat = mustFind(id);
-      const turns = selectTurns.all(id).map((row) => ({ ...row, id: row.id as TurnId, answer: toAnswer(row.answer) }));
-      return { chat, turns };
+      const tree = treeOf(id);
+      return { chat, turns: tree.shown.map((node) => toTurn(node, tree)) };
     },
     create(title: string) {
       const id = createId('chat', outside.randomBytes) as ChatId;
@@ -115,8 +190,14 @@ export function createChatTable(
       insertChat.run(id, title, nowMs, nowMs);
       return id;
     },
-    addTurn: (chatId: string, question: string) => addTurn(chatId, question),
-    saveAnswer: (turnId: string, answer: Answer) => saveAnswer(turnId, answer),
+    addTurn: (chatId: string, question: string, insteadOf?: string) => addTurn(chatId, question, insteadOf),
+    saveAnswer: (turnId: string, answer: Answer, found?: FoundNotes) => saveAnswer(turnId, answer, found),
+    showTurn: (chatId: string, turnId: string) => showTurn(chatId, turnId),
+    readFound(turnId: string) {
+      const found = selectFound.get(turnId);
+      if (found === undefined) throw new QuothError('not-found', 'This question does not exist any more.');
+      return toFound(found);
+    },
     rename: (id: string, title: string) => mustChange(updateTitle.run(title, id).changes),
     delete: (id: string) => mustChange(markDeleted.run(outside.nowMs(), id).changes),
     restore: (id: string) => mustChange(unmarkDeleted.run(id).changes),
@@ -130,10 +211,17 @@ export function createChatTable(
 
 /** A stored answer is checked like any other input: one that does not hold is shown as none, never as half of one. */
 function toAnswer(json: string | null): Answer | null {
+  return checked(json, answerSchema);
+}
+
+function toFound(json: string | null): FoundNotes {
+  return checked(json, foundNotes) ?? { embedderId: null, passages: [] };
+}
+
+function checked<T>(json: string | null, schema: z.ZodType<T>): T | null {
   if (json === null) return null;
   try {
-    const parsed = answerSchema.safeParse(JSON.parse(json));
-    return parsed.success ? parsed.data : null;
+    return schema.safeParse(JSON.parse(json)).data ?? null;
   } catch {
     return null;
   }

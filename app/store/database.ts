@@ -9,6 +9,7 @@ import path from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { QuothError } from '../contract/errors.ts';
 import type { Log } from '../outside.ts';
+import { answerWords, sourceWords } from './answer-words.ts';
 import { migrations } from './migrations/migrations.ts';
 import { rescueRows } from './rescue.ts';
 import { createScrubber, type Scrubber } from './scrub.ts';
@@ -73,6 +74,8 @@ function openFile(file: string): Sqlite.Database {
     sqlite.pragma('secure_delete = ON');
     sqlite.pragma('journal_size_limit = 16777216');
     sqlite.function('words', { deterministic: true }, (text) => (typeof text === 'string' ? words(text) : null));
+    for (const [name, take] of Object.entries({ answer_words: answerWords, source_words: sourceWords }))
+      sqlite.function(name, { deterministic: true }, (json) => (typeof json === 'string' ? take(json) : null));
     if (suspected) check(sqlite, 'integrity_check(1)');
     else if (uncleanExit) check(sqlite, 'quick_check(1)');
     migrate(sqlite);

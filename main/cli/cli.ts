@@ -16,6 +16,8 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   remove: () => import('./commands/remove.ts'),
   search: () => import('./commands/search.ts'),
   ask: () => import('./commands/ask.ts'),
+  chats: () => import('./commands/chats.ts'),
+  export: () => import('./commands/export.ts'),
   models: () => import('./commands/models.ts'),
   build: () => import('./commands/build.ts'),
   quantize: () => import('./commands/quantize.ts'),

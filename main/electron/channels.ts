@@ -4,6 +4,9 @@ import { z } from 'zod';
 /** Paths are at most this long on any system that Electron runs on. */
 const maxPathCharacters = 33_000;
 
+/** The largest message of the core is smaller. */
+const maxFileCharacters = 16 * 1024 * 1024;
+
 export const channels = {
   connect: { name: 'quoth:connect', input: z.tuple([]) },
   chooseFiles: { name: 'quoth:choose-files', input: z.tuple([]) },
@@ -11,6 +14,20 @@ export const channels = {
   ticketsForPaths: {
     name: 'quoth:tickets-for-paths',
     input: z.tuple([z.array(z.string().min(1).max(maxPathCharacters)).max(10_000)]),
+  },
+  saveFile: {
+    name: 'quoth:save-file',
+    // A name, never a path: the person says where.
+    input: z.tuple([
+      z.object({
+        name: z
+          .string()
+          .min(1)
+          .max(255)
+          .regex(/^[^/\\\0]+$/),
+        text: z.string().max(maxFileCharacters),
+      }),
+    ]),
   },
   openExternal: { name: 'quoth:open-external', input: z.tuple([z.string().max(4_000)]) },
 } as const;

@@ -12,7 +12,7 @@ import { type ChannelInput, type ChannelName, channels, portChannel } from './ch
 import { type CoreProcess, startCore } from './core.ts';
 import { isOurPage, mayFetch, maySend, mayUse } from './guard.ts';
 import { setMenu } from './menu.ts';
-import { openExternal, openWindow } from './window.ts';
+import { openExternal, openWindow, saveFile } from './window.ts';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const preload = path.join(here, '..', 'preload', 'preload.cjs');
@@ -58,6 +58,7 @@ function answerPage(core: CoreProcess): void {
     return chosen.canceled ? null : core.issueTickets(chosen.filePaths);
   });
   answer('ticketsForPaths', (_window, paths) => core.issueTickets(paths.filter((one) => path.isAbsolute(one))));
+  answer('saveFile', (window, file) => saveFile(window, file));
   answer('openExternal', (window, address) => openExternal(window, address));
 }
 

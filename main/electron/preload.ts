@@ -1,5 +1,5 @@
 /**
- * What the page sees of Electron: the five functions of `QuothShell` and its kind. No channel name, no event object and no
+ * What the page sees of Electron: the functions of `QuothShell` and its kind. No channel name, no event object and no
  * path gets through.
  */
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
@@ -54,6 +54,7 @@ const shell: QuothShell = {
     const paths = items.map((item) => webUtils.getPathForFile(item)).filter((path) => path !== '');
     return ipcRenderer.invoke('quoth:tickets-for-paths', paths) as Promise<Ticket[]>;
   },
+  saveFile: ({ name, text }) => ipcRenderer.invoke('quoth:save-file', { name, text }) as Promise<boolean>,
   openExternal: (address) => ipcRenderer.invoke('quoth:open-external', address) as Promise<void>,
 };
 

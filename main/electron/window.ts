@@ -1,5 +1,6 @@
 /** The one factory of windows, and their place on the screen. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BrowserWindow, type BrowserWindowConstructorOptions, dialog, type Rectangle, screen, shell } from 'electron';
 import { z } from 'zod';
@@ -60,6 +61,31 @@ export async function openExternal(window: BrowserWindow, address: string): Prom
     noLink: true,
   });
   if (response === 0) await shell.openExternal(external.href);
+}
+
+/** Asks where to, and writes. False when the person changed their mind, or was told that it could not be written. */
+export async function saveFile(
+  window: BrowserWindow,
+  { name, text }: { name: string; text: string },
+): Promise<boolean> {
+  const ending = path.extname(name).slice(1);
+  const { canceled, filePath } = await dialog.showSaveDialog(window, {
+    defaultPath: name,
+    ...(ending === '' ? {} : { filters: [{ name: ending.toUpperCase(), extensions: [ending] }] }),
+  });
+  if (canceled || !filePath) return false;
+  try {
+    await writeFile(filePath, text);
+    return true;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    await dialog.showMessageBox(window, {
+      type: 'error',
+      message: `"${path.basename(filePath)}" could not be written.`,
+      detail,
+    });
+    return false;
+  }
 }
 
 /** The options of every window: the page is sandboxed, isolated, and knows only what the preload script gives it. */

@@ -4,6 +4,7 @@ import remarkGfm from 'remark-gfm';
 import { parseAddress } from '../common/address.ts';
 import { useLeave } from '../common/use-leave.ts';
 import { CitationChip } from './citation-chip.tsx';
+import { CodeBlock } from './code-block.tsx';
 import { remarkCitations } from './remark-citations.ts';
 
 // What an answer may be made of. No picture, no frame, no form, no anchor with an address of its own.
@@ -13,6 +14,7 @@ const allowedElements =
 const components: Components = {
   a: ({ href, children }) => <InertLink address={href ?? ''}>{children}</InertLink>,
   cite: ({ title }) => <CitationChip n={Number(title)} />,
+  pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
   th: ({ children }) => <th>{children}</th>,
   td: ({ children }) => <td>{children}</td>,
 };

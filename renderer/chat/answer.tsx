@@ -1,32 +1,60 @@
-import { Check, Copy, Quote, RotateCcw, SearchX, TriangleAlert } from 'lucide-react';
-import { memo, type ReactNode, useDeferredValue, useMemo, useState } from 'react';
+import { Quote, RotateCcw, SearchX, TriangleAlert } from 'lucide-react';
+import { memo, type ReactNode, useCallback, useDeferredValue, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
-import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
-import { Button, IconButton } from '../common/button.tsx';
-import { formatCount, formatDuration, formatPlace } from '../common/format.ts';
+import type { TurnId } from '../../app/contract/types.ts';
+import { Button } from '../common/button.tsx';
 import { useQuoth } from '../common/quoth.tsx';
+import { AnswerFoot } from './answer-foot.tsx';
 import { AnswerText } from './answer-text.tsx';
-import { CitedSourcesProvider, citedSources } from './cited-sources.ts';
-import type { LiveTurn } from './conversations.ts';
+import { type CitedSource, CitedSourcesProvider, citedSources } from './cited-sources.ts';
+import type { Instead, LiveTurn } from './conversations.ts';
+import { Question } from './question.tsx';
 import { Quotes } from './quotes.tsx';
 import { SourcesStrip } from './sources-strip.tsx';
 
-type AnswerProps = { turn: LiveTurn; onAskAgain: (question: string) => void };
+type AnswerProps = {
+  turn: LiveTurn;
+  /** The conversation's. */
+  conversationKey: string;
+  /** An answer is being written somewhere in this conversation. */
+  isAsking: boolean;
+  onAsk: (question: string, instead: Instead) => void;
+  onShow: (turnId: TurnId) => void;
+};
 
 /** One question and all that has come of it so far. */
-export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerProps) {
+export const AnswerView = memo(function AnswerView(props: AnswerProps) {
+  const { turn, conversationKey, isAsking, onAsk, onShow } = props;
   const { t } = useTranslation();
+  const { conversations, view } = useQuoth();
   const { answer, passages } = turn;
   const text = useDeferredValue(turn.text); // A long answer must not slow the typing of the next question.
   const sources = useMemo(() => citedSources(answer, passages), [answer, passages]);
+  const askAgain = (sources: Instead['sources']): void => onAsk(turn.question, { turnKey: turn.key, sources });
+  // A saved answer holds no text of its passages: it is fetched now, so that a quote is marked as in a fresh one.
+  const open = useCallback(
+    async (source: CitedSource): Promise<void> => {
+      const found = await conversations
+        .getState()
+        .found(conversationKey, turn.key)
+        .catch(() => []);
+      const passage = found.find(({ passageId }) => passageId === source.passageId);
+      view.getState().read({ ...source, passageText: source.passageText ?? passage?.text ?? null });
+    },
+    [conversations, view, conversationKey, turn.key],
+  );
+  const cited = useMemo(() => ({ sources, open: (source: CitedSource) => void open(source) }), [sources, open]);
   const writing = turn.state === 'searching' || turn.state === 'writing';
   return (
-    <article aria-label={turn.question} aria-busy={writing}>
-      <h2 className="mb-3 font-serif text-[1.3rem] leading-snug font-medium whitespace-pre-wrap [overflow-wrap:anywhere]">
-        {turn.question}
-      </h2>
-      <SourcesStrip turn={turn} />
+    <article aria-label={turn.question} aria-busy={writing} tabIndex={-1} className="scroll-mt-6 outline-none">
+      <Question
+        turn={turn}
+        disabled={isAsking}
+        onEdit={(question) => onAsk(question, { turnKey: turn.key, sources: 'search' })}
+        onShow={onShow}
+      />
+      <SourcesStrip turn={turn} conversationKey={conversationKey} />
       <div className="mt-3">
         {answer?.refused && (
           <Remark icon={<SearchX className="size-4" />} tone="calm">
@@ -34,31 +62,31 @@ export const AnswerView = memo(function AnswerView({ turn, onAskAgain }: AnswerP
           </Remark>
         )}
         {answer?.writtenBy === 'quotes' && !answer.refused && <QuotesOnly />}
-        <CitedSourcesProvider value={sources}>
+        <CitedSourcesProvider value={cited}>
           <div className={answer?.refused ? 'text-soft' : ''}>
             <AnswerText text={text} />
           </div>
+          {turn.state === 'writing' && (
+            <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">
+              <span className="indeterminate inline-block h-4 w-2 rounded-[2px] bg-accent" aria-hidden="true" />
+              {text === '' && t('answer.reading')}
+            </p>
+          )}
+          <AnswerEnd turn={turn} disabled={isAsking} onAskAgain={() => askAgain('search')} />
+          {sources && <Quotes sources={[...sources.values()]} />}
+          {answer && <AnswerFoot answer={answer} disabled={isAsking} onAskAgain={askAgain} />}
         </CitedSourcesProvider>
-        {turn.state === 'writing' && (
-          <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">
-            <span className="indeterminate inline-block h-4 w-2 rounded-[2px] bg-accent" aria-hidden="true" />
-            {text === '' && t('answer.reading')}
-          </p>
-        )}
-        <AnswerEnd turn={turn} onAskAgain={onAskAgain} />
-        {sources && <Quotes sources={[...sources.values()]} />}
-        {answer && <AnswerFoot answer={answer} />}
       </div>
     </article>
   );
 });
 
 /** Says how an answer ended when it did not end by itself, with the one thing to do about it. */
-function AnswerEnd({ turn, onAskAgain }: AnswerProps) {
+function AnswerEnd({ turn, disabled, onAskAgain }: { turn: LiveTurn; disabled: boolean; onAskAgain: () => void }) {
   const { t } = useTranslation();
   const { view } = useQuoth();
   const again = (
-    <Button look="plain" onClick={() => onAskAgain(turn.question)}>
+    <Button look="plain" disabled={disabled} onClick={onAskAgain}>
       <RotateCcw className="size-3.5" aria-hidden="true" />
       {t('answer.askAgain')}
     </Button>
@@ -144,44 +172,4 @@ function Remark({ icon, tone, children }: { icon: ReactNode; tone: keyof typeof 
       {children}
     </div>
   );
-}
-
-function AnswerFoot({ answer }: { answer: Answer }) {
-  const { t } = useTranslation();
-  const [copied, setCopied] = useState(false);
-  const copy = async (): Promise<void> => {
-    const lines = answer.citations.map(
-      ({ n, title, place, quote }) => `[${n}] ${[title, formatPlace(place)].filter(Boolean).join(', ')}: “${quote}”`,
-    );
-    await navigator.clipboard.writeText([answer.text, ...lines].join('\n\n'));
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
-  };
-  return (
-    <footer className="mt-3 flex items-center gap-2">
-      <IconButton
-        label={t(copied ? 'answer.copied' : 'answer.copy')}
-        onClick={() => void copy().catch(() => undefined)}
-      >
-        {copied ? <Check className="size-4" /> : <Copy className="size-4" />}
-      </IconButton>
-      <SpeedLine timings={answer.timings} />
-    </footer>
-  );
-}
-
-/** Where the time went. Parts that did not happen are left out. */
-function SpeedLine({ timings }: { timings: AnswerTimings }) {
-  const { t } = useTranslation();
-  const parts = [
-    timings.ttftMs > 0 && t('speed.first', { time: formatDuration(timings.ttftMs) }),
-    t('speed.retrieve', { time: formatDuration(timings.retrieveMs) }),
-    timings.decodeTokensPerSecond > 0 && t('speed.decode', { rate: timings.decodeTokensPerSecond.toFixed(1) }),
-    timings.numCachedTokens > 0 &&
-      t('speed.reused', {
-        cached: formatCount(timings.numCachedTokens),
-        prompt: formatCount(timings.numPromptTokens),
-      }),
-  ].filter((part) => part !== false);
-  return <p className="text-xs text-faint tabular-nums">{parts.join(' · ')}</p>;
 }

@@ -1,12 +1,12 @@
 import { ArrowDown } from 'lucide-react';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import { groupOf } from '../library/library-state.ts';
 import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
-import type { LiveTurn } from './conversations.ts';
+import type { Instead, LiveTurn } from './conversations.ts';
 import { EmptyState } from './empty-state.tsx';
 import { useAsk } from './use-ask.ts';
 import { useFollowEnd } from './use-follow-end.ts';
@@ -15,17 +15,18 @@ import { useFollowEnd } from './use-follow-end.ts';
 export function ChatView() {
   const { t } = useTranslation();
   const { library } = useQuoth();
-  const { key, conversation, isAsking, ask, stop, draft } = useAsk();
+  const { key, conversation, isAsking, ask, showTurn, stop, draft } = useAsk();
   const numReady = useStore(
     library,
     ({ documents }) => [...documents.values()].filter((document) => groupOf(document.state) === 'ready').length,
   );
   const turns = conversation?.turns ?? [];
   const isEmpty = turns.length === 0 && conversation?.chatId === null;
-  const { frame, content, awayFromEnd, toEnd } = useFollowEnd(key, !isEmpty);
+  const { frame, content, awayFromEnd, toEnd, stay } = useFollowEnd(key, !isEmpty);
+  useWantedTurn(turns, content, stay);
   const askAndFollow = useCallback(
-    (question: string): void => {
-      ask(question); // The conversation itself refuses a second question at a time.
+    (question: string, instead?: Instead): void => {
+      ask(question, instead); // The conversation itself refuses a second question at a time.
       toEnd();
     },
     [ask, toEnd],
@@ -37,9 +38,16 @@ export function ChatView() {
           {isEmpty && <EmptyState />}
           {conversation?.loading && <p className="text-sm text-soft">{t('chat.loading')}</p>}
           {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
-          <div className="grid gap-12">
+          <div className="grid grid-cols-[minmax(0,1fr)] gap-12">
             {turns.map((turn) => (
-              <AnswerView key={turn.key} turn={turn} onAskAgain={askAndFollow} />
+              <AnswerView
+                key={turn.key}
+                turn={turn}
+                conversationKey={key}
+                isAsking={isAsking}
+                onAsk={askAndFollow}
+                onShow={showTurn}
+              />
             ))}
           </div>
         </div>
@@ -74,6 +82,21 @@ export function ChatView() {
       <Announcer turn={turns.at(-1)} />
     </div>
   );
+}
+
+/** Brings the turn that a search found to the top, and the focus to it. */
+function useWantedTurn(turns: LiveTurn[], content: RefObject<HTMLElement | null>, stay: () => void): void {
+  const { view } = useQuoth();
+  const wanted = useStore(view, (state) => state.wantedTurn);
+  const index = wanted === null ? -1 : turns.findIndex(({ turnId }) => turnId === wanted);
+  useEffect(() => {
+    const article = index === -1 ? undefined : content.current?.querySelectorAll('article')[index];
+    if (!article) return;
+    stay();
+    article.focus({ preventScroll: true });
+    article.scrollIntoView({ block: 'start' });
+    view.getState().reached();
+  }, [index, content, stay, view]);
 }
 
 /** Tells a screen reader of an answer once, when it is whole; never word by word. */

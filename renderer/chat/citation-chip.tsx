@@ -1,13 +1,12 @@
 import { Tooltip } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
 import { formatPlace } from '../common/format.ts';
-import { useQuoth } from '../common/quoth.tsx';
-import { useCitedSource } from './cited-sources.ts';
+import { useCitedSource, useOpenSource } from './cited-sources.ts';
 
 /** A `[n]` of an answer: shows its quote to a pointer or the focus, opens it in the reader. */
 export function CitationChip({ n }: { n: number }) {
   const { t } = useTranslation();
-  const { view } = useQuoth();
+  const open = useOpenSource();
   const source = useCitedSource(n);
   if (source === 'pending')
     return (
@@ -33,7 +32,7 @@ export function CitationChip({ n }: { n: number }) {
               ? 'border-transparent bg-accent-wash text-accent hover:bg-accent hover:text-on-accent'
               : 'border-dashed border-warn bg-warn-wash text-warn'
           }`}
-          onClick={() => view.getState().read(source)}
+          onClick={() => open(source)}
         >
           {n}
         </button>

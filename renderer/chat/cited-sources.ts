@@ -41,12 +41,19 @@ export function readingOf(passage: Passage): Reading {
   return { documentId, title, source, kind, place, passageId, quote: null, passageText: passage.text };
 }
 
-const CitedSourcesContext = createContext<Map<number, CitedSource> | null>(null);
+/** The sources of the answer around, and how one is opened. */
+type Cited = { sources: Map<number, CitedSource> | null; open: (source: CitedSource) => void };
+const CitedSourcesContext = createContext<Cited>({ sources: null, open: () => undefined });
 
 export const CitedSourcesProvider = CitedSourcesContext.Provider;
 
 /** The source of a number: `pending` while the answer is written, undefined when the answer has none of this number. */
 export function useCitedSource(n: number): CitedSource | 'pending' | undefined {
-  const sources = useContext(CitedSourcesContext);
+  const { sources } = useContext(CitedSourcesContext);
   return sources === null ? 'pending' : sources.get(n);
+}
+
+/** Opens a source in the reader. */
+export function useOpenSource(): (source: CitedSource) => void {
+  return useContext(CitedSourcesContext).open;
 }

@@ -1,6 +1,7 @@
 import { ArrowUp, Square } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
+import { isSendingKey } from './sending-key.ts';
 
 type ComposerProps = {
   /** Changes when another conversation comes to the front, which then takes the focus. */
@@ -48,9 +49,7 @@ export function Composer(props: ComposerProps) {
       onStop();
       return;
     }
-    // While a Japanese, Chinese or Korean word is being composed, Enter chooses it. Safari ends the composition before
-    // the key arrives and marks the key with code 229 only.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (!isSendingKey(event)) return;
     event.preventDefault();
     ask();
   };

@@ -13,9 +13,15 @@ import type { Answer, ChatId, Passage, Turn, TurnId } from '../../app/contract/t
 export type LiveTurn = {
   key: string;
   turnId: TurnId | null;
+  /** The turn in whose place it was asked; of use while it has no id of its own. */
+  insteadOf: TurnId | null;
+  /** The turns that stand in this place, itself among them, oldest first. */
+  siblings: TurnId[];
   question: string;
   state: 'searching' | 'writing' | 'done' | 'stopped' | 'failed' | 'unanswered';
+  /** What was found; of a saved turn null until it is wanted (`found`). */
   passages: Passage[] | null;
+  numFound: number;
   retrieveMs: number | null;
   text: string;
   answer: Answer | null;
@@ -32,6 +38,9 @@ export type Conversation = {
   draft: string;
 };
 
+/** In the place of which turn a question is asked, and from what it is answered. */
+export type Instead = { turnKey: string; sources: 'search' | 'same' | 'more' };
+
 export type Conversations = {
   conversations: Record<string, Conversation>;
   /** A fresh, empty conversation: its key. */
@@ -40,7 +49,11 @@ export type Conversations = {
   open(chatId: ChatId): string;
   draft(key: string, draft: string): void;
   /** Asks, and resolves when the answer has come to its end, whatever that was. */
-  ask(key: string, question: string): Promise<void>;
+  ask(key: string, question: string, instead?: Instead): Promise<void>;
+  /** Shows the branch through a turn. Not while an answer is being written. Throws what the contract answered. */
+  showTurn(key: string, turnId: TurnId): Promise<void>;
+  /** The passages that were found for a turn, as far as they are still in the library. */
+  found(key: string, turnKey: string): Promise<Passage[]>;
   /** Stops the answer that is being written; what was said stays. */
   stop(key: string): void;
 };
@@ -95,11 +108,16 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       switch (event.type) {
         case 'started':
           change(key, { chatId: event.chatId });
-          changeTurn(key, turnKey, { turnId: event.turnId });
+          changeTurn(key, turnKey, { turnId: event.turnId, siblings: event.siblings });
           onChatChange();
           return;
         case 'sources':
-          changeTurn(key, turnKey, { passages: event.passages, retrieveMs: event.retrieveMs, state: 'writing' });
+          changeTurn(key, turnKey, {
+            passages: event.passages,
+            numFound: event.passages.length,
+            retrieveMs: event.retrieveMs,
+            state: 'writing',
+          });
           return;
         case 'text':
           changeTurn(key, turnKey, { text: (turnOf(key, turnKey)?.text ?? '') + event.text, state: 'writing' });
@@ -126,15 +144,22 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         return chatId;
       },
       draft: (key, draft) => change(key, { draft }),
-      ask: async (key, question) => {
+      ask: async (key, question, instead) => {
         const conversation = get().conversations[key];
         if (!conversation || asking.has(key)) return;
         const controller = new AbortController();
         asking.set(key, controller);
         const turnKey = `live-${nextNumber++}`;
-        change(key, { turns: [...conversation.turns, fresh(turnKey, question)], draft: '' });
+        const { turns, chatId, draft } = conversation;
+        const index = instead ? turns.findIndex((turn) => turn.key === instead.turnKey) : -1;
+        const replaced = turns[index];
+        const insteadOf = replaced?.turnId ?? replaced?.insteadOf ?? null;
+        const turn = { ...fresh(turnKey, question), insteadOf };
+        // What followed the old turn stays with it, on its own branch.
+        change(key, { turns: [...(replaced ? turns.slice(0, index) : turns), turn], draft: replaced ? draft : '' });
         try {
-          const events = client.ask({ question, chatId: conversation.chatId }, controller.signal);
+          const place = insteadOf && chatId && instead ? { insteadOf, sources: instead.sources } : {};
+          const events = client.ask({ question, chatId, ...place }, controller.signal);
           for await (const event of events) take(key, turnKey, event);
           if (turnOf(key, turnKey)?.state !== 'done') changeTurn(key, turnKey, { state: 'stopped' });
         } catch (thrown) {
@@ -145,6 +170,22 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
           onChatChange();
         }
         if (turnOf(key, turnKey)?.state === 'stopped') await takeSaved(key, turnKey);
+      },
+      showTurn: async (key, turnId) => {
+        const chatId = get().conversations[key]?.chatId;
+        if (!chatId || asking.has(key)) return;
+        const { turns } = await client.showTurn({ chatId, turnId });
+        const known = get().conversations[key]?.turns ?? [];
+        if (asking.has(key)) return;
+        const live = (turn: Turn): LiveTurn => known.find((one) => one.turnId === turn.id) ?? fromSaved(turn);
+        change(key, { turns: turns.map((turn) => ({ ...live(turn), siblings: turn.siblings })) });
+      },
+      found: async (key, turnKey) => {
+        const turn = turnOf(key, turnKey);
+        if (!turn?.turnId || turn.passages) return turn?.passages ?? [];
+        const { passages } = await client.readFound({ turnId: turn.turnId });
+        changeTurn(key, turnKey, { passages });
+        return passages;
       },
       stop: (key) => asking.get(key)?.abort(),
     };
@@ -159,9 +200,12 @@ function fresh(key: string, question: string): LiveTurn {
   return {
     key,
     turnId: null,
+    insteadOf: null,
+    siblings: [],
     question,
     state: 'searching',
     passages: null,
+    numFound: 0,
     retrieveMs: null,
     text: '',
     answer: null,
@@ -173,6 +217,8 @@ function fromSaved(turn: Turn): LiveTurn {
   return {
     ...fresh(turn.id, turn.question),
     turnId: turn.id,
+    siblings: turn.siblings,
+    numFound: turn.numFound,
     state: turn.answer ? 'done' : 'unanswered',
     text: turn.answer?.text ?? '',
     answer: turn.answer,

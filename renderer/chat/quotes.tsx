@@ -1,13 +1,12 @@
 import { BadgeCheck, TriangleAlert } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import { formatPlace } from '../common/format.ts';
-import { useQuoth } from '../common/quoth.tsx';
-import type { CitedSource } from './cited-sources.ts';
+import { type CitedSource, useOpenSource } from './cited-sources.ts';
 
 /** The quotes that bear an answer, each with its place, and whether a program found it word for word. */
 export function Quotes({ sources }: { sources: CitedSource[] }) {
   const { t } = useTranslation();
-  const { view } = useQuoth();
+  const open = useOpenSource();
   if (sources.length === 0) return null;
   return (
     <section aria-label={t('quotes.title')} className="mt-5">
@@ -18,7 +17,7 @@ export function Quotes({ sources }: { sources: CitedSource[] }) {
             <button
               type="button"
               className="group flex w-full gap-3 rounded-xl border border-line bg-raised p-3 text-left shadow-card transition-colors hover:border-line-strong"
-              onClick={() => view.getState().read(source)}
+              onClick={() => open(source)}
             >
               <span className="mt-0.5 inline-flex h-5 min-w-5 items-center justify-center rounded-md bg-accent-wash px-1 text-[0.6875rem] font-semibold text-accent tabular-nums">
                 {source.n}

@@ -7,9 +7,9 @@ import { readingOf } from './cited-sources.ts';
 import type { LiveTurn } from './conversations.ts';
 
 /** What was searched and found for a question; opens to the list of passages. */
-export function SourcesStrip({ turn }: { turn: LiveTurn }) {
+export function SourcesStrip({ turn, conversationKey }: { turn: LiveTurn; conversationKey: string }) {
   const { t } = useTranslation();
-  const { view } = useQuoth();
+  const { conversations, notices, view } = useQuoth();
   const [open, setOpen] = useState(false);
   const listId = useId();
   if (turn.state === 'searching')
@@ -19,10 +19,15 @@ export function SourcesStrip({ turn }: { turn: LiveTurn }) {
         {t('sources.searching')}
       </p>
     );
-  const passages = turn.passages;
-  if (!passages) return null;
-  const numDocuments = new Set(passages.map((passage) => passage.documentId)).size;
-  if (passages.length === 0) return <p className="text-[0.8125rem] text-soft">{t('sources.none')}</p>;
+  // Those of a saved turn come when the list is opened.
+  const { passages, numFound } = turn;
+  if (!passages && numFound === 0) return null;
+  const numDocuments = new Set(passages?.map((passage) => passage.documentId)).size;
+  if (passages?.length === 0) return <p className="text-[0.8125rem] text-soft">{t('sources.none')}</p>;
+  const toggle = (): void => {
+    setOpen(!open);
+    if (!passages) conversations.getState().found(conversationKey, turn.key).catch(notices.getState().tellError);
+  };
   return (
     <div>
       <button
@@ -30,15 +35,17 @@ export function SourcesStrip({ turn }: { turn: LiveTurn }) {
         aria-expanded={open}
         aria-controls={listId}
         className="-ml-1 flex items-center gap-1 rounded-md px-1 py-0.5 text-[0.8125rem] text-soft hover:text-ink"
-        onClick={() => setOpen(!open)}
+        onClick={toggle}
       >
         <ChevronRight className={`size-3.5 transition-transform ${open ? 'rotate-90' : ''}`} aria-hidden="true" />
-        {t('sources.found', {
-          passages: t('count.passages', { count: passages.length }),
-          documents: t('count.documents', { count: numDocuments }),
-        })}
+        {passages
+          ? t('sources.found', {
+              passages: t('count.passages', { count: passages.length }),
+              documents: t('count.documents', { count: numDocuments }),
+            })
+          : t('count.passages', { count: numFound })}
       </button>
-      {open && (
+      {open && passages && (
         <ol id={listId} className="mt-2 mb-1 divide-y divide-line overflow-hidden rounded-xl border border-line">
           {passages.map((passage) => (
             <li key={passage.passageId}>

@@ -19,6 +19,11 @@ export function useFollowEnd(key: string, enabled: boolean) {
     if (element) element.scrollTop = element.scrollHeight;
   }, []);
 
+  const stay = useCallback(() => {
+    following.current = false;
+    setAwayFromEnd(true);
+  }, []);
+
   // biome-ignore lint/correctness/useExhaustiveDependencies: another list starts at its own end
   useEffect(() => {
     const element = frame.current;
@@ -45,5 +50,5 @@ export function useFollowEnd(key: string, enabled: boolean) {
     };
   }, [key, enabled, toEnd]);
 
-  return { frame, content, awayFromEnd, toEnd };
+  return { frame, content, awayFromEnd, toEnd, stay };
 }

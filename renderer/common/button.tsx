@@ -20,16 +20,16 @@ export function Button({ look = 'plain', className = '', ...rest }: ButtonProps)
   );
 }
 
-type IconButtonProps = ComponentProps<'button'> & { label: string };
+type IconButtonProps = ComponentProps<'button'> & { label: string; small?: boolean };
 
 /** A button with a picture; its label is for those who hear it, and for the pointer that rests on it. */
-export function IconButton({ label, className = '', ...rest }: IconButtonProps) {
+export function IconButton({ label, small = false, className = '', ...rest }: IconButtonProps) {
   return (
     <button
       type="button"
       aria-label={label}
       title={label}
-      className={`inline-flex size-8 shrink-0 items-center justify-center rounded-lg text-soft transition-colors hover:bg-hover hover:text-ink disabled:opacity-40 ${className}`}
+      className={`inline-flex ${small ? 'size-7' : 'size-8'} shrink-0 items-center justify-center rounded-lg text-soft transition-colors hover:bg-hover hover:text-ink disabled:opacity-40 ${className}`}
       {...rest}
     />
   );

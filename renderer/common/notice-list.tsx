@@ -59,7 +59,7 @@ function NoticeCard({ notice }: { notice: Notice }) {
           {notice.action.label}
         </button>
       )}
-      <IconButton label={t('common.dismiss')} className="size-7" onClick={() => dismiss(notice.id)}>
+      <IconButton small label={t('common.dismiss')} onClick={() => dismiss(notice.id)}>
         <X className="size-3.5" />
       </IconButton>
     </div>

@@ -1,5 +1,5 @@
 import { createStore } from 'zustand/vanilla';
-import type { DocumentId, DocumentKind, PassageId, Place } from '../../app/contract/types.ts';
+import type { DocumentId, DocumentKind, PassageId, Place, TurnId } from '../../app/contract/types.ts';
 
 export type ViewName = 'chat' | 'library' | 'models' | 'settings';
 
@@ -20,13 +20,17 @@ export type View = {
   view: ViewName;
   /** The conversation in front: see `chat/conversations.ts` for its key. */
   conversationKey: string;
+  /** The turn that is to be scrolled to, once it is there. */
+  wantedTurn: TurnId | null;
   reading: Reading | null;
   /** The address that waits for a yes before it is opened. */
   leavingTo: string | null;
   /** The text of the dialog that asks for an address; null while it is closed. */
   addressAsked: string | null;
   show(view: ViewName): void;
-  showConversation(key: string): void;
+  showConversation(key: string, wantedTurn?: TurnId): void;
+  /** The wanted turn has been reached. */
+  reached(): void;
   read(reading: Reading | null): void;
   leaveTo(address: string | null): void;
   askForAddress(text: string | null): void;
@@ -37,11 +41,13 @@ export function createView(conversationKey: string) {
   return createStore<View>((set) => ({
     view: 'chat',
     conversationKey,
+    wantedTurn: null,
     reading: null,
     leavingTo: null,
     addressAsked: null,
     show: (view) => set({ view }),
-    showConversation: (key) => set({ view: 'chat', conversationKey: key }),
+    showConversation: (key, wantedTurn) => set({ view: 'chat', conversationKey: key, wantedTurn: wantedTurn ?? null }),
+    reached: () => set({ wantedTurn: null }),
     read: (reading) => set({ reading }),
     leaveTo: (address) => set({ leavingTo: address }),
     askForAddress: (text) => set({ addressAsked: text }),

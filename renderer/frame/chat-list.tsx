@@ -1,10 +1,11 @@
-import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
-import { DropdownMenu } from 'radix-ui';
+import { Ellipsis, FileText, Globe, Pencil, Trash2 } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
-import type { ChatSummary } from '../../app/contract/types.ts';
+import { exportChat } from '../chat/export-chat.ts';
+import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
+import { type FoundChat, Matches, SearchField, useFoundChats } from './chat-search.tsx';
 
 /** The saved chats, newest first. */
 export function ChatList() {
@@ -15,22 +16,31 @@ export function ChatList() {
   const activeId = useStore(conversations, (state) =>
     frontKey === null ? null : (state.conversations[frontKey]?.chatId ?? null),
   );
+  const [words, setWords] = useState('');
+  const found = useFoundChats(words);
   if (chats.length === 0) return null;
+  const shown: FoundChat[] = found ?? chats.map((chat) => ({ chat, matches: [] }));
   return (
-    <nav aria-label={t('chats.title')} className="min-h-0 flex-1 overflow-y-auto px-2">
-      <h2 className="px-2 pt-4 pb-1 text-xs font-medium text-faint">{t('chats.title')}</h2>
-      <ul className="grid grid-cols-[minmax(0,1fr)] gap-px pb-2">
-        {chats.map((chat) => (
-          <ChatItem key={chat.id} chat={chat} active={chat.id === activeId} />
-        ))}
-      </ul>
-    </nav>
+    <>
+      <SearchField words={words} onWords={setWords} />
+      <nav aria-label={t('chats.title')} className="mt-1 min-h-0 flex-1 overflow-y-auto px-2">
+        <h2 className="px-2 pt-2 pb-1 text-xs font-medium text-faint" aria-live="polite">
+          {found ? t('chats.found', { count: found.length }) : t('chats.title')}
+        </h2>
+        <ul className="grid grid-cols-[minmax(0,1fr)] gap-px pb-2">
+          {shown.map(({ chat, matches }) => (
+            <ChatItem key={chat.id} chat={chat} active={chat.id === activeId} matches={matches} />
+          ))}
+        </ul>
+      </nav>
+    </>
   );
 }
 
-function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
+function ChatItem({ chat, active, matches }: FoundChat & { active: boolean }) {
   const { t } = useTranslation();
-  const { chats, conversations, view, notices } = useQuoth();
+  const quoth = useQuoth();
+  const { chats, conversations, view, notices } = quoth;
   const [renaming, setRenaming] = useState(false);
   const { tell, tellError } = notices.getState();
   const open = (): void => view.getState().showConversation(conversations.getState().open(chat.id));
@@ -55,52 +65,48 @@ function ChatItem({ chat, active }: { chat: ChatSummary; active: boolean }) {
       </li>
     );
   return (
-    <li className={`group relative flex items-center rounded-lg ${active ? 'bg-hover' : 'hover:bg-hover/60'}`}>
-      <button
-        type="button"
-        aria-current={active ? 'page' : undefined}
-        title={chat.title}
-        className={`min-w-0 flex-1 truncate rounded-lg py-1.5 pr-8 pl-2 text-left text-sm ${active ? 'font-medium' : 'text-soft'}`}
-        onClick={open}
-        onDoubleClick={() => setRenaming(true)}
-      >
-        {chat.title}
-      </button>
-      {/* Not modal: a modal menu writes a style sheet into the page, which the content policy forbids. */}
-      <DropdownMenu.Root modal={false}>
-        <DropdownMenu.Trigger asChild>
-          <button
-            type="button"
-            aria-label={t('chats.menuOf', { title: chat.title })}
-            className="absolute right-1 inline-flex size-6 items-center justify-center rounded-md text-soft opacity-0 group-hover:opacity-100 hover:bg-line focus-visible:opacity-100 data-[state=open]:opacity-100"
-          >
-            <Ellipsis className="size-4" />
-          </button>
-        </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
-          <DropdownMenu.Content
-            align="start"
-            sideOffset={4}
-            className="z-40 min-w-36 rounded-xl border border-line bg-raised p-1 text-sm shadow-float"
-            onCloseAutoFocus={(event) => renaming && event.preventDefault()}
-          >
-            <DropdownMenu.Item
-              className="flex cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 outline-none data-[highlighted]:bg-hover"
-              onSelect={() => setRenaming(true)}
+    <li>
+      <div className={`group relative flex items-center rounded-lg ${active ? 'bg-hover' : 'hover:bg-hover/60'}`}>
+        <button
+          type="button"
+          aria-current={active ? 'page' : undefined}
+          title={chat.title}
+          className={`min-w-0 flex-1 truncate rounded-lg py-1.5 pr-8 pl-2 text-left text-sm ${active ? 'font-medium' : 'text-soft'}`}
+          onClick={open}
+          onDoubleClick={() => setRenaming(true)}
+        >
+          {chat.title}
+        </button>
+        <Menu
+          trigger={
+            <button
+              type="button"
+              aria-label={t('chats.menuOf', { title: chat.title })}
+              className="absolute right-1 inline-flex size-6 items-center justify-center rounded-md text-soft opacity-0 group-hover:opacity-100 hover:bg-line focus-visible:opacity-100 data-[state=open]:opacity-100"
             >
-              <Pencil className="size-3.5" aria-hidden="true" />
-              {t('chats.rename')}
-            </DropdownMenu.Item>
-            <DropdownMenu.Item
-              className="flex cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 text-danger outline-none data-[highlighted]:bg-danger-wash"
-              onSelect={() => void remove().catch(tellError)}
+              <Ellipsis className="size-4" />
+            </button>
+          }
+          onCloseAutoFocus={(event) => renaming && event.preventDefault()}
+        >
+          <MenuItem icon={<Pencil className="size-3.5" />} onSelect={() => setRenaming(true)}>
+            {t('chats.rename')}
+          </MenuItem>
+          {(['markdown', 'html'] as const).map((format) => (
+            <MenuItem
+              key={format}
+              icon={format === 'html' ? <Globe className="size-3.5" /> : <FileText className="size-3.5" />}
+              onSelect={() => void exportChat(quoth, chat.id, format).catch(tellError)}
             >
-              <Trash2 className="size-3.5" aria-hidden="true" />
-              {t('chats.delete')}
-            </DropdownMenu.Item>
-          </DropdownMenu.Content>
-        </DropdownMenu.Portal>
-      </DropdownMenu.Root>
+              {t(`export.${format}`)}
+            </MenuItem>
+          ))}
+          <MenuItem icon={<Trash2 className="size-3.5" />} danger onSelect={() => void remove().catch(tellError)}>
+            {t('chats.delete')}
+          </MenuItem>
+        </Menu>
+      </div>
+      {matches.length > 0 && <Matches chatId={chat.id} matches={matches} />}
     </li>
   );
 }

@@ -52,14 +52,14 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('the page gets five functions and a name from the shell, and nothing of Node or Electron', async () => {
+  it('the page gets six functions and a name from the shell, and nothing of Node or Electron', async () => {
     await page.getByRole('textbox', { name: 'Your question' }).waitFor();
     const seen = await page.evaluate(() => {
       const shell = (window as unknown as { quothShell: Record<string, unknown> }).quothShell;
       const globals = ['require', 'process', 'module', 'Buffer', 'ipcRenderer', 'electron', 'global'];
       return { shell: Object.keys(shell).sort(), leaked: globals.filter((name) => name in window) };
     });
-    const functions = ['chooseFiles', 'chooseFolder', 'connect', 'openExternal', 'ticketsFor'];
+    const functions = ['chooseFiles', 'chooseFolder', 'connect', 'openExternal', 'saveFile', 'ticketsFor'];
     expect(seen).toEqual({ shell: [...functions, 'kind'].sort(), leaked: [] });
   });
 
@@ -81,7 +81,12 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
       async ({ BrowserWindow }, preload) => {
         const foreign = new BrowserWindow({ show: false, webPreferences: { preload, sandbox: true } });
         await foreign.loadURL('data:text/html,<p>not ours</p>');
-        const attempts = ['chooseFiles()', 'ticketsFor([])', "openExternal('https://example.com')"];
+        const attempts = [
+          'chooseFiles()',
+          'ticketsFor([])',
+          "saveFile({ name: 'x', text: 'y' })",
+          "openExternal('https://example.com')",
+        ];
         const results: string[] = [];
         for (const attempt of attempts)
           results.push(

@@ -113,6 +113,7 @@ export function makeAnswer(text: string, citations: Citation[] = [], part: Parti
     timings: {
       retrieveMs: 41,
       ttftMs: 3200,
+      prefillMs: 2900,
       decodeTokensPerSecond: 17.25,
       numPromptTokens: 1493,
       numCachedTokens: 820,
@@ -120,6 +121,11 @@ export function makeAnswer(text: string, citations: Citation[] = [], part: Parti
     },
     ...part,
   };
+}
+
+export function makeTurn(n: number, question: string, answer: Answer | null = null): Turn {
+  const id = pad('turn', n) as TurnId;
+  return { id, question, answer, askedAtMs: n, siblings: [id], numFound: 0 };
 }
 
 export function makeModel(id: string, part: Partial<ModelSummary> = {}): ModelSummary {
@@ -149,7 +155,16 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   const chats = new Map<ChatId, { chat: ChatSummary; turns: Turn[] }>();
   const deleted = new Map<ChatId, { chat: ChatSummary; turns: Turn[] }>();
   const models: ModelSummary[] = [];
-  const asked: { question: string; chatId: ChatId | null; signal: AbortSignal }[] = [];
+  const asked: {
+    question: string;
+    chatId: ChatId | null;
+    signal: AbortSignal;
+    insteadOf?: TurnId;
+    sources?: unknown;
+  }[] = [];
+  /** By turn: the branch that was shown through it, and what was found for it. */
+  const branches = new Map<TurnId, Turn[]>();
+  const found = new Map<TurnId, Passage[]>();
   const added: (Ticket[] | string)[] = [];
   const retried: DocumentId[] = [];
   let settings: Settings = {
@@ -241,24 +256,57 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         };
     },
     search: async () => ({ passages: [], timings: { embedMs: 1, searchMs: 1 }, explanation: null }),
-    ask: async function* ({ question, chatId }, signal) {
-      asked.push({ question, chatId, signal });
-      const turn: Turn = { id: pad('turn', ++numTurns) as TurnId, question, answer: null, askedAtMs: numTurns };
+    ask: async function* ({ question, chatId, insteadOf, sources }, signal) {
+      asked.push({ question, chatId, signal, ...(insteadOf ? { insteadOf, sources } : {}) });
+      const turn = makeTurn(++numTurns, question);
       const id = chatId ?? (pad('chat', numTurns) as ChatId);
       if (!chats.has(id))
         chats.set(id, { chat: { id, title: question, numTurns: 0, updatedAtMs: numTurns }, turns: [] });
-      chatOf(id).turns.push(turn);
-      yield { type: 'started', chatId: id, turnId: turn.id };
+      const { turns } = chatOf(id);
+      const place = insteadOf ? turns.findIndex((one) => one.id === insteadOf) : turns.length;
+      const siblings = [...(turns[place]?.siblings ?? []), turn.id];
+      branches.set(turn.id, [...turns.slice(0, place), turn]);
+      if (insteadOf) branches.set(insteadOf, [...turns]);
+      turns.splice(place, turns.length, turn);
+      for (const sibling of siblings)
+        for (const one of branches.get(sibling) ?? []) if (siblings.includes(one.id)) one.siblings = siblings;
+      yield { type: 'started', chatId: id, turnId: turn.id, siblings };
       const tape = script.answers.shift();
       if (!tape) throw new QuothError('engine-died', 'The engine ended while it was answering.');
       for await (const event of tape.play(signal)) {
+        if (event.type === 'sources') {
+          found.set(turn.id, event.passages);
+          turn.numFound = event.passages.length;
+        }
         if (event.type === 'answer') turn.answer = event.answer as Answer;
         yield event;
       }
       if (signal.aborted) script.onStopped(turn);
     },
     listChats: async () => ({ chats: [...chats.values()].map(({ chat }) => chat) }),
+    searchChats: async ({ words }) => ({
+      found: [...chats.values()].flatMap(({ chat, turns }) => {
+        const matches = turns
+          .filter(({ question }) => question.includes(words))
+          .map(({ id, question }) => {
+            const [before = '', after = ''] = question.split(words);
+            return { turnId: id, field: 'question' as const, before, match: words, after };
+          });
+        return matches.length > 0 ? [{ chat, matches }] : [];
+      }),
+    }),
     readChat: async ({ chatId }) => chatOf(chatId),
+    showTurn: async ({ chatId, turnId }) => {
+      const chat = chatOf(chatId);
+      chat.turns = branches.get(turnId) ?? chat.turns;
+      return { turns: chat.turns };
+    },
+    readFound: async ({ turnId }) => ({ passages: found.get(turnId) ?? [] }),
+    exportChat: async ({ chatId, format, words }) => ({
+      name: `${chatOf(chatId).chat.title}.${format}`,
+      mediaType: 'text/plain',
+      text: JSON.stringify(words),
+    }),
     renameChat: async ({ chatId, title }) => {
       chatOf(chatId).chat.title = title;
       return {};
@@ -305,6 +353,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     texts,
     originals,
     chats,
+    found,
     models,
     asked,
     added,

@@ -1,9 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createChatTable } from '../../app/store/chat-table.ts';
+import { openDatabase } from '../../app/store/database.ts';
+import { makeAnswer, makeCitation, makeDocument, makePassage } from '../fakes/app-handlers.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const launcher = path.join(root, 'main/cli/quoth.mjs');
@@ -49,6 +53,9 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
     ['search', 'x', '-k', 'ten'],
     ['search', 'x', '--bogus', '1'],
     ['ask'],
+    ['chats', 'two', 'words'],
+    ['export'],
+    ['export', 'x', '--format', 'stone'],
     ['models', 'polish'],
     ['models', 'install'],
     ['build', 'x'],
@@ -77,6 +84,7 @@ describe('what fails is one sentence on stderr, and 1', () => {
     [['add', 'no such file.pdf'], /There is no file or folder ".*no such file\.pdf"\./],
     [['remove', 'doc_1'], /There is no document "doc_1"/],
     [['ask', 'x', '--chat', 'none'], /There is no chat "none"\./],
+    [['export', 'none'], /There is no chat "none"/],
     [['build', 'none.gguf', '--out', 'a.plan'], /There is no "none\.gguf"\./],
     [['generate', '--model', 'none.plan', '--prompt', 'x'], /There is no plan file ".*none\.plan"/],
     [['score', '--model', 'text.txt', '--ids', 'text.txt'], /text\.txt is not a sound plan/],
@@ -90,11 +98,56 @@ describe('what fails is one sentence on stderr, and 1', () => {
   });
 });
 
+describe('saved chats', () => {
+  const profile = () => path.join(folder, 'profile of chats');
+
+  beforeAll(() => {
+    const database = openDatabase({ profileFolder: profile(), nowMs: Date.now, log: () => undefined });
+    const chats = createChatTable(database, { nowMs: () => 1e12, randomBytes });
+    const passage = makePassage(1, makeDocument(1, { title: 'Lease' }), '', { page: 3 });
+    for (const title of ['The lease', 'The other lease']) {
+      const turn = chats.addTurn(chats.create(title), 'How does it end?');
+      chats.saveAnswer(turn, makeAnswer('With notice [1].', [makeCitation(1, passage, `three months, says ${title}`)]));
+    }
+    database.close();
+  });
+
+  const run = async (...words: string[]) => quoth([...words, '--profile', profile()]);
+
+  it('are listed, and found by the words of their quotes', async () => {
+    expect((await run('chats')).out).toMatch(
+      /^chat_\w{16} {2}2001-09-09 {2}The other lease\nchat_\w{16} {2}2001-09-09 {2}The lease\n$/,
+    );
+    expect((await run('chats', 'says other')).out).toMatch(
+      /The other lease\n {4}three months, says The other lease\n$/,
+    );
+    expect((await run('chats', 'windmill')).out).toBe('No chat speaks of that.\n');
+  });
+
+  it('are exported with their quotes', async () => {
+    const { out, code } = await run('export', 'the other');
+    expect(code).toBe(0);
+    expect(out).toContain('[^1-1]: “three months, says The other lease” — *Lease*');
+    const file = path.join(folder, 'a chat.html');
+    expect((await run('export', 'The lease', '--format', 'html', '--out', file)).out).toBe(`Wrote ${file}.\n`);
+    expect(await readFile(file, 'utf8')).toContain(
+      '<blockquote class="quote">three months, says The lease</blockquote>',
+    );
+  });
+
+  it('are not guessed at, and not written where nothing can be written', async () => {
+    expect((await run('export', 'lease')).err).toMatch(/^2 chats are called so/);
+    expect((await run('export', 'The lease', '--out', path.join(folder, 'no', 'x.md'))).err).toMatch(
+      /could not be written/,
+    );
+  });
+});
+
 describe('help', () => {
   it('lists all commands and is no failure', async () => {
     const { code, out } = await quoth(['help']);
     expect(code).toBe(0);
-    for (const name of 'add list remove search ask models build generate score tokenize embed eval bench serve doctor'.split(
+    for (const name of 'add list remove search ask chats export models build generate score tokenize embed eval bench serve doctor'.split(
       ' ',
     ))
       expect(out).toContain(`quoth ${name}`);

@@ -12,6 +12,7 @@ import {
   makeDocument,
   makeModel,
   makePassage,
+  makeTurn,
   Tape,
 } from '../fakes/app-handlers.ts';
 import { makePdf } from '../fakes/pdf.ts';
@@ -38,6 +39,12 @@ async function findingsOf(page: Page): Promise<string[]> {
 const report = makeDocument(1, { title: 'Report', source: 'report.pdf', kind: 'pdf', numPages: 3 });
 const passage = makePassage(1, report, 'The harvest of 2024 was the best in forty years of records.', { page: 2 });
 
+async function openKept(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Kept', exact: true }).click();
+  await page.getByRole('button', { name: /^Source 1/ }).waitFor();
+  await page.getByRole('button', { name: 'Copy the code' }).focus();
+}
+
 describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
   let window: BuiltWindow;
 
@@ -61,6 +68,14 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
     app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }), makeModel('big', { name: 'Big' }));
     const id = `chat_${'1'.repeat(16)}` as ChatId;
     app.chats.set(id, { chat: { id, title: 'A chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });
+    const kept = `chat_${'2'.repeat(16)}` as ChatId;
+    const answer = makeAnswer('It was **good** [1].\n\n```sql\nSELECT 1\n```', [makeCitation(1, passage, 'the best')]);
+    const versions = [makeTurn(61, 'How was the harvest?', answer), makeTurn(62, 'How good was the harvest?', answer)];
+    for (const turn of versions) Object.assign(turn, { siblings: versions.map(({ id }) => id), numFound: 1 });
+    app.chats.set(kept, {
+      chat: { id: kept, title: 'Kept', numTurns: 2, updatedAtMs: 2 },
+      turns: versions.slice(1),
+    });
     return window.open();
   }
 
@@ -81,6 +96,25 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       await page.keyboard.press('Enter');
       await page.getByRole('button', { name: /^Source 1: Report, p. 2/ }).click();
       await page.getByText('Page 2 of 3').waitFor();
+    },
+    'versions of a question': async (page) => {
+      await openKept(page);
+      await page.getByRole('group', { name: 'Versions of this question' }).hover();
+    },
+    'question being edited': async (page) => {
+      await openKept(page);
+      await page.getByRole('heading', { name: 'How good was the harvest?' }).hover();
+      await page.getByRole('button', { name: 'Edit the question' }).click();
+      await page.getByRole('textbox', { name: 'The question, edited' }).waitFor();
+    },
+    'menu of an answer': async (page) => {
+      await openKept(page);
+      await page.getByRole('button', { name: 'Ask again' }).click();
+      await page.getByRole('menuitem', { name: 'From more passages' }).waitFor();
+    },
+    'search in chats': async (page) => {
+      await page.getByRole('searchbox', { name: 'Search in chats' }).fill('harvest');
+      await page.getByText('1 chat found').waitFor();
     },
     'menu of a chat': async (page) => {
       await page.getByRole('button', { name: 'More for “A chat”' }).click();

@@ -3,8 +3,16 @@ import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
 import type { AskEvent } from '../../app/contract/contract.ts';
-import type { ChatId, TurnId } from '../../app/contract/types.ts';
-import { type FakeApp, makeAnswer, makeCitation, makeDocument, makePassage, Tape } from '../fakes/app-handlers.ts';
+import type { ChatId } from '../../app/contract/types.ts';
+import {
+  type FakeApp,
+  makeAnswer,
+  makeCitation,
+  makeDocument,
+  makePassage,
+  makeTurn,
+  Tape,
+} from '../fakes/app-handlers.ts';
 import { openWindow } from './open-window.tsx';
 
 const lease = makeDocument(1, { title: 'Lease', source: 'lease.docx', kind: 'docx' });
@@ -47,7 +55,9 @@ describe('a question', () => {
     expect(within(quotes).getByText(quote)).toBeTruthy();
     expect(within(quotes).getByText('Word for word')).toBeTruthy();
     expect(
-      screen.getByText(/First word after 3.2 s · search 41 ms · 17.3 tokens\/s · 820 of 1,493 tokens reused/),
+      screen.getByText(
+        /First word after 3.2 s · search 41 ms · reading 2.9 s · 17.3 tokens\/s · 820 of 1,493 tokens reused/,
+      ),
     ).toBeTruthy();
     expect(app.asked.map(({ question }) => question)).toEqual(['How does it end?']);
   });
@@ -164,7 +174,7 @@ describe('a citation', () => {
       tape.end();
     });
     await ask('How?');
-    await screen.findByRole('region', { name: 'Quotes' });
+    await screen.findByRole('button', { name: /^Source 1/ }); // the text comes after the quotes: it is deferred
   };
 
   it('opens the reader at its passage with the quote marked, and Escape gives the focus back', async () => {
@@ -230,6 +240,21 @@ describe('the looks of an answer', () => {
   });
 });
 
+describe('what can be copied', () => {
+  it('is a block of code, as it was written', async () => {
+    const user = userEvent.setup();
+    openWindow((app) => {
+      const tape = withLease(app);
+      tape.push({ type: 'answer', answer: makeAnswer('So:\n\n```sql\nSELECT *\nFROM leases;\n```') });
+      tape.end();
+    });
+    await user.type(await screen.findByRole('textbox', { name: 'Your question' }), 'How?{Enter}');
+    await user.click(await screen.findByRole('button', { name: 'Copy the code' }));
+    await screen.findByRole('button', { name: 'Copied' });
+    expect(await navigator.clipboard.readText()).toBe('SELECT *\nFROM leases;');
+  });
+});
+
 describe('saved chats', () => {
   it('say of a question without an answer that it has none, and ask it again', async () => {
     const { app } = openWindow((app) => {
@@ -239,7 +264,7 @@ describe('saved chats', () => {
       const id = `chat_${'9'.repeat(16)}` as ChatId;
       app.chats.set(id, {
         chat: { id, title: 'Broken off', numTurns: 1, updatedAtMs: 1 },
-        turns: [{ id: `turn_${'9'.repeat(16)}` as TurnId, question: 'Why?', answer: null, askedAtMs: 1 }],
+        turns: [makeTurn(9_999, 'Why?')],
       });
     });
     fireEvent.click(await screen.findByRole('button', { name: 'Broken off' }));

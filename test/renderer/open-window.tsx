@@ -34,7 +34,11 @@ function givePageASize(): void {
   Element.prototype.scrollIntoView = () => undefined;
 }
 
-export type ShellCalls = { opened: string[]; taken: { names: string[]; relativePaths: string[] | undefined }[] };
+export type ShellCalls = {
+  saved: { name: string; text: string }[];
+  opened: string[];
+  taken: { names: string[]; relativePaths: string[] | undefined }[];
+};
 
 /** Opens a window on a fake application; `prepare` fills it before the window asks. */
 export function openWindow(prepare: (app: FakeApp) => void = () => undefined, kind: QuothShell['kind'] = 'loopback') {
@@ -45,7 +49,7 @@ export function openWindow(prepare: (app: FakeApp) => void = () => undefined, ki
   const [windowPort, corePort] = createMemoryPorts();
   const faults: unknown[] = [];
   serve(contract, app.handlers, corePort, { onFault: (_procedure, thrown) => faults.push(thrown) });
-  const calls: ShellCalls = { opened: [], taken: [] };
+  const calls: ShellCalls = { saved: [], opened: [], taken: [] };
   const shell: QuothShell = {
     kind,
     connect: async () => windowPort,
@@ -54,6 +58,10 @@ export function openWindow(prepare: (app: FakeApp) => void = () => undefined, ki
     ticketsFor: async (items, relativePaths) => {
       calls.taken.push({ names: items.map((item) => item.name), relativePaths });
       return items.map((_item, index) => String(index).padStart(24, '0') as Ticket);
+    },
+    saveFile: async (file) => {
+      calls.saved.push(file);
+      return true;
     },
     openExternal: async (address) => void calls.opened.push(address),
   };

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AskEvent } from '../../app/contract/contract.ts';
-import type { ChatId, TurnId } from '../../app/contract/types.ts';
+import type { ChatId } from '../../app/contract/types.ts';
 import {
   createFakeApp,
   type FakeApp,
@@ -13,6 +13,7 @@ import {
   makeDocument,
   makeModel,
   makePassage,
+  makeTurn,
   Tape,
 } from '../fakes/app-handlers.ts';
 import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
@@ -245,17 +246,15 @@ describe.skipIf(!chromiumPath)('the built window in Chromium', () => {
     expect(payloads.length).toBeGreaterThan(300);
     const id = `chat_${'0'.repeat(16)}` as ChatId;
     const perTurn = 20;
-    const turns = Array.from({ length: Math.ceil(payloads.length / perTurn) }, (_, n) => ({
-      id: `turn_${String(n).padStart(16, '0')}` as TurnId,
-      question: `Question ${n}`,
-      askedAtMs: n,
-      answer: makeAnswer(
+    const answerOf = (n: number) =>
+      makeAnswer(
         payloads
           .slice(n * perTurn, (n + 1) * perTurn)
           .map((payload) => `${payload}\n\n[l](${payload}) ![p](${payload}) ![q][r${n}]\n\n[r${n}]: ${payload}`)
           .join('\n\n'),
-      ),
-    }));
+      );
+    const numTurns = Math.ceil(payloads.length / perTurn);
+    const turns = Array.from({ length: numTurns }, (_, n) => makeTurn(n, `Question ${n}`, answerOf(n)));
     app.chats.set(id, { chat: { id, title: 'Payloads', numTurns: turns.length, updatedAtMs: 1 }, turns });
     const page = await window.open();
     await page.getByRole('button', { name: 'Payloads', exact: true }).click();

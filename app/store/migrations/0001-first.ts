@@ -85,15 +85,46 @@ CREATE TABLE chats (
 ) STRICT;
 
 CREATE TABLE turns (
-  id TEXT PRIMARY KEY,
+  -- The word index's key.
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   chat_id TEXT NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,
   question TEXT NOT NULL,
   asked_at_ms REAL NOT NULL,
+  -- The turn that it follows; null at a chat's beginning. Turns with the same one are siblings: a question that was edited
+  -- or asked again. No foreign key: of a damaged file, a turn is kept whose parent is lost (branches.ts).
+  parent_id TEXT,
+  -- Of siblings, the one that is shown.
+  is_shown INTEGER NOT NULL CHECK (is_shown IN (0, 1)),
   -- JSON of the contract's \`answer\`; null until there is one.
   answer TEXT,
+  -- JSON of what the search found, best first: ids of passages with their scores, no words. Null until there is an answer.
+  found TEXT,
   UNIQUE (chat_id, ordinal)
 ) STRICT;
+
+-- What was asked, answered and quoted, for the search in chats; it holds no text of its own. \`answer_words\` and
+-- \`source_words\` (chat-search.ts) take what they can out of an answer, damaged or not. Few rows: words that are taken out
+-- leave the file at once.
+CREATE VIRTUAL TABLE turn_words USING fts5 (
+  question, answer, sources, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+INSERT INTO turn_words (turn_words, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
+  INSERT INTO turn_words (rowid, question, answer, sources)
+  VALUES (new.number, words(new.question), answer_words(new.answer), source_words(new.answer));
+END;
+CREATE TRIGGER turns_changed AFTER UPDATE OF question, answer ON turns BEGIN
+  INSERT INTO turn_words (turn_words, rowid, question, answer, sources)
+  VALUES ('delete', old.number, words(old.question), answer_words(old.answer), source_words(old.answer));
+  INSERT INTO turn_words (rowid, question, answer, sources)
+  VALUES (new.number, words(new.question), answer_words(new.answer), source_words(new.answer));
+END;
+CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
+  INSERT INTO turn_words (turn_words, rowid, question, answer, sources)
+  VALUES ('delete', old.number, words(old.question), answer_words(old.answer), source_words(old.answer));
+END;
 
 -- One JSON value per key.
 CREATE TABLE settings (

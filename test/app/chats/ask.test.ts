@@ -124,6 +124,84 @@ describe('chats', () => {
   });
 });
 
+describe('asking in the place of another question', () => {
+  const turnOf = (events: AskEvent[]) => {
+    const [first] = events;
+    if (first?.type !== 'started') throw new Error('the first event is not `started`');
+    return first;
+  };
+  const sourcesOf = (events: AskEvent[]) => events.flatMap((event) => (event.type === 'sources' ? event.passages : []));
+  const bridge = 'When did the Golden Gate Bridge open?';
+
+  it('makes a branch whose follow-ups lean on it, and keeps the other', async () => {
+    const first = turnOf(await ask(bridge));
+    const { chatId } = first;
+    await ask('And how long is it?', chatId);
+    const edited = turnOf(
+      await all(client.ask({ question: 'When was the Eiffel Tower finished?', chatId, insteadOf: first.turnId })),
+    );
+    expect(edited.siblings).toEqual([first.turnId, edited.turnId]);
+    const followUp = answerOf(await ask('And how tall is it?', chatId));
+    expect(followUp.citations[0]!.quote).toContain('330 metres');
+    const shown = (await client.readChat({ chatId })).turns;
+    expect(shown.map(({ question }) => question)).toEqual([
+      'When was the Eiffel Tower finished?',
+      'And how tall is it?',
+    ]);
+    const { turns } = await client.showTurn({ chatId, turnId: first.turnId });
+    expect(turns.map(({ question }) => question)).toEqual([bridge, 'And how long is it?']);
+    expect((await client.readChat({ chatId })).turns).toEqual(turns);
+  });
+
+  it('answers from the same passages, also when the library has more by now', async () => {
+    const events = await ask(bridge);
+    const { chatId, turnId } = turnOf(events);
+    const path = join(scene.files, 'late.txt');
+    await writeFile(path, 'The Golden Gate Bridge did open, says a late document, in May 1937 and not before.');
+    await all(client.addFiles({ tickets: [scene.ticket(path) as never] }));
+    const again = (sources: 'search' | 'same' | 'more') =>
+      all(client.ask({ question: bridge, chatId, insteadOf: turnId, sources }));
+    const ids = (found: { passageId: number }[]) => found.map(({ passageId }) => passageId);
+    const same = await again('same');
+    expect(ids(sourcesOf(same))).toEqual(ids(sourcesOf(events)));
+    expect(sourcesOf(await again('search')).map(({ source }) => source)).toContain('late.txt');
+    expect((await client.readFound({ turnId: turnOf(same).turnId })).passages).toEqual(sourcesOf(same));
+  });
+
+  it('finds more when it is asked to', async () => {
+    const path = join(scene.files, 'long.txt');
+    const paragraph = (n: number) =>
+      `Bridge number ${n} did open in ${1900 + n}. ${`It stands at place ${n}. `.repeat(60)}`;
+    await writeFile(path, Array.from({ length: 30 }, (_, n) => paragraph(n)).join('\n\n'));
+    await all(client.addFiles({ tickets: [scene.ticket(path) as never] }));
+    const events = await ask('When did bridge number 7 open?');
+    const { chatId, turnId } = turnOf(events);
+    expect(sourcesOf(events)).toHaveLength(12);
+    const question = 'When did bridge number 7 open?';
+    const more = await all(client.ask({ question, chatId, insteadOf: turnId, sources: 'more' }));
+    expect(sourcesOf(more)).toHaveLength(24);
+  });
+
+  it('needs the chat of that question', async () => {
+    const { turnId } = turnOf(await ask(bridge));
+    const elsewhere = { question: 'When?', insteadOf: turnId };
+    await expect(all(client.ask({ ...elsewhere, chatId: null }))).rejects.toMatchObject({ code: 'invalid-input' });
+    const other = chatOf(await ask(bridge));
+    await expect(all(client.ask({ ...elsewhere, chatId: other as never }))).rejects.toMatchObject({
+      code: 'not-found',
+    });
+  });
+
+  it('finds no words of a document that was removed', async () => {
+    const { turnId } = turnOf(await ask(bridge));
+    const before = (await client.readFound({ turnId })).passages;
+    expect(before.map(({ source }) => source)).toContain('bridge.txt');
+    const { id } = app.library.list().find(({ source }) => source === 'bridge.txt')!;
+    await client.removeDocument({ documentId: id });
+    expect((await client.readFound({ turnId })).passages.map(({ source }) => source)).not.toContain('bridge.txt');
+  });
+});
+
 describe('leaving', () => {
   it('keeps the question of an ask that was left at once', async () => {
     for await (const event of client.ask({ question: 'How tall is the Eiffel Tower?', chatId: null }))

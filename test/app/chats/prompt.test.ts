@@ -78,4 +78,12 @@ describe('the prompt', () => {
     expect(ids.length + maxTokens).toBeLessThanOrEqual(contextTokens);
     expect(textOf(ids)).toContain('Question: How tall');
   });
+
+  it('shows more of the passages when it is asked to', () => {
+    const passages = Array.from({ length: 9 }, (_, n) => passageOf(n + 1, long(`tower ${n}`)));
+    const usual = buildPrompt(modelOf(4000), { ...request, passages });
+    const wide = buildPrompt(modelOf(4000), { ...request, passages, wide: true });
+    expect(wide.ids.length).toBeGreaterThan(2 * usual.ids.length);
+    expect(buildPrompt(modelOf(500), { ...request, passages, wide: true }).ids.length).toBeLessThanOrEqual(500);
+  });
 });

@@ -186,6 +186,49 @@ describe('chats', () => {
     ]);
   });
 
+  test('a question asked in the place of another stands beside it, and both keep what followed them', () => {
+    const { chats } = openStore(createProfile());
+    const id = chats.create('One');
+    const first = chats.addTurn(id, 'first');
+    const second = chats.addTurn(id, 'second');
+    const edited = chats.addTurn(id, 'first, edited', first);
+    const after = chats.addTurn(id, 'after the edit');
+    const questions = () => chats.read(id).turns.map(({ question }) => question);
+    expect(questions()).toEqual(['first, edited', 'after the edit']);
+    expect(chats.read(id).turns[0]!.siblings).toEqual([first, edited]);
+    chats.showTurn(id, first);
+    expect(questions()).toEqual(['first', 'second']);
+    const again = chats.addTurn(id, 'after, again', after); // on the branch that is not shown
+    expect(questions()).toEqual(['first, edited', 'after, again']);
+    expect(chats.read(id).turns[1]!.siblings).toEqual([after, again]);
+    chats.showTurn(id, second);
+    expect(questions()).toEqual(['first', 'second']);
+    expect(chats.read(id).chat.numTurns).toBe(5);
+  });
+
+  test('a branch belongs to its chat', () => {
+    const { chats } = openStore(createProfile());
+    const one = chats.create('One');
+    const turn = chats.addTurn(one, 'q');
+    const other = chats.create('Other');
+    const notFound = expect.objectContaining({ code: 'not-found' });
+    expect(() => chats.addTurn(other, 'q', turn)).toThrow(notFound);
+    expect(() => chats.showTurn(other, turn)).toThrow(notFound);
+    expect(chats.read(other).turns).toEqual([]);
+    chats.delete(one);
+    expect(() => chats.readFound(turn)).toThrow(notFound);
+  });
+
+  test('what was found is kept as numbers', () => {
+    const { chats } = openStore(createProfile());
+    const turn = chats.addTurn(chats.create('One'), 'q');
+    expect(chats.readFound(turn)).toEqual({ embedderId: null, passages: [] });
+    const note = { passageId: 7, score: 1.5, similarity: 0.5, wordScore: null, rerankScore: null };
+    const found = { embedderId: 'e', passages: [note] };
+    chats.saveAnswer(turn, someAnswer, found);
+    expect(chats.readFound(turn)).toEqual(found);
+  });
+
   test('a deleted chat is out of the list until it is restored, and gone after a purge', () => {
     const { chats } = openStore(createProfile());
     const id = chats.create('One');

@@ -1,0 +1,71 @@
+import { Check, Copy, ListPlus, RotateCcw, Search } from 'lucide-react';
+import { useTranslation } from 'react-i18next';
+import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
+import { IconButton } from '../common/button.tsx';
+import { formatCount, formatDuration, formatNumber, formatPlace } from '../common/format.ts';
+import { Menu, MenuItem } from '../common/menu.tsx';
+import { useCopy } from '../common/use-copy.ts';
+import type { Instead } from './conversations.ts';
+
+type AnswerFootProps = { answer: Answer; disabled: boolean; onAskAgain: (sources: Instead['sources']) => void };
+
+/** What can be done with an answer, and where its time went. */
+export function AnswerFoot({ answer, disabled, onAskAgain }: AnswerFootProps) {
+  const { t } = useTranslation();
+  const { copied, copy } = useCopy();
+  const copyAll = (): void => {
+    const lines = answer.citations.map(
+      ({ n, title, place, quote }) => `[${n}] ${[title, formatPlace(place)].filter(Boolean).join(', ')}: “${quote}”`,
+    );
+    copy([answer.text, ...lines].join('\n\n'));
+  };
+  return (
+    <footer className="mt-3 -ml-2 flex items-center gap-1">
+      <IconButton label={t(copied ? 'answer.copied' : 'answer.copy')} onClick={copyAll}>
+        {copied ? <Check className="size-4" /> : <Copy className="size-4" />}
+      </IconButton>
+      <AskAgain disabled={disabled} onAskAgain={onAskAgain} />
+      <SpeedLine timings={answer.timings} />
+    </footer>
+  );
+}
+
+function AskAgain({ disabled, onAskAgain }: Omit<AnswerFootProps, 'answer'>) {
+  const { t } = useTranslation();
+  return (
+    <Menu
+      trigger={
+        <IconButton label={t('answer.askAgain')} disabled={disabled}>
+          <RotateCcw className="size-4" />
+        </IconButton>
+      }
+    >
+      <MenuItem icon={<RotateCcw className="size-3.5" />} onSelect={() => onAskAgain('same')}>
+        {t('turn.same')}
+      </MenuItem>
+      <MenuItem icon={<ListPlus className="size-3.5" />} onSelect={() => onAskAgain('more')}>
+        {t('turn.more')}
+      </MenuItem>
+      <MenuItem icon={<Search className="size-3.5" />} onSelect={() => onAskAgain('search')}>
+        {t('turn.search')}
+      </MenuItem>
+    </Menu>
+  );
+}
+
+/** Where the time went. Parts that did not happen are left out. */
+function SpeedLine({ timings }: { timings: AnswerTimings }) {
+  const { t } = useTranslation();
+  const parts = [
+    timings.ttftMs > 0 && t('speed.first', { time: formatDuration(timings.ttftMs) }),
+    t('speed.retrieve', { time: formatDuration(timings.retrieveMs) }),
+    timings.prefillMs !== undefined && t('speed.prefill', { time: formatDuration(timings.prefillMs) }),
+    timings.decodeTokensPerSecond > 0 && t('speed.decode', { rate: formatNumber(timings.decodeTokensPerSecond, 1) }),
+    timings.numCachedTokens > 0 &&
+      t('speed.reused', {
+        cached: formatCount(timings.numCachedTokens),
+        prompt: formatCount(timings.numPromptTokens),
+      }),
+  ].filter((part) => part !== false);
+  return <p className="text-xs text-faint tabular-nums">{parts.join(' · ')}</p>;
+}
