@@ -88,7 +88,10 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
       let deadline = setTimeout(onDeadline, limits.deadlineMs);
       // A scanned page gets its own time on top, so that a thin file of many scans is read; a reader gone astray gains no more.
       const grantScan = () => {
-        endsAtMs = Math.min(endsAtMs + scanLimits.pageMs, startedMs + limits.deadlineMs + scanLimits.documentMs);
+        endsAtMs = Math.min(
+          endsAtMs + scanLimits.pageClockMs,
+          startedMs + limits.deadlineMs + scanLimits.documentClockMs,
+        );
         clearTimeout(deadline);
         deadline = setTimeout(onDeadline, endsAtMs - performance.now());
       };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { readPdf } from '../../ingest/readers/pdf.ts';
+import { defaultScanLimits } from '../../ingest/readers/scan/scanned-pages.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
 import type { ReadResult, ScannedWord } from '../../ingest/source.ts';
 import { drawScan, makeMixedPdf, type Scan } from '../fakes/scanned-pdf.ts';
@@ -158,18 +159,18 @@ describe('a scan', patience, () => {
 
   it('of noise ends at the page’s deadline, and the next page is read', async () => {
     const noise = drawScan([], { noise: 1, dotsPerInch: 150 });
-    const limits = { pageMs: 4000, documentMs: 120_000, mostPixels: 8e6 };
+    const limits = { ...defaultScanLimits, pageMs: 1500 };
     const alone = await readPdf(makeMixedPdf([noise]), 'noise.pdf', undefined, limits);
     expect(alone).toMatchObject({ type: 'failed', reason: 'no-text' });
     const both = await readPdf(makeMixedPdf([noise, drawScan(survey)]), 'noise.pdf', undefined, {
       ...limits,
-      pageMs: 15_000,
+      pageMs: 6000,
     });
     expect((both as Read).scannedPages?.map(({ page }) => page)).toEqual([2]);
   });
 
   it('stays unread when the time for the document’s scans is over; the typed pages stay', async () => {
-    const limits = { pageMs: 30_000, documentMs: 0, mostPixels: 8e6 };
+    const limits = { ...defaultScanLimits, documentMs: 0 };
     const typed = [
       'This page was typed by hand and has quite enough letters to be no scan at all, as anybody can see.',
     ];

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 
 /** Grey, one byte per pixel, 0 is black, rows from the top. */
@@ -15,12 +16,15 @@ export type Picture = { width: number; height: number; grey: Uint8Array };
 export type RecognizedWord = { text: string; confidence: number; box: [number, number, number, number] };
 export type RecognizedLine = { words: RecognizedWord[]; startsParagraph: boolean };
 
+/** From now on; whichever ends first. Processor time is what the work is worth, the clock is what a person waits. */
+export type Deadline = { processorMs: number; clockMs: number };
+
 export type Recognizer = {
   /**
-   * The lines of an upright picture in reading order, columns one after the other; null when `deadlineMs` has passed. It looks
+   * The lines of an upright picture in reading order, columns one after the other; null when the deadline has passed. It looks
    * at the clock once per word: before the first one it may run on for some seconds, bounded by the picture's pixels.
    */
-  recognize(picture: Picture, deadlineMs: number): Promise<RecognizedLine[] | null>;
+  recognize(picture: Picture, deadline: Deadline): Promise<RecognizedLine[] | null>;
 };
 
 type Tesseract = {
@@ -54,7 +58,8 @@ class DeadlinePassed extends Error {}
 export function createRecognizer(): Recognizer {
   const program = lazily(loadProgram);
   const language = lazily(loadEnglish);
-  let endsAtMs = Number.POSITIVE_INFINITY;
+  let processorEndsMs = Number.POSITIVE_INFINITY;
+  let clockEndsMs = Number.POSITIVE_INFINITY;
   let running: { tesseract: Tesseract; api: InstanceType<Tesseract['TessBaseAPI']> } | null = null;
 
   async function start() {
@@ -62,7 +67,7 @@ export function createRecognizer(): Recognizer {
       wasmBinary: program().wasm,
       // Called after each word. Thrown through the WebAssembly it ends the work; that instance is then thrown away.
       TesseractProgress() {
-        if (performance.now() > endsAtMs) throw new DeadlinePassed();
+        if (processorMs() > processorEndsMs || performance.now() > clockEndsMs) throw new DeadlinePassed();
       },
       print() {},
       printErr() {},
@@ -77,8 +82,11 @@ export function createRecognizer(): Recognizer {
   }
 
   return {
-    async recognize(picture, deadlineMs) {
-      endsAtMs = performance.now() + deadlineMs;
+    async recognize(picture, deadline) {
+      // What was said of the progress must leave before this thread is busy for seconds.
+      await nextTurn();
+      processorEndsMs = processorMs() + deadline.processorMs;
+      clockEndsMs = performance.now() + deadline.clockMs;
       running ??= await start();
       const { tesseract, api } = running;
       try {
@@ -95,6 +103,12 @@ export function createRecognizer(): Recognizer {
       }
     },
   };
+}
+
+/** What this process has used of the processor. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** The fastest program that this processor and runtime can run. */

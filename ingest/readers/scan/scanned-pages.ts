@@ -5,12 +5,21 @@ import type { ScannedWord } from '../../source.ts';
 import type { PdfLine } from '../pdf-lines.ts';
 import { oneLine } from '../sections.ts';
 import { drawPage, imagesOfPage } from './page-images.ts';
-import { createRecognizer, type Picture, type RecognizedLine, type Recognizer } from './recognizer.ts';
+import {
+  createRecognizer,
+  type Deadline,
+  type Picture,
+  processorMs,
+  type RecognizedLine,
+  type Recognizer,
+} from './recognizer.ts';
 
 export type ScanLimits = {
-  /** For one page, all its turnings together. */
+  /** Processor time for one page, all its turnings together. */
   pageMs: number;
-  /** For all pages of a document: what is left then stays without text. */
+  /** The same by the clock. */
+  pageClockMs: number;
+  /** Processor time for all pages of a document: what is left then stays without text. */
   documentMs: number;
   /** Of a page's picture: 8.5 × 11 inches at 290 dots per inch. */
   mostPixels: number;
@@ -48,14 +57,17 @@ export function createScanReader(limits: ScanLimits = defaultScanLimits): ScanRe
   let remainingMs = limits.documentMs;
   return {
     async read(page, onStart) {
-      const startedMs = performance.now();
+      const startedMs = processorMs();
       try {
         const images = await imagesOfPage(page);
         if (images.coverage < leastCoverage) return { type: 'no-scan' };
         if (remainingMs <= 0) return { type: 'unread', why: 'the time for recognizing its scanned pages was over' };
         onStart();
         const { picture, scale } = drawPage(images, limits.mostPixels);
-        const found = await recognizeUpright(recognizer, picture, Math.min(limits.pageMs, remainingMs));
+        const found = await recognizeUpright(recognizer, picture, {
+          processorMs: Math.min(limits.pageMs, remainingMs),
+          clockMs: limits.pageClockMs,
+        });
         if (found === null) return { type: 'unread', why: 'recognizing its text took too long' };
         if (found.confidence < leastPageConfidence)
           return {
@@ -69,7 +81,7 @@ export function createScanReader(limits: ScanLimits = defaultScanLimits): ScanRe
           why: `recognizing its text failed: ${error instanceof Error ? error.message : error}`,
         };
       } finally {
-        remainingMs -= performance.now() - startedMs;
+        remainingMs -= processorMs() - startedMs;
       }
     },
   };
@@ -81,13 +93,14 @@ type Found = { lines: RecognizedLine[]; confidence: number };
  * A scanner that was fed sideways leaves a page that reads as noise. Such a page is turned until it reads, first upside down,
  * as long as time remains. Boxes come back in the coordinates of the picture as it was given.
  */
-async function recognizeUpright(recognizer: Recognizer, picture: Picture, deadlineMs: number): Promise<Found | null> {
-  const endsAtMs = performance.now() + deadlineMs;
+async function recognizeUpright(recognizer: Recognizer, picture: Picture, deadline: Deadline): Promise<Found | null> {
+  const processorEndsMs = processorMs() + deadline.processorMs;
+  const clockEndsMs = performance.now() + deadline.clockMs;
   let best: Found | null = null;
   for (const quarterTurns of [0, 2, 1, 3]) {
-    const remainingMs = endsAtMs - performance.now();
-    if (remainingMs <= 0) return best;
-    const lines = await recognizer.recognize(turned(picture, quarterTurns), remainingMs);
+    const remaining = { processorMs: processorEndsMs - processorMs(), clockMs: clockEndsMs - performance.now() };
+    if (remaining.processorMs <= 0 || remaining.clockMs <= 0) return best;
+    const lines = await recognizer.recognize(turned(picture, quarterTurns), remaining);
     if (lines === null) return best;
     const found = {
       lines: lines.map((line) => turnedBack(line, picture, quarterTurns)),
