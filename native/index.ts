@@ -296,9 +296,7 @@ export interface Quantizer {
   readonly builder: Builder;
   openWorkbench(): Workbench;
   /** `pack`, the squares of what it loses, and those of the matrix. Not for `q4`, nor from weights in groups. */
-  packMeasured(
-    request: Omit<PackRequest, 'codebook'>,
-  ): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
+  packMeasured(request: Omit<PackRequest, 'codebook'>): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
   /** A packed matrix of type `int4_g128` with whole zero points. */
   toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
 }

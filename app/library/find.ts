@@ -50,7 +50,7 @@ export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, lo
     const { signal } = options;
     const [meant, reranker] = await Promise.all([meaning.get(), openReranker()]);
     const embedText = (text: string): Promise<Float32Array> => meant!.embedder.embed([text], signal, 'query');
-    const dense = meant && { index: meant.index, embedText };
+    const dense = meant && { index: meant.index, embedText, embedderId: meant.embedder.id };
     return search({ store, dense, reranker, rerankDeadlineMs, rerankPace, nowMs, log }, question, limit, options);
   };
 }
