@@ -103,7 +103,13 @@ export async function* ingestDocument(
     documentId,
     chunks,
     embedder && vectors ? { embedderId: embedder.id, vectors } : null,
-    { title: result.title, kind: result.kind, numPages: result.numPages, contentHash },
+    {
+      title: result.title,
+      kind: result.kind,
+      numPages: result.numPages,
+      contentHash,
+      ...(result.scannedPages ? { scannedPages: result.scannedPages } : {}),
+    },
   );
   await updateIndex(addedIds, removedIds, vectors, outside);
   yield { state: 'ready', numPassages: chunks.length, hasVectors: vectors !== null, contentHash };

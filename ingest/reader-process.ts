@@ -1,13 +1,18 @@
 /** The border to the disposable reader process: `main/processes.ts` starts it, `ingest/readers/` runs in it. */
 import type { ReadResult } from './source.ts';
 
+/** `done` from 0 to 1. `isScanning`: the picture of a page is recognized next, which may take as long as `scanLimits` lets it. */
+export type OnProgress = (done: number, isScanning?: boolean) => void;
+
 export type RunOptions = { signal: AbortSignal; onProgress?: (done: number) => void };
 
 /** What the core sends to a fresh reader: the one file it may open. */
 export type ReaderRequest = { type: 'read'; path: string; name: string; sizeBytes: number };
 
 /** What the reader sends back: progress from 0 to 1, then one result, then it ends. */
-export type ReaderMessage = { type: 'progress'; done: number } | { type: 'result'; result: ReadResult };
+export type ReaderMessage =
+  | { type: 'progress'; done: number; isScanning?: boolean }
+  | { type: 'result'; result: ReadResult };
 
 export type ReaderLimits = { deadlineMs: number; memoryBytes: number };
 
@@ -16,3 +21,15 @@ export function limitsFor(sizeBytes: number): ReaderLimits {
   const seconds = Math.min(300, 30 + 5 * (sizeBytes / 1_000_000));
   return { deadlineMs: seconds * 1000, memoryBytes: 1.5e9 };
 }
+
+/**
+ * Recognizing a scanned page takes seconds, however few bytes it has. `pageMs` and `documentMs` are of processor time, so that a
+ * busy computer loses no pages: a dense page takes 2 to 3 s of it. What is left after `documentMs` stays without text. The others
+ * are by the clock: what a page and a whole document add to the deadline at most.
+ */
+export const scanLimits = {
+  pageMs: 20_000,
+  documentMs: 20 * 60_000,
+  pageClockMs: 120_000,
+  documentClockMs: 60 * 60_000,
+};

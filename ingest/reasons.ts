@@ -4,7 +4,7 @@ import type { FailureReason } from './source.ts';
 const sentences: Record<FailureReason, string> = {
   password: 'This document is protected by a password. Save a copy without it and add that.',
   'no-text':
-    'No text was found; it may be a scan or pictures only. Run text recognition (OCR) on it and add the result.',
+    'No text was found, and none could be recognized on its pages. If it is a scan, scan it anew, straight and at 300 dots per inch, and add that.',
   empty: 'This file is empty. Check that it was saved or downloaded completely and add it again.',
   damaged:
     'This file is damaged or is not what its name says. Open it in its own program, save it anew and add it again.',

@@ -5,7 +5,7 @@
  * `readers/node-spawner.ts`.
  */
 
-import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest } from './reader-process.ts';
+import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest, scanLimits } from './reader-process.ts';
 import { documentKindOf } from './readers/kind.ts';
 import {
   type DocumentKind,
@@ -79,10 +79,22 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
         resolve(result);
       };
       const onAbort = () => end(failed(kind, 'crashed', 'stopped'));
-      const deadline = setTimeout(
-        () => end(failed(kind, 'too-slow', `It was not read after ${Math.round(limits.deadlineMs / 1000)} s.`)),
-        limits.deadlineMs,
-      );
+      const startedMs = performance.now();
+      let endsAtMs = startedMs + limits.deadlineMs;
+      const onDeadline = () => {
+        const seconds = Math.round((performance.now() - startedMs) / 1000);
+        end(failed(kind, 'too-slow', `It was not read after ${seconds} s.`));
+      };
+      let deadline = setTimeout(onDeadline, limits.deadlineMs);
+      // A scanned page gets its own time on top, so that a thin file of many scans is read; a reader gone astray gains no more.
+      const grantScan = () => {
+        endsAtMs = Math.min(
+          endsAtMs + scanLimits.pageClockMs,
+          startedMs + limits.deadlineMs + scanLimits.documentClockMs,
+        );
+        clearTimeout(deadline);
+        deadline = setTimeout(onDeadline, endsAtMs - performance.now());
+      };
       const memoryPoll = setInterval(() => {
         child.memoryBytes().then(
           (bytes) => {
@@ -96,8 +108,10 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
 
       child.onMessage((message) => {
         if (ended || !isReaderMessage(message)) return;
-        if (message.type === 'progress') onProgress?.(Math.min(1, Math.max(0, message.done)));
-        else end(message.result);
+        if (message.type === 'progress') {
+          if (message.isScanning === true) grantScan();
+          onProgress?.(Math.min(1, Math.max(0, message.done)));
+        } else end(message.result);
       });
       child.onExit(({ code, signal: exitSignal }) => {
         const outOfMemory =
@@ -127,7 +141,24 @@ function isReadResult(result: unknown): result is ReadResult {
   if (!isObject(result) || !isOneOf(fileKinds, result.kind)) return false;
   if (result.type === 'failed') return isOneOf(failureReasons, result.reason) && isText(result.detail, 100_000);
   if (result.type !== 'read' || !isText(result.title, 10_000) || !Array.isArray(result.sections)) return false;
+  if (
+    result.scannedPages !== undefined &&
+    !(Array.isArray(result.scannedPages) && result.scannedPages.every(isScanned))
+  )
+    return false;
   return (result.numPages === null || isCount(result.numPages)) && result.sections.every(isSection);
+}
+
+function isScanned(scanned: unknown): boolean {
+  if (!isObject(scanned) || !isCount(scanned.page) || !Array.isArray(scanned.words)) return false;
+  return scanned.words.every(
+    (word) =>
+      isObject(word) &&
+      isText(word.text, 1000) &&
+      Array.isArray(word.box) &&
+      word.box.length === 4 &&
+      word.box.every((side) => Number.isFinite(side)),
+  );
 }
 
 function isSection(section: unknown): section is Section {

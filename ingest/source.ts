@@ -79,8 +79,24 @@ export const failureReasons = [
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];
 
+/**
+ * A word that was recognized on a scanned page. `box`: left, top, right and bottom in points from the upper left of the page
+ * as it is shown, upright.
+ */
+export type ScannedWord = { text: string; box: [number, number, number, number] };
+/** The words of one page in reading order. Its text is made of them, but for hyphens at line ends. */
+export type ScannedPage = { page: number; words: ScannedWord[] };
+
 export type ReadResult =
-  | { type: 'read'; kind: DocumentKind; title: string; numPages: number | null; sections: Section[] }
+  | {
+      type: 'read';
+      kind: DocumentKind;
+      title: string;
+      numPages: number | null;
+      sections: Section[];
+      /** Pages that were read by recognizing their picture; absent where there are none. */
+      scannedPages?: ScannedPage[];
+    }
   | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
 
 /** Reads one file in a disposable process with a deadline and a memory cap. Never throws for a bad file. */

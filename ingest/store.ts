@@ -2,7 +2,7 @@
  * What the ingest needs of the store. `app/store/` implements it on SQLite; every method that changes something is one
  * transaction, and what it returned is on the disk.
  */
-import type { Chunk, DocumentKind, Locator } from './source.ts';
+import type { Chunk, DocumentKind, Locator, ScannedPage } from './source.ts';
 
 export type StoredPassage = {
   passageId: number;
@@ -42,7 +42,14 @@ export interface PassageStore {
     documentId: string,
     chunks: Chunk[],
     embedded: { embedderId: string; vectors: Float32Array } | null,
-    facts: { title: string; kind: DocumentKind; numPages: number | null; contentHash: string },
+    facts: {
+      title: string;
+      kind: DocumentKind;
+      numPages: number | null;
+      contentHash: string;
+      /** Absent where no page was a scan. */
+      scannedPages?: readonly ScannedPage[];
+    },
   ): { addedIds: number[]; removedIds: number[] };
   /** Passages that have no vector of this embedder yet, ascending, at most `limit`. */
   passagesWithoutVector(

@@ -24,6 +24,7 @@ import {
   passage,
   passageId,
   place,
+  scannedWord,
   searchExplanation,
   settings,
   ticket,
@@ -83,6 +84,11 @@ export const contract = {
       passages: z.array(z.object({ passageId, place, text: z.string() })),
       numPassages: z.number().int(),
     }),
+  ),
+  /** The words of a scanned page and where they stand, in reading order, for marking a quote; none for any other page. */
+  readScan: call(
+    z.object({ documentId, page: z.number().int().positive() }),
+    z.object({ words: z.array(scannedWord) }),
   ),
   /** The bytes of the original file, in base64 pieces, for the page view. Fails with `not-found` if it moved. */
   readOriginal: stream(z.object({ documentId }), z.object({ base64: z.string(), totalBytes: z.number() })),

@@ -38,6 +38,13 @@ export const place = z.object({
 });
 export type Place = z.infer<typeof place>;
 
+/** `box`: left, top, right and bottom in points from the upper left of the page as it is shown. */
+export const scannedWord = z.object({
+  text: z.string(),
+  box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+});
+export type ScannedWord = z.infer<typeof scannedWord>;
+
 /**
  * The states of a document, in the order in which it passes through them:
  * queued → reading → embedding → ready, or one of the four ends that are not `ready`.

@@ -21,7 +21,7 @@ import { createWatchers } from './watchers.ts';
 
 type LibraryHandlers = Pick<
   Handlers<QuothContract>,
-  'watchLibrary' | 'addAddress' | 'retryDocument' | 'removeDocument' | 'readDocument' | 'readOriginal'
+  'watchLibrary' | 'addAddress' | 'retryDocument' | 'removeDocument' | 'readDocument' | 'readScan' | 'readOriginal'
 >;
 
 export type Library = {
@@ -254,6 +254,10 @@ export function createLibrary(parts: LibraryParts): Library {
           })),
           numPassages: document.numPassages,
         };
+      },
+      readScan: async ({ documentId, page }) => {
+        mustFind(documentId);
+        return { words: passages.scannedWords(documentId, page) };
       },
       readOriginal: ({ documentId }, signal) => readOriginal(documentId, signal),
     },

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { DocumentKind, Locator } from '../../ingest/source.ts';
+import type { DocumentKind, Locator, ScannedWord } from '../../ingest/source.ts';
 import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { Database } from './database.ts';
@@ -10,6 +10,8 @@ import { anyOf, questionWords } from './words.ts';
 export type PassageTable = PassageStore & {
   /** Passages of one document in its order, for reading. */
   passagesOf(documentId: string, fromOrdinal: number, limit: number): StoredPassage[];
+  /** The words of a scanned page; none for any other page. */
+  scannedWords(documentId: string, page: number): ScannedWord[];
 };
 
 /**
@@ -53,6 +55,14 @@ export function createPassageTable(database: Database): PassageTable {
     `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds, label)
      VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds, @label)`,
   );
+  const removeScansOf = sqlite.prepare('DELETE FROM scanned_pages WHERE document_id = ?');
+  const insertScan = sqlite.prepare(
+    `INSERT INTO scanned_pages (document_id, page, words) VALUES (?, ?, ?)
+     ON CONFLICT (document_id, page) DO UPDATE SET words = excluded.words`,
+  );
+  const selectScan = sqlite
+    .prepare<[string, number], string>('SELECT words FROM scanned_pages WHERE document_id = ? AND page = ?')
+    .pluck();
   // A passage that is gone meanwhile has no row to take the vector.
   const insertVector = sqlite.prepare(
     `INSERT INTO vectors (passage_id, embedder_id, vector) SELECT id, @embedderId, @vector FROM passages WHERE id = @passageId
@@ -119,10 +129,14 @@ export function createPassageTable(database: Database): PassageTable {
 
   const replacePassages = sqlite.transaction(
     (...[documentId, chunks, embedded, facts]: Parameters<PassageStore['replacePassages']>) => {
-      if (updateDocument.run({ documentId, ...facts }).changes === 0)
+      const { scannedPages = [], ...columns } = facts;
+      if (updateDocument.run({ documentId, ...columns }).changes === 0)
         throw new QuothError('not-found', 'This document was removed while it was being read.');
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);
+      removeScansOf.run(documentId);
+      for (const { page, words } of scannedPages)
+        insertScan.run(documentId, page, JSON.stringify(words.map(({ text, box }) => [text, ...box])));
       if (removedIds.length > 0) database.scrubber.note();
       const addedIds = chunks.map((chunk) => {
         const { ordinal, heading, locator, label = null } = chunk;
@@ -178,6 +192,10 @@ export function createPassageTable(database: Database): PassageTable {
       ),
     passagesOf: (documentId: string, fromOrdinal: number, limit: number) =>
       toSoundPassages(selectPassagesOf.all(documentId, fromOrdinal, limit)),
+    scannedWords(documentId: string, page: number): ScannedWord[] {
+      const words: [string, number, number, number, number][] = JSON.parse(selectScan.get(documentId, page) ?? '[]');
+      return words.map(([text, ...box]) => ({ text, box }));
+    },
     searchWords(query: string, limit: number) {
       const chosen = telling(questionWords(query));
       return chosen.length === 0 ? [] : selectByWords.all(anyOf(chosen), limit);

@@ -2,21 +2,26 @@
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
-import type { FailureReason, ReadResult, Section } from '../source.ts';
+import type { OnProgress } from '../reader-process.ts';
+import type { FailureReason, ReadResult, ScannedPage, Section } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
 import { joinHyphens, linesOfPage, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
+import { createScanReader, defaultScanLimits, mayBeScan, type ScanLimits } from './scan/scanned-pages.ts';
 import { cleanText, oneLine, titleFromName } from './sections.ts';
 
 /** A page's text beyond this is no page: a hostile or generated file. */
 const mostCharactersOfPage = 1_000_000;
 const mostPages = 20_000;
+/** pdf.js leaves out pictures above it before it decodes them. */
+const mostPixelsOfImage = 80e6;
 
-/** `onProgress` gets the share of pages that are done. */
+/** `onProgress` gets the share of pages that are done. A page without text but with a picture is recognized (`scan/`). */
 export async function readPdf(
   bytes: Uint8Array,
   name: string,
-  onProgress?: (done: number) => void,
+  onProgress?: OnProgress,
+  scanLimits: ScanLimits = defaultScanLimits,
 ): Promise<ReadResult> {
   const failed = (reason: FailureReason, detail: string): ReadResult => ({
     type: 'failed',
@@ -35,7 +40,10 @@ export async function readPdf(
     useSystemFonts: false,
     disableFontFace: true,
     useWorkerFetch: false,
-    useWasm: false, // only pictures need it
+    wasmUrl: join(folder, 'wasm') + sep, // for the pictures of scanned pages
+    maxImageSize: mostPixelsOfImage,
+    isOffscreenCanvasSupported: false,
+    isImageDecoderSupported: false,
     verbosity: 0,
   });
 
@@ -43,12 +51,24 @@ export async function readPdf(
     const pdf = await task.promise;
     if (pdf.numPages > mostPages) return failed('too-large', `It has ${pdf.numPages} pages.`);
     const pages: PdfLine[][] = [];
+    const scanReader = createScanReader(scanLimits);
+    const scannedPages: ScannedPage[] = [];
+    const unread: string[] = [];
     let firstError: unknown = null;
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
         const page = await pdf.getPage(number);
         const lines = linesOfPage(inColumnOrder((await page.getTextContent()).items));
-        pages.push([...lines, ...filledInLines(await page.getAnnotations().catch(() => []))]);
+        lines.push(...filledInLines(await page.getAnnotations().catch(() => [])));
+        if (mayBeScan(lines)) {
+          const scan = await scanReader.read(page, () => onProgress?.((number - 1) / pdf.numPages, true));
+          if (scan.type === 'unread') unread.push(`page ${number}: ${scan.why}`);
+          if (scan.type === 'read') {
+            lines.push(...scan.lines);
+            scannedPages.push({ page: number, words: scan.words });
+          }
+        }
+        pages.push(lines);
         page.cleanup();
       } catch (error) {
         // One broken page must not take the others away; its number must still count.
@@ -61,17 +81,23 @@ export async function readPdf(
     const outline = await createOutline(pdf);
     const sections: Section[] = [];
     const texts = joinHyphens(pages);
+    const isScanned = new Set(scannedPages.map(({ page }) => page));
     for (const [index, text] of texts.entries()) {
       const cleaned = cleanText(text).slice(0, mostCharactersOfPage).trim();
       if (!/[\p{L}\p{N}]/u.test(cleaned)) continue;
-      for (const part of outline.cut(index + 1, cleaned))
-        sections.push({ text: part.text, locator: { type: 'page', page: index + 1 }, heading: part.heading });
+      const page = index + 1;
+      const label = isScanned.has(page) ? { label: `Scanned page ${page}` } : {};
+      for (const part of outline.cut(page, cleaned))
+        sections.push({ text: part.text, locator: { type: 'page', page }, heading: part.heading, ...label });
     }
     if (sections.length === 0) {
       if (firstError) return failed('damaged', describe(firstError));
-      return failed('no-text', `Its ${pdf.numPages} pages hold no text.`);
+      const why = unread.length > 0 ? ` Scans: ${unread.slice(0, 20).join('; ')}.` : '';
+      return failed('no-text', `Its ${pdf.numPages} pages hold no text.${why}`);
     }
-    return { type: 'read', kind: 'pdf', title: await titleOf(pdf, name), numPages: pdf.numPages, sections };
+    const title = await titleOf(pdf, name);
+    const scans = scannedPages.length > 0 ? { scannedPages } : {};
+    return { type: 'read', kind: 'pdf', title, numPages: pdf.numPages, sections, ...scans };
   } catch (error) {
     if (error instanceof PasswordException) return failed('password', 'It opens with a password only.');
     return failed('damaged', describe(error));

@@ -1,7 +1,7 @@
 /** One file → its text. This is all that a reader process does, and it can be called without one. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { ReaderRequest } from '../reader-process.ts';
+import type { OnProgress, ReaderRequest } from '../reader-process.ts';
 import type { DocumentKind, FailureReason, ReadResult } from '../source.ts';
 import type { ReadMember } from './bundles/member.ts';
 import { decideKind, documentKindOf, mostBytesOfKind } from './kind.ts';
@@ -9,7 +9,10 @@ import { ReadingRefused } from './refusal.ts';
 
 const headBytes = 4096;
 const parserByKind = {
-  pdf: async () => (await import('./pdf.ts')).readPdf,
+  pdf: async () => {
+    const { readPdf } = await import('./pdf.ts');
+    return (bytes: Uint8Array, name: string, onProgress?: OnProgress) => readPdf(bytes, name, onProgress);
+  },
   docx: async () => (await import('./docx.ts')).readDocx,
   text: async () => (await import('./text.ts')).readText,
   markdown: async () => (await import('./markdown.ts')).readMarkdown,
@@ -29,7 +32,7 @@ const parserByKind = {
 };
 
 /** Opens and reads the one file of the request. A bad file is an answer; thrown are only faults of ours and of the disk. */
-export async function readDocument(request: ReaderRequest, onProgress?: (done: number) => void): Promise<ReadResult> {
+export async function readDocument(request: ReaderRequest, onProgress?: OnProgress): Promise<ReadResult> {
   const byName = documentKindOf(request.name);
   let file: FileHandle;
   try {
@@ -81,7 +84,7 @@ async function readAs(
   kind: keyof typeof parserByKind,
   bytes: () => Promise<Uint8Array>,
   name: string,
-  onProgress?: (done: number) => void,
+  onProgress?: OnProgress,
   readInner: ReadMember = readMember,
 ): Promise<ReadResult> {
   const parse = await parserByKind[kind](); // should our own code not load, that is thrown: no fault of the file

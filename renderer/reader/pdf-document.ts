@@ -5,18 +5,13 @@
 import { getDocument, PDFWorker, type RenderTask, TextLayer } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import workerAddress from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url';
 import { locateQuote } from './locate-quote.ts';
-
-/** A rectangle on a drawn page, in CSS pixels from its top left corner. */
-export type Box = { left: number; top: number; width: number; height: number };
+import { type Box, boxesOnScan, mergeLines, type Quote } from './quote-boxes.ts';
 
 export type Drawing = {
   /** Resolves with the boxes of the quote: none when it could not be located for certain. */
   done: Promise<Box[]>;
   cancel(): void;
 };
-
-/** The words to mark, and the text around them where it is known. */
-export type Quote = { words: string; passageText: string | null };
 
 export type OpenPdf = {
   numPages: number;
@@ -78,7 +73,10 @@ export async function openPdf(bytes: Uint8Array<ArrayBuffer>): Promise<OpenPdf> 
           rendering = page.render({ canvas, viewport, transform: [ratio, 0, 0, ratio, 0, 0] });
           words = new TextLayer({ textContentSource: await page.getTextContent(), container: layer, viewport });
           await Promise.all([rendering.promise, words.render()]);
-          return cancelled || quote === null ? [] : boxesOf(quote, words, sheet);
+          if (cancelled || quote === null) return [];
+          const boxes = boxesOf(quote, words, sheet);
+          if (boxes.length > 0) return boxes;
+          return boxesOnScan(quote, (await quote.readScan?.()) ?? [], scale);
         };
         return {
           done: draw(),
@@ -119,27 +117,6 @@ function boxesOf(quote: Quote, words: TextLayer, sheet: HTMLElement): Box[] {
         });
   }
   return mergeLines(boxes);
-}
-
-/** One box for the words of a line: where two of them meet, the mark would be drawn twice. */
-function mergeLines(boxes: Box[]): Box[] {
-  const merged: Box[] = [];
-  for (const box of boxes) {
-    const last = merged.at(-1);
-    const overlap = last ? Math.min(last.top + last.height, box.top + box.height) - Math.max(last.top, box.top) : 0;
-    const gap = last ? box.left - (last.left + last.width) : Number.POSITIVE_INFINITY;
-    if (!last || overlap < Math.min(last.height, box.height) / 2 || gap < -last.width || gap > last.height * 2) {
-      merged.push({ ...box });
-      continue;
-    }
-    const right = Math.max(last.left + last.width, box.left + box.width);
-    const bottom = Math.max(last.top + last.height, box.top + box.height);
-    last.left = Math.min(last.left, box.left);
-    last.top = Math.min(last.top, box.top);
-    last.width = right - last.left;
-    last.height = bottom - last.top;
-  }
-  return merged;
 }
 
 function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {

@@ -6,7 +6,8 @@ import { IconButton } from '../common/button.tsx';
 import { ProgressBar } from '../common/progress.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import type { Reading } from '../common/view.ts';
-import type { Box, OpenPdf } from './pdf-document.ts';
+import type { OpenPdf } from './pdf-document.ts';
+import type { Box } from './quote-boxes.ts';
 import { readOriginal } from './read-original.ts';
 
 type PdfState =
@@ -61,6 +62,7 @@ type PagesProps = { pdf: OpenPdf; reading: Reading; onFail: (text: string) => vo
 
 function Pages({ pdf, reading, onFail }: PagesProps) {
   const { t } = useTranslation();
+  const { client } = useQuoth();
   const target = clamp(reading.place.page ?? 1, pdf.numPages);
   const [pageNumber, setPageNumber] = useState(target);
   const [widthPx, setWidthPx] = useState(0);
@@ -81,10 +83,13 @@ function Pages({ pdf, reading, onFail }: PagesProps) {
     return () => observer.disconnect();
   }, []);
 
-  const { quote: words, passageText } = reading;
+  const { quote: words, passageText, documentId } = reading;
   const quote = useMemo(
-    () => (pageNumber === target && words !== null ? { words, passageText } : null),
-    [pageNumber, target, words, passageText],
+    () =>
+      pageNumber === target && words !== null
+        ? { words, passageText, readScan: async () => (await client.readScan({ documentId, page: target })).words }
+        : null,
+    [client, documentId, pageNumber, target, words, passageText],
   );
   useEffect(() => {
     const element = sheet.current;

@@ -246,6 +246,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         numPassages: passages.length,
       };
     },
+    readScan: async () => ({ words: [] }),
     readOriginal: async function* ({ documentId }) {
       const bytes = originals.get(documentId);
       if (!bytes) throw new QuothError('not-found', 'The file has moved, so its pages cannot be shown.');

@@ -103,9 +103,9 @@ describe.skipIf(!hasData)('real PDFs', () => {
     );
   });
 
-  test('a password ends as password, a scan as no-text', async () => {
+  test('a password ends as password, a picture without words as no-text', async () => {
     expect(await pdf('documents/pdf/pdfjs/issue21579.pdf')).toMatchObject({ type: 'failed', reason: 'password' });
-    expect(await pdf('documents/office/markitdown/MEDRPT-2024-PAT-3847_medical_report_scan.pdf')).toMatchObject({
+    expect(await pdf('documents/pdf/pdfjs/issue11931.pdf')).toMatchObject({
       type: 'failed',
       reason: 'no-text',
     });

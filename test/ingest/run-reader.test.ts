@@ -61,6 +61,22 @@ test('a hanging reader is ended at its deadline', async () => {
   expect(await read(fileWith('h.pdf', 'x'), { signal: signal() })).toMatchObject({ reason: 'too-slow', kind: 'pdf' });
 });
 
+test('a page that is being recognized adds to the deadline, so a thin file of scans is read', async () => {
+  const ended = { type: 'failed', kind: 'pdf', reason: 'no-text', detail: 'after its deadline' } as const;
+  const slow = (): ReaderChild => ({
+    send: () => {},
+    onMessage: (listener) => {
+      listener({ type: 'progress', done: 0, isScanning: true });
+      setTimeout(() => listener({ type: 'result', result: ended }), 300);
+    },
+    onExit: () => {},
+    kill: () => {},
+    memoryBytes: async () => null,
+  });
+  const read = createReadFile(slow, { limits: () => ({ deadlineMs: 50, memoryBytes: 1e9 }) });
+  expect(await read(fileWith('slow.pdf', 'x'), { signal: signal() })).toEqual(ended);
+});
+
 test.skipIf(process.platform !== 'linux')('a reader whose memory grows past its cap is ended', async () => {
   const read = createReadFile(fake('hungry'), small);
   expect(await read(fileWith('m.pdf', 'x'), { signal: signal() })).toMatchObject({ reason: 'too-hungry' });

@@ -1,4 +1,5 @@
 import { first } from './0001-first.ts';
+import { scannedPages } from './0002-scanned-pages.ts';
 
 /** All schemas in order. A database's `user_version` is the number of those it has seen. Never change one that shipped. */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, scannedPages];

@@ -15,6 +15,7 @@ process.on('message', () => {
     { ...read, sections: [{ text: 5, locator: page, heading: null }] },
     { ...read, sections: [{ text: 't', locator: { type: 'page', page: -1 }, heading: null }] },
     { ...read, sections: [{ text: 't', locator: page, heading: {} }] },
+    { ...read, sections: [], scannedPages: [{ page: 1, words: [{ text: 't', box: [0, 0, Number.NaN, 1] }] }] },
     { ...read, title: null, sections: [] },
     { ...read, numPages: 'many', sections: [] },
     { ...read, kind: 'constructor', sections: [] },
