@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createApp } from '../../../app/app.ts';
 import { createNodeSpawner } from '../../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../../ingest/run-reader.ts';
+import { watchFolder } from '../../../main/watch-folder.ts';
 import { noModels, noNative } from '../outside.ts';
 
 const [profileFolder = '', folder = ''] = process.argv.slice(2);
@@ -12,6 +13,7 @@ const app = await createApp(
     modelsFolder: `${profileFolder}-models`,
     native: noNative,
     readFile: createReadFile(createNodeSpawner()),
+    watchFolder,
     fetch: globalThis.fetch,
     packageAddress: async () => null,
     nowMs: Date.now,
