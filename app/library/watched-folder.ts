@@ -93,7 +93,8 @@ export function createLiveFolder(parts: LiveFolderParts): LiveFolder {
       timer = undefined;
       const paths = [...touched];
       touched.clear();
-      void run(paths, looks);
+      // A word from before it went: when it is back, all of it is compared.
+      if (state !== 'unreachable') void run(paths, looks);
     }, ms);
   }
 
