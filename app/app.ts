@@ -87,7 +87,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const settings = createSettings(outside, settingsTable, models);
 
-  const find = createFind({ store: passages, meaning, models, nowMs, log });
+  const find = createFind({ store: passages, meaning, models, dropGone: library.dropGone, nowMs, log });
 
   const askParts = {
     search: find,

@@ -1,6 +1,8 @@
 /** The watched folders: added, paused, resumed, forgotten, each with what it holds. What one does is in watched-folder.ts. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { sentenceFor } from '../../ingest/reasons.ts';
 import { isInside } from '../../ingest/walk.ts';
 import { createChannel } from '../channel.ts';
 import type { QuothContract } from '../contract/contract.ts';
@@ -10,12 +12,14 @@ import type { DocumentId, FolderId, WatchedFolder } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import type { DocumentTable, StoredDocument } from '../store/document-table.ts';
 import type { FolderTable, StoredFolder } from '../store/folder-table.ts';
-import { identityOf, isGone, missingDetail, type ReconcileParts, reconcile } from './reconcile.ts';
+import { isGone, isSameFolder, missingDetail, type ReconcileParts, reconcile } from './reconcile.ts';
 import { createSemaphore } from './semaphore.ts';
 import { createLiveFolder, type FolderTiming, folderTiming, type LiveFolder } from './watched-folder.ts';
 
 /** What a walk looks through in some seconds, and far more than a person's folder of documents holds. */
 const mostFiles = 50_000;
+/** A search waits no longer for a slow drive. */
+const lookLimitMs = 300;
 /** Counts are told so often; a large folder brings thousands of changes a second. */
 const tellEveryMs = 200;
 
@@ -44,6 +48,11 @@ export type Folders = {
   start(): void;
   /** Whether a document lies in a paused folder: then it is not read. */
   isPaused(location: string): boolean;
+  /**
+   * Looks whether the files of these documents are there, where they lie in watched folders; those that are not leave the
+   * search. True if there were any. A drive that does not answer within a moment hides nothing.
+   */
+  dropGone(ids: readonly string[]): Promise<boolean>;
   /** Something changed in the library: counts may be others. */
   noteChange(): void;
   idle(): Promise<void>;
@@ -138,13 +147,29 @@ export function createFolders(parts: FolderParts): Folders {
     forgetting.add(timer);
   }
 
+  /** The watched folder of a file, if it is there: a file without its folder is out of reach, not gone. */
+  async function reachableFolderOf(location: string): Promise<StoredFolder | null> {
+    const folder = folders.list().find(({ path, isPaused }) => !isPaused && isInside(location, path));
+    return folder && (await isSameFolder(folder.path, folder.identity)) ? folder : null;
+  }
+
+  async function findGone(ids: readonly string[]): Promise<DocumentId[]> {
+    const all = await Promise.all(
+      ids.map(async (id) => {
+        const document = documents.find(id);
+        if (document?.sourceType !== 'file' || !(await reachableFolderOf(document.location))) return [];
+        return (await isGone(document.location)) ? [document.id] : [];
+      }),
+    );
+    return all.flat();
+  }
+
   async function forget(ids: readonly DocumentId[]): Promise<void> {
     for (const id of ids) {
       const document = documents.find(id);
       if (closed || document?.detail !== missingDetail) continue;
       const { location } = document;
-      const folder = folders.list().find(({ path, isPaused }) => !isPaused && isInside(location, path));
-      if (!folder || (await identityOf(folder.path)) === null || !(await isGone(location))) continue;
+      if (!(await reachableFolderOf(location)) || !(await isGone(location))) continue;
       if (!closed) await parts.remove(id);
     }
   }
@@ -195,6 +220,17 @@ export function createFolders(parts: FolderParts): Folders {
       for (const folder of folders.list()) if (!folder.isPaused) void open(folder).start();
     },
     isPaused: (location) => folders.list().some(({ isPaused, path }) => isPaused && isInside(location, path)),
+    async dropGone(ids) {
+      const gone = await Promise.race([findGone(ids), pause(lookLimitMs, [], { ref: false })]);
+      if (gone.length === 0 || closed) return false;
+      documents.setStateOfAll(gone, 'failed', { reason: sentenceFor('missing'), detail: missingDetail });
+      for (const id of gone) {
+        const document = documents.find(id);
+        if (document) library.onChanged(document);
+      }
+      forgetLater(gone);
+      return true;
+    },
     noteChange() {
       if (tellers.size > 0 && !closed) telling ??= setTimeout(tell, tellEveryMs);
     },

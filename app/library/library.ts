@@ -37,6 +37,7 @@ export type Library = {
   addPaths(paths: readonly string[], signal: AbortSignal, options?: { watch?: boolean }): AsyncGenerator<AddEvent>;
   list(): DocumentSummary[];
   listFolders: Folders['list'];
+  dropGone: Folders['dropGone'];
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
   isBusy(): boolean;
@@ -298,6 +299,7 @@ export function createLibrary(parts: LibraryParts): Library {
     addPaths,
     list,
     listFolders: folders.list,
+    dropGone: folders.dropGone,
     resume() {
       for (const { id, location } of documents.listUnfinished())
         if (!folders.isPaused(location)) void queue.add(id).catch(() => {});

@@ -171,7 +171,7 @@ function topmost(paths: readonly string[]): string[] {
 }
 
 /** False for a folder that is away, and for an empty one in its place: the mount point of a drive that is away. */
-async function isSameFolder(root: string, identity: string | null): Promise<boolean> {
+export async function isSameFolder(root: string, identity: string | null): Promise<boolean> {
   const now = await identityOf(root);
   if (now === null) return false;
   if (identity === null || now === identity) return true;

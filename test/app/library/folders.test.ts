@@ -4,7 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LibraryEvent } from '../../../app/contract/contract.ts';
 import type { DocumentSummary, WatchedFolder } from '../../../app/contract/types.ts';
 import type { FolderOptions } from '../../../app/library/folders.ts';
-import { all, createScene, documentsOf, type Scene } from '../outside.ts';
+import type { AppKit } from '../../../app/models/kit.ts';
+import { createSmallNative } from '../../fakes/small-native.ts';
+import { embedAllByHash } from '../../ingest/hashing-embedder.ts';
+import { all, createScene, documentsOf, noModels, type Scene } from '../outside.ts';
 
 let scene: Scene;
 let folder: string;
@@ -28,8 +31,8 @@ afterEach(() => scene.remove());
 
 type Opened = Awaited<ReturnType<typeof openApp>>;
 
-async function openApp(options: FolderOptions = timing) {
-  const { app, client, disconnect } = await scene.open({ folders: options });
+async function openApp(options: FolderOptions = timing, kit: AppKit = noModels) {
+  const { app, client, disconnect } = await scene.open({ folders: options, kit });
   const documents = new Map<string, DocumentSummary>();
   const checks = new Set<() => void>();
   let folders: WatchedFolder[] = [];
@@ -240,6 +243,64 @@ describe('a watched folder', () => {
     expect(bySource('a new name.txt')!.id).toBe(id);
     expect(await found('Eiffel')).toEqual([]);
     expect(numRead).toBe(3);
+  });
+
+  it('does not cite a deleted file even where nobody watches: a command that only searches', async () => {
+    const first = await opened();
+    await first.close();
+    await rm(join(folder, 'bridge.txt'));
+    await writeFile(join(folder, 'deep', 'other.txt'), 'Another Golden Gate is a strait.');
+    const { client } = await scene.open({ resume: false });
+    expect((await client.search({ question: 'Golden Gate', limit: 5 })).passages).toEqual([]);
+    expect((await client.search({ question: 'Eiffel', limit: 5 })).passages).toHaveLength(1);
+  });
+
+  it('embeds nothing again for a rename: the vectors stay', async () => {
+    const model = join(scene.outside.modelsFolder, 'tiny');
+    await mkdir(model, { recursive: true });
+    await writeFile(join(model, 'plan.quoth'), 'plan');
+    const manifest = { id: 'tiny', planBytes: 4, planSha256: '0'.repeat(64), sources: [], installedAtMs: 1 };
+    await writeFile(join(model, 'manifest.json'), JSON.stringify(manifest));
+    let numEmbedded = 0;
+    const kit = {
+      ...noModels,
+      offers: [
+        {
+          id: 'tiny',
+          name: 'Tiny',
+          role: 'embedder' as const,
+          licence: '',
+          planBytes: 4,
+          note: '',
+          checkpoint: null,
+          files: [],
+        },
+      ],
+      openEmbedder: async () => ({
+        id: 'tiny',
+        dimension: 64,
+        maxTokens: 256,
+        countTokens: (text: string) => text.length / 4,
+        async embed(texts: readonly string[]) {
+          numEmbedded += texts.length;
+          return embedAllByHash([...texts]);
+        },
+      }),
+    };
+    scene.outside.native = createSmallNative();
+    const { app, until, isReady, bySource, passageIds, add } = await openApp(timing, kit);
+    await add();
+    await app.idle();
+    expect(numEmbedded).toBe(2);
+    const ids = await passageIds(bySource('bridge.txt')!);
+    await rename(join(folder, 'bridge.txt'), join(folder, 'renamed.txt'));
+    await until(() => isReady('renamed.txt'));
+    await app.idle();
+    expect(numEmbedded).toBe(2);
+    expect(await passageIds(bySource('renamed.txt')!)).toEqual(ids);
+    await writeFile(join(folder, 'new.txt'), 'One more.');
+    await until(() => isReady('new.txt'));
+    expect(numEmbedded).toBe(3);
   });
 
   it('keeps all documents while the folder itself is away, says so, and goes on when it is back', async () => {
