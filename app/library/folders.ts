@@ -181,7 +181,11 @@ export function createFolders(parts: FolderParts): Folders {
         const { path } = mustFind(folderId);
         folders.setPaused(folderId, true);
         await shut(folderId);
-        for (const { id } of documents.listUnder(path)) if (library.isQueued(id)) await library.drop(id);
+        for (const { id } of documents.listUnder(path)) {
+          if (!library.isQueued(id)) continue;
+          await library.drop(id);
+          if (documents.find(id)) library.onChanged(documents.setState(id, 'queued'));
+        }
         tell();
         return {};
       },

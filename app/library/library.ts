@@ -1,6 +1,5 @@
 /** The documents' life: added, read, found again, read anew when they change, removed without a trace. */
-import { constants } from 'node:fs';
-import { access, open, realpath, stat } from 'node:fs/promises';
+import { access, realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import type { FailureReason, Source } from '../../ingest/source.ts';
@@ -19,6 +18,7 @@ import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
 import { placeOf } from './place.ts';
+import { readOriginal } from './read-original.ts';
 import { createWatchers } from './watchers.ts';
 
 type LibraryHandlers = Pick<
@@ -59,9 +59,6 @@ export type LibraryParts = {
   /** Called after a removal and when the last waiting document has come to its end: time to tidy up. */
   onQuiet: () => void;
 };
-
-/** A multiple of three, so that the pieces' base64 can be joined. */
-const originalPieceBytes = 3 * 64 * 1024;
 
 export function createLibrary(parts: LibraryParts): Library {
   const { outside, documents, passages, meaning } = parts;
@@ -232,40 +229,6 @@ export function createLibrary(parts: LibraryParts): Library {
     parts.onQuiet();
   }
 
-  async function* readOriginal(
-    id: DocumentId,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ base64: string; totalBytes: number }> {
-    const document = mustFind(id);
-    if (document.sourceType !== 'file')
-      throw new QuothError('unsupported', 'A video has no pages to show. Its address opens it in the browser.');
-    const moved = (cause: unknown): QuothError =>
-      new QuothError('not-found', 'The file is no longer where it was. Its text can still be read here.', { cause });
-    const file = await open(document.location, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
-      (error: unknown) => {
-        throw moved(error);
-      },
-    );
-    try {
-      const facts = await file.stat();
-      if (!facts.isFile()) throw moved(null);
-      const piece = Buffer.alloc(originalPieceBytes);
-      for (let at = 0; at < facts.size && !signal.aborted; ) {
-        let filled = 0;
-        while (filled < piece.length) {
-          const { bytesRead } = await file.read(piece, filled, piece.length - filled, at + filled);
-          if (bytesRead === 0) break;
-          filled += bytesRead;
-        }
-        if (filled === 0) return; // it became shorter meanwhile
-        at += filled;
-        yield { base64: piece.toString('base64', 0, filled), totalBytes: facts.size };
-      }
-    } finally {
-      await file.close();
-    }
-  }
-
   return {
     handlers: {
       watchLibrary: (_input, signal) => watchers.watch(list, signal),
@@ -293,7 +256,7 @@ export function createLibrary(parts: LibraryParts): Library {
           numPassages: document.numPassages,
         };
       },
-      readOriginal: ({ documentId }, signal) => readOriginal(documentId, signal),
+      readOriginal: ({ documentId }, signal) => readOriginal(mustFind(documentId), signal),
       ...folders.handlers,
     },
     addPaths,
