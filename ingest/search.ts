@@ -1,16 +1,17 @@
 /**
- * Finding passages for a question: by meaning and by words, fused, and where there is a reranker, the best of them in its
- * order.
+ * Finding passages for a question: by meaning and by words, fused; the best of them by how closely they have the question's
+ * wording too; and where there is a reranker, in its order.
  */
 import type { PassageIndex } from './passage-index.ts';
 import { createRerankPace, type Reranking, type RerankPace, rerank } from './rerank.ts';
 import type { Reranker } from './reranker.ts';
 import type { PassageStore, StoredPassage } from './store.ts';
+import { wordingOf } from './wording.ts';
 
 export type SearchParts = {
   store: PassageStore;
   /** The meaning half: null while no embedder is installed. `embedText` gives a vector of unit length. */
-  dense: { index: PassageIndex; embedText: (text: string) => Promise<Float32Array> } | null;
+  dense: { index: PassageIndex; embedText: (text: string) => Promise<Float32Array>; embedderId?: string } | null;
   /** Absent or null while none is in use. */
   reranker?: Reranker | null;
   /** How long the reranker may take; absent = 5 s. */
@@ -23,7 +24,7 @@ export type SearchParts = {
 
 /** How a passage came to its place. */
 export type Scores = {
-  /** Fused from the two below: compares passages of one search, and nothing else. */
+  /** Fused from the two below and the wording: compares passages of one search, and nothing else. */
   score: number;
   /** Cosine of question and passage; null if it was not found by meaning. */
   similarity: number | null;
@@ -49,6 +50,8 @@ export type SearchResult = {
   /** All that were looked at, best first; with `explain` all that either half found, else as many as were needed. */
   candidates: Candidate[];
   reranking: Reranking;
+  /** Whose cosines the similarities are; null where words alone were searched, or nobody said. */
+  embedderId: string | null;
   timings: { embedMs: number; searchMs: number };
 };
 
@@ -58,13 +61,12 @@ export type SearchOptions = { explain?: boolean; signal?: AbortSignal };
 const minCandidates = 50;
 /**
  * How much a cosine counts against BM25 (as a share of the best). A cosine is taken above that of the last candidate: an
- * embedder that does not know the question's language finds everything about equally near, and so has little to say. Fusing
- * ranks (RRF) gives it half the say. nDCG@10 with MiniLM, an English embedder, by words / by meaning / RRF / this:
- *
- *     SQuAD 0.907 / 0.894 / 0.923 / 0.929        NQ 0.836 / 0.925 / 0.899 / 0.898
- *     XQuAD German 0.944 / 0.723 / 0.850 / 0.949     Chinese 0.958 / 0.308 / 0.678 / 0.947     English 0.961 / 0.969 / 0.966 / 0.979
+ * embedder that does not know the question's language finds everything about equally near, and so has little to say. What a
+ * passage has of the question's wording (0 to 3, `wording.ts`) is added for the first few dozen. Tuned on half of the articles;
+ * test/eval/finding.md has what each part brings, in ten sets.
  */
-const meaningWeight = 2;
+const meaningWeight = 2.5;
+const numWorded = 40;
 
 /** A person waits. A model of MiniLM's size reads 30 passages of 240 tokens in 1.4 s on two (busy) cores. */
 const usualRerankDeadlineMs = 5_000;
@@ -101,10 +103,13 @@ export async function search(
   signal.throwIfAborted();
   const order = fuse(near, store.searchWords(question, numCandidates));
   const numReranked = reranker ? rerankPace.numPassages(reranker.name) : 0;
-  const numWanted = explain ? order.length : Math.max(limit, numReranked);
+  const numWanted = explain ? order.length : Math.max(limit, numReranked, numWorded);
   const looked = readCandidates(store, order, numWanted);
 
-  let kept = looked.filter(({ outcome }) => outcome === 'found');
+  let kept = withWording(
+    question,
+    looked.filter(({ outcome }) => outcome === 'found'),
+  );
   let reranking: Reranking = { type: 'none' };
   if (reranker && kept.length > 0) {
     const best = kept.slice(0, numReranked);
@@ -131,7 +136,7 @@ export async function search(
     passage !== null && outcome === 'found' ? { ...passage, score, similarity, wordScore, rerankScore } : [],
   );
   const timings = { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs };
-  return { passages, candidates, reranking, timings };
+  return { passages, candidates, reranking, embedderId: dense?.embedderId ?? null, timings };
 }
 
 /** As many ids as one statement asks for. */
@@ -165,6 +170,19 @@ function fuse(near: readonly Hit[], worded: readonly Hit[]): Fused[] {
       wordScore: wordScores.get(passageId) ?? null,
       rerankScore: null,
     }));
+}
+
+/** The first of them in the order of their fused scores and their wording together; the others stay behind them. */
+function withWording(question: string, kept: readonly Candidate[]): Candidate[] {
+  const first = kept.slice(0, numWorded);
+  const texts = first.map(({ passage }) => (passage?.heading ? `${passage.heading}\n` : '') + (passage?.text ?? ''));
+  const wording = wordingOf(question, texts);
+  const scored = first.map((candidate, at) => {
+    const { whole, stretch, pairs } = wording[at]!;
+    return { ...candidate, score: candidate.score + whole + stretch + pairs };
+  });
+  scored.sort((a, b) => b.score - a.score || a.passageId - b.passageId);
+  return [...scored, ...kept.slice(numWorded)];
 }
 
 /** The first candidates until `numWanted` that say different things are found; most need never be read. */

@@ -43,6 +43,9 @@ struct Ops {
   Status (*synchronize)(Device*);
   // Scratch that the operations need for steps of up to T rows and weights of up to K columns; called once, at load.
   Status (*reserve)(Device*, int32_t max_tokens, int32_t max_columns);
+  // What `allocate` could give now, about, and what the device has in all; 0 = it cannot be told. May be null: the
+  // same.
+  Status (*memory)(Device*, uint64_t* free_bytes, uint64_t* total_bytes);
 
   // -- rows from tokens --------------------------------------------------------------------------------------------
   // out[t] = table[ids[t]] * scale                            table  any but i32 [V, D] out [T, D]

@@ -186,6 +186,7 @@ export function superviseEngine(outside: {
       return running?.started.pid;
     },
     describe: async () => (await ready()).describe(),
+    planMemory: async (options) => (await ready()).planMemory(options),
     loadEngine: async (options): Promise<Engine> => (await ready()).loadEngine(options),
     openVectorIndex: async (options): Promise<VectorIndex> => (await ready()).openVectorIndex(options),
     builder: {

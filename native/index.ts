@@ -59,8 +59,35 @@ export type EngineOptions = {
    * contexts, if they fit into 2 GiB. A sequence is never longer than this.
    */
   kvTokens?: number;
+  /**
+   * Where memory is short, the KV cache is made smaller, but not smaller than this; where even that does not fit, the load
+   * fails with `out-of-memory` and a sentence with the numbers. Absent = `kvTokens`, or 1024 where that is absent, too.
+   */
+  minKvTokens?: number;
+  /** The most that the engine may take of the device's memory. Absent = what is free, but for 256 MiB. */
+  memoryBytes?: number;
   /** The most tokens of one step: prefill is cut into chunks of this. A cancel does not wait for a step's end. */
   stepTokens?: number;
+};
+
+/** What an engine with these options would take, and what there is for it. */
+export type MemoryPlan = {
+  device: DeviceName;
+  fits: boolean;
+  /** For people: what is needed for what and, where not all fits, what can be had. */
+  sentence: string;
+  /** Of the device; 0 = it cannot be told. */
+  totalBytes: number;
+  /** What may be taken now; 0 = it cannot be told. */
+  freeBytes: number;
+  /** The sum of the next three. */
+  neededBytes: number;
+  weightBytes: number;
+  activationBytes: number;
+  kvBytes: number;
+  /** As many of the wanted ones as fit; when nothing fits, the least that was asked for. */
+  kvTokens: number;
+  wantedKvTokens: number;
 };
 
 export type EngineInfo = {
@@ -71,6 +98,8 @@ export type EngineInfo = {
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;
+  /** How many tokens the KV cache holds. */
+  kvTokens: number;
   /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;
@@ -89,6 +118,12 @@ export type Sampling = {
   minP: number;
   /** 1 = off; over the tokens of the prompt and the output so far. */
   repetitionPenalty: number;
+  /** Subtracted from the logit of each id that the output holds. From -100 to 100; 0 and absent = off. */
+  presencePenalty?: number;
+  /** The same, for each time that the output holds it. */
+  frequencyPenalty?: number;
+  /** Pairs of an id and what is added to its logit, from -1000 (never) to 1000; at most 4096, each id once. */
+  logitBias?: [id: number, bias: number][];
   /** A whole number from 0 to 2^53 - 1. The same seed gives the same tokens, whatever else is in the batch. */
   seed: number;
 };
@@ -103,8 +138,22 @@ export type GenerateRequest = {
   /** Ids that end the generation; they are not yielded. */
   stopIds: number[];
   sampling: Sampling;
+  /** Asks for the log-probability of each id and of so many of the likeliest in its place: 0 to 20. Absent = of none. */
+  logProbabilities?: number;
   /** Higher goes first when kv pages or step tokens are short. 0 = background, 10 = a person waits. */
   priority: number;
+  /**
+   * Whether tokens are drafted from the prompt and the output and verified several in a step. The ids are the same with and
+   * without. `auto` (and absent) drafts where it is faster, as far as can be told; `always` wherever something fits.
+   */
+  speculation?: 'auto' | 'always' | 'off';
+};
+
+/** Natural logarithms of what the model gave, before bias, penalties and temperature: those that `score` gives, too. */
+export type TokenLogProbabilities = {
+  logProbability: number;
+  /** Likeliest first. */
+  top: { id: number; logProbability: number }[];
 };
 
 /**
@@ -113,7 +162,7 @@ export type GenerateRequest = {
  */
 export type GenerateEvent =
   | { type: 'started'; numPromptTokens: number; numCachedTokens: number }
-  | { type: 'tokens'; ids: Int32Array }
+  | { type: 'tokens'; ids: Int32Array; logProbabilities?: TokenLogProbabilities[] }
   | {
       type: 'finished';
       reason: 'stop' | 'length';
@@ -122,6 +171,9 @@ export type GenerateEvent =
       ttftMs: number;
       decodeMs: number;
     };
+
+/** Of the last 256 generations that ended by themselves; zeros before the first. */
+export type Spread = { mean: number; p50: number; p95: number };
 
 export type EngineStats = {
   numRunning: number;
@@ -134,6 +186,25 @@ export type EngineStats = {
   promptTokens: number;
   cachedTokens: number;
   outputTokens: number;
+  /** Tokens guessed from the prompt and the output, and how many of them were right. */
+  draftedTokens: number;
+  acceptedTokens: number;
+  /** Generations that ended by themselves. */
+  numFinished: number;
+  /** From submission to the first token; between two tokens; from submission to the end. */
+  ttftMs: Spread;
+  tokenMs: Spread;
+  latencyMs: Spread;
+  /** Of all steps. */
+  busyMs: number;
+  /**
+   * Of the steps that did nothing but generate: how long, how many tokens, and how many bytes of weights and KV they read.
+   * `decodeBytes / decodeTokens` is what a token costs; `decodeBytes / decodeMs` beside the bandwidth of the memory says
+   * how close to the limit it runs.
+   */
+  decodeMs: number;
+  decodeTokens: number;
+  decodeBytes: number;
 };
 
 /** A loaded plan on a device. */
@@ -296,9 +367,7 @@ export interface Quantizer {
   readonly builder: Builder;
   openWorkbench(): Workbench;
   /** `pack`, the squares of what it loses, and those of the matrix. Not for `q4`, nor from weights in groups. */
-  packMeasured(
-    request: Omit<PackRequest, 'codebook'>,
-  ): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
+  packMeasured(request: Omit<PackRequest, 'codebook'>): Promise<{ bytes: Uint8Array; lost: number; energy: number }>;
   /** A packed matrix of type `int4_g128` with whole zero points. */
   toAwqGemm(packed: Uint8Array, numRows: number, numColumns: number): Promise<AwqGemm>;
 }
@@ -306,6 +375,8 @@ export interface Quantizer {
 /** All that the engine's process offers. */
 export interface Native {
   describe(): Promise<DeviceReport>;
+  /** What `loadEngine` would take. Fails as it does, but that not fitting is an answer. */
+  planMemory(options: EngineOptions): Promise<MemoryPlan>;
   loadEngine(options: EngineOptions): Promise<Engine>;
   openVectorIndex(options: VectorIndexOptions): Promise<VectorIndex>;
   readonly builder: Builder;

@@ -14,6 +14,7 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  MemoryPlan,
   Native,
   NativeErrorCode,
   PackRequest,
@@ -33,6 +34,7 @@ type IndexHandle = Handle<'index'>;
 
 type EngineExports = {
   describeDevice(): Promise<Omit<DeviceReport, 'vectorIndex' | 'vectorIndexReason'>>;
+  planMemory(options: EngineOptions): Promise<MemoryPlan>;
   loadEngine(options: EngineOptions): Promise<{ handle: EngineHandle; info: EngineInfo }>;
   engineGenerate(engine: EngineHandle, request: GenerateRequest): GenerationHandle;
   generationNext(generation: GenerationHandle): Promise<GenerateEvent[]>;
@@ -134,6 +136,7 @@ export function loadNative(addonPath: string): Native {
 
   return {
     describe: () => answered(async () => ({ ...(await part('describeDevice')()), ...part('describeVectorIndex')() })),
+    planMemory: (options) => answered(() => part('planMemory')(options)),
     loadEngine: (options) =>
       answered(async () => {
         const { handle, info } = await part('loadEngine')(options);

@@ -42,12 +42,12 @@ export async function* ask(
   const story = begin(request, parts);
   try {
     yield { type: 'started', chatId: story.chatId, turnId: story.turnId };
-    story.found = (await parts.search(story.about, numPassages, { signal })).passages;
+    const { passages, embedderId } = await parts.search(story.about, numPassages, { signal });
+    story.found = passages;
     story.retrieveMs = parts.nowMs() - startMs;
     yield { type: 'sources', passages: story.found.map(toPassage), retrieveMs: story.retrieveMs };
 
-    const judged = story.found.map((found) => ({ passage: toPassage(found), similarity: found.similarity }));
-    if (isRelevant(story.about, judged)) {
+    if (isRelevant(story.about, story.found, embedderId)) {
       for await (const text of write(story, parts, signal)) {
         if (story.ttftMs === 0) story.ttftMs = parts.nowMs() - startMs;
         yield { type: 'text', text };

@@ -3,16 +3,21 @@
  *
  * A small model's own `[n]` marks are a hint at best. A sentence is *supported* by a stretch of one or two sentences of a
  * passage when
- *   1. every number in it stands there, and every name that the question did not bring along;
+ *   1. every number and date in it stands there, however it is written (`facts.ts`), and every name that the question did not
+ *      bring along;
  *   2. of its content words, weighted, at least 60 % stand there (45 % in a passage that the model itself pointed to);
  *      words of the question may stand anywhere in the passage;
  *   3. of those that the question does not already hold, 40 % stand there, and one that is more than a single digit; or,
  *      where the answer only repeats the question's words, 80 % of them do.
- * A sentence that denies something needs a stretch that does. One that was broken off must stand there whole, every word of it; a single word beside other sentences proves
+ * A sentence that denies something needs a stretch that does; one that leaves a denial out, or says of two what the stretch
+ * says the other way round, has no support there (`turned.ts`). One that was broken off must stand there whole, every word of it; a single word beside other sentences proves
  * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
 import type { Answer, Citation, Passage } from '../contract/types.ts';
+import { bearsOut, type Fact, factsIn, isFactWord } from './facts.ts';
 import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
+import { type Writing, writingOf } from './signs.ts';
+import { dropsDenial, swapsRoles } from './turned.ts';
 
 const supportThreshold = 0.6;
 const supportThresholdMarked = 0.45;
@@ -32,6 +37,10 @@ export type Evidence = {
   stretches: Stretch[][];
   passageStems: Set<string>[];
   weightOf: (word: Word) => number;
+  /** What the passages are written in: numbers are read by it. */
+  writing: Writing;
+  /** Of a stretch of the passage; read once. */
+  factsOf: (passageIndex: number, stretch: Stretch) => readonly Fact[];
 };
 
 export type CitedAnswer = {
@@ -72,7 +81,18 @@ export function gatherEvidence(passages: Passage[]): Evidence {
   for (const stems of passageStems) for (const stem of stems) numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
   const weightOf = (word: Word): number =>
     Math.log(1 + passages.length / (numWith.get(word.stem) ?? 0.5)) * (isTelling(word) ? 2 : 1);
-  return { passages, stretches, passageStems, weightOf };
+  const writing = writingOf('', passages);
+  const facts = new Map<Stretch, Fact[]>();
+  const factsOf = (passageIndex: number, stretch: Stretch): readonly Fact[] => {
+    const known = facts.get(stretch) ?? factsIn(textOf(passages[passageIndex]!, stretch), writing);
+    facts.set(stretch, known);
+    return known;
+  };
+  return { passages, stretches, passageStems, weightOf, writing, factsOf };
+}
+
+function textOf(passage: Passage, { start, endExclusive }: Stretch): string {
+  return passage.text.slice(start, endExclusive);
 }
 
 export function stemsOf(text: string): Set<string> {
@@ -87,7 +107,8 @@ function shorten(sentence: Sentence, text: string): Sentence[] {
     const limit = start + maxQuoteCharacters;
     const space = Math.max(text.lastIndexOf(' ', limit), text.lastIndexOf('\n', limit));
     let cut = space > start + maxQuoteCharacters / 2 ? space : limit;
-    if (/[\uDC00-\uDFFF]/.test(text[cut] ?? '')) cut -= 1; // never between the halves of a character
+    // Never between the halves of a character, nor between a letter and its marks.
+    while (cut > start + 1 && /[\uDC00-\uDFFF]|[\p{M}\u200d]/u.test(text[cut] ?? '')) cut -= 1;
     pieces.push({ text: text.slice(start, cut), start, endExclusive: cut });
     start = cut;
     while (/\s/.test(text[start] ?? '')) start += 1;
@@ -131,7 +152,15 @@ export function findSupport(
   const denies = negation.test(sentence);
   const words = contentWords(sentence);
   const fresh = words.filter(({ stem }) => !questionStems.has(stem));
-  const strict = words.filter((word) => word.isNumber || (word.isName && !questionStems.has(word.stem)));
+  // What is a number or a date is compared by what it says; "XJ-4471b" and the like by how they are written.
+  const isFact = (word: Word): boolean => isFactWord(word.stem);
+  const strict = words.filter(
+    (word) => (word.isNumber && !isFact(word)) || (word.isName && !isFact(word) && !questionStems.has(word.stem)),
+  );
+  const [opening] = words;
+  if (opening && opensWithName(sentence, opening, questionStems, evidence)) strict.push(opening);
+  const facts = factsIn(sentence, evidence.writing);
+  const factStems = new Set(facts.length > 0 ? words.filter(isFact).map(({ stem }) => stem) : []);
   if (words.length === 0) return null;
   let best: Support | null = null;
   for (const [passageIndex, stretches] of evidence.stretches.entries()) {
@@ -139,18 +168,21 @@ export function findSupport(
     const named = questionStems.intersection(evidence.passageStems[passageIndex]!);
     for (const stretch of stretches) {
       if (denies && !stretch.denies) continue;
+      const held = stretch.stems.union(factStems);
       const required = brokenOff ? words : strict;
-      if (!required.every(({ stem }) => stretch.stems.has(stem))) continue;
-      const stems = fresh.length > 0 ? stretch.stems.union(named) : stretch.stems;
+      if (!required.every(({ stem }) => held.has(stem))) continue;
+      const there = facts.length > 0 ? evidence.factsOf(passageIndex, stretch) : [];
+      if (!facts.every((fact) => bearsOut(fact, there))) continue;
+      const stems = fresh.length > 0 ? held.union(named) : held;
       const coverage = coverageOf(words, { stems }, evidence.weightOf);
-      const numFresh = fresh.filter(
-        (word) => stretch.stems.has(word.stem) && (!word.isNumber || isTelling(word)),
-      ).length;
-      const freshCoverage = fresh.length > 0 ? coverageOf(fresh, stretch, evidence.weightOf) : 1;
+      const numFresh = fresh.filter((word) => held.has(word.stem) && (!word.isNumber || isTelling(word))).length;
+      const freshCoverage = fresh.length > 0 ? coverageOf(fresh, { stems: held }, evidence.weightOf) : 1;
       const isMarked = marked.has(passageIndex);
       const threshold =
         fresh.length === 0 ? supportThresholdRepeated : isMarked ? supportThresholdMarked : supportThreshold;
       if (coverage < threshold || freshCoverage < freshThreshold || (fresh.length > 0 && numFresh === 0)) continue;
+      const text = textOf(evidence.passages[passageIndex]!, stretch);
+      if ((!denies && dropsDenial(sentence, text)) || swapsRoles(sentence, text)) continue;
       // Among stretches that hold the words of the sentence, the one that also speaks of the question is the proof.
       const ofQuestion = [...questionStems].filter((stem) => stretch.stems.has(stem)).length;
       const score = coverage + (isMarked ? 0.1 : 0) + 0.2 * (ofQuestion / Math.max(1, questionStems.size));
@@ -160,6 +192,20 @@ export function findSupport(
     }
   }
   return best;
+}
+
+const opens = /^["'“‘(«\s]*(?<first>\p{Lu}[\p{L}\p{M}'’-]*)(?<name>\s+\p{Lu}\p{Ll})?/u;
+
+/**
+ * The first word of a sentence has a capital anyway. It is a name when another follows, or when no passage and no question knows
+ * the word and it does not look like one of the language.
+ */
+function opensWithName(sentence: string, opening: Word, questionStems: Set<string>, evidence: Evidence): boolean {
+  const { first, name } = opens.exec(sentence)?.groups ?? {};
+  if (first === undefined || contentWords(first)[0]?.stem !== opening.stem || isFactWord(opening.stem)) return false;
+  if (questionStems.has(opening.stem)) return false;
+  if (name !== undefined) return true;
+  return !/(?:ed|ing|ly|s|en)$/.test(first) && !evidence.passageStems.some((stems) => stems.has(opening.stem));
 }
 
 /** Marks as models write them: [1], [1, 3], [Passage 2]. */

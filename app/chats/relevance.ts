@@ -1,32 +1,35 @@
 /**
- * Whether the passages found speak of the question at all. Too kind, and a small model invents; too strict, and Quoth
- * refuses what the documents hold.
+ * Whether the passages found speak of the question at all. Too kind, and a small model invents; too strict, and Quoth refuses
+ * what the documents hold.
  *
- * The rule: likeness + coverage ≥ 0.75, where likeness is the best passage's cosine to the question, and coverage the
- * share of the question's content words (by rarity) that stands together in the best stretch of two sentences. Tuned with
- * all-MiniLM-L6-v2 on SQuAD 2.0's open articles, five of nine in the library: 95.2 % of 250 questions that these answer
- * are let through, 94.4 % of 250 questions about the other four are refused. Either number alone does worse. Questions
- * made to look answerable (SQuAD's own unanswerable ones) pass it: they are for the check of the answer.
- *
- * Without an embedder, coverage ≥ 0.4 decides.
+ * A logistic model over the signs of a search (`signs.ts`), learned per embedder and kind of writing from questions whose
+ * article is in the library and the same questions when it is not, so set that 5 % of the first are refused. An embedder that
+ * was not measured has no say: the words alone decide, by coefficients of their own, as they do without an embedder.
+ * Questions made to look answerable pass it mostly: they are for the check of the answer. test/eval/finding.md has the figures.
  */
-import type { Passage } from '../contract/types.ts';
-import { coverageOf, gatherEvidence } from './citations.ts';
-import { contentWords } from './sentences.ts';
+import { calibrations, wordCalibration } from './calibrations.ts';
+import { type Sighted, type Signs, signNames, signsOf, type Writing, writingOf } from './signs.ts';
 
-const leastSum = 0.75;
-const leastCoverageAlone = 0.4;
+/** Log-odds = bias + Σ coefficient × sign; an answer is looked for from `least` on. */
+export type Judgement = { bias: number; weights: Readonly<Partial<Signs>>; least: number };
+export type Calibration = Readonly<Record<Writing, Judgement>>;
 
-/** `similarity` is the cosine of question and passage; null where it was not found by meaning. */
-export type Judged = { passage: Passage; similarity: number | null };
+/** The coefficients for an embedder's vectors; null or one that was not measured = for words alone. */
+export function calibrationOf(embedderId: string | null): Calibration {
+  // An id is the model's name, `@`, and the build it was made by: another build of the same model is near enough.
+  return (embedderId === null ? undefined : calibrations[embedderId.split('@')[0]!]) ?? wordCalibration;
+}
 
-export function isRelevant(question: string, found: readonly Judged[]): boolean {
-  const evidence = gatherEvidence(found.map(({ passage }) => passage));
-  const words = contentWords(question);
-  let coverage = 0;
-  for (const stretch of evidence.stretches.flat())
-    coverage = Math.max(coverage, coverageOf(words, stretch, evidence.weightOf));
-  const similarities = found.flatMap(({ similarity }) => similarity ?? []);
-  if (similarities.length === 0) return coverage >= leastCoverageAlone;
-  return Math.max(...similarities) + coverage >= leastSum;
+export function logOddsOf({ bias, weights }: Judgement, signs: Signs): number {
+  return signNames.reduce((sum, name) => sum + (weights[name] ?? 0) * signs[name], bias);
+}
+
+export function isRelevant(question: string, found: readonly Sighted[], embedderId: string | null): boolean {
+  if (found.length === 0) return false;
+  // Where nothing was found by meaning (it failed, or vectors are still missing), the words decide.
+  const meant = found.some(({ similarity }) => similarity !== null) ? embedderId : null;
+  const known = calibrationOf(meant);
+  const judged = known === wordCalibration ? found.map((one) => ({ ...one, similarity: null })) : found;
+  const judgement = known[writingOf(question, found)];
+  return logOddsOf(judgement, signsOf(question, judged)) >= judgement.least;
 }

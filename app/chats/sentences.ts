@@ -63,6 +63,19 @@ export type Word = {
   isName: boolean;
 };
 
+/** Letters that are no letter with a mark to Unicode, as people write them without the keyboard for it. */
+const plainLetters: Readonly<Record<string, string>> = {
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  ı: 'i',
+  ß: 'ss',
+  æ: 'ae',
+  œ: 'oe',
+  þ: 'th',
+};
+
 /** British spelling as American: the models write what they learned, the documents what their authors did. */
 function american(word: string): string {
   return word
@@ -96,7 +109,8 @@ export function contentWords(text: string): Word[] {
       .toLowerCase()
       .normalize('NFD')
       .replace(/\p{Mn}/gu, '')
-      .normalize('NFC');
+      .normalize('NFC')
+      .replace(/[øłđðıßæœþ]/g, (letter) => plainLetters[letter]!);
     const isNumber = /\p{Nd}/u.test(folded);
     const isName = !first && /^\p{Lu}/u.test(segment);
     first = false;

@@ -12,6 +12,7 @@ import {
   chatSummary,
   documentId,
   documentSummary,
+  engineReport,
   folderId,
   installProgress,
   machineReport,
@@ -126,6 +127,8 @@ export const contract = {
   readSettings: call(nothing, settings),
   changeSettings: call(settings.partial(), settings),
   describeMachine: call(nothing, machineReport),
+  /** The models that are loaded now; loads none. */
+  describeEngines: call(nothing, z.object({ engines: z.array(engineReport) })),
 } as const;
 
 export type QuothContract = typeof contract;

@@ -289,3 +289,36 @@ export const machineReport = z.object({
   offline: z.boolean(),
 });
 export type MachineReport = z.infer<typeof machineReport>;
+
+const spread = z.object({ mean: z.number(), p50: z.number(), p95: z.number() });
+
+/** A model that is loaded now, and how its engine has done since: the words are those of `EngineStats`. */
+export const engineReport = z.object({
+  role: z.enum(['chat', 'embedder', 'reranker']),
+  model: z.string(),
+  device: z.enum(['cpu', 'cuda']),
+  contextTokens: z.number().int(),
+  kvTokens: z.number().int(),
+  weightBytes: z.number(),
+  kvBytes: z.number(),
+  activationBytes: z.number(),
+  numRunning: z.number().int(),
+  numWaiting: z.number().int(),
+  numFinished: z.number().int(),
+  kvPagesTotal: z.number().int(),
+  kvPagesFree: z.number().int(),
+  kvPagesCached: z.number().int(),
+  promptTokens: z.number(),
+  cachedTokens: z.number(),
+  outputTokens: z.number(),
+  draftedTokens: z.number(),
+  acceptedTokens: z.number(),
+  ttftMs: spread,
+  tokenMs: spread,
+  latencyMs: spread,
+  busyMs: z.number(),
+  /** Of the steps that only generate: what a token reads of the memory, and how fast; null before the first. */
+  bytesPerToken: z.number().nullable(),
+  bytesPerSecond: z.number().nullable(),
+});
+export type EngineReport = z.infer<typeof engineReport>;

@@ -52,7 +52,7 @@ export function createFind({ store, meaning, models, dropGone, rerankDeadlineMs,
     const { signal } = options;
     const [meant, reranker] = await Promise.all([meaning.get(), openReranker()]);
     const embedText = (text: string): Promise<Float32Array> => meant!.embedder.embed([text], signal, 'query');
-    const dense = meant && { index: meant.index, embedText };
+    const dense = meant && { index: meant.index, embedText, embedderId: meant.embedder.id };
     for (let numSearches = 1; ; numSearches++) {
       const parts = { store, dense, reranker, rerankDeadlineMs, rerankPace, nowMs, log };
       const found = await search(parts, question, limit, options);

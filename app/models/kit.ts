@@ -29,6 +29,10 @@ const contextsInCache = 2;
 const maxCacheTokens = 16_384;
 /** Nothing here asks for more; models that were made for 128k tokens would reserve gigabytes. */
 const maxContextTokens = 8192;
+/** With less, no passages fit beside a question: the load fails and says what it needs. */
+const minContextTokens = 1024;
+/** Left free for the embedder and what it computes with, which may be loaded later. */
+const embedderBytes = 200e6;
 
 /** Marks of the usual templates, should a model write them out letter by letter. */
 const templateMarks = [
@@ -85,12 +89,20 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
     closeChat: ({ engine }) => engine.close(),
     closeEmbedder: (embedder) => (embedder as OpenEmbedder).engine.close(),
     closeReranker: (reranker) => (reranker as OpenReranker).engine.close(),
+    engineOf: (thing) => (thing as OpenChat | OpenEmbedder | OpenReranker).engine,
   };
 
   async function openChat({ header, tokenizer }: OpenPlan, plan: string, offer: Offer): Promise<OpenChat> {
-    const contextTokens = Math.min(header.contextTokens, maxContextTokens);
-    const kvTokens = Math.max(contextTokens, Math.min(contextTokens * contextsInCache, maxCacheTokens));
-    const engine = await native.loadEngine({ plan, kvTokens });
+    const wantedTokens = Math.min(header.contextTokens, maxContextTokens);
+    const wanted = {
+      plan,
+      kvTokens: Math.max(wantedTokens, Math.min(wantedTokens * contextsInCache, maxCacheTokens)),
+      minKvTokens: Math.min(wantedTokens, minContextTokens),
+    };
+    const { freeBytes } = await native.planMemory(wanted);
+    const memoryBytes = freeBytes > 0 ? Math.max(1, freeBytes - embedderBytes) : undefined;
+    const engine = await native.loadEngine({ ...wanted, memoryBytes });
+    const contextTokens = Math.min(wantedTokens, engine.info.kvTokens);
     return {
       id: offer.id,
       name: offer.name,

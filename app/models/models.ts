@@ -1,12 +1,14 @@
 /** The models: what is offered, what lies on the disk, which are in use, and the engines that run them. */
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
+import type { Engine } from '../../native/index.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { Handlers } from '../contract/procedure.ts';
-import type { ModelId, ModelSummary } from '../contract/types.ts';
+import type { EngineReport, ModelId, ModelSummary } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
+import { describeEngine } from './describe-engine.ts';
 import { hashFile } from './download.ts';
 import { install } from './install.ts';
 import { createLoaded, isEngineDeath } from './loaded.ts';
@@ -26,6 +28,7 @@ export type ModelKit<Chat, Embedder, Reranker> = {
   closeChat: (chat: Chat) => Promise<void>;
   closeEmbedder: (embedder: Embedder) => Promise<void>;
   closeReranker: (reranker: Reranker) => Promise<void>;
+  engineOf: (thing: Chat | Embedder | Reranker) => Engine | null;
 };
 
 export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = {
@@ -43,6 +46,8 @@ export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = {
   inUse(): Promise<Record<Role, Offer | null>>;
   /** All models with the paths of their plans: for the command line. */
   listWithPlans(): Promise<ModelSummary[]>;
+  /** The engines that are loaded now. */
+  describeEngines(): Promise<EngineReport[]>;
   seemsOffline(): boolean;
   close(): Promise<void>;
 };
@@ -130,7 +135,7 @@ export function createModels<Chat, Embedder, Reranker>(
     if (code === 'out-of-memory')
       return new QuothError(
         'out-of-memory',
-        `There is not enough memory for "${offer.name}". Close other programs, or use a smaller model.`,
+        `There is not enough memory for "${offer.name}". ${shortage(error)}Close other programs, or use a smaller model.`,
         { cause: error },
       );
     if (code === 'unsupported')
@@ -264,9 +269,24 @@ export function createModels<Chat, Embedder, Reranker>(
     },
     inUse,
     listWithPlans,
+    async describeEngines() {
+      const offerOfRole = await inUse();
+      const reports = await Promise.all([
+        describeEngine(kit.engineOf, chat.current(), offerOfRole.chat),
+        describeEngine(kit.engineOf, embedder.current(), offerOfRole.embedder),
+        describeEngine(kit.engineOf, reranker.current(), offerOfRole.reranker),
+      ]);
+      return reports.filter((report) => report !== null);
+    },
     seemsOffline: () => offline,
     async close() {
       await Promise.all([chat.forget(), embedder.forget(), reranker.forget()]);
     },
   };
+}
+
+/** The planner's own sentence, which has the numbers; empty when the memory ended at another place. */
+function shortage(error: unknown): string {
+  const message = error instanceof Error ? error.message : '';
+  return message.startsWith('The model needs') ? `${message} ` : '';
 }

@@ -7,7 +7,10 @@ import type { Models } from '../models/models.ts';
 import type { Outside } from '../outside.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
 
-type SettingsHandlers = Pick<Handlers<QuothContract>, 'readSettings' | 'changeSettings' | 'describeMachine'>;
+type SettingsHandlers = Pick<
+  Handlers<QuothContract>,
+  'readSettings' | 'changeSettings' | 'describeMachine' | 'describeEngines'
+>;
 
 /** After this the machine is described without the engine: its process may be starting again. */
 const describeDeadlineMs = 10_000;
@@ -16,6 +19,7 @@ export function createSettings(outside: Outside, table: SettingsTable, models: M
   return {
     readSettings: async () => table.read(),
     changeSettings: async (changed) => table.change(changed),
+    describeEngines: async () => ({ engines: await models.describeEngines() }),
     describeMachine: async () => {
       const [device, freeDiskBytes, inUse] = await Promise.all([
         describeDevice(outside),

@@ -4,6 +4,7 @@ import { ggufNamesOf, readModel } from '../architectures/index.ts';
 import { ModelError } from '../model-error.ts';
 import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
+import { chatFormatOf } from './chat-format.ts';
 import { type Checkpoint, type CheckpointTensor, damaged } from './checkpoint.ts';
 import { type GgufModel, openGgufModel } from './gguf-shards.ts';
 
@@ -51,9 +52,12 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
       ropeDivisors: (await numbersOf(gguf, 'rope_freqs.weight', read)) ?? null,
       contextTokens,
     };
+    const model = readModel(await hubConfigOf(gguf, names, read), path, facts);
+    const called = typeof name === 'string' ? name : names.architecture;
+    const own = typeof template === 'string' && template.trim() !== '' ? template : null;
     return {
-      name: typeof name === 'string' ? name : names.architecture,
-      model: readModel(await hubConfigOf(gguf, names, read), path, facts),
+      name: called,
+      model,
       tensors,
       read,
       async readRange(name, offset, sizeBytes) {
@@ -61,9 +65,8 @@ export async function openGgufCheckpoint(path: string, contextTokens: number | n
         return place.file.at(place.offset + offset, sizeBytes);
       },
       tokenizer,
-      template: typeof template === 'string' ? template : null,
       startIds: tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : id('bos'),
-      stopIds: [...new Set([...id('eos'), ...id('eot')])],
+      ...chatFormatOf({ model, name: called, template: own, tokenizer, stopIds: [...id('eos'), ...id('eot')] }),
       close: gguf.close,
     };
   } catch (error) {

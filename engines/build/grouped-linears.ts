@@ -3,6 +3,7 @@
  * `<name>.weight` of N × K, whose bytes are the pieces one after the other as native/build/grouped.h wants them. Every
  * shape and type is checked, and the groups of columns are read.
  */
+import { basename } from 'node:path';
 import { ModelError } from '../model-error.ts';
 import { damaged } from './checkpoint.ts';
 import { type GroupedLayout, type GroupedType, nameOfGroupedType } from './grouped-types.ts';
@@ -56,6 +57,11 @@ export async function takeGroupedLinears(
   }
   for (const [name, { path }] of files) {
     if (!endings.test(name)) continue;
+    // AutoAWQ divides by these after an activation; folded into the weights, their codes would no longer be exact.
+    if (/\bact\.scales$/.test(name)) {
+      const why = `${name} scales the output of an activation, which is not done here; use another quantization of the model`;
+      throw new ModelError('unsupported-model', `${basename(path)}: ${why}.`);
+    }
     const why =
       quantization === null ? 'nothing says how its packed weights were made' : 'it belongs to no packed weight';
     throw damaged(path, `${why} (${name})`);

@@ -3,13 +3,16 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { noFacts } from '../architectures/architecture.ts';
 import { architectureOf, readModel } from '../architectures/index.ts';
+import { chatTemplateOf } from '../built-in-templates.ts';
 import { ModelError } from '../model-error.ts';
+import { tokenizerFromSentencePiece } from '../tokenizer/from-sentencepiece.ts';
 import { tokenizerFromJson } from '../tokenizer/from-tokenizer-json.ts';
 import { pairIdsOf } from '../tokenizer/pair.ts';
 import type { TokenizerJson } from '../tokenizer/types.ts';
+import { chatFormatOf } from './chat-format.ts';
 import { type Checkpoint, type CheckpointTensor, damaged, maxTensors, pickled } from './checkpoint.ts';
 import { type PieceOfFile, readGroupedLinear, takeGroupedLinears } from './grouped-linears.ts';
-import { type Json, readJson } from './json-file.ts';
+import { type Json, readJson, readSmallFile } from './json-file.ts';
 import { parseQuantization, type Quantization } from './quantization-config.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
 import { readSentenceFacts } from './sentence-transformers.ts';
@@ -51,13 +54,19 @@ export async function openHuggingFaceCheckpoint(
     );
     const tokenizerJson = await readJson(folder, 'tokenizer.json');
     const tokenizerConfig = (await readJson(folder, 'tokenizer_config.json')) ?? {};
-    const tokenizer = tokenizerJson === null ? null : tokenizerOf(folder, tokenizerJson, tokenizerConfig);
+    const tokenizer =
+      tokenizerJson === null
+        ? await sentencePieceOf(folder, tokenizerConfig)
+        : tokenizerOf(folder, tokenizerJson, tokenizerConfig);
     const generation = (await readJson(folder, 'generation_config.json')) ?? {};
     const idsOf = (value: unknown): number[] => [value].flat().filter((id): id is number => Number.isInteger(id));
     const startIds =
       tokenizer !== null && tokenizer.type !== 'huggingface' ? tokenizer.startIds : idsOf(json.bos_token_id);
+    const name = nameOf(json, folder);
+    const template = chatTemplateOf(tokenizerConfig, await readTemplate(folder));
+    const ends = [...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)];
     return {
-      name: nameOf(json, folder),
+      name,
       model,
       tensors: [...files.values(), ...linears.values()].map(
         ({ name, rows, columns, type, sizeBytes, ...more }): CheckpointTensor => {
@@ -82,10 +91,8 @@ export async function openHuggingFaceCheckpoint(
         return bytes;
       },
       tokenizer,
-      template: templateOf(tokenizerConfig),
       startIds,
-      stopIds:
-        model.role === 'chat' ? [...new Set([...idsOf(json.eos_token_id), ...idsOf(generation.eos_token_id)])] : [],
+      ...chatFormatOf({ model, name, template, tokenizer, stopIds: ends }),
       prompts: model.role === 'embedder' ? prompts : null,
       pair: model.role === 'reranker' && tokenizerJson !== null ? pairIdsOf(tokenizerJson, tokenizerConfig) : null,
       close,
@@ -178,10 +185,12 @@ function tokenizerOf(folder: string, json: Json, config: Json): TokenizerJson {
   }
 }
 
-function templateOf(config: Json): string | null {
-  const template = config.chat_template;
-  if (typeof template === 'string') return template;
-  if (!Array.isArray(template)) return null;
-  const named = (template as Json[]).find((item) => item?.name === 'default');
-  return typeof named?.template === 'string' ? named.template : null;
+/** SentencePiece's own file, where there is no tokenizer.json; null where there is none either. */
+async function sentencePieceOf(folder: string, config: Json): Promise<TokenizerJson | null> {
+  const bytes = await readSmallFile(join(folder, 'tokenizer.model'));
+  return bytes === null ? null : tokenizerFromSentencePiece(bytes, 'tokenizer.model', config);
+}
+
+async function readTemplate(folder: string): Promise<string | null> {
+  return (await readSmallFile(join(folder, 'chat_template.jinja')))?.toString('utf8') ?? null;
 }

@@ -25,17 +25,23 @@ export async function readJsonList(folder: string, name: string): Promise<Json[]
   return json as Json[] | null;
 }
 
-async function readAnyJson(folder: string, name: string): Promise<unknown> {
-  const path = join(folder, name);
+/** The bytes of a file beside the weights; null where there is no such file. Fails where it is absurdly large. */
+export async function readSmallFile(path: string): Promise<Buffer | null> {
   const size = await stat(path).then(
     (found) => (found.isFile() ? found.size : null),
     () => null,
   );
   if (size === null) return null;
   if (size > maxJsonBytes) throw damaged(path, 'it is too large');
+  return readFile(path);
+}
+
+async function readAnyJson(folder: string, name: string): Promise<unknown> {
+  const path = join(folder, name);
+  const bytes = await readSmallFile(path);
+  if (bytes === null) return null;
   let json: unknown;
   try {
-    const bytes = await readFile(path);
     // A tokenizer has a million names, and none of them decides where anything is read.
     json = name.startsWith('tokenizer') ? JSON.parse(bytes.toString('utf8')) : parseStrictJson(bytes);
   } catch (cause) {

@@ -64,12 +64,13 @@ export type QuantizeOptions = {
  * is left. Fails with a `ModelError`, or with the arithmetic's own error.
  */
 export async function quantizeCheckpoint(options: QuantizeOptions): Promise<QuantizeReport> {
-  const checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
   const bench = options.arithmetic.openWorkbench();
   const stop = (): void => bench.close();
   options.signal?.addEventListener('abort', stop, { once: true });
+  let checkpoint: Checkpoint | undefined;
   try {
     throwIfCancelled(options.signal);
+    checkpoint = await openCheckpoint(options.checkpoint, options.tokenizerFile);
     const tokenizer = await tokenizerFor(checkpoint, options);
     const graph = graphOf(checkpoint);
     const parts = graph.nodes.flatMap(({ weights }) => weights.flatMap((weight) => weight?.parts ?? []));
@@ -97,7 +98,7 @@ export async function quantizeCheckpoint(options: QuantizeOptions): Promise<Quan
   } finally {
     options.signal?.removeEventListener('abort', stop);
     bench.close();
-    await checkpoint.close();
+    await checkpoint?.close();
   }
 }
 
@@ -168,11 +169,14 @@ function rowsOf(
   let calibration: Rows | null = null;
   let evaluation: Rows | null = null;
   if (texts !== undefined) {
-    const split = splitSequences(sequencesOf(texts), limits);
-    calibration = rows(
-      evaluationTexts === undefined ? split.calibration : spread(sequencesOf(texts), limits.maxSequences),
-    );
-    evaluation = scores && evaluationTexts === undefined ? rows(split.evaluation) : null;
+    const sequences = sequencesOf(texts);
+    if (evaluationTexts === undefined && scores) {
+      const split = splitSequences(sequences, limits);
+      calibration = rows(split.calibration);
+      evaluation = split.evaluation === split.calibration ? calibration : rows(split.evaluation);
+    } else {
+      calibration = rows(spread(sequences, limits.maxSequences));
+    }
   } else if (searches) {
     calibration = rows(spread(sequencesOf(calibrationText), limits.maxSequences));
   }

@@ -27,8 +27,13 @@ export type GroupReport = {
 export type QuantizeReport = {
   readonly groups: readonly GroupReport[];
   readonly calibrationTokens: number;
-  /** On text that was not calibrated on, if there was enough; null without a text. */
-  readonly perplexity: { readonly before: number; readonly after: number; readonly tokens: number } | null;
+  /** Null without a text. `heldOut`: over text that was not calibrated on; where there is little, it is the same. */
+  readonly perplexity: {
+    readonly before: number;
+    readonly after: number;
+    readonly tokens: number;
+    readonly heldOut: boolean;
+  } | null;
 };
 
 /** One line a group, for people. */

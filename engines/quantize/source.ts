@@ -84,6 +84,7 @@ function sourceOfPieces(options: SourceOptions): PartSource {
           before: Math.exp(score.before / score.tokens),
           after: Math.exp(score.after / score.tokens),
           tokens: score.tokens,
+          heldOut: options.evaluation?.ids !== calibration?.ids,
         },
       };
     },

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "cpu_info.h"
+#include "free_memory.h"
 
 namespace quoth {
 namespace {
@@ -65,6 +66,13 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   return {};
 }
 
+Status memory(Device*, uint64_t* free_bytes, uint64_t* total_bytes) {
+  const cpu::MachineMemory memory = cpu::read_machine_memory();
+  *free_bytes = memory.free_bytes;
+  *total_bytes = memory.total_bytes;
+  return {};
+}
+
 constexpr Ops kOps = {
     .allocate = allocate,
     .release = release,
@@ -72,6 +80,7 @@ constexpr Ops kOps = {
     .download = copy,
     .synchronize = synchronize,
     .reserve = reserve,
+    .memory = memory,
     .embed = cpu::embed,
     .add_positions = cpu::add_positions,
     .add_segments = cpu::add_segments,

@@ -198,6 +198,15 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   return {};
 }
 
+Status memory(Device* device, uint64_t* free_bytes, uint64_t* total_bytes) {
+  if (!device->lost.ok()) return device->lost;
+  size_t free = 0, total = 0;
+  const Status status = status_of(device, cudaMemGetInfo(&free, &total));
+  *free_bytes = free;
+  *total_bytes = total;
+  return status;
+}
+
 const Ops kOps = {
     .allocate = allocate,
     .release = release,
@@ -205,6 +214,7 @@ const Ops kOps = {
     .download = download,
     .synchronize = synchronize,
     .reserve = reserve,
+    .memory = memory,
     .embed = cuda::embed,
     .add_positions = cuda::add_positions,
     .add_segments = cuda::add_segments,

@@ -14,6 +14,7 @@ import {
   type EngineStats,
   type GenerateEvent,
   type GenerateRequest,
+  type MemoryPlan,
   type NativeErrorCode,
   nativeErrorCodes,
   type PackRequest,
@@ -39,6 +40,7 @@ const indexSize = z.object({ size: z.number() });
 
 export const nativeContract = {
   describe: call(nothing, orFailed(record<DeviceReport>())),
+  planMemory: call(z.object({ options: record<EngineOptions>() }), orFailed(record<MemoryPlan>())),
   loadEngine: call(z.object({ options: record<EngineOptions>() }), orFailed(openedEngine)),
   generate: stream(z.object({ engine: handle, request: record<GenerateRequest>() }), orFailed(record<GenerateEvent>())),
   score: call(z.object({ engine: handle, ids: int32 }), orFailed(float32)),

@@ -100,6 +100,7 @@ export function createRemoteNative(port: Port): Native {
   const remote = createClient(nativeContract, port);
   return {
     describe: () => ask(remote.describe({})),
+    planMemory: (options) => ask(remote.planMemory({ options })),
     async loadEngine(options: EngineOptions) {
       const { engine, info } = await ask(remote.loadEngine({ options }));
       return remoteEngine(remote, engine, info);

@@ -82,6 +82,7 @@ export function serveNative(load: () => Promise<Native>, port: Port): void {
     nativeContract,
     {
       describe: () => orFailed(async () => (await native()).describe()),
+      planMemory: ({ options }) => orFailed(async () => (await native()).planMemory(options)),
       loadEngine: ({ options }) =>
         orFailed(async () => {
           const engine = await (await native()).loadEngine(options);

@@ -44,34 +44,67 @@ export async function buildAddon({ root = repositoryRoot(), log = () => {} } = {
   const before = hasTools(await findTools()) ? await placeOf(root, nodeModules) : undefined;
   if (before && existsSync(before)) return before;
   await installTools(log);
-  const tools = await findTools();
-  refuseWithoutTools(tools);
+  refuseWithoutTools(await findTools());
   const addon = await placeOf(root, nodeModules);
   if (existsSync(addon)) return addon;
   const folder = dirname(addon);
+  return inBuildFolder(root, log, async (build) => {
+    if (existsSync(addon)) return addon; // another process was first
+    log('Building the engine. The first time this takes some minutes.');
+    const built = await build('quoth_addon', 'quoth.node');
+    mkdirSync(folder, { recursive: true });
+    const partial = join(folder, `quoth.node.${process.pid}`);
+    copyFileSync(built, partial);
+    renameSync(partial, addon);
+    return addon;
+  });
+}
 
+/**
+ * Builds an executable of native/CMakeLists.txt that only tests need, with what the addon's build compiled already.
+ *
+ * @param {string} target
+ * @param {{ root?: string, log?: (line: string) => void }} [options]
+ * @returns {Promise<string>} its absolute path
+ * @throws {Error} as `buildAddon`
+ */
+export async function buildTestProgram(target, { root = repositoryRoot(), log = () => {} } = {}) {
+  refuseWithoutTools(await findTools());
+  const name = process.platform === 'win32' ? `${target}.exe` : target;
+  return inBuildFolder(root, log, (build) => build(target, name));
+}
+
+/**
+ * Configures the build folder and calls `work` while no other process builds there; `build` builds a target and answers with
+ * the path of its file.
+ *
+ * @template T
+ * @param {string} root
+ * @param {(line: string) => void} log
+ * @param {(build: (target: string, name: string) => Promise<string>) => Promise<T>} work
+ */
+async function inBuildFolder(root, log, work) {
+  const nodeModules = findNodeModules(root);
+  const tools = await findTools();
   // One build folder per checkout and compiler: after a change only what it touches is compiled again.
   const checkout = createHash('sha256').update(resolve(root)).update(toolNames(tools)).digest('hex').slice(0, 16);
   const buildFolder = join(addonCacheFolder(), `build-${checkout}`);
   mkdirSync(buildFolder, { recursive: true });
   const unlock = await lock(join(buildFolder, 'lock'), log);
   try {
-    if (existsSync(addon)) return addon; // another process was first
-    log('Building the engine. The first time this takes some minutes.');
     // A generator cannot be changed in a configured folder: ninja may come later.
     const out = join(buildFolder, tools.ninja ? 'ninja' : 'default');
     const configure = ['-S', join(root, 'native'), '-B', out, '-DCMAKE_BUILD_TYPE=Release'];
     configure.push(`-DQUOTH_NODE_MODULES=${nodeModules.split(sep).join('/')}`);
     if (tools.ninja) configure.push('-G', 'Ninja');
-    await run('cmake', configure, log);
-    await run('cmake', ['--build', out, '--config', 'Release', '--parallel', String(availableParallelism())], log);
-    const built = [join(out, 'quoth.node'), join(out, 'Release', 'quoth.node')].find((path) => existsSync(path));
-    if (!built) throw new Error(`The build ended, but quoth.node is not in ${out}.`);
-    mkdirSync(folder, { recursive: true });
-    const partial = join(folder, `quoth.node.${process.pid}`);
-    copyFileSync(built, partial);
-    renameSync(partial, addon);
-    return addon;
+    return await work(async (target, name) => {
+      await run('cmake', configure, log);
+      const parallel = String(availableParallelism());
+      await run('cmake', ['--build', out, '--target', target, '--config', 'Release', '--parallel', parallel], log);
+      const built = [join(out, name), join(out, 'Release', name)].find((path) => existsSync(path));
+      if (!built) throw new Error(`The build ended, but ${name} is not in ${out}.`);
+      return built;
+    });
   } finally {
     unlock();
   }

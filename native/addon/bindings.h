@@ -14,6 +14,7 @@ namespace quoth {
 Type plan_type_of(const std::string& name);
 
 //   describeDevice()                 -> { device, deviceName, reason, instructions, numThreads }
+//   planMemory(options)              -> a MemoryPlan
 //   loadEngine(options)              -> { handle, info }
 //   engineGenerate(handle, request)  -> a generation's handle, not a promise; throws
 //   generationNext(handle)           -> events, none = the end

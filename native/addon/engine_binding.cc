@@ -51,6 +51,8 @@ EngineOptions options_of(const Napi::Value& value) {
   }
   options.num_threads = static_cast<int32_t>(optional_integer(object, "numThreads", INT32_MAX));
   options.kv_tokens = optional_integer(object, "kvTokens", int64_t{1} << 53);
+  options.min_kv_tokens = optional_integer(object, "minKvTokens", int64_t{1} << 53);
+  options.memory_bytes = optional_integer(object, "memoryBytes", int64_t{1} << 53);
   options.step_tokens = static_cast<int32_t>(optional_integer(object, "stepTokens", INT32_MAX));
   return options;
 }
@@ -75,9 +77,41 @@ GenerateRequest request_of(const Napi::Value& value) {
   request.sampling.min_p = number_of(sampling.Get("minP"), "sampling.minP", -huge, huge);
   request.sampling.repetition_penalty =
       number_of(sampling.Get("repetitionPenalty"), "sampling.repetitionPenalty", -huge, huge);
+  const auto optional_number = [&](const char* name) {
+    const Napi::Value number = sampling.Get(name);
+    return number.IsUndefined() ? 0 : number_of(number, (std::string("sampling.") + name).c_str(), -huge, huge);
+  };
+  request.sampling.presence_penalty = optional_number("presencePenalty");
+  request.sampling.frequency_penalty = optional_number("frequencyPenalty");
+  const Napi::Value bias = sampling.Get("logitBias");
+  if (!bias.IsUndefined()) {
+    if (!bias.IsArray()) throw Fault(FaultCode::invalid_input, "sampling.logitBias is not an array.");
+    const auto pairs = bias.As<Napi::Array>();
+    if (pairs.Length() > 4096) throw Fault(FaultCode::invalid_input, "sampling.logitBias holds more than 4096 pairs.");
+    for (uint32_t i = 0; i < pairs.Length(); ++i) {
+      const Napi::Object pair = object_of(pairs.Get(i), "A pair in sampling.logitBias");
+      request.sampling.logit_bias.emplace_back(
+          static_cast<int32_t>(integer_of(pair.Get(uint32_t{0}), "An id in sampling.logitBias", 0, INT32_MAX)),
+          number_of(pair.Get(uint32_t{1}), "A number in sampling.logitBias", -huge, huge));
+    }
+  }
+  const Napi::Value num_top = object.Get("logProbabilities");
+  if (!num_top.IsUndefined()) {
+    request.num_top = static_cast<int32_t>(integer_of(num_top, "logProbabilities", 0, INT32_MAX));
+  }
   request.sampling.seed =
       static_cast<uint64_t>(integer_of(sampling.Get("seed"), "sampling.seed", 0, (int64_t{1} << 53) - 1));
   request.priority = number_of(object.Get("priority"), "priority", -huge, huge);
+  const Napi::Value speculation = object.Get("speculation");
+  if (!speculation.IsUndefined()) {
+    const std::string name = string_of(speculation, "speculation");
+    if (name != "auto" && name != "always" && name != "off") {
+      throw Fault(FaultCode::invalid_input, "speculation is not \"auto\", \"always\" or \"off\".");
+    }
+    request.speculation = name == "auto"     ? Speculation::automatic
+                          : name == "always" ? Speculation::always
+                                             : Speculation::off;
+  }
   return request;
 }
 
@@ -89,10 +123,36 @@ Napi::Value to_js(Napi::Env env, const EngineInfo& info) {
   object.Set("numThreads", info.num_threads);
   object.Set("vocabularySize", info.vocabulary_size);
   object.Set("contextTokens", info.context_tokens);
+  object.Set("kvTokens", info.kv_tokens);
   object.Set("embeddingSize", info.embedding_size);
   object.Set("weightBytes", static_cast<double>(info.weight_bytes));
   object.Set("kvBytes", static_cast<double>(info.kv_bytes));
   object.Set("activationBytes", static_cast<double>(info.activation_bytes));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Spread& spread) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("mean", spread.mean);
+  object.Set("p50", spread.p50);
+  object.Set("p95", spread.p95);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const MemoryPlan& memory) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) { object.Set(name, static_cast<double>(value)); };
+  object.Set("device", name_of(memory.device));
+  object.Set("fits", memory.fits);
+  object.Set("sentence", memory.sentence);
+  set("totalBytes", memory.total_bytes);
+  set("freeBytes", memory.free_bytes);
+  set("neededBytes", memory.needed_bytes());
+  set("weightBytes", memory.weight_bytes);
+  set("activationBytes", memory.activation_bytes);
+  set("kvBytes", memory.kv_bytes());
+  set("kvTokens", static_cast<uint64_t>(memory.num_pages) * kPageTokens);
+  set("wantedKvTokens", static_cast<uint64_t>(memory.wanted_pages) * kPageTokens);
   return object;
 }
 
@@ -107,7 +167,35 @@ Napi::Value to_js(Napi::Env env, const EngineStats& stats) {
   object.Set("promptTokens", static_cast<double>(stats.prompt_tokens));
   object.Set("cachedTokens", static_cast<double>(stats.cached_tokens));
   object.Set("outputTokens", static_cast<double>(stats.output_tokens));
+  object.Set("draftedTokens", static_cast<double>(stats.drafted_tokens));
+  object.Set("acceptedTokens", static_cast<double>(stats.accepted_tokens));
+  object.Set("numFinished", static_cast<double>(stats.num_finished));
+  object.Set("ttftMs", to_js(env, stats.ttft_ms));
+  object.Set("tokenMs", to_js(env, stats.token_ms));
+  object.Set("latencyMs", to_js(env, stats.latency_ms));
+  object.Set("busyMs", stats.busy_ms);
+  object.Set("decodeMs", stats.decode_ms);
+  object.Set("decodeTokens", static_cast<double>(stats.decode_tokens));
+  object.Set("decodeBytes", static_cast<double>(stats.decode_bytes));
   return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<TokenScore>& scores) {
+  Napi::Array array = Napi::Array::New(env, scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    Napi::Array top = Napi::Array::New(env, scores[i].top.size());
+    for (size_t j = 0; j < scores[i].top.size(); ++j) {
+      Napi::Object one = Napi::Object::New(env);
+      one.Set("id", scores[i].top[j].first);
+      one.Set("logProbability", scores[i].top[j].second);
+      top.Set(static_cast<uint32_t>(j), one);
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("logProbability", scores[i].log_probability);
+    object.Set("top", top);
+    array.Set(static_cast<uint32_t>(i), object);
+  }
+  return array;
 }
 
 Napi::Value to_js(Napi::Env env, const Event& event) {
@@ -121,6 +209,7 @@ Napi::Value to_js(Napi::Env env, const Event& event) {
     case Event::Kind::tokens:
       object.Set("type", "tokens");
       object.Set("ids", make_ints(env, event.ids));
+      if (!event.scores.empty()) object.Set("logProbabilities", to_js(env, event.scores));
       break;
     case Event::Kind::finished:
       object.Set("type", "finished");
@@ -176,6 +265,19 @@ Napi::Value load_engine(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value plan_memory_js(const Napi::CallbackInfo& info) {
+  return promised(info, [&] {
+    return run_async(
+        info.Env(), "quoth.planMemory",
+        [options = options_of(info[0])] {
+          const PlanFile plan = open_plan(options.plan);
+          const Program program = read_program(plan);
+          return plan_memory(options, plan, program, *open_device(options.device, options.num_threads));
+        },
+        [](Napi::Env env, MemoryPlan&& memory) { return to_js(env, memory); });
+  });
+}
+
 Napi::Value engine_generate(const Napi::CallbackInfo& info) {
   return guarded(info, [&] {
     const std::shared_ptr<Engine>& engine = handle_of<EngineHandle>(info[0]).engine;
@@ -201,6 +303,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   };
 
   set("describeDevice", describe_device);
+  set("planMemory", plan_memory_js);
   set("loadEngine", load_engine);
   set("engineGenerate", engine_generate);
   set("engineClose", engine_close);

@@ -11,30 +11,23 @@
 namespace quoth {
 namespace {
 
-// Rows of one step when the caller does not say. More rows use the CPU's caches better; at 256 a 1 B model's prefill is
-// within a few percent of its best. A cancel does not wait for them: a step is abandoned between two operations.
-constexpr int32_t kDefaultStepTokens = 256;
-constexpr int32_t kMaxStepTokens = 8192;
-// Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
-constexpr int32_t kMaxOutputs = 64;
 // Numbers of one answer of `logits`: 256 MiB.
 constexpr size_t kMaxLogits = size_t{1} << 26;
-constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
-// Two whole conversations, if they fit into this.
-constexpr int64_t kDefaultKvBytes = int64_t{2} << 30;
-constexpr int64_t kLeastDefaultKvTokens = 1024;
 // An abandoned step is computed again. Below this many rows it ends so soon that waiting is cheaper.
 constexpr int32_t kAbandonRows = 32;
 
-int32_t pages_of(const PlanFile& plan, int64_t kv_tokens) {
-  if (!plan.has_kv) return 0;
-  if (kv_tokens == 0) {
-    const int64_t token_bytes =
-        int64_t{2} * plan.kv.num_layers * plan.kv.num_heads * plan.kv.head_size * (plan.kv.type == Type::f32 ? 4 : 2);
-    kv_tokens =
-        std::min(int64_t{2} * plan.context_tokens, std::max(kDefaultKvBytes / token_bytes, kLeastDefaultKvTokens));
+// What a step reads of the weights, whatever its rows: the tables of `embed` and `add_positions` give a row a token
+// only.
+uint64_t bytes_of_linears(const PlanFile& plan, const Program& program) {
+  std::vector<bool> used(plan.tensors.size());
+  uint64_t size_bytes = 0;
+  for (const Instruction& step : program.instructions) {
+    if (step.op != Op::linear || step.weights[0] < 0) continue;
+    const size_t index = static_cast<size_t>(step.weights[0]);
+    if (!used[index]) size_bytes += plan.tensors[index].size_bytes;
+    used[index] = true;
   }
-  return static_cast<int32_t>((kv_tokens + kPageTokens - 1) / kPageTokens);
+  return size_bytes;
 }
 
 [[noreturn]] void fail_input(const std::string& sentence) {
@@ -43,26 +36,20 @@ int32_t pages_of(const PlanFile& plan, int64_t kv_tokens) {
 
 }  // namespace
 
-Engine::Engine(const EngineOptions& options) {
-  if (options.kv_tokens < 0 || options.kv_tokens > kMaxKvTokens) fail_input("kvTokens is out of its range.");
-  if (options.step_tokens < 0 || options.step_tokens > kMaxStepTokens) {
-    fail_input("stepTokens is not between 1 and " + std::to_string(kMaxStepTokens) + ".");
-  }
+Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device) {
   if (options.num_threads < 0 || options.num_threads > 256) fail_input("numThreads is not between 0 and 256.");
   plan_ = open_plan(options.plan);
   Program program = read_program(plan_);
-  device_ = open_device(options.device, options.num_threads);
+  device_ = device ? std::move(device) : open_device(options.device, options.num_threads);
+  const MemoryPlan memory = plan_memory(options, plan_, program, *device_);
+  if (!memory.fits) throw Fault(FaultCode::out_of_memory, memory.sentence);
 
-  capacity_.tokens = options.step_tokens > 0 ? options.step_tokens : kDefaultStepTokens;
-  if (plan_.role != Role::chat) {
-    // A sequence is encoded in one step.
-    capacity_.tokens = std::max(capacity_.tokens, std::min(plan_.context_tokens, kMaxStepTokens));
-  }
-  capacity_.outputs = std::min(capacity_.tokens, kMaxOutputs);
-  capacity_.sequences = capacity_.outputs;
-  const int32_t num_pages = pages_of(plan_, options.kv_tokens);
+  capacity_ = memory.capacity;
+  const int32_t num_pages = memory.num_pages;
   max_sequence_tokens_ =
       std::min(plan_.context_tokens, plan_.role == Role::chat ? num_pages * kPageTokens : capacity_.tokens);
+  step_weight_bytes_ = bytes_of_linears(plan_, program);
+  kv_row_bytes_ = memory.kv_page_bytes / kPageTokens;
 
   runner_ = std::make_unique<Runner>(plan_, std::move(program), device_->device, device_->ops,
                                      device_->reads_host_memory(), capacity_, num_pages);
@@ -77,6 +64,7 @@ Engine::Engine(const EngineOptions& options) {
   info_.num_threads = device_->info.num_threads;
   info_.vocabulary_size = plan_.vocabulary_size;
   info_.context_tokens = plan_.context_tokens;
+  info_.kv_tokens = num_pages * kPageTokens;
   info_.embedding_size = plan_.embedding_size;
   info_.weight_bytes = plan_.weight_bytes;
   info_.kv_bytes = runner_->kv_bytes();
@@ -144,6 +132,22 @@ std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
   if (!in_range(sampling.repetition_penalty, 0.01, 100)) {
     fail_input("sampling.repetitionPenalty is not between 0.01 and 100.");
   }
+  for (const double penalty : {sampling.presence_penalty, sampling.frequency_penalty}) {
+    if (!in_range(penalty, -100, 100)) fail_input("A penalty in sampling is not between -100 and 100.");
+  }
+  std::vector<int32_t> biased;
+  for (const auto& [id, bias] : sampling.logit_bias) {
+    if (!in_range(bias, -1000, 1000)) fail_input("A number in sampling.logitBias is not between -1000 and 1000.");
+    biased.push_back(id);
+  }
+  if (!biased.empty()) check_ids(biased, "sampling.logitBias");
+  std::sort(biased.begin(), biased.end());
+  if (std::adjacent_find(biased.begin(), biased.end()) != biased.end()) {
+    fail_input("sampling.logitBias names an id twice.");
+  }
+  if (asked.num_top < -1 || asked.num_top > kMaxTop) {
+    fail_input("logProbabilities is not between 0 and " + std::to_string(kMaxTop) + ".");
+  }
   const int32_t num_prompt = static_cast<int32_t>(std::min<size_t>(asked.ids.size(), INT32_MAX));
   if (num_prompt >= max_sequence_tokens_) {
     fail_input("ids holds " + std::to_string(asked.ids.size()) +
@@ -159,7 +163,9 @@ std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
   request->tokens.reserve(static_cast<size_t>(request->max_rows) + 1);
   request->stop_ids = std::move(asked.stop_ids);
   request->sampling = sampling;
+  request->num_top = std::min(asked.num_top, info_.vocabulary_size);
   request->priority = asked.priority;
+  request->speculation = asked.speculation;
   auto generation = request->generation;
   submit(std::move(request));
   return generation;
@@ -310,6 +316,9 @@ void Engine::stats(Answer<EngineStats> answer) {
     Lock lock(mutex_);
     check_open();
     stats = stats_;
+    stats.ttft_ms = recent_.ttft_ms();
+    stats.token_ms = recent_.token_ms();
+    stats.latency_ms = recent_.latency_ms();
     stats.num_running = static_cast<int32_t>(scheduler_->running().size());
     stats.num_waiting = static_cast<int32_t>(scheduler_->waiting().size() + encode_jobs_.size());
     stats.kv_pages_total = scheduler_->pool().num_total();

@@ -18,20 +18,15 @@
 #include "../program/plan_file.h"
 #include "../program/runner.h"
 #include "device.h"
+#include "draft_policy.h"
 #include "generation.h"
+#include "memory_plan.h"
+#include "metrics.h"
+#include "options.h"
 #include "sampler.h"
 #include "scheduler.h"
 
 namespace quoth {
-
-// As `EngineOptions` in native/index.ts; 0 = the default.
-struct EngineOptions {
-  std::string plan;
-  DeviceChoice device = DeviceChoice::best;
-  int32_t num_threads = 0;
-  int64_t kv_tokens = 0;
-  int32_t step_tokens = 0;
-};
 
 struct EngineInfo {
   std::string architecture;
@@ -40,6 +35,7 @@ struct EngineInfo {
   int32_t num_threads = 0;
   int32_t vocabulary_size = 0;
   int32_t context_tokens = 0;
+  int32_t kv_tokens = 0;
   int32_t embedding_size = 0;
   uint64_t weight_bytes = 0;
   uint64_t kv_bytes = 0;
@@ -56,6 +52,17 @@ struct EngineStats {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;
   uint64_t output_tokens = 0;
+  uint64_t drafted_tokens = 0;
+  uint64_t accepted_tokens = 0;
+  uint64_t num_finished = 0;
+  Spread ttft_ms;  // of the last requests that ended
+  Spread token_ms;
+  Spread latency_ms;
+  double busy_ms = 0;  // of all steps
+  // Steps that did nothing but generate:
+  double decode_ms = 0;
+  uint64_t decode_tokens = 0;
+  uint64_t decode_bytes = 0;  // weights and kv rows that they read
 };
 
 struct GenerateRequest {
@@ -63,13 +70,15 @@ struct GenerateRequest {
   int32_t max_tokens = 0;
   std::vector<int32_t> stop_ids;
   Sampling sampling;
+  int32_t num_top = -1;  // `logProbabilities`; -1 = absent
   double priority = 0;
+  Speculation speculation = Speculation::automatic;
 };
 
 class Engine {
  public:
-  // Opens, checks and loads a plan. Throws Fault.
-  explicit Engine(const EngineOptions& options);
+  // Opens, checks and loads a plan. `device`: null = the one that the options ask for. Throws Fault.
+  explicit Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -97,6 +106,7 @@ class Engine {
   struct Request;  // a sequence with who asked for it
   struct EncodeJob;
   struct StepArrays;  // host memory of a batch
+  struct Found;
   using Lock = std::unique_lock<std::mutex>;
 
   void check_ids(const std::vector<int32_t>& ids, const char* name) const;
@@ -110,9 +120,13 @@ class Engine {
   bool step_encodings(Lock& lock);
   void drop_cancelled();
   void begin(const std::vector<Part>& parts);
+  void propose_drafts();
   Batch make_batch(const std::vector<Part>& parts);
-  void finish(const std::vector<Part>& parts, const std::vector<int32_t>& ids);
-  void take_output(Request& request, int32_t id);
+  void read_scores(const Part& part, int32_t row);
+  void read_ids(Part& part, int32_t row, Found& found);
+  void learn(const std::vector<Part>& parts, const std::vector<Found>& found, double ms);
+  void finish(const std::vector<Part>& parts, std::vector<Found>& found);
+  void take_output(Request& request, Found& found);
   void fail_all(const Fault& fault);
 
   EngineInfo info_;
@@ -120,10 +134,14 @@ class Engine {
   std::unique_ptr<OpenDevice> device_;
   std::unique_ptr<Runner> runner_;
   Capacity capacity_;
+  uint64_t step_weight_bytes_ = 0;  // that a step reads: of the linears
+  uint64_t kv_row_bytes_ = 0;
   int32_t max_sequence_tokens_ = 0;  // what the context and the kv pages both hold
   std::unique_ptr<StepArrays> arrays_;
   Sampler sampler_;
-  std::vector<float> logits_;  // [V]
+  std::vector<float> logits_;            // [V]
+  std::vector<float> unchanged_logits_;  // [V], when log-probabilities are wanted
+  DraftPolicy draft_policy_;             // the thread's alone
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
@@ -135,6 +153,7 @@ class Engine {
   std::optional<Fault> broken_;  // the device is lost
   uint64_t num_arrivals_ = 0;
   EngineStats stats_;
+  RecentRequests recent_;
 
   std::mutex close_mutex_;
   std::thread thread_;

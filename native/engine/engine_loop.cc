@@ -31,49 +31,43 @@ void Engine::loop() {
 
 // One step of generations and scorings. False when there is nothing to do.
 bool Engine::step_sequences(Lock& lock) {
-  const std::vector<Part> parts = scheduler_->schedule();
+  propose_drafts();
+  std::vector<Part> parts = scheduler_->schedule();
   if (parts.empty()) return false;
   begin(parts);
   const Batch batch = make_batch(parts);
-  std::vector<int32_t> ids(parts.size(), -1);
-  std::vector<std::optional<Fault>> faults(parts.size());
+  std::vector<Found> found(parts.size());
   std::optional<Fault> step_fault;
   bool done = false;
 
   abandon_ = closing_;
   current_ = &parts;
   lock.unlock();
+  const Clock::time_point start = Clock::now();
   try {
     done = runner_->run(batch, abandon_);
     int32_t row = 0;  // of the output
     for (size_t i = 0; done && i < parts.size(); ++i) {
-      Request& request = static_cast<Request&>(*parts[i].sequence);
-      const int32_t num_outputs = request.wants_all ? parts[i].count : parts[i].wants_last ? 1 : 0;
-      for (int32_t j = 0; j < num_outputs; ++j) {
-        runner_->read_output(row++, logits_.data());
-        if (faults[i]) continue;
-        try {
-          if (request.wants_logits) {
-            const size_t row_at = static_cast<size_t>(parts[i].first + j) * logits_.size();
-            std::copy(logits_.begin(), logits_.end(), request.log_probabilities.begin() + static_cast<long>(row_at));
-          } else if (request.wants_all) {
-            const size_t next = static_cast<size_t>(parts[i].first + j) + 1;
-            request.log_probabilities[next] = log_probability(logits_, request.tokens[next]);
-          } else {
-            ids[i] =
-                sampler_.sample(logits_, request.sampling, request.tokens, static_cast<uint64_t>(request.num_output));
-          }
-        } catch (...) {
-          faults[i] = current_fault();
+      try {
+        if (parts[i].sequence->wants_all) {
+          read_scores(parts[i], row);
+        } else if (parts[i].wants_last) {
+          read_ids(parts[i], row, found[i]);
         }
+      } catch (...) {
+        found[i].fault = current_fault();
+        if (runner_->device_lost()) throw;
       }
+      row += parts[i].num_outputs();
     }
   } catch (...) {
     step_fault = current_fault();
   }
+  const double ms = ms_between(start, Clock::now());
   lock.lock();
   current_ = nullptr;
   ++stats_.num_steps;
+  stats_.busy_ms += ms;
 
   if (step_fault) {
     if (runner_->device_lost()) {
@@ -82,18 +76,110 @@ bool Engine::step_sequences(Lock& lock) {
       return true;
     }
     done = false;
-    std::fill(faults.begin(), faults.end(), step_fault);
+    for (Found& one : found) one.fault = step_fault;
   }
-  if (done) scheduler_->complete(parts);
+  if (done) {
+    scheduler_->complete(parts);
+    learn(parts, found, ms);
+  }
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (!faults[i]) continue;
+    if (!found[i].fault) continue;
     scheduler_->remove(parts[i].sequence.get());
-    static_cast<Request&>(*parts[i].sequence).fail(*faults[i]);
-    ids[i] = -1;
+    static_cast<Request&>(*parts[i].sequence).fail(*found[i].fault);
   }
-  if (done) finish(parts, ids);
+  if (done) finish(parts, found);
   drop_cancelled();
   return true;
+}
+
+// What may follow in each sequence that generates, as far as it is worth a row.
+void Engine::propose_drafts() {
+  std::vector<Request*> requests;
+  std::vector<DraftIndex::Match> matches;
+  std::vector<DraftPolicy::Candidate> candidates;
+  int32_t num_generating = 0;
+  for (const auto& sequence : scheduler_->running()) {
+    Request& request = static_cast<Request&>(*sequence);
+    request.drafts.clear();
+    if (!request.generates()) continue;
+    ++num_generating;
+    if (request.speculation == Speculation::off) continue;
+    DraftIndex::Match match;
+    try {
+      match = request.draft_index.find(request.tokens);
+    } catch (const std::bad_alloc&) {  // it goes on without
+      request.speculation = Speculation::off;
+      request.draft_index = DraftIndex();
+    }
+    const int32_t most = std::min(kMaxDrafts, Scheduler::most_drafts(request));
+    requests.push_back(&request);
+    matches.push_back(match);
+    candidates.push_back({match.length, most, request.speculation == Speculation::always, 0});
+  }
+  draft_policy_.share(candidates, num_generating, scheduler_->num_spare_rows());
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    requests[i]->match_length = matches[i].length;
+    for (int32_t ahead = 0; ahead < candidates[i].drafts; ++ahead) {
+      requests[i]->drafts.push_back(DraftIndex::foretold(requests[i]->tokens, matches[i], ahead));
+    }
+  }
+}
+
+// The rows of a scoring, from output `row` on.
+void Engine::read_scores(const Part& part, int32_t row) {
+  Request& request = static_cast<Request&>(*part.sequence);
+  for (int32_t i = 0; i < part.count; ++i) {
+    runner_->read_output(row + i, logits_.data());
+    const size_t at = static_cast<size_t>(part.first + i);
+    if (request.wants_logits) {
+      std::copy(logits_.begin(), logits_.end(),
+                request.log_probabilities.begin() + static_cast<long>(at * logits_.size()));
+    } else {
+      request.log_probabilities[at + 1] = log_probability(logits_, request.tokens[at + 1]);
+    }
+  }
+}
+
+// The next id and, while it is the one that was drafted, the one after it: each is chosen from the logits, with the
+// random number and the penalties that its place would have had in a step of its own. So drafts change no id.
+void Engine::read_ids(Part& part, int32_t row, Found& found) {
+  Request& request = static_cast<Request&>(*part.sequence);
+  for (int32_t i = 0; i <= part.num_drafts; ++i) {
+    runner_->read_output(row + i, logits_.data());
+    if (request.num_top >= 0) unchanged_logits_ = logits_;
+    const int32_t id = sampler_.sample(logits_, request.sampling, request.tokens, request.num_output);
+    found.stopped = std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
+    if (found.stopped) return;
+    found.ids.push_back(id);
+    if (request.num_top >= 0) found.scores.push_back(token_score(unchanged_logits_, id, request.num_top));
+    request.tokens.push_back(id);
+    ++request.num_output;
+    if (i == part.num_drafts || id != request.drafts[static_cast<size_t>(i)]) return;
+    ++part.num_right;
+  }
+}
+
+// From a step that is done.
+void Engine::learn(const std::vector<Part>& parts, const std::vector<Found>& found, double ms) {
+  int32_t num_rows = 0;
+  bool only_generates = true;
+  for (const Part& part : parts) {
+    num_rows += part.count;
+    only_generates = only_generates && part.wants_last && part.count == 1 + part.num_drafts;
+    if (part.num_drafts == 0) continue;
+    const Request& request = static_cast<const Request&>(*part.sequence);
+    draft_policy_.learn_drafts(request.match_length, part.num_right, part.num_right < part.num_drafts);
+    stats_.drafted_tokens += static_cast<uint64_t>(part.num_drafts);
+    stats_.accepted_tokens += static_cast<uint64_t>(part.num_right);
+  }
+  if (!only_generates) return;
+  draft_policy_.learn_time(num_rows, ms);
+  stats_.decode_ms += ms;
+  stats_.decode_bytes += step_weight_bytes_;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    stats_.decode_tokens += found[i].ids.size();
+    stats_.decode_bytes += kv_row_bytes_ * static_cast<uint64_t>(parts[i].first + parts[i].count);
+  }
 }
 
 // Tells those whose first rows are in this step.
@@ -118,22 +204,23 @@ Batch Engine::make_batch(const std::vector<Part>& parts) {
   arrays.clear();
   for (const Part& part : parts) {
     const auto first = part.sequence->tokens.begin() + part.first;
-    arrays.ids.insert(arrays.ids.end(), first, first + part.count);
+    const auto first_draft = part.sequence->drafts.begin();
+    arrays.ids.insert(arrays.ids.end(), first, first + (part.count - part.num_drafts));
+    arrays.ids.insert(arrays.ids.end(), first_draft, first_draft + part.num_drafts);
     for (int32_t i = 0; i < part.count; ++i) arrays.positions.push_back(part.first + i);
     const int32_t end_row = static_cast<int32_t>(arrays.ids.size());
-    const int32_t num_outputs = part.sequence->wants_all ? part.count : part.wants_last ? 1 : 0;
-    for (int32_t row = end_row - num_outputs; row < end_row; ++row) arrays.output_rows.push_back(row);
+    for (int32_t row = end_row - part.num_outputs(); row < end_row; ++row) arrays.output_rows.push_back(row);
     arrays.end_sequence(part.sequence->pages);
   }
   return arrays.batch();
 }
 
 // After a step: gives out the ids that it found, and answers what is complete.
-void Engine::finish(const std::vector<Part>& parts, const std::vector<int32_t>& ids) {
+void Engine::finish(const std::vector<Part>& parts, std::vector<Found>& found) {
   for (size_t i = 0; i < parts.size(); ++i) {
     Request& request = static_cast<Request&>(*parts[i].sequence);
-    if (request.cancelled) continue;
-    if (ids[i] >= 0) take_output(request, ids[i]);
+    if (request.cancelled || found[i].fault) continue;
+    if (parts[i].wants_last) take_output(request, found[i]);
     if (request.wants_all && request.num_rows_wanted() == 0) {
       scheduler_->remove(&request);
       request.score_answer({std::nullopt, std::move(request.log_probabilities)});
@@ -141,30 +228,31 @@ void Engine::finish(const std::vector<Part>& parts, const std::vector<int32_t>& 
   }
 }
 
-void Engine::take_output(Request& request, int32_t id) {
+void Engine::take_output(Request& request, Found& found) {
   const Clock::time_point now = Clock::now();
-  if (request.num_output == 0) request.first_token = now;
-  const bool stopped = std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
-  if (!stopped) {
-    request.tokens.push_back(id);
-    ++request.num_output;
-    ++stats_.output_tokens;
+  if (request.num_output == static_cast<int32_t>(found.ids.size())) request.first_token = now;
+  if (!found.ids.empty()) {
+    stats_.output_tokens += found.ids.size();
     Event event;
     event.kind = Event::Kind::tokens;
-    event.ids.push_back(id);
+    event.ids = std::move(found.ids);
+    event.scores = std::move(found.scores);
     request.generation->emit(std::move(event));
   }
-  if (!stopped && request.num_output < request.max_output) return;
+  if (!found.stopped && request.num_output < request.max_output) return;
 
-  scheduler_->remove(&request);
+  // Told first, then forgotten: should memory end in between, the loop still knows whom to tell.
   Event event;
   event.kind = Event::Kind::finished;
-  event.stopped = stopped;
+  event.stopped = found.stopped;
   event.num_output_tokens = request.num_output;
   event.ttft_ms = ms_between(request.submitted, request.first_token);
   event.decode_ms = ms_between(request.first_token, now);
+  recent_.add({event.ttft_ms, ms_between(request.submitted, now), request.num_output});
   request.generation->emit(std::move(event));
   request.generation->end();
+  ++stats_.num_finished;
+  scheduler_->remove(&request);
 }
 
 // Not for those in the step that runs: their pages are being written.
@@ -223,6 +311,7 @@ bool Engine::step_encodings(Lock& lock) {
 
   abandon_ = closing_;
   lock.unlock();
+  const Clock::time_point start = Clock::now();
   try {
     done = runner_->run(batch, abandon_);
     int32_t row = 0;
@@ -236,8 +325,10 @@ bool Engine::step_encodings(Lock& lock) {
   } catch (...) {
     fault = current_fault();
   }
+  const double ms = ms_between(start, Clock::now());
   lock.lock();
   ++stats_.num_steps;
+  stats_.busy_ms += ms;
 
   if (fault && runner_->device_lost()) {
     broken_ = fault;

@@ -1,5 +1,7 @@
 #include "generation.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace quoth {
@@ -19,7 +21,9 @@ void Generation::emit(Event event) {
   std::unique_lock lock(mutex_);
   if (ended_) return;
   if (event.kind == Event::Kind::tokens && !events_.empty() && events_.back().kind == Event::Kind::tokens) {
-    events_.back().ids.insert(events_.back().ids.end(), event.ids.begin(), event.ids.end());
+    Event& last = events_.back();
+    last.ids.insert(last.ids.end(), event.ids.begin(), event.ids.end());
+    std::move(event.scores.begin(), event.scores.end(), std::back_inserter(last.scores));
   } else {
     events_.push_back(std::move(event));
   }

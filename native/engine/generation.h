@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../fault.h"
+#include "sampler.h"
 
 namespace quoth {
 
@@ -27,7 +28,8 @@ struct Event {
   int32_t num_prompt_tokens = 0;
   int32_t num_cached_tokens = 0;
   std::vector<int32_t> ids;
-  bool stopped = false;  // finished: by a stop id; else by its length
+  std::vector<TokenScore> scores;  // of the ids, when they were asked for; else empty
+  bool stopped = false;            // finished: by a stop id; else by its length
   int32_t num_output_tokens = 0;
   double ttft_ms = 0;
   double decode_ms = 0;

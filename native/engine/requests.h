@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "draft_index.h"
 #include "engine.h"
 
 namespace quoth {
@@ -15,12 +16,16 @@ using Clock = std::chrono::steady_clock;
 struct Engine::Request final : Sequence {
   std::shared_ptr<Generation> generation;
   Sampling sampling;
+  int32_t num_top = -1;  // log-probabilities: of the chosen ids and so many of the likeliest; -1 = of none
   std::vector<int32_t> stop_ids;
   int32_t max_output = 0;
   int32_t num_output = 0;
   Clock::time_point submitted;
   Clock::time_point first_token;
   std::vector<Answer<bool>> cancel_answers;
+  Speculation speculation = Speculation::automatic;
+  DraftIndex draft_index;
+  int32_t match_length = 0;  // what `drafts` come from
 
   Answer<std::vector<float>> score_answer;
   bool wants_logits = false;             // a scoring that is answered with whole rows
@@ -47,6 +52,14 @@ struct Engine::EncodeJob {
   size_t num_done = 0;
   std::vector<float> results;  // f32 [sequences, output_width]
   Answer<std::vector<float>> answer;
+};
+
+// What a step found for a part that generates. `Request::tokens` holds the ids already.
+struct Engine::Found {
+  std::vector<int32_t> ids;
+  std::vector<TokenScore> scores;
+  bool stopped = false;  // a stop id came after them
+  std::optional<Fault> fault;
 };
 
 struct Engine::StepArrays {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "../fault.h"
 
@@ -42,18 +43,33 @@ double random_at(uint64_t seed, uint64_t index) {
   return static_cast<double>(bits) * 0x1p-53;
 }
 
-int32_t Sampler::sample(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
-                        uint64_t index) {
+void Sampler::weaken(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
+                     int32_t num_output) {
+  for (const auto& [id, bias] : sampling.logit_bias) logits[static_cast<size_t>(id)] += static_cast<float>(bias);
   if (sampling.repetition_penalty != 1) {
     const float penalty = static_cast<float>(sampling.repetition_penalty);
-    seen_.assign(logits.size(), 0);
+    counts_.assign(logits.size(), 0);
     for (const int32_t id : tokens) {
-      uint8_t& seen = seen_[static_cast<size_t>(id)];
       float& logit = logits[static_cast<size_t>(id)];
-      if (!seen) logit = logit > 0 ? logit / penalty : logit * penalty;
-      seen = 1;
+      if (counts_[static_cast<size_t>(id)]++ == 0) logit = logit > 0 ? logit / penalty : logit * penalty;
     }
   }
+  if (sampling.presence_penalty != 0 || sampling.frequency_penalty != 0) {
+    counts_.assign(logits.size(), 0);
+    const auto first = tokens.end() - num_output;
+    for (auto id = first; id != tokens.end(); ++id) ++counts_[static_cast<size_t>(*id)];
+    for (auto id = first; id != tokens.end(); ++id) {
+      const int32_t count = std::exchange(counts_[static_cast<size_t>(*id)], 0);
+      if (count == 0) continue;
+      logits[static_cast<size_t>(*id)] -=
+          static_cast<float>(sampling.presence_penalty + sampling.frequency_penalty * count);
+    }
+  }
+}
+
+int32_t Sampler::sample(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
+                        int32_t num_output) {
+  weaken(logits, sampling, tokens, num_output);
   const int32_t best = best_of(logits);
   if (sampling.temperature == 0) return best;
 
@@ -91,7 +107,7 @@ int32_t Sampler::sample(std::vector<float>& logits, const Sampling& sampling, co
     total = sum;
   }
 
-  const double wanted = random_at(sampling.seed, index) * total;
+  const double wanted = random_at(sampling.seed, static_cast<uint64_t>(num_output)) * total;
   double sum = 0;
   for (size_t i = 0; i < num_kept; ++i) {
     sum += candidates_[i].weight;
@@ -100,11 +116,30 @@ int32_t Sampler::sample(std::vector<float>& logits, const Sampling& sampling, co
   return candidates_[num_kept - 1].id;
 }
 
-float log_probability(const std::vector<float>& logits, int32_t id) {
+TokenScore token_score(const std::vector<float>& logits, int32_t id, int32_t num_top) {
   const double highest = logits[static_cast<size_t>(best_of(logits))];
   double sum = 0;
   for (const float logit : logits) sum += std::exp(logit - highest);
-  return static_cast<float>(logits[static_cast<size_t>(id)] - highest - std::log(sum));
+  const auto score_of = [&](int32_t one) {
+    return static_cast<float>(logits[static_cast<size_t>(one)] - highest - std::log(sum));
+  };
+  TokenScore score{score_of(id), {}};
+  // The likeliest so far, in order: few, so that an insertion is cheap, and rare.
+  for (size_t i = 0; i < logits.size() && num_top > 0; ++i) {
+    const auto better = [&](const auto& one) { return !(logits[i] <= logits[static_cast<size_t>(one.first)]); };
+    if (std::isnan(logits[i])) continue;
+    if (score.top.size() == static_cast<size_t>(num_top)) {
+      if (!better(score.top.back())) continue;
+      score.top.pop_back();
+    }
+    score.top.insert(std::find_if(score.top.begin(), score.top.end(), better), {static_cast<int32_t>(i), 0.0F});
+  }
+  for (auto& one : score.top) one.second = score_of(one.first);
+  return score;
+}
+
+float log_probability(const std::vector<float>& logits, int32_t id) {
+  return token_score(logits, id, 0).log_probability;
 }
 
 }  // namespace quoth

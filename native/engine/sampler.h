@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace quoth {
@@ -13,6 +14,9 @@ struct Sampling {
   double top_p = 1;
   double min_p = 0;
   double repetition_penalty = 1;
+  double presence_penalty = 0;
+  double frequency_penalty = 0;
+  std::vector<std::pair<int32_t, double>> logit_bias;  // ids of the vocabulary, each once
   uint64_t seed = 0;
 };
 
@@ -22,22 +26,37 @@ double random_at(uint64_t seed, uint64_t index);
 
 class Sampler {
  public:
-  // The next id. Ties go to the lower id. The order: repetition penalty, temperature, top-k, min-p, top-p.
-  //   logits  f32 [V], changed by the penalty
-  //   tokens  the ids so far, prompt and output
-  //   index   how many ids were put out before this one
+  // The next id. Ties go to the lower id. The order: bias, repetition, frequency and presence penalty, temperature,
+  // top-k, min-p, top-p.
+  //   logits      f32 [V], changed by the bias and the penalties
+  //   tokens      the ids so far, prompt and output
+  //   num_output  how many of them are output; the random number is the one of this index
   // Throws Fault internal when no logit is a number.
   int32_t sample(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
-                 uint64_t index);
+                 int32_t num_output);
 
  private:
   struct Candidate {
     int32_t id;
     double weight;  // first the logit over the temperature, then e to it
   };
+  void weaken(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
+              int32_t num_output);
+
   std::vector<Candidate> candidates_;
-  std::vector<uint8_t> seen_;
+  std::vector<int32_t> counts_;  // [V]
 };
+
+inline constexpr int32_t kMaxTop = 20;
+
+// What the model thought of an id and of the likeliest ones, before bias, penalties and temperature.
+struct TokenScore {
+  float log_probability = 0;
+  std::vector<std::pair<int32_t, float>> top;  // ids and their ln probabilities, likeliest first; ties: lower id first
+};
+
+// num_top: at most kMaxTop and V
+TokenScore token_score(const std::vector<float>& logits, int32_t id, int32_t num_top);
 
 // ln softmax(logits)[id], sums in double.   logits f32 [V]
 float log_probability(const std::vector<float>& logits, int32_t id);

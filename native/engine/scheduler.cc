@@ -21,13 +21,20 @@ void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_p
 }  // namespace
 
 Scheduler::Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs)
-    : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {}
+    : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {
+  running_.reserve(static_cast<size_t>(max_sequences_));
+}
 
 int32_t Scheduler::pages_for(int32_t num_rows) {
   return (num_rows + kPageTokens - 1) / kPageTokens;
 }
 
+// Takes the memory of all that the sequence's way through the lists will need: moving it later cannot fail half-way.
 void Scheduler::add(std::shared_ptr<Sequence> sequence) {
+  const size_t num_pages = static_cast<size_t>(pages_for(sequence->max_rows));
+  sequence->pages.reserve(num_pages);
+  sequence->keys.reserve(num_pages);
+  waiting_.reserve(waiting_.size() + static_cast<size_t>(max_sequences_) + 1);
   insert_in_order(waiting_, std::move(sequence));
 }
 
@@ -122,29 +129,45 @@ void Scheduler::admit() {
   }
 }
 
+int32_t Scheduler::num_spare_rows() const {
+  int32_t num_generating = 0, num_others = 0;
+  bool scores = false;
+  for (const auto& sequence : running_) {
+    (sequence->generates() ? num_generating : num_others) += 1;
+    scores = scores || sequence->wants_all;
+  }
+  const int32_t num_outputs = max_outputs_ - num_generating - num_others;
+  const int32_t num_rows = step_tokens_ - num_generating - num_others;
+  return std::max(0, std::min(scores ? num_outputs / 2 : num_outputs, num_rows));
+}
+
 std::vector<Part> Scheduler::schedule() {
   admit();
   std::vector<Part> parts;
   int32_t num_tokens = 0, num_outputs = 0;
   double decoding_priority = -std::numeric_limits<double>::infinity();
 
-  const auto add_part = [&](const std::shared_ptr<Sequence>& sequence, int32_t count) {
+  const auto add_part = [&](const std::shared_ptr<Sequence>& sequence, int32_t count, int32_t num_drafts) {
     const int32_t end = sequence->num_computed + count;
     while (static_cast<int32_t>(sequence->pages.size()) < pages_for(end)) {
       sequence->pages.push_back(pool_.take());
       --sequence->num_reserved;
       --num_reserved_;
     }
-    const bool wants_last = !sequence->wants_all && end == static_cast<int32_t>(sequence->tokens.size());
-    parts.push_back({sequence, sequence->num_computed, count, wants_last});
+    const bool wants_last = !sequence->wants_all && end - num_drafts == static_cast<int32_t>(sequence->tokens.size());
+    parts.push_back({sequence, sequence->num_computed, count, num_drafts, wants_last, 0});
     num_tokens += count;
-    num_outputs += sequence->wants_all ? count : wants_last ? 1 : 0;
+    num_outputs += parts.back().num_outputs();
   };
 
-  // Those that generate, one row each: there are at most as many as a step's rows.
+  // Those that generate, one row each: there are at most as many as a step's rows. Drafts take what is spare.
+  int32_t num_spare = num_spare_rows();
   for (const auto& sequence : running_) {
-    if (sequence->wants_all || sequence->num_rows_wanted() != 1) continue;
-    add_part(sequence, 1);
+    if (!sequence->generates()) continue;
+    const int32_t num_drafts =
+        std::min({static_cast<int32_t>(sequence->drafts.size()), num_spare, most_drafts(*sequence)});
+    add_part(sequence, 1 + num_drafts, num_drafts);
+    num_spare -= num_drafts;
     decoding_priority = std::max(decoding_priority, sequence->priority);
   }
   // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next
@@ -152,16 +175,15 @@ std::vector<Part> Scheduler::schedule() {
   const int32_t small_chunk = std::max(16, step_tokens_ / 8);
   int32_t num_small = 0;
   int32_t num_kept = 0;  // outputs
-  for (const auto& sequence : running_) num_kept += sequence->wants_all ? 0 : 1;
-  num_kept -= num_outputs;
+  for (const auto& sequence : running_) num_kept += sequence->wants_all || sequence->generates() ? 0 : 1;
   for (const auto& sequence : running_) {
-    if (!sequence->wants_all && sequence->num_rows_wanted() == 1) continue;
+    if (sequence->generates()) continue;
     take_cached(*sequence);
     int32_t count = std::min(sequence->num_rows_wanted(), step_tokens_ - num_tokens);
     if (decoding_priority >= sequence->priority) count = std::min(count, small_chunk - num_small);
     if (sequence->wants_all) count = std::min(count, max_outputs_ - num_outputs - num_kept);
     if (count <= 0) continue;
-    add_part(sequence, count);
+    add_part(sequence, count, 0);
     num_small += count;
     if (!sequence->wants_all && parts.back().wants_last) --num_kept;
   }
@@ -171,7 +193,7 @@ std::vector<Part> Scheduler::schedule() {
 void Scheduler::complete(const std::vector<Part>& parts) {
   for (const Part& part : parts) {
     Sequence& sequence = *part.sequence;
-    sequence.num_computed = part.first + part.count;
+    sequence.num_computed = part.first + part.count - part.num_drafts + part.num_right;
     while ((sequence.num_published + 1) * kPageTokens <= sequence.num_computed) {
       const int32_t page = sequence.num_published++;
       pool_.publish(sequence.pages[static_cast<size_t>(page)], key_of(sequence, page));

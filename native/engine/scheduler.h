@@ -24,6 +24,7 @@ struct Sequence {
   double priority = 0;
   uint64_t arrival = 0;
   bool cancelled = false;
+  std::vector<int32_t> drafts;  // what may follow `tokens`: computed with the row that generates, where there is room
 
   // The scheduler's:
   std::vector<int32_t> pages;  // the kv pages of rows [0, 64 * pages.size())
@@ -34,15 +35,20 @@ struct Sequence {
   int32_t num_reserved = 0;    // pages promised and not taken yet
   bool started = false;
 
+  bool generates() const { return !wants_all && num_rows_wanted() == 1; }
   int32_t num_rows_wanted() const { return static_cast<int32_t>(tokens.size()) - (wants_all ? 1 : 0) - num_computed; }
 };
 
-// Rows [first, first + count) of a sequence's tokens.
+// Rows [first, first + count) of a sequence's tokens and, after them, drafts.
 struct Part {
   std::shared_ptr<Sequence> sequence;
   int32_t first = 0;
-  int32_t count = 0;
-  bool wants_last = false;  // the logits of the last row
+  int32_t count = 0;        // with the drafts
+  int32_t num_drafts = 0;   // the first so many of `sequence->drafts`
+  bool wants_last = false;  // the logits of the last token's row and of each draft's
+  int32_t num_right = 0;    // of the drafts: set by whoever ran the step, before `complete`
+
+  int32_t num_outputs() const { return sequence->wants_all ? count : wants_last ? 1 + num_drafts : 0; }
 };
 
 class Scheduler {
@@ -53,9 +59,11 @@ class Scheduler {
   void add(std::shared_ptr<Sequence> sequence);
   // Frees what the sequence holds and forgets it.
   void remove(const Sequence* sequence);
-  // The next step; empty when there is nothing to do. Every part's pages are taken.
+  // The next step; empty when there is nothing to do. Every part's pages are taken. Drafts take no page that is not
+  // promised to their sequence, and no row or output that another could use.
   std::vector<Part> schedule();
-  // The rows of these parts are computed; full pages become reusable.
+  // The rows of these parts are computed, and their right drafts are in `tokens`. Full pages become reusable; the rows
+  // of wrong drafts are as if they had never been: they are behind all that a sequence reads, and written again.
   void complete(const std::vector<Part>& parts);
 
   const std::vector<std::shared_ptr<Sequence>>& running() const { return running_; }
@@ -63,6 +71,9 @@ class Scheduler {
   const PagePool& pool() const { return pool_; }
   // Pages that a sequence of so many rows needs.
   static int32_t pages_for(int32_t num_rows);
+  // Drafts that the next step could hold in all, and those that a sequence could ever use.
+  int32_t num_spare_rows() const;
+  static int32_t most_drafts(const Sequence& sequence) { return sequence.max_rows - sequence.num_computed - 1; }
 
  private:
   void admit();

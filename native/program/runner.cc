@@ -93,7 +93,25 @@ int32_t rows_in(const Batch& batch, RowsOf rows) {
   return 0;
 }
 
+uint64_t bytes_of(const Buffer& buffer, Capacity capacity) {
+  const int32_t rows = buffer.rows == RowsOf::tokens    ? capacity.tokens
+                       : buffer.rows == RowsOf::outputs ? capacity.outputs
+                                                        : capacity.sequences;
+  return uint64_t{4} * static_cast<uint64_t>(rows) * static_cast<uint64_t>(buffer.width);
+}
+
 }  // namespace
+
+uint64_t Runner::activation_bytes_of(const PlanFile& plan, const Program& program, Capacity capacity) {
+  uint64_t size_bytes = 0;
+  for (const Buffer& buffer : program.buffers) {
+    size_bytes += bytes_of(buffer, capacity);  // at most 4096 buffers of 2^35 bytes: it cannot wrap
+    if (size_bytes > kMaxActivationBytes) {
+      throw Fault(FaultCode::out_of_memory, "The plan " + plan.path + " asks for more than 64 GiB for a step's rows.");
+    }
+  }
+  return size_bytes;
+}
 
 Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops* ops, bool reads_host_memory,
                Capacity capacity, int32_t num_pages)
@@ -106,17 +124,9 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       }
     }
 
+    activation_bytes_ = activation_bytes_of(plan, program_, capacity);
     for (const Buffer& buffer : program_.buffers) {
-      const int32_t rows = buffer.rows == RowsOf::tokens    ? capacity.tokens
-                           : buffer.rows == RowsOf::outputs ? capacity.outputs
-                                                            : capacity.sequences;
-      const uint64_t size_bytes = uint64_t{4} * static_cast<uint64_t>(rows) * static_cast<uint64_t>(buffer.width);
-      activation_bytes_ += size_bytes;  // at most 4096 buffers of 2^35 bytes: it cannot wrap
-      if (activation_bytes_ > kMaxActivationBytes) {
-        throw Fault(FaultCode::out_of_memory,
-                    "The plan " + plan.path + " asks for more than 64 GiB for a step's rows.");
-      }
-      buffers_.push_back(static_cast<float*>(allocate(size_bytes, "an activation buffer")));
+      buffers_.push_back(static_cast<float*>(allocate(bytes_of(buffer, capacity), "an activation buffer")));
     }
 
     codebooks_.resize(plan.tensors.size());
@@ -150,7 +160,9 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       kv_bytes_ += 2 * half;
     }
 
-    check(ops_->reserve(device_, capacity.tokens, std::max(program_.max_columns, 1)), "the device's scratch");
+    const Status reserved = ops_->reserve(device_, capacity.tokens, std::max(program_.max_columns, 1));
+    check(reserved, reserved.code == Code::out_of_memory ? "There is not enough memory for the device's scratch"
+                                                         : "The device's scratch");
 
     const auto rows_of = [this](const View& view) {
       const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];

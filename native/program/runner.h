@@ -41,6 +41,8 @@ class Runner {
   void read_output(int32_t row, float* to);
   int32_t output_width() const { return program_.buffers[static_cast<size_t>(program_.output)].width; }
 
+  // What the buffers of a step take. Throws Fault out_of_memory for more than any real model needs.
+  static uint64_t activation_bytes_of(const PlanFile& plan, const Program& program, Capacity capacity);
   uint64_t activation_bytes() const { return activation_bytes_; }
   uint64_t kv_bytes() const { return kv_bytes_; }
   // True once the device said that nothing more will work on it.

@@ -19,6 +19,7 @@ import { type Native, NativeError } from '../../native/index.ts';
 /** An engine's process that cannot be started. */
 export const noNative: Native = {
   describe: async () => refuse(),
+  planMemory: async () => refuse(),
   loadEngine: async () => refuse(),
   openVectorIndex: async () => refuse(),
   builder: { toFloat32: async () => refuse(), pack: async () => refuse() },
@@ -38,6 +39,7 @@ export const noModels: AppKit = {
   closeChat: async () => {},
   closeEmbedder: async () => {},
   closeReranker: async () => {},
+  engineOf: () => null,
 };
 
 export type Scene = {

@@ -252,3 +252,19 @@ describe.each(packings)('A folder of %s is refused with a sentence, when it', (_
     });
   });
 });
+
+describe('A folder of AWQ', () => {
+  test('that scales the output of an activation is not called damaged, but not supported', () =>
+    withFolder(async (folder) => {
+      const packing: Packing = { layout: 'awq_gemm', groupSize: 32 };
+      const tensors = new Map(llamaTensors(tinyLlama, packing).packed);
+      tensors.set('model.layers.0.mlp.act.scales', { dtype: 'F16', shape: [2], bytes: new Uint8Array(4) });
+      await writeLlamaConfig(folder, tinyLlama, quantizationConfigOf(packing));
+      await writeTo(folder, 'model.safetensors', safetensorsOf(tensors));
+      const { builder } = await openNative();
+      await expect(buildPlan({ checkpoint: folder, out: join(folder, 'plan'), builder })).rejects.toMatchObject({
+        code: 'unsupported-model',
+        message: expect.stringMatching(/model\.layers\.0\.mlp\.act\.scales.*use another quantization/),
+      });
+    }));
+});

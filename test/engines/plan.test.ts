@@ -62,7 +62,8 @@ describe('A plan', () => {
       const types = ['int4_g32', 'int4_g128', 'f8', 'i32'] as const;
       const tensors = types.map((type) => ({ name: type, type, rows: 1, columns: 128 }));
       const sizes = tensors.map(({ type, rows, columns }) => planTensorBytes(type, rows, columns)!);
-      const reranker = { ...plan, role: 'reranker' as const, kv: null, tensors };
+      const pair = { start: [1], between: [2], end: [2] };
+      const reranker = { ...plan, role: 'reranker' as const, kv: null, tensors, pair };
       await writePlan({ out, plan: reranker, tokenizer: {}, partsOf: (index) => parts(sizes[index]!) });
       expect(await readPlanHeader(out)).toMatchObject({ role: 'reranker', tensors });
     }));

@@ -335,6 +335,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       return settings;
     },
     describeMachine: async () => machine,
+    describeEngines: async () => ({ engines: [] }),
   };
   return {
     handlers,

@@ -31,6 +31,21 @@ export function createSmallNative(): SmallNative {
         vectorIndexReason: 'a test',
       };
     },
+    async planMemory() {
+      return {
+        device: 'cpu',
+        fits: true,
+        sentence: 'a test',
+        totalBytes: 2000,
+        freeBytes: 1000,
+        neededBytes: 30,
+        weightBytes: 10,
+        activationBytes: 10,
+        kvBytes: 10,
+        kvTokens: 64,
+        wantedKvTokens: 64,
+      };
+    },
     async loadEngine({ plan }) {
       if (plan === 'broken.plan') throw new NativeError('invalid-plan', 'The plan file "broken.plan" is damaged.');
       return engine(native);
@@ -55,6 +70,7 @@ function engine(native: SmallNative): Engine {
       numThreads: 1,
       vocabularySize: 10,
       contextTokens: 10,
+      kvTokens: 64,
       embeddingSize: 0,
       weightBytes: 0,
       kvBytes: 0,
@@ -84,6 +100,16 @@ function engine(native: SmallNative): Engine {
         promptTokens: 0,
         cachedTokens: 0,
         outputTokens: 0,
+        draftedTokens: 0,
+        acceptedTokens: 0,
+        numFinished: 0,
+        ttftMs: { mean: 0, p50: 0, p95: 0 },
+        tokenMs: { mean: 0, p50: 0, p95: 0 },
+        latencyMs: { mean: 0, p50: 0, p95: 0 },
+        busyMs: 0,
+        decodeMs: 0,
+        decodeTokens: 0,
+        decodeBytes: 0,
       };
     },
     close: async () => undefined,

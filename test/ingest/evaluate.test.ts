@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { evaluateRetrieval, readCollection, scoreRanking } from '../../ingest/evaluate.ts';
 import { search } from '../../ingest/search.ts';
 import { chunksOf, createProfile, facts, fileSource, openStore } from '../app/store/profile.ts';
-import { writeBeir } from '../eval/squad-to-beir.ts';
+import { writeBeir } from '../eval/to-beir.ts';
 
 const nowMs = () => performance.now();
 

@@ -22,7 +22,7 @@ afterAll(() => folder.remove());
 
 const loadChat = () => native.loadEngine({ plan: chatPlan, device: 'cpu', numThreads: 1, kvTokens: 2 * longContext });
 const ids = Int32Array.from(randomIds(80, 97, 1));
-const endless = ask([...ids], 120_000);
+const endless = ask([...ids], 120_000, { speculation: 'off' });
 
 const methods: Record<string, (engine: Engine) => Promise<unknown>> = {
   generate: (engine) => generateAll(engine, ask([...ids], 3)),

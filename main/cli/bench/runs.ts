@@ -34,8 +34,9 @@ function someIds(length: number, vocabularySize: number, round: number): Int32Ar
 }
 
 async function generate(engine: Engine, ids: Int32Array, maxTokens: number) {
-  for await (const event of engine.generate({ ids, maxTokens, stopIds: [], sampling: greedy, priority: 10 }))
-    if (event.type === 'finished') return event;
+  // Ids that mean nothing make a model repeat itself, and drafts would then measure that: "bench quote" is for them.
+  const request = { ids, maxTokens, stopIds: [], sampling: greedy, priority: 10, speculation: 'off' as const };
+  for await (const event of engine.generate(request)) if (event.type === 'finished') return event;
   throw new Error('The generation ended without its last event.');
 }
 

@@ -1,6 +1,9 @@
 import { QuothError } from '../../../app/contract/errors.ts';
+import type { Engine } from '../../../native/index.ts';
 import { composeEngine } from '../../compose.ts';
 import { ingest } from '../bench/ingest.ts';
+import { measureReadBandwidth } from '../bench/limits.ts';
+import { quote } from '../bench/quote.ts';
 import { decode, type EngineBench, embed, type Measured, prefill, search, serve } from '../bench/runs.ts';
 import { type Command, type Context, type Values, WrongUse, wholeNumber } from '../command.ts';
 import { engineOptionNames, engineOptions, openPlan, withEngine } from '../plan-model.ts';
@@ -11,6 +14,20 @@ const engineBenches: Record<string, { run: EngineBench; role: 'chat' | 'embedder
   serve: { run: serve, role: 'chat', numPrompt: 128 },
   embed: { run: embed, role: 'embedder', numPrompt: 128 },
 };
+
+/** The engine's own snapshot after a benchmark, and how much of the machine's memory bandwidth its tokens took. */
+async function snapshot(engine: Engine): Promise<object> {
+  const stats = await engine.stats();
+  if (stats.decodeTokens === 0) return stats;
+  const bytesPerSecond = (1000 * stats.decodeBytes) / stats.decodeMs;
+  const bandwidth = engine.info.device === 'cpu' ? await measureReadBandwidth(engine.info.numThreads) : null;
+  return {
+    ...stats,
+    bytesPerToken: stats.decodeBytes / stats.decodeTokens,
+    bytesPerSecond,
+    bandwidthFraction: bandwidth === null ? null : bytesPerSecond / bandwidth,
+  };
+}
 
 /** Room for the sequences of `serve`. */
 const maxSequences = 8;
@@ -34,7 +51,7 @@ function fact(bench: string, device: string, model: string | null, measured: Mea
 
 export const command: Command = {
   usage:
-    'bench <decode|prefill|serve|embed|search|ingest> [--model PLAN --device cpu|cuda --threads N --prompt N --tokens N]',
+    'bench <decode|prefill|serve|quote|embed|search|ingest> [--model PLAN --device cpu|cuda --threads N --prompt N --tokens N]',
   summary: 'Measures a part of Quoth on this machine, beside what the machine could do at best.',
   options: [...engineOptionNames, 'prompt', 'tokens', 'vectors'],
   minPositionals: 1,
@@ -43,7 +60,8 @@ export const command: Command = {
     const { positionals, output, signal } = context;
     const [bench = ''] = positionals;
     const found = Object.hasOwn(engineBenches, bench) ? engineBenches[bench] : undefined;
-    if (!found && bench !== 'search' && bench !== 'ingest') throw new WrongUse(`There is no benchmark "${bench}".`);
+    if (!found && bench !== 'search' && bench !== 'ingest' && bench !== 'quote')
+      throw new WrongUse(`There is no benchmark "${bench}".`);
     const numTokens = wholeNumber(context.values, 'tokens', { default: 64, min: 2, max: 100_000 });
     const numPrompt = wholeNumber(context.values, 'prompt', { default: found?.numPrompt ?? 0, min: 0, max: 100_000 });
     const numVectors = wholeNumber(context.values, 'vectors', { default: 100_000, min: 1, max: 10_000_000 });
@@ -57,6 +75,16 @@ export const command: Command = {
       } finally {
         native.close();
       }
+    } else if (bench === 'quote') {
+      const values = await withModel(context, 'chat');
+      const { plan, header, tokenizer } = await openPlan(values);
+      if (header.role !== 'chat') throw new QuothError('unsupported', `"${header.name}" does not generate.`);
+      const kvTokens = Math.min(header.contextTokens, 1024 + numTokens);
+      await withEngine({ ...engineOptions(values, plan), kvTokens }, async (engine) => {
+        const measured = await quote(engine, tokenizer, numTokens);
+        const stats = await snapshot(engine);
+        await output.line({ ...fact(bench, engine.info.device, header.name, measured), stats });
+      });
     } else if (found) {
       const values = await withModel(context, found.role);
       const { plan, header } = await openPlan(values);
@@ -67,7 +95,8 @@ export const command: Command = {
       await withEngine({ ...engineOptions(values, plan), kvTokens }, async (engine, describe) => {
         const report = { ...(await describe()), numThreads: engine.info.numThreads };
         const measured = await found.run(engine, header, report, { numPrompt, numTokens });
-        await output.line(fact(bench, engine.info.device, header.name, measured));
+        const stats = await snapshot(engine);
+        await output.line({ ...fact(bench, engine.info.device, header.name, measured), stats });
       });
     }
     return 0;

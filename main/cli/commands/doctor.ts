@@ -1,6 +1,23 @@
+import type { ModelSummary } from '../../../app/contract/types.ts';
+import type { MemoryPlan } from '../../../native/index.ts';
+import type { Core } from '../../compose.ts';
 import type { Command } from '../command.ts';
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** What the models in use would take, as the engine reckons it; without those that cannot be read. */
+async function planModels(core: Core): Promise<{ model: string; memory: MemoryPlan }[]> {
+  const inUse = (await core.app.listModels()).filter(
+    (model): model is ModelSummary & { plan: string } => model.inUse && model.plan !== null,
+  );
+  const plans = await Promise.all(
+    inUse.map(async ({ name, plan }) => ({
+      model: name,
+      memory: await core.native.planMemory({ plan }).catch(() => null),
+    })),
+  );
+  return plans.filter((one): one is { model: string; memory: MemoryPlan } => one.memory !== null);
+}
 
 export const command: Command = {
   usage: 'doctor',
@@ -11,6 +28,7 @@ export const command: Command = {
   async run({ output, openCore, profileFolder, signal }) {
     const core = await openCore();
     const report = await core.handlers.describeMachine({}, signal);
+    const memory = await planModels(core);
     const words = [
       `Quoth ${report.version}, Node ${process.versions.node}, ${process.platform} ${process.arch}`,
       `Device: ${report.deviceName} (${report.device}), ${report.numThreads} threads. ${report.deviceReason}`,
@@ -19,11 +37,12 @@ export const command: Command = {
       `Chat model: ${report.chatModel ?? 'none; answers are made of quoted passages'}`,
       `Embedder: ${report.embedder ?? 'none; search is by words only'}`,
       `Reranker: ${report.reranker ?? 'none; the order is that of words and meaning'}`,
+      ...memory.map(({ model, memory: { sentence } }) => `${model}: ${sentence}`),
       `Network: ${report.offline ? 'not reached' : 'reached'}`,
       `Profile: ${profileFolder}`,
       `Models: ${core.modelsFolder}`,
     ];
-    await output.say({ ...report, profileFolder, modelsFolder: core.modelsFolder }, words.join('\n'));
+    await output.say({ ...report, memory, profileFolder, modelsFolder: core.modelsFolder }, words.join('\n'));
     return 0;
   },
 };

@@ -43,10 +43,12 @@ export const command: Command = {
           await output.piece(piece);
         }
         if (event.type !== 'finished') continue;
-        text += decoder.end();
+        const rest = decoder.end();
+        text += rest;
+        await output.piece(rest);
         const { reason, numOutputTokens, ttftMs, decodeMs } = event;
         const timings = { numPromptTokens: promptIds.length, numOutputTokens, ttftMs, decodeMs };
-        await output.say({ ids, text, finishReason: reason, timings }, '');
+        await output.say({ ids, text, finishReason: reason, timings }, output.isTerminal ? '' : null); // into a file goes the text alone
       }
       return 0;
     });

@@ -7,8 +7,8 @@ import { type HeadType, headTypes, quantizeMethods } from '../../../engines/quan
 import { composeQuantizer } from '../../compose.ts';
 import { type Command, needed, type Values, WrongUse, wholeNumber } from '../command.ts';
 
-/** Texts are small: what is calibrated on is a few pages, evenly taken from them. */
-const maxTextBytes = 256 * 1024 * 1024;
+/** What is calibrated on is some pages, evenly taken from the texts: more than a shelf of books is a mistake. */
+const maxTextBytes = 32 * 1024 * 1024;
 
 export const command: Command = {
   usage:
@@ -59,7 +59,8 @@ export const command: Command = {
       ...(perplexity === null
         ? []
         : [
-            `Perplexity over ${perplexity.tokens} tokens: ${perplexity.before.toFixed(3)} before, ${perplexity.after.toFixed(3)} after.`,
+            `Perplexity over ${perplexity.tokens} tokens${perplexity.heldOut ? '' : ' that were calibrated on, too'}: ` +
+              `${perplexity.before.toFixed(3)} before, ${perplexity.after.toFixed(3)} after.`,
           ]),
     ];
     await output.say({ type: 'quantized', out, method, head, calibrationTokens, perplexity }, words.join(' '));
@@ -79,7 +80,7 @@ async function readTexts(files: readonly string[]): Promise<string[]> {
   const texts: string[] = [];
   for (const file of files) {
     const { size } = await stat(file).catch(notFound(file));
-    if (size > maxTextBytes) throw new QuothError('invalid-input', `"${file}" is larger than 256 MB.`);
+    if (size > maxTextBytes) throw new QuothError('invalid-input', `"${file}" is larger than 32 MB.`);
     try {
       texts.push(new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file)));
     } catch (cause) {

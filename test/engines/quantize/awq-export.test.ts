@@ -147,6 +147,12 @@ describe('The export for AutoAWQ', () => {
       await expect(quantizeCheckpoint({ ...all, method: 'rtn', head: 'int8' })).rejects.toThrow(/always f16/);
       await expect(quantizeCheckpoint({ ...all, method: 'rtn' })).rejects.toThrow(/is there already/);
       expect(await readdir(folder)).toEqual(['checkpoint']);
+      const once = join(folder, 'once');
+      await quantizeCheckpoint({ ...all, method: 'rtn', target: { type: 'awq', folder: once } });
+      const twice = { type: 'plan' as const, out: join(folder, 'twice.plan') };
+      await expect(quantizeCheckpoint({ ...all, checkpoint: once, method: 'rtn', target: twice })).rejects.toThrow(
+        'once is quantized already.',
+      );
     }));
 });
 

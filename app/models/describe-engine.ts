@@ -1,0 +1,30 @@
+import type { Engine } from '../../native/index.ts';
+import type { EngineReport } from '../contract/types.ts';
+import type { Offer } from './offer.ts';
+
+/** What a loaded thing's engine says of itself; null when nothing is loaded, or when it ended while it was asked. */
+export async function describeEngine<Thing>(
+  engineOf: (thing: Thing) => Engine | null,
+  thing: Thing | null,
+  offer: Offer | null,
+): Promise<EngineReport | null> {
+  const engine = thing === null ? null : engineOf(thing);
+  if (!engine || !offer) return null;
+  const stats = await engine.stats().catch(() => null);
+  if (!stats) return null;
+  const { device, contextTokens, kvTokens, weightBytes, kvBytes, activationBytes } = engine.info;
+  const { decodeMs, decodeTokens, decodeBytes, numSteps: _, ...rest } = stats;
+  return {
+    role: offer.role,
+    model: offer.name,
+    device,
+    contextTokens,
+    kvTokens,
+    weightBytes,
+    kvBytes,
+    activationBytes,
+    ...rest,
+    bytesPerToken: decodeTokens > 0 ? decodeBytes / decodeTokens : null,
+    bytesPerSecond: decodeMs > 0 ? (1000 * decodeBytes) / decodeMs : null,
+  };
+}
