@@ -11,6 +11,7 @@ import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
 import type { ModelSummary } from './contract/types.ts';
 import { createFind, toExplanation } from './library/find.ts';
+import type { FolderOptions } from './library/folders.ts';
 import { createLibrary, type Library } from './library/library.ts';
 import { createMeaning } from './library/meaning.ts';
 import { createTidy } from './library/tidy.ts';
@@ -22,13 +23,14 @@ import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
 import { openDatabase } from './store/database.ts';
 import { createDocumentTable } from './store/document-table.ts';
+import { createFolderTable } from './store/folder-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
 
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'idle'>;
+  library: Pick<Library, 'addPaths' | 'list' | 'listFolders' | 'idle'>;
   /** All models with the paths of their plans. */
   listModels(): Promise<ModelSummary[]>;
   /** What the person must be told about the opening of the profile, or null. */
@@ -46,6 +48,8 @@ export type AppOptions = {
   kit?: AppKit;
   /** Do not take up unfinished documents: for a command that only looks. */
   resume?: boolean;
+  /** Other times and limits of watched folders, for tests. */
+  folders?: FolderOptions;
 };
 
 /** Opens a profile. Fails with `busy` when another Quoth has it open, and as `openDatabase` says. */
@@ -78,6 +82,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const library = createLibrary({
     outside,
     documents,
+    folders: createFolderTable(database, outside),
+    folderOptions: options.folders,
     passages,
     meaning,
     captionLanguages: () => settingsTable.read().captionLanguages,
@@ -86,7 +92,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const settings = createSettings(outside, settingsTable, models);
 
-  const find = createFind({ store: passages, meaning, models, nowMs, log });
+  const find = createFind({ store: passages, meaning, models, dropGone: library.dropGone, nowMs, log });
 
   const askParts = {
     search: find,
@@ -123,11 +129,11 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   return {
     handlers: {
       ...library.handlers,
-      addFiles: ({ tickets }, signal) => {
+      addFiles: ({ tickets, watch }, signal) => {
         const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
         if (paths.length === 0)
           throw new QuothError('not-found', 'What was dropped is too long ago to be found. Please drop it again.');
-        return library.addPaths(paths, signal);
+        return library.addPaths(paths, signal, { watch });
       },
       ...chats.handlers,
       ...models.handlers,

@@ -7,6 +7,22 @@ import type { Native } from '../native/index.ts';
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
 
+/** The watching of one folder, for as long as it is not closed. */
+export type FolderWatch = {
+  /** Resolves when every change from now on is told; never rejects. */
+  ready: Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * Watches a folder with all below it. `onTouched` is told the absolute path of whatever came, went or changed, once or more
+ * often: what it is now is for the listener to look at. `onFailed`: changes may be missed from now on.
+ */
+export type WatchFolder = (
+  folder: string,
+  listener: { onTouched: (path: string) => void; onFailed: (error: unknown) => void },
+) => FolderWatch;
+
 export type Outside = {
   /** The profile's folder: database, index generations, dropped files. */
   profileFolder: string;
@@ -15,6 +31,7 @@ export type Outside = {
   /** The engine's process, restarted when it dies; handles opened before a death fail with `engine-died`. */
   native: Native;
   readFile: ReadFile;
+  watchFolder: WatchFolder;
   fetch: typeof globalThis.fetch;
   /** The current package registry's address for a package's archive, or null where there is no npm. */
   packageAddress: (name: string, version: string) => Promise<string | null>;

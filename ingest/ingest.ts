@@ -174,7 +174,7 @@ async function updateIndex(
   }
 }
 
-type Hashed =
+export type Hashed =
   | { type: 'hashed'; contentHash: string }
   | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
 
@@ -182,7 +182,7 @@ type Hashed =
  * SHA-256 of a file. It is taken before the reading: should the file change in between, its next hash differs and it is
  * read again. What Quoth does not read, and what is too large for its kind, is refused by its first bytes.
  */
-async function hashFile(source: Extract<Source, { type: 'file' }>, signal: AbortSignal): Promise<Hashed> {
+export async function hashFile(source: Extract<Source, { type: 'file' }>, signal: AbortSignal): Promise<Hashed> {
   const kind = documentKindOf(source.name);
   const failed = (reason: FailureReason, detail: string): Hashed => ({ type: 'failed', kind, reason, detail });
   try {

@@ -23,7 +23,13 @@ const systemNames = new Set([
   'system volume information',
   'lost+found',
   'node_modules', // other people's readme files, by the thousand
+  'bower_components',
+  '__pycache__',
+  'site-packages',
 ]);
+
+/** What programs write beside a file until it is whole: downloads on their way, drafts of editors, backups. */
+const temporaryName = /(?:\.(?:tmp|temp|part|partial|crdownload|download|swp|swx)|~)$/i;
 
 /** Deeper trees are made by loops that links cannot explain (bind mounts) or on purpose. */
 const deepestFolder = 100;
@@ -53,6 +59,30 @@ export async function* walk(paths: readonly string[], signal?: AbortSignal): Asy
   }
 }
 
+/**
+ * What a walk of `root` finds at `path`, a file or folder below it or `root` itself: for looking again at the part that
+ * changed. Both are resolved paths. Nothing comes of names that a walk passes over, and of what is not there.
+ */
+export async function* walkWithin(root: string, path: string, signal?: AbortSignal): AsyncIterable<Walked> {
+  if (!isInside(path, root)) return;
+  const names = path.slice(root.length).split(sep).filter(Boolean);
+  if (names.some(isPassedOver)) return;
+  let resolved: string;
+  let facts: Stats;
+  try {
+    resolved = await realpath(path);
+    facts = await stat(resolved);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') yield rejected(path, reasonOfOpen(error), codeOf(error));
+    return;
+  }
+  if (!isInside(resolved, root)) yield rejected(path, 'outside', 'It is a link that leads out of the folder.');
+  else if (facts.isDirectory()) yield* walkFolder(resolved, root, names.length, new Set(), signal);
+  else if (facts.isFile() && documentKindOf(basename(resolved)) === 'other')
+    yield rejected(resolved, 'unsupported', 'Quoth does not read files of this kind.', facts.size);
+  else yield await fileOf(resolved, facts);
+}
+
 async function* walkFolder(
   folder: string,
   root: string,
@@ -73,7 +103,7 @@ async function* walkFolder(
 
   for (const entry of entries) {
     signal?.throwIfAborted();
-    if (isHidden(entry.name)) continue;
+    if (isPassedOver(entry.name)) continue;
     const path = join(folder, entry.name);
     let resolved = path;
     let facts: Stats;
@@ -101,12 +131,15 @@ async function* walkFolder(
   }
 }
 
-/** Hidden by a dot, a system's own, or the lock file that Word lays beside an open document. */
-function isHidden(name: string): boolean {
-  return name.startsWith('.') || name.startsWith('~$') || systemNames.has(name.toLowerCase());
+/** Hidden by a dot, a system's own, unfinished, or the lock file that Word lays beside an open document. */
+export function isPassedOver(name: string): boolean {
+  return (
+    name.startsWith('.') || name.startsWith('~$') || temporaryName.test(name) || systemNames.has(name.toLowerCase())
+  );
 }
 
-function isInside(path: string, root: string): boolean {
+/** Whether a resolved path is the folder `root` or lies in it. */
+export function isInside(path: string, root: string): boolean {
   return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
 }
 

@@ -31,6 +31,7 @@ import {
 } from './processes.ts';
 import { createTickets, type Tickets } from './tickets.ts';
 import { version } from './version.ts';
+import { watchFolder } from './watch-folder.ts';
 
 /** The application, as the shells hold it. */
 export type Core = {
@@ -92,6 +93,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
     modelsFolder: models,
     native,
     readFile: createReadFile(spawnReader),
+    watchFolder,
     fetch: globalThis.fetch,
     packageAddress,
     nowMs: Date.now,

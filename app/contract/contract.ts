@@ -17,6 +17,7 @@ import {
   exportedChat,
   exportFormat,
   exportWords,
+  folderId,
   installProgress,
   machineReport,
   modelId,
@@ -30,6 +31,7 @@ import {
   ticket,
   turn,
   turnId,
+  watchedFolder,
 } from './types.ts';
 
 const nothing = z.object({});
@@ -68,7 +70,8 @@ export type AskEvent = z.infer<typeof askEvent>;
 export const contract = {
   // The library
   watchLibrary: stream(nothing, libraryEvent),
-  addFiles: stream(z.object({ tickets: z.array(ticket).min(1).max(10_000) }), addEvent),
+  /** `watch`: folders among them are followed from now on; files never are. */
+  addFiles: stream(z.object({ tickets: z.array(ticket).min(1).max(10_000), watch: z.boolean().optional() }), addEvent),
   addAddress: stream(z.object({ address: z.string().trim().min(1).max(2_000) }), addEvent),
   retryDocument: stream(z.object({ documentId }), addEvent),
   removeDocument: call(z.object({ documentId }), nothing),
@@ -92,6 +95,16 @@ export const contract = {
   ),
   /** The bytes of the original file, in base64 pieces, for the page view. Fails with `not-found` if it moved. */
   readOriginal: stream(z.object({ documentId }), z.object({ base64: z.string(), totalBytes: z.number() })),
+
+  // Watched folders
+  /** All of them, at once and after every change. */
+  watchFolders: stream(nothing, z.object({ folders: z.array(watchedFolder) })),
+  /** Stops following the folder and reading its files. Its documents stay as they are. */
+  pauseFolder: call(z.object({ folderId }), nothing),
+  /** Follows it again; what changed meanwhile is found. */
+  resumeFolder: call(z.object({ folderId }), nothing),
+  /** Forgets the folder, and its documents if they are not kept. The files themselves stay. */
+  removeFolder: call(z.object({ folderId, keepDocuments: z.boolean() }), nothing),
 
   // Finding and asking
   search: call(

@@ -13,6 +13,10 @@ export const turnId = z
   .string()
   .regex(/^turn_[0-9a-z]{16}$/)
   .brand<'TurnId'>();
+export const folderId = z
+  .string()
+  .regex(/^folder_[0-9a-z]{16}$/)
+  .brand<'FolderId'>();
 export const passageId = z.number().int().positive().brand<'PassageId'>();
 export const modelId = z.string().min(1).max(100).brand<'ModelId'>();
 /** The opaque id of a file or folder that the user gave to the shell. The renderer never sees the path behind it. */
@@ -24,6 +28,7 @@ export const ticket = z
 export type DocumentId = z.infer<typeof documentId>;
 export type ChatId = z.infer<typeof chatId>;
 export type TurnId = z.infer<typeof turnId>;
+export type FolderId = z.infer<typeof folderId>;
 export type PassageId = z.infer<typeof passageId>;
 export type ModelId = z.infer<typeof modelId>;
 export type Ticket = z.infer<typeof ticket>;
@@ -101,6 +106,25 @@ export const documentSummary = z.object({
   addedAtMs: z.number(),
 });
 export type DocumentSummary = z.infer<typeof documentSummary>;
+
+/**
+ * A folder whose changes are followed. `comparing`: it is being looked through. `unreachable`: the folder itself is not there
+ * (a drive that is away); its documents stay. `too-many`: it holds more files than are followed; new ones are not taken.
+ * `looking`: the system tells of no changes, so it is looked through again and again.
+ */
+export const watchedFolder = z.object({
+  id: folderId,
+  /** The folder's name with its parent's, for display. Never a path to open. */
+  name: z.string(),
+  state: z.enum(['comparing', 'watching', 'looking', 'paused', 'unreachable', 'too-many']),
+  /** For a state that a person can do something about: one sentence. */
+  reason: z.string().nullable(),
+  numDocuments: z.number().int().nonnegative(),
+  numReady: z.number().int().nonnegative(),
+  numWorking: z.number().int().nonnegative(),
+  addedAtMs: z.number(),
+});
+export type WatchedFolder = z.infer<typeof watchedFolder>;
 
 /** A chunk found for a question. */
 export const passage = z.object({

@@ -12,6 +12,8 @@ export type FindParts = {
   store: PassageStore;
   meaning: Pick<MeaningService, 'get'>;
   models: { reranker(): Promise<Reranker | null>; noteFailure(error: unknown, thing: Reranker): boolean };
+  /** Takes documents whose files are gone out of the search; true if there were any. */
+  dropGone?: (documentIds: readonly string[]) => Promise<boolean>;
   /** How long the reranker may take; absent = the search's own limit. */
   rerankDeadlineMs?: number;
   nowMs: () => number;
@@ -20,7 +22,7 @@ export type FindParts = {
 
 export type Find = (question: string, limit: number, options?: SearchOptions) => Promise<SearchResult>;
 
-export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, log }: FindParts): Find {
+export function createFind({ store, meaning, models, dropGone, rerankDeadlineMs, nowMs, log }: FindParts): Find {
   const rerankPace = createRerankPace();
 
   /** Null while none is in use, or when it cannot be loaded: the fused order is good enough to go on with. */
@@ -51,9 +53,19 @@ export function createFind({ store, meaning, models, rerankDeadlineMs, nowMs, lo
     const [meant, reranker] = await Promise.all([meaning.get(), openReranker()]);
     const embedText = (text: string): Promise<Float32Array> => meant!.embedder.embed([text], signal, 'query');
     const dense = meant && { index: meant.index, embedText, embedderId: meant.embedder.id };
-    return search({ store, dense, reranker, rerankDeadlineMs, rerankPace, nowMs, log }, question, limit, options);
+    for (let numSearches = 1; ; numSearches++) {
+      const parts = { store, dense, reranker, rerankDeadlineMs, rerankPace, nowMs, log };
+      const found = await search(parts, question, limit, options);
+      // A file may have gone this moment, or while nobody watched: it must not be cited. What comes in its place is as good.
+      const isWhole = !(await dropGone?.([...new Set(found.passages.map(({ documentId }) => documentId))]));
+      if (isWhole) return found;
+      if (numSearches === mostSearches) return { ...found, passages: [] };
+    }
   };
 }
+
+/** Where whole folders go while one asks; what is left then is taken out by the watching. */
+const mostSearches = 4;
 
 /** Why the passages are what they are, as a window sees it. */
 export function toExplanation(query: string, embedder: string | null, found: SearchResult): SearchExplanation {

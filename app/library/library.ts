@@ -1,6 +1,5 @@
 /** The documents' life: added, read, found again, read anew when they change, removed without a trace. */
-import { constants } from 'node:fs';
-import { access, open, realpath } from 'node:fs/promises';
+import { access, realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import type { FailureReason, Source } from '../../ingest/source.ts';
@@ -13,25 +12,32 @@ import type { Handlers } from '../contract/procedure.ts';
 import type { DocumentId, DocumentSummary, PassageId } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import { type DocumentTable, type StoredDocument, toDocumentSummary } from '../store/document-table.ts';
+import type { FolderTable } from '../store/folder-table.ts';
 import type { PassageTable } from '../store/passage-table.ts';
+import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
 import { placeOf } from './place.ts';
+import { readOriginal } from './read-original.ts';
 import { createWatchers } from './watchers.ts';
 
 type LibraryHandlers = Pick<
   Handlers<QuothContract>,
   'watchLibrary' | 'addAddress' | 'retryDocument' | 'removeDocument' | 'readDocument' | 'readScan' | 'readOriginal'
->;
+> &
+  Folders['handlers'];
 
 export type Library = {
   handlers: LibraryHandlers;
   /**
    * Adds files and folders by path: for the shells, which turn tickets into paths, and the command line. What is there
-   * already and has not changed is only reported. Leaving the loop ends the walk; what is queued by then goes on.
+   * already and has not changed is only reported. Leaving the loop ends the walk; what is queued by then goes on. With
+   * `watch`, folders are followed from now on, and leaving the loop does not end that.
    */
-  addPaths(paths: readonly string[], signal: AbortSignal): AsyncGenerator<AddEvent>;
+  addPaths(paths: readonly string[], signal: AbortSignal, options?: { watch?: boolean }): AsyncGenerator<AddEvent>;
   list(): DocumentSummary[];
+  listFolders: Folders['list'];
+  dropGone: Folders['dropGone'];
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
   isBusy(): boolean;
@@ -43,6 +49,8 @@ export type Library = {
 export type LibraryParts = {
   outside: Outside;
   documents: DocumentTable;
+  folders: FolderTable;
+  folderOptions?: FolderOptions;
   passages: PassageTable;
   meaning: MeaningService;
   captionLanguages: () => readonly string[];
@@ -52,15 +60,32 @@ export type LibraryParts = {
   onQuiet: () => void;
 };
 
-/** A multiple of three, so that the pieces' base64 can be joined. */
-const originalPieceBytes = 3 * 64 * 1024;
-
 export function createLibrary(parts: LibraryParts): Library {
   const { outside, documents, passages, meaning } = parts;
   const watchers = createWatchers(outside.nowMs);
   const queue = createIngestQueue({
     ...parts,
-    onChange: (document, progress) => watchers.changed(toDocumentSummary(document, progress)),
+    onChange: (document, progress) => {
+      watchers.changed(toDocumentSummary(document, progress));
+      folders.noteChange();
+    },
+  });
+  const folders = createFolders({
+    outside,
+    folders: parts.folders,
+    documents,
+    library: {
+      take,
+      reject,
+      isQueued: (id) => queue.has(id),
+      drop: (id) => queue.drop(id),
+      onChanged(document) {
+        watchers.changed(summaryOf(document));
+        folders.noteChange();
+      },
+    },
+    remove,
+    options: parts.folderOptions,
   });
 
   const summaryOf = (document: StoredDocument): DocumentSummary =>
@@ -157,8 +182,17 @@ export function createLibrary(parts: LibraryParts): Library {
     yield* events.items;
   }
 
-  function addPaths(paths: readonly string[], signal: AbortSignal): AsyncGenerator<AddEvent> {
+  function addPaths(
+    all: readonly string[],
+    signal: AbortSignal,
+    { watch = false }: { watch?: boolean } = {},
+  ): AsyncGenerator<AddEvent> {
     return adding(signal, async (follow, both) => {
+      const paths: string[] = [];
+      for (const path of all) {
+        if (watch && (await stat(path).catch(() => null))?.isDirectory()) await folders.add(path, follow);
+        else paths.push(path);
+      }
       const seen = new Set<string>();
       for await (const walked of walk(paths, both)) {
         if (both.aborted) return;
@@ -190,42 +224,9 @@ export function createLibrary(parts: LibraryParts): Library {
     parts.onRemoved(id);
     const { removedIds } = documents.remove(id);
     watchers.removed(id);
+    folders.noteChange();
     await meaning.forgetPassages(removedIds);
     parts.onQuiet();
-  }
-
-  async function* readOriginal(
-    id: DocumentId,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ base64: string; totalBytes: number }> {
-    const document = mustFind(id);
-    if (document.sourceType !== 'file')
-      throw new QuothError('unsupported', 'A video has no pages to show. Its address opens it in the browser.');
-    const moved = (cause: unknown): QuothError =>
-      new QuothError('not-found', 'The file is no longer where it was. Its text can still be read here.', { cause });
-    const file = await open(document.location, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
-      (error: unknown) => {
-        throw moved(error);
-      },
-    );
-    try {
-      const facts = await file.stat();
-      if (!facts.isFile()) throw moved(null);
-      const piece = Buffer.alloc(originalPieceBytes);
-      for (let at = 0; at < facts.size && !signal.aborted; ) {
-        let filled = 0;
-        while (filled < piece.length) {
-          const { bytesRead } = await file.read(piece, filled, piece.length - filled, at + filled);
-          if (bytesRead === 0) break;
-          filled += bytesRead;
-        }
-        if (filled === 0) return; // it became shorter meanwhile
-        at += filled;
-        yield { base64: piece.toString('base64', 0, filled), totalBytes: facts.size };
-      }
-    } finally {
-      await file.close();
-    }
   }
 
   return {
@@ -259,15 +260,26 @@ export function createLibrary(parts: LibraryParts): Library {
         mustFind(documentId);
         return { words: passages.scannedWords(documentId, page) };
       },
-      readOriginal: ({ documentId }, signal) => readOriginal(documentId, signal),
+      readOriginal: ({ documentId }, signal) => readOriginal(mustFind(documentId), signal),
+      ...folders.handlers,
     },
     addPaths,
     list,
+    listFolders: folders.list,
+    dropGone: folders.dropGone,
     resume() {
-      for (const { id } of documents.listUnfinished()) void queue.add(id).catch(() => {});
+      for (const { id, location } of documents.listUnfinished())
+        if (!folders.isPaused(location)) void queue.add(id).catch(() => {});
+      folders.start();
     },
     isBusy: () => queue.isBusy(),
-    idle: () => queue.idle(),
-    close: () => queue.close(),
+    async idle() {
+      await folders.idle();
+      await queue.idle();
+    },
+    async close() {
+      await folders.close();
+      await queue.close();
+    },
   };
 }

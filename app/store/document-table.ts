@@ -1,3 +1,4 @@
+import { sep } from 'node:path';
 import type { Source } from '../../ingest/source.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { DocumentId, DocumentKind, DocumentState, DocumentSummary } from '../contract/types.ts';
@@ -29,6 +30,9 @@ export type DocumentFacts = Partial<
   Pick<StoredDocument, 'title' | 'kind' | 'numPages' | 'contentHash' | 'sizeBytes' | 'modifiedAtMs'>
 >;
 
+/** A document whose file now lies elsewhere, with the same bytes. */
+export type DocumentMove = { id: DocumentId; path: string; name: string; title: string; modifiedAtMs: number };
+
 export type DocumentTable = {
   /** A new document in state `queued`; a source that is there already is queued again under its old id. */
   insertQueued(source: Source): StoredDocument;
@@ -39,6 +43,17 @@ export type DocumentTable = {
   findByLocation(location: string): StoredDocument | null;
   /** The document, ready ones first, that was cut from exactly these bytes. */
   findByHash(contentHash: string): StoredDocument | null;
+  /** All documents that were cut from exactly these bytes. */
+  listByHash(contentHash: string): StoredDocument[];
+  /** Whether any file of this size is known. */
+  hasSize(sizeBytes: number): boolean;
+  /** The files at this path and below it. */
+  listUnder(path: string): StoredDocument[];
+  countsUnder(folder: string): { numDocuments: number; numReady: number; numWorking: number };
+  /** New places for documents, all or none; those with passages are `ready` again. Passages and vectors stay. */
+  moveAll(moves: readonly DocumentMove[]): void;
+  /** As `setState`, for many at once. Ids that are gone are passed over. */
+  setStateOfAll(ids: readonly string[], state: DocumentState, why: { reason: string; detail: string | null }): void;
   /** All documents, the newest first. */
   list(): StoredDocument[];
   /** Those that an end of the process has left on their way, the oldest first. */
@@ -84,6 +99,24 @@ export function createDocumentTable(
        modified_at_ms = excluded.modified_at_ms, state = 'queued', reason = NULL, detail = NULL`,
   );
   const updateState = sqlite.prepare('UPDATE documents SET state = ?, reason = ?, detail = ? WHERE id = ?');
+  // A half-open range of the index by location: all that begins with the folder and the separator, whose successor ends it.
+  const under = `source_type = 'file' AND (location = @path OR (location >= @from AND location < @toExclusive))`;
+  const selectUnder = select(`WHERE ${under} ORDER BY location`);
+  const selectAllByHash = select('WHERE content_hash = ? ORDER BY added_at_ms, rowid');
+  const selectSize = sqlite
+    .prepare<[number], number>("SELECT 1 FROM documents WHERE size_bytes = ? AND source_type = 'file' LIMIT 1")
+    .pluck();
+  const selectCountsUnder = sqlite.prepare<
+    [ReturnType<typeof rangeOf>],
+    { numDocuments: number; numReady: number; numWorking: number }
+  >(
+    `SELECT count(*) AS numDocuments, count(*) FILTER (WHERE state = 'ready') AS numReady,
+       count(*) FILTER (WHERE state IN ('queued', 'reading', 'embedding')) AS numWorking FROM documents WHERE ${under}`,
+  );
+  const move = sqlite.prepare(
+    `UPDATE documents SET location = @path, name = @name, title = @title, modified_at_ms = @modifiedAtMs,
+       state = 'ready', reason = NULL, detail = NULL WHERE id = @id`,
+  );
   const selectPassageIds = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
   const remove = sqlite.prepare('DELETE FROM documents WHERE id = ?');
   const selectCounts = sqlite.prepare<[], { numDocuments: number; numReady: number; numPassages: number }>(
@@ -106,6 +139,15 @@ export function createDocumentTable(
     database.scrubber.note();
     return { removedIds };
   });
+
+  const moveAll = sqlite.transaction((moves: readonly DocumentMove[]) => {
+    for (const one of moves) move.run(one);
+  });
+  const setStateOfAll = sqlite.transaction(
+    (ids: readonly string[], state: DocumentState, why: { reason: string; detail: string | null }) => {
+      for (const id of ids) updateState.run(state, why.reason, why.detail, id);
+    },
+  );
 
   return withStoreErrors(database, {
     insertQueued(source: Source) {
@@ -139,6 +181,12 @@ export function createDocumentTable(
     find: (id: string) => found(selectById.get(id)),
     findByLocation: (location: string) => found(selectByLocation.get(location)),
     findByHash: (contentHash: string) => found(selectByHash.get(contentHash)),
+    listByHash: (contentHash: string) => selectAllByHash.all(contentHash).map((row) => found(row)!),
+    hasSize: (sizeBytes: number) => selectSize.get(sizeBytes) !== undefined,
+    listUnder: (path: string) => selectUnder.all(rangeOf(path)).map((row) => found(row)!),
+    countsUnder: (folder: string) => selectCountsUnder.get(rangeOf(folder))!,
+    moveAll: (moves: readonly DocumentMove[]) => moveAll(moves),
+    setStateOfAll: (...input: Parameters<DocumentTable['setStateOfAll']>) => setStateOfAll(...input),
     list: () => selectAll.all().map((row) => found(row)!),
     listUnfinished: () => selectUnfinished.all().map((row) => found(row)!),
     remove(id: string) {
@@ -149,6 +197,12 @@ export function createDocumentTable(
     },
     counts: () => selectCounts.get()!,
   });
+}
+
+/** The locations below a path; a root (`/`, `C:\\`) ends with its separator already. */
+function rangeOf(path: string): { path: string; from: string; toExclusive: string } {
+  const from = path.endsWith(sep) ? path : path + sep;
+  return { path, from, toExclusive: from.slice(0, -1) + String.fromCharCode(sep.charCodeAt(0) + 1) };
 }
 
 /** What a window learns of a document. `progress` is known to whoever works on it, and never stored. */

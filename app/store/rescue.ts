@@ -23,6 +23,7 @@ export function rescueRows(target: Sqlite.Database, damagedFile: string, nowMs: 
     }
     try {
       rescued.documents = copy(source, target, 'documents', "state = 'queued', reason = NULL, content_hash = NULL");
+      copy(source, target, 'folders');
       rescued.chats = copy(source, target, 'chats');
       rescued.turns = copy(source, target, 'turns');
       rescued.settings = copy(source, target, 'settings');

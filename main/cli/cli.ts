@@ -13,6 +13,7 @@ import { createOutput } from './output.ts';
 const commands: Record<string, () => Promise<{ command: Command }>> = {
   add: () => import('./commands/add.ts'),
   list: () => import('./commands/list.ts'),
+  folders: () => import('./commands/folders.ts'),
   remove: () => import('./commands/remove.ts'),
   search: () => import('./commands/search.ts'),
   ask: () => import('./commands/ask.ts'),

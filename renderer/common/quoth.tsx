@@ -4,6 +4,7 @@ import type { Client } from '../../app/contract/procedure.ts';
 import type { QuothShell } from '../../app/contract/shell.ts';
 import { createChats } from '../chat/chats.ts';
 import { createConversations } from '../chat/conversations.ts';
+import { createWatchedFolders } from '../library/folders-state.ts';
 import { createLibrary } from '../library/library-state.ts';
 import { createModels } from '../models/models-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
@@ -26,6 +27,7 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
     chats,
     conversations,
     library: createLibrary(client),
+    watchedFolders: createWatchedFolders(client),
     models: createModels(client),
     settings: createSettings(client),
     view: createView(conversations.getState().begin()),

@@ -56,17 +56,18 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
 
 /** Asks the core for all that the window shows, once, and follows the library. */
 function useStart(): void {
-  const { library, chats, models, settings, notices } = useQuoth();
+  const { library, watchedFolders, chats, models, settings, notices } = useQuoth();
   const theme = useStore(settings, (state) => state.settings?.theme);
   useEffect(() => {
     const { tellError } = notices.getState();
     const controller = new AbortController();
     library.getState().watch(controller.signal).catch(tellError);
+    watchedFolders.getState().watch(controller.signal).catch(tellError);
     settings.getState().load().catch(tellError);
     chats.getState().load().catch(tellError);
     models.getState().load().catch(tellError);
     return () => controller.abort();
-  }, [library, chats, models, settings, notices]);
+  }, [library, watchedFolders, chats, models, settings, notices]);
   const language = useStore(settings, (state) => state.settings?.language);
   const textSize = useStore(settings, (state) => state.settings?.textSize);
   useEffect(() => {

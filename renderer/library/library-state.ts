@@ -13,7 +13,8 @@ export type Library = {
   numAdding: number;
   /** Follows the library until the signal aborts. Throws when the connection ends. */
   watch(signal: AbortSignal): Promise<void>;
-  addFiles(tickets: Ticket[]): Promise<AddSummary | null>;
+  /** `watch`: folders among them are followed from now on. */
+  addFiles(tickets: Ticket[], watch: boolean): Promise<AddSummary | null>;
   addAddress(address: string): Promise<AddSummary | null>;
   retry(documentId: DocumentId): Promise<AddSummary | null>;
   remove(documentId: DocumentId): Promise<void>;
@@ -50,7 +51,7 @@ export function createLibrary(client: Client<QuothContract>) {
           waiting.push(event);
         }
       },
-      addFiles: (tickets) => add(client.addFiles({ tickets })),
+      addFiles: (tickets, watch) => add(client.addFiles({ tickets, watch })),
       addAddress: (address) => add(client.addAddress({ address })),
       retry: (documentId) => add(client.retryDocument({ documentId })),
       remove: async (documentId) => {

@@ -11,6 +11,7 @@ import { useQuoth } from '../common/quoth.tsx';
 import { DocumentRow } from './document-row.tsx';
 import { filterDocuments, groupOf, type StateFilter } from './library-state.ts';
 import { useAdding } from './use-adding.ts';
+import { WatchedFolders } from './watched-folders.tsx';
 
 const rowHeightPx = 60;
 const filters: StateFilter[] = ['all', 'ready', 'working', 'problem'];
@@ -54,6 +55,7 @@ export function LibraryView() {
           </div>
           <AddButtons />
         </div>
+        <WatchedFolders />
         {documents.size > 0 && (
           <div className="mt-5 flex flex-wrap items-center gap-2">
             <label className="relative min-w-48 flex-1">
@@ -217,12 +219,14 @@ function FilterChoice({ documents, filter, onFilter }: FilterProps) {
 
 function EmptyLibrary() {
   const { t } = useTranslation();
+  const { shell } = useQuoth();
   return (
     <div className="grid flex-1 place-items-center p-6">
       <div className="w-full max-w-xl rounded-3xl border-2 border-dashed border-line px-8 py-16 text-center">
         <LibraryBig className="mx-auto size-8 text-faint" aria-hidden="true" />
         <p className="mt-4 font-serif text-xl">{t('library.emptyTitle')}</p>
         <p className="mx-auto mt-1 max-w-sm text-sm text-soft">{t('library.emptyHint')}</p>
+        {shell.kind === 'electron' && <p className="mx-auto mt-3 max-w-sm text-sm text-soft">{t('folders.meaning')}</p>}
       </div>
     </div>
   );

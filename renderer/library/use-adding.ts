@@ -34,8 +34,10 @@ function createAdding({ shell, library, notices, view }: Quoth) {
   const addTickets = async (tickets: Ticket[] | null): Promise<void> => {
     if (!tickets || tickets.length === 0) return;
     view.getState().show('library');
+    // A browser hands over copies, and the folder itself is not known: there is nothing to follow.
+    const watch = shell.kind === 'electron';
     for (let from = 0; from < tickets.length; from += maxTickets)
-      report(await library.getState().addFiles(tickets.slice(from, from + maxTickets)));
+      report(await library.getState().addFiles(tickets.slice(from, from + maxTickets), watch));
   };
   return {
     chooseFiles: () => guard(async () => addTickets(await shell.chooseFiles())),

@@ -13,6 +13,7 @@ import type { AppKit } from '../../app/models/kit.ts';
 import type { Outside } from '../../app/outside.ts';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
+import { watchFolder } from '../../main/watch-folder.ts';
 import { type Native, NativeError } from '../../native/index.ts';
 
 /** An engine's process that cannot be started. */
@@ -62,6 +63,7 @@ export async function createScene(changes: Partial<Outside> = {}): Promise<Scene
     modelsFolder: join(root, 'models'),
     native: noNative,
     readFile: createReadFile(createNodeSpawner()),
+    watchFolder,
     fetch: async () => {
       throw new TypeError('fetch failed');
     },

@@ -12,6 +12,7 @@ import type {
   Citation,
   DocumentId,
   DocumentSummary,
+  FolderId,
   InstallProgress,
   MachineReport,
   ModelId,
@@ -23,6 +24,7 @@ import type {
   Ticket,
   Turn,
   TurnId,
+  WatchedFolder,
 } from '../../app/contract/types.ts';
 
 /** A list that can be looped over while it is being filled. */
@@ -79,6 +81,20 @@ export function makeDocument(n: number, part: Partial<DocumentSummary> = {}): Do
     numPages: null,
     numPassages: 3,
     sizeBytes: 12_000,
+    addedAtMs: 1_700_000_000_000 + n,
+    ...part,
+  };
+}
+
+export function makeFolder(n: number, part: Partial<WatchedFolder> = {}): WatchedFolder {
+  return {
+    id: pad('folder', n) as FolderId,
+    name: `Documents › Folder ${n}`,
+    state: 'watching',
+    reason: null,
+    numDocuments: 12,
+    numReady: 12,
+    numWorking: 0,
     addedAtMs: 1_700_000_000_000 + n,
     ...part,
   };
@@ -206,6 +222,20 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     documents.set(document.id, document);
     library.push({ type: 'changed', document });
   };
+  let folders: WatchedFolder[] = [];
+  const forgotten: { folderId: FolderId; keepDocuments: boolean }[] = [];
+  /** Of each adding of files: whether folders were to be watched. */
+  const watched: boolean[] = [];
+  const folderList = new Tape<{ folders: WatchedFolder[] }>();
+  const setFolders = (next: WatchedFolder[]): void => {
+    folders = next;
+    folderList.push({ folders });
+  };
+  const changeFolder = (id: FolderId, part: Partial<WatchedFolder>): Record<string, never> => {
+    setFolders(folders.map((one) => (one.id === id ? { ...one, ...part } : one)));
+    return {};
+  };
+  setFolders([]);
   const chatOf = (chatId: ChatId): { chat: ChatSummary; turns: Turn[] } => {
     const chat = chats.get(chatId);
     if (!chat) throw new QuothError('not-found', 'This chat does not exist any more.');
@@ -219,8 +249,17 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
 
   const handlers: Handlers<QuothContract> = {
     watchLibrary: (_input, signal) => library.play(signal),
-    addFiles: ({ tickets }, signal) => {
+    watchFolders: (_input, signal) => folderList.play(signal),
+    pauseFolder: async ({ folderId }) => changeFolder(folderId, { state: 'paused' }),
+    resumeFolder: async ({ folderId }) => changeFolder(folderId, { state: 'watching' }),
+    removeFolder: async ({ folderId, keepDocuments }) => {
+      forgotten.push({ folderId, keepDocuments });
+      setFolders(folders.filter(({ id }) => id !== folderId));
+      return {};
+    },
+    addFiles: ({ tickets, watch = false }, signal) => {
       added.push(tickets);
+      watched.push(watch);
       return script.adding.play(signal);
     },
     addAddress: ({ address }, signal) => {
@@ -361,6 +400,9 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     retried,
     machine,
     setDocument,
+    setFolders,
+    forgotten,
+    watched,
     settings: () => settings,
   };
 }

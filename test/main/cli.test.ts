@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -46,6 +46,9 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
     ['constructor'],
     ['add'],
     ['list', 'all'],
+    ['folders', 'polish'],
+    ['folders', 'pause'],
+    ['folders', 'list', 'all'],
     ['remove'],
     ['search'],
     ['search', 'two', 'words'],
@@ -82,6 +85,7 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
 describe('what fails is one sentence on stderr, and 1', () => {
   it.each([
     [['add', 'no such file.pdf'], /There is no file or folder ".*no such file\.pdf"\./],
+    [['folders', 'remove', 'folder_1'], /There is no watched folder "folder_1"/],
     [['remove', 'doc_1'], /There is no document "doc_1"/],
     [['ask', 'x', '--chat', 'none'], /There is no chat "none"\./],
     [['export', 'none'], /There is no chat "none"/],
@@ -143,11 +147,29 @@ describe('saved chats', () => {
   });
 });
 
+describe('watched folders', () => {
+  it('are added, listed, paused and forgotten, with their documents or without', async () => {
+    const papers = path.join(folder, '書類');
+    await mkdir(papers);
+    await writeFile(path.join(papers, 'bridge.txt'), 'The Golden Gate Bridge opened in 1937.');
+    const at = ['--json', '--profile', path.join(folder, 'watching')];
+    expect((await quoth(['add', '--watch', papers, ...at])).code).toBe(0);
+    const list = async () => JSON.parse((await quoth(['folders', ...at])).out).folders;
+    const [{ id, path: shown, numReady }] = await list();
+    expect({ shown, numReady }).toEqual({ shown: papers, numReady: 1 });
+    await quoth(['folders', 'pause', id, ...at]);
+    expect(await list()).toMatchObject([{ id, state: 'paused' }]);
+    expect((await quoth(['folders', 'remove', id, '--with-documents', ...at])).code).toBe(0);
+    expect(await list()).toEqual([]);
+    expect(JSON.parse((await quoth(['list', ...at])).out).documents).toEqual([]);
+  });
+});
+
 describe('help', () => {
   it('lists all commands and is no failure', async () => {
     const { code, out } = await quoth(['help']);
     expect(code).toBe(0);
-    for (const name of 'add list remove search ask chats export models build generate score tokenize embed eval bench serve doctor'.split(
+    for (const name of 'add list folders remove search ask chats export models build quantize generate score tokenize embed eval bench serve doctor'.split(
       ' ',
     ))
       expect(out).toContain(`quoth ${name}`);

@@ -10,6 +10,7 @@ import {
   makeAnswer,
   makeCitation,
   makeDocument,
+  makeFolder,
   makeModel,
   makePassage,
   makeTurn,
@@ -65,6 +66,7 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       makePdf([['Nothing.'], ['The harvest of 2024 was the best in forty', 'years of records.'], ['End.']]),
     );
     app.texts.set(report.id, [passage]);
+    app.setFolders([makeFolder(1), makeFolder(2, { state: 'unreachable' }), makeFolder(3, { state: 'paused' })]);
     app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }), makeModel('big', { name: 'Big' }));
     const id = `chat_${'1'.repeat(16)}` as ChatId;
     app.chats.set(id, { chat: { id, title: 'A chat', numTurns: 0, updatedAtMs: 1 }, turns: [] });

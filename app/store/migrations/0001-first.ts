@@ -24,6 +24,18 @@ CREATE TABLE documents (
   added_at_ms REAL NOT NULL
 ) STRICT;
 CREATE INDEX documents_by_hash ON documents (content_hash);
+-- A file that appears is hashed only where one of its size is known: it may be one that was moved.
+CREATE INDEX documents_by_size ON documents (size_bytes);
+
+-- Folders whose changes are followed. Their documents are those whose location lies in them.
+CREATE TABLE folders (
+  id TEXT PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE,
+  is_paused INTEGER NOT NULL DEFAULT 0 CHECK (is_paused IN (0, 1)),
+  -- What the file system calls the folder itself: tells one that was emptied from a mount point whose drive is away.
+  identity TEXT,
+  added_at_ms REAL NOT NULL
+) STRICT;
 
 CREATE TABLE passages (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -9,12 +9,14 @@ import { documentFact, documentWords } from '../places.ts';
 const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
 
 export const command: Command = {
-  usage: 'add <path|address>…',
-  summary: 'Adds files, folders and YouTube addresses, and waits until they can be searched.',
+  usage: 'add [--watch] <path|address>…',
+  summary:
+    'Adds files, folders and YouTube addresses, and waits until they can be searched. --watch: the folders are followed whenever Quoth is open.',
   options: [],
+  flags: ['watch'],
   minPositionals: 1,
   maxPositionals: 10_000,
-  async run({ positionals, output, openCore, signal }) {
+  async run({ positionals, values, output, openCore, signal }) {
     const paths = positionals.filter((one) => !isAddress(one)).map((one) => path.resolve(one));
     for (const one of paths)
       await stat(one).catch((cause: unknown) => {
@@ -24,7 +26,9 @@ export const command: Command = {
     const streams: AsyncIterable<AddEvent>[] = [];
     if (paths.length > 0) {
       const tickets = paths.map((one) => ticket.parse(core.tickets.issue(one)));
-      streams.push(core.handlers.addFiles({ tickets }, signal) as AsyncIterable<AddEvent>);
+      streams.push(
+        core.handlers.addFiles({ tickets, watch: values.watch !== undefined }, signal) as AsyncIterable<AddEvent>,
+      );
     }
     for (const address of positionals.filter(isAddress))
       streams.push(core.handlers.addAddress({ address }, signal) as AsyncIterable<AddEvent>);

@@ -15,9 +15,9 @@ beforeEach(async () => {
 afterEach(() => scene.remove());
 
 /** Adds the folder in a process of its own and kills it after so many promises and some more turns. */
-async function addAndKill(folder: string, afterLines: number): Promise<string[]> {
+async function addAndKill(folder: string, afterLines: number, ...more: string[]): Promise<string[]> {
   const script = fileURLToPath(new URL('add-until-killed.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, scene.outside.profileFolder, folder], {
+  const child = spawn(process.execPath, [script, scene.outside.profileFolder, folder, ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
@@ -61,4 +61,22 @@ describe('kill -9 while documents are taken in', () => {
       await app.close();
     }
   }, 300_000);
+
+  it('costs a watched folder no file that was ready, and it is watched at the next start', async () => {
+    const folder = join(scene.files, 'watched');
+    await mkdir(folder);
+    for (let file = 0; file < numFiles; file++)
+      await writeFile(join(folder, `f${file}.txt`), `Watched number ${file}.`);
+    const promised = await addAndKill(folder, 3, 'watch');
+    let numRead = 0;
+    const { readFile } = scene.outside;
+    scene.outside.readFile = (source, options) => {
+      numRead += 1;
+      return readFile(source, options);
+    };
+    const { app } = await scene.open();
+    await app.idle();
+    expect(app.library.listFolders()).toMatchObject([{ state: 'watching', numReady: numFiles }]);
+    expect(numRead).toBeLessThanOrEqual(numFiles - promised.length);
+  });
 });
