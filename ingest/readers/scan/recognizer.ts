@@ -114,11 +114,10 @@ export function processorMs(): number {
 /** The fastest program that this processor and runtime can run. */
 function loadProgram(): { create: CreateTesseract; wasm: Uint8Array } {
   const require = createRequire(import.meta.url);
-  const ofCore = createRequire(require.resolve('tesseract.js/package.json'));
-  const folder = dirname(ofCore.resolve('tesseract.js-core/package.json'));
+  const folder = dirname(require.resolve('tesseract.js-core/package.json'));
   for (const name of ['tesseract-core-relaxedsimd-lstm', 'tesseract-core-simd-lstm', 'tesseract-core-lstm']) {
     const wasm = readFileSync(join(folder, `${name}.wasm`));
-    if (WebAssembly.validate(wasm)) return { create: ofCore(join(folder, `${name}.js`)) as CreateTesseract, wasm };
+    if (WebAssembly.validate(wasm)) return { create: require(join(folder, `${name}.js`)) as CreateTesseract, wasm };
   }
   throw new Error('This runtime has no WebAssembly.');
 }
