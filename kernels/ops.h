@@ -32,6 +32,21 @@ struct Attention {
   const float* slopes = nullptr;
 };
 
+// What a device may do in the same call as a linear. T rows x [T, K], weight [N, K].
+struct LinearFusion {
+  enum class Norm : int32_t { none = 0, rms = 1, layer = 2 };
+  // Before: each row of x is normed; x itself stays. As rms_norm and layer_norm.
+  Norm norm = Norm::none;
+  const float* norm_weight = nullptr;  // f32 [K]
+  const float* norm_bias = nullptr;    // f32 [K], layer norm only
+  float epsilon = 0;
+  // After the bias: N = 2 F, and out [T, F] = act(first half) * second half, as `gated`. `activation` is then that of
+  // the gate.
+  bool is_gated = false;
+  // Last: the result is added to what out holds (the residual).
+  bool adds = false;
+};
+
 struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
 
 struct Ops {
@@ -46,6 +61,13 @@ struct Ops {
   // What `allocate` could give now, about, and what the device has in all; 0 = it cannot be told. May be null: the
   // same.
   Status (*memory)(Device*, uint64_t* free_bytes, uint64_t* total_bytes);
+
+  // A step's operations stand between these two; null on a device that needs no such frame. After `begin_step` with
+  // `*replayed` true the device does again what it recorded for a step of this shape by the same caller (`program`),
+  // with the arrays of this batch, and the operations must not be called. Otherwise they must, all of them and in
+  // order.
+  Status (*begin_step)(Device*, const void* program, const Batch*, bool* replayed);
+  Status (*end_step)(Device*);
 
   // -- rows from tokens --------------------------------------------------------------------------------------------
   // out[t] = table[ids[t]] * scale                            table  any but i32 [V, D] out [T, D]
@@ -63,6 +85,9 @@ struct Ops {
   // of 32 columns becomes 32512; on a GPU 24 bits), sums of 32 products are exact, groups are added in f32 in an order
   // of K alone. With 8 bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
+  // The same with what stands in the fusion around it. Null on a device that has nothing of the kind.
+  Status (*linear_fused)(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,
+                         Rows out);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
   // out = x / sqrt(mean(x^2) + epsilon) * weight              out may be x
@@ -96,6 +121,9 @@ struct Ops {
   // Causal attention of each row over its sequence's pages, which hold this step's rows already.
   //   queries [T, H * d]   out [T, H * d]; softmax in f32
   Status (*attention)(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
+  // rope_kv_write, then attention of the queries in qkv's first H * d columns; qkv is then undefined. Null on a device
+  // that has nothing of the kind.   out [T, H * d], not a view of qkv
+  Status (*rope_kv_attention)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
   // Attention of each row over all rows of its sequence in this step: encoders.  q, k, v, out [T, H * d]
   Status (*attention_full)(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 

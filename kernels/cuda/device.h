@@ -40,6 +40,7 @@ struct Device {
   cudaStream_t stream = nullptr;
   int32_t num_multiprocessors = 0;
   int32_t shared_bytes = 0;  // of one block, at most
+  bool overlaps = false;     // programmatic dependent launch: Hopper and newer
   Status lost;               // not ok once the GPU gave an error that does not go away
 
   int32_t max_tokens = 0;
@@ -68,6 +69,37 @@ Status status_of(Device* device, cudaError_t error);
 // After a launch: whether it was accepted.
 inline Status launched(Device* device) {
   return status_of(device, cudaGetLastError());
+}
+
+// Programmatic dependent launch. A kernel that is started by `launch_overlapped` may begin while the one before it
+// still runs: every one of its threads that reads what an earlier kernel wrote, or writes what one may still read,
+// first calls `wait_for_previous`, and every block calls it before it ends. What never changes (weights, tables) may be
+// read before. `let_next_start` says that the next kernel's blocks may take what is free of the multiprocessors; it
+// orders nothing.
+__device__ inline void wait_for_previous() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+__device__ inline void let_next_start() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+template <typename... Parameters, typename... Arguments>
+Status launch_overlapped(Device* device, void (*kernel)(Parameters...), dim3 grid, dim3 block, int32_t shared_bytes,
+                         const Arguments&... arguments) {
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
+  config.stream = device->stream;
+  config.attrs = &attribute;
+  config.numAttrs = device->overlaps ? 1 : 0;
+  return status_of(device, cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
 }
 
 // Which arrays of a batch an operation reads.
