@@ -10,6 +10,9 @@ import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
 import type { ModelSummary } from './contract/types.ts';
+import { createCourtesy } from './jobs/courtesy.ts';
+import { createJobs } from './jobs/jobs.ts';
+import { openModelHand } from './jobs/model-hand.ts';
 import { createFind, toExplanation } from './library/find.ts';
 import type { FolderOptions } from './library/folders.ts';
 import { createLibrary, type Library } from './library/library.ts';
@@ -24,6 +27,7 @@ import { createChatTable } from './store/chat-table.ts';
 import { openDatabase } from './store/database.ts';
 import { createDocumentTable } from './store/document-table.ts';
 import { createFolderTable } from './store/folder-table.ts';
+import { createJobTable } from './store/job-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
 
@@ -72,17 +76,18 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     search: createChatSearch(database),
     readPassages: passages.passages,
   });
-  let numAsking = 0;
+  const courtesy = createCourtesy();
   const tidy = createTidy({
     work: database.scrubber.work,
-    isBusy: () => numAsking > 0 || library.isBusy(),
+    isBusy: () => courtesy.isAsked() || library.isBusy(),
     signal: closing.signal,
     log,
   });
+  const folders = createFolderTable(database, outside);
   const library = createLibrary({
     outside,
     documents,
-    folders: createFolderTable(database, outside),
+    folders,
     folderOptions: options.folders,
     passages,
     meaning,
@@ -111,17 +116,31 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     log,
   };
 
+  const jobs = createJobs({
+    table: createJobTable(database),
+    chats: chatTable,
+    scope: { documents, folders, folderNames: library.listFolders, dropGone: library.dropGone },
+    passagesOf: passages.passagesOf,
+    readPassages: passages.passages,
+    openModel: () => openModelHand({ chatModel: models.chat, noteFailure: models.noteFailure, courtesy, nowMs, log }),
+    near: meaning.get,
+    courtesy,
+    nowMs,
+    log,
+  });
+
   if (options.resume !== false) {
     library.resume();
+    jobs.resume();
     void meaning.fill(closing.signal);
     tidy.wake();
   }
   async function* askBusily(request: Parameters<typeof ask>[0], signal: AbortSignal): AsyncGenerator<AskEvent> {
-    numAsking += 1;
+    const answered = courtesy.begin();
     try {
       yield* ask(request, askParts, signal);
     } finally {
-      numAsking -= 1;
+      answered();
     }
   }
   let closed: Promise<void> | undefined;
@@ -136,6 +155,12 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
         return library.addPaths(paths, signal, { watch });
       },
       ...chats.handlers,
+      deleteChat: async (input, signal) => {
+        await chats.handlers.deleteChat(input, signal);
+        jobs.stopDeleted();
+        return {};
+      },
+      ...jobs.handlers,
       ...models.handlers,
       ...settings,
       search: async ({ question, limit, explain = false }, signal) => {
@@ -151,12 +176,14 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     notice: database.notice,
     async idle() {
       await library.idle();
+      await jobs.idle();
       await meaning.fill(closing.signal);
       await tidy.idle();
     },
     close() {
       closed ??= (async () => {
         closing.abort();
+        await jobs.close();
         await library.close();
         await meaning.close();
         await models.close();

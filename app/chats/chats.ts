@@ -9,6 +9,7 @@ import type { ChatSearch } from '../store/chat-search.ts';
 import type { ChatTable } from '../store/chat-table.ts';
 import { exportChat } from './export/export-chat.ts';
 import { englishWords } from './export/words.ts';
+import { asLine, asMarkdown } from './markdown.ts';
 import { toPassage } from './to-passage.ts';
 
 type ChatHandlers = Pick<
@@ -92,11 +93,19 @@ export function withoutDocument(answer: Answer, documentId: DocumentId): Answer 
   let { text } = answer;
   const citations = answer.citations.map((citation) => {
     if (citation.documentId !== documentId) return citation;
-    for (const words of [citation.quote, citation.quote.replace(/\s+/g, ' ')])
-      if (words.length > 0) text = text.replaceAll(words, '…');
+    const words = citation.quote.replace(/\s+/g, ' ');
+    for (const written of [citation.quote, words, asMarkdown(words), asLine(words)])
+      if (written.length > 0) text = text.replaceAll(written, '…');
     return { ...citation, title: removedTitle, source: '', quote: '', verified: false };
   });
-  return { ...answer, text, citations };
+  const { job } = answer;
+  if (!job) return { ...answer, text, citations };
+  // The result of a job names its documents: over their lines, and among those that could not be read.
+  const isIt = (one: { documentId: DocumentId }): boolean => one.documentId === documentId;
+  for (const { title } of [...answer.citations, ...job.coverage.unread].filter(isIt))
+    if (title !== '' && title !== removedTitle) text = text.replaceAll(asLine(title), removedTitle);
+  const unread = job.coverage.unread.map((one) => (isIt(one) ? { ...one, title: removedTitle, reason: '' } : one));
+  return { ...answer, text, citations, job: { ...job, coverage: { ...job.coverage, unread } } };
 }
 
 /** A chat's name, from its first question: one line, cut at a word. */

@@ -59,7 +59,7 @@ const negation =
 /** Prepares the passages once for all sentences. */
 export function gatherEvidence(passages: Passage[]): Evidence {
   const stretches = passages.map(({ text }) => {
-    const sentences = splitSentences(text).flatMap((sentence) => shorten(sentence, text));
+    const sentences = quotableSentences(text);
     const single = sentences.map((sentence) => ({
       ...sentence,
       stems: stemsOf(sentence.text),
@@ -97,6 +97,11 @@ function textOf(passage: Passage, { start, endExclusive }: Stretch): string {
 
 export function stemsOf(text: string): Set<string> {
   return new Set(contentWords(text).map(({ stem }) => stem));
+}
+
+/** The sentences of a text, none longer than a quote may be. */
+export function quotableSentences(text: string): Sentence[] {
+  return splitSentences(text).flatMap((sentence) => shorten(sentence, text));
 }
 
 /** A sentence that is too long to quote (a table, a list without stops) as pieces cut at white space. */

@@ -4,6 +4,7 @@
  */
 import type { Citation, Passage } from '../contract/types.ts';
 import { citationNumber, coverageOf, gatherEvidence, type Stretch } from './citations.ts';
+import { asMarkdown } from './markdown.ts';
 import { contentWords } from './sentences.ts';
 
 const maxQuotes = 4;
@@ -84,11 +85,6 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     citations,
     bestCoverage: Math.max(0, ...candidates.map(({ coverage }) => coverage)),
   };
-}
-
-/** Words of a document inside a Markdown text: they stay the words they are, "[3]" and "2 * 3 * 4" among them. */
-export function asMarkdown(words: string): string {
-  return words.replace(/[\\`*_[\]<~|&]/g, (sign) => `\\${sign}`);
 }
 
 /** The best sentences of the best passages, however little they say: offered as "nearest" when nothing answers. */

@@ -21,6 +21,9 @@ export type Speech = {
 const inventedTails = ['Question:', 'Earlier question:', 'Answer:', 'Passage:', '\nPassage', '\n\n['];
 /** The same habit at the beginning of an answer; only there it is no end. */
 const label = /^\s*(?:(?:the )?(?:answer|passages?|answers?)\s*(?:\[\d+\])?\s*:\s*)+/i;
+/** The engine's priorities. */
+const personWaits = 10;
+export const inBackground = 0;
 /** Longer than any label: until so much is there, nothing is shown. */
 const labelCharacters = 24;
 
@@ -45,6 +48,7 @@ export async function* speak(
   wanders: WanderGuard,
   nowMs: () => number,
   signal: AbortSignal,
+  priority = personWaits,
 ): AsyncGenerator<string> {
   speech.numPromptTokens = prompt.ids.length;
   const decoder = model.streamDecoder();
@@ -55,7 +59,7 @@ export async function* speak(
     maxTokens: prompt.maxTokens,
     stopIds: model.stopIds,
     sampling,
-    priority: 10,
+    priority,
   });
   const submittedMs = nowMs();
   let firstMs: number | undefined;

@@ -19,6 +19,8 @@ import {
   exportWords,
   folderId,
   installProgress,
+  job,
+  jobTask,
   machineReport,
   modelId,
   modelSummary,
@@ -32,6 +34,7 @@ import {
   turn,
   turnId,
   watchedFolder,
+  windowLanguages,
 } from './types.ts';
 
 const nothing = z.object({});
@@ -129,6 +132,23 @@ export const contract = {
     }),
     askEvent,
   ),
+
+  // Whole documents
+  /**
+   * Starts a job at the end of the chat's shown branch (null: in a new chat) and answers at once. Its result becomes the
+   * answer of that turn, its words in `language` (absent: English). Jobs run one after another, give way to questions, and
+   * outlive the caller and the process.
+   */
+  startJob: call(
+    z.object({ task: jobTask, chatId: chatId.nullable(), language: z.enum(windowLanguages).optional() }),
+    z.object({ chatId, turnId, question: z.string() }),
+  ),
+  /** All jobs that have not come to their end, the oldest first: at once and after every change. */
+  watchJobs: stream(nothing, z.object({ jobs: z.array(job) })),
+  /** Ends the reading. What was read until then becomes the answer. */
+  stopJob: call(z.object({ turnId }), nothing),
+  /** Goes on where a stopped or failed job was left. */
+  resumeJob: call(z.object({ turnId }), nothing),
 
   // Chats
   listChats: call(nothing, z.object({ chats: z.array(chatSummary) })),
