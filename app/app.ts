@@ -34,7 +34,7 @@ import { createSettingsTable } from './store/settings-table.ts';
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'listFolders' | 'idle'>;
+  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'idle'>;
   /** All models with the paths of their plans. */
   listModels(): Promise<ModelSummary[]>;
   /** What the person must be told about the opening of the profile, or null. */

@@ -36,6 +36,8 @@ export type Library = {
    */
   addPaths(paths: readonly string[], signal: AbortSignal, options?: { watch?: boolean }): AsyncGenerator<AddEvent>;
   list(): DocumentSummary[];
+  /** The documents at a path or below it, which is absolute and resolved. */
+  under(path: string): DocumentSummary[];
   listFolders: Folders['list'];
   dropGone: Folders['dropGone'];
   /** Takes up what an end of the process has left; called once, after the start. */
@@ -265,6 +267,7 @@ export function createLibrary(parts: LibraryParts): Library {
     },
     addPaths,
     list,
+    under: (path) => documents.listUnder(path).map(summaryOf),
     listFolders: folders.list,
     dropGone: folders.dropGone,
     resume() {

@@ -1,10 +1,11 @@
 import { Check, Copy, ListPlus, RotateCcw, Search } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
-import type { Answer, AnswerTimings } from '../../app/contract/types.ts';
+import type { Answer, AnswerTimings, JobTask } from '../../app/contract/types.ts';
 import { IconButton } from '../common/button.tsx';
 import { formatCount, formatDuration, formatNumber, formatPlace } from '../common/format.ts';
 import { Menu, MenuItem } from '../common/menu.tsx';
 import { useCopy } from '../common/use-copy.ts';
+import { useJob } from '../jobs/use-job.ts';
 import type { Instead } from './conversations.ts';
 
 type AnswerFootProps = { answer: Answer; disabled: boolean; onAskAgain: (sources: Instead['sources']) => void };
@@ -24,9 +25,26 @@ export function AnswerFoot({ answer, disabled, onAskAgain }: AnswerFootProps) {
       <IconButton label={t(copied ? 'answer.copied' : 'answer.copy')} onClick={copyAll}>
         {copied ? <Check className="size-4" /> : <Copy className="size-4" />}
       </IconButton>
-      <AskAgain disabled={disabled} onAskAgain={onAskAgain} />
-      <SpeedLine timings={answer.timings} />
+      {answer.job ? (
+        <JobAgain task={answer.job.task} />
+      ) : (
+        <>
+          <AskAgain disabled={disabled} onAskAgain={onAskAgain} />
+          <SpeedLine timings={answer.timings} />
+        </>
+      )}
     </footer>
+  );
+}
+
+/** Reads the documents once more, as they are now. */
+function JobAgain({ task }: { task: JobTask }) {
+  const { t } = useTranslation();
+  const { start } = useJob();
+  return (
+    <IconButton label={t('jobs.again')} onClick={() => start(task)}>
+      <RotateCcw className="size-4" />
+    </IconButton>
   );
 }
 

@@ -5,6 +5,7 @@ import { useStore } from 'zustand';
 import type { TurnId } from '../../app/contract/types.ts';
 import { Button } from '../common/button.tsx';
 import { useQuoth } from '../common/quoth.tsx';
+import { JobProgress } from '../jobs/job-progress.tsx';
 import { AnswerFoot } from './answer-foot.tsx';
 import { AnswerText } from './answer-text.tsx';
 import { type CitedSource, CitedSourcesProvider, citedSources } from './cited-sources.ts';
@@ -27,8 +28,9 @@ type AnswerProps = {
 export const AnswerView = memo(function AnswerView(props: AnswerProps) {
   const { turn, conversationKey, isAsking, onAsk, onShow } = props;
   const { t } = useTranslation();
-  const { conversations, view } = useQuoth();
+  const { conversations, jobs, view } = useQuoth();
   const { answer, passages } = turn;
+  const job = useStore(jobs, (state) => state.jobs.find(({ turnId }) => turnId === turn.turnId));
   const text = useDeferredValue(turn.text); // A long answer must not slow the typing of the next question.
   const sources = useMemo(() => citedSources(answer, passages), [answer, passages]);
   const askAgain = (sources: Instead['sources']): void => onAsk(turn.question, { turnKey: turn.key, sources });
@@ -45,12 +47,14 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
     [conversations, view, conversationKey, turn.key],
   );
   const cited = useMemo(() => ({ sources, open: (source: CitedSource) => void open(source) }), [sources, open]);
-  const writing = turn.state === 'searching' || turn.state === 'writing';
+  const working = job !== undefined && job.state !== 'stopped' && job.state !== 'failed';
+  const writing = turn.state === 'searching' || turn.state === 'writing' || working;
   return (
     <article aria-label={turn.question} aria-busy={writing} tabIndex={-1} className="scroll-mt-6 outline-none">
       <Question
         turn={turn}
         disabled={isAsking}
+        canEdit={!job && !answer?.job}
         onEdit={(question) => onAsk(question, { turnKey: turn.key, sources: 'search' })}
         onShow={onShow}
       />
@@ -61,7 +65,7 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
             <strong className="font-semibold">{t('answer.refused')}</strong>
           </Remark>
         )}
-        {answer?.writtenBy === 'quotes' && !answer.refused && <QuotesOnly />}
+        {answer?.writtenBy === 'quotes' && !answer.refused && !answer.job && <QuotesOnly />}
         <CitedSourcesProvider value={cited}>
           <div className={answer?.refused ? 'text-soft' : ''}>
             <AnswerText text={text} />
@@ -72,8 +76,14 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
               {text === '' && t('answer.reading')}
             </p>
           )}
-          <AnswerEnd turn={turn} disabled={isAsking} onAskAgain={() => askAgain('search')} />
-          {sources && <Quotes sources={[...sources.values()]} />}
+          {job ? (
+            <JobProgress job={job} />
+          ) : (
+            <AnswerEnd turn={turn} disabled={isAsking} onAskAgain={() => askAgain('search')} />
+          )}
+          {sources && (!answer?.job || answer.job.task.type === 'summarise') && (
+            <Quotes sources={[...sources.values()]} />
+          )}
           {answer && <AnswerFoot answer={answer} disabled={isAsking} onAskAgain={askAgain} />}
         </CitedSourcesProvider>
       </div>

@@ -3,6 +3,7 @@ import { type RefObject, useCallback, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
+import { useJob } from '../jobs/use-job.ts';
 import { groupOf } from '../library/library-state.ts';
 import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
@@ -15,6 +16,7 @@ import { useFollowEnd } from './use-follow-end.ts';
 export function ChatView() {
   const { t } = useTranslation();
   const { library } = useQuoth();
+  const { run } = useJob();
   const { key, conversation, isAsking, ask, showTurn, stop, draft } = useAsk();
   const numReady = useStore(
     library,
@@ -75,6 +77,7 @@ export function ChatView() {
           }
           onDraft={draft}
           onAsk={askAndFollow}
+          onCommand={run}
           onStop={stop}
         />
         <p className="mt-2 text-center text-xs text-faint">{t('composer.hint')}</p>

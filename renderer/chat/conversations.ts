@@ -6,7 +6,7 @@ import { createStore } from 'zustand/vanilla';
 import type { AskEvent, QuothContract } from '../../app/contract/contract.ts';
 import { type ErrorMessage, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { Answer, ChatId, Passage, Turn, TurnId } from '../../app/contract/types.ts';
+import type { Answer, ChatId, JobTask, Passage, Settings, Turn, TurnId } from '../../app/contract/types.ts';
 
 /** A question with its answer as the window knows it. `text` is what has been written so far; a saved turn is `unanswered` when
  * it came to its end before the first word. */
@@ -54,6 +54,10 @@ export type Conversations = {
   showTurn(key: string, turnId: TurnId): Promise<void>;
   /** The passages that were found for a turn, as far as they are still in the library. */
   found(key: string, turnKey: string): Promise<Passage[]>;
+  /** Starts work on whole documents at the end of the conversation. Throws what the contract answered. */
+  startJob(key: string, task: JobTask, language: Exclude<Settings['language'], 'system'>): Promise<void>;
+  /** Fetches the answer of a turn whose work has come to its end. */
+  takeAnswer(chatId: ChatId, turnId: TurnId): Promise<void>;
   /** Stops the answer that is being written; what was said stays. */
   stop(key: string): void;
 };
@@ -186,6 +190,24 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         const { passages } = await client.readFound({ turnId: turn.turnId });
         changeTurn(key, turnKey, { passages });
         return passages;
+      },
+      startJob: async (key, task, language) => {
+        const chatId = get().conversations[key]?.chatId ?? null;
+        const started = await client.startJob({ task, chatId, language });
+        const turn = { ...fresh(`job-${started.turnId}`, started.question), siblings: [started.turnId] };
+        const turns = get().conversations[key]?.turns ?? [];
+        const added = { ...turn, turnId: started.turnId, state: 'unanswered' as const };
+        change(key, { chatId: started.chatId, turns: [...turns, added] });
+        onChatChange();
+      },
+      takeAnswer: async (chatId, turnId) => {
+        const here = Object.values(get().conversations).find((one) => one.turns.some((turn) => turn.turnId === turnId));
+        const known = here?.turns.find((turn) => turn.turnId === turnId);
+        onChatChange();
+        if (!here || !known) return;
+        const saved = await client.readChat({ chatId }).catch(() => null);
+        const answer = saved?.turns.find(({ id }) => id === turnId)?.answer;
+        if (answer) changeTurn(here.key, known.key, { answer, text: answer.text, state: 'done' });
       },
       stop: (key) => asking.get(key)?.abort(),
     };

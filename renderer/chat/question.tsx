@@ -12,12 +12,14 @@ type QuestionProps = {
   turn: LiveTurn;
   /** While an answer is being written, nothing is edited and no other branch shown. */
   disabled: boolean;
+  /** What was asked with words, and not by choosing documents. */
+  canEdit: boolean;
   onEdit: (question: string) => void;
   onShow: (turnId: TurnId) => void;
 };
 
 /** The question of a turn: it can be edited, and its other versions stand beside it. */
-export function Question({ turn, disabled, onEdit, onShow }: QuestionProps) {
+export function Question({ turn, disabled, canEdit, onEdit, onShow }: QuestionProps) {
   const { t } = useTranslation();
   const [editing, setEditing] = useState(false);
   const editButton = useRef<HTMLButtonElement>(null);
@@ -33,16 +35,18 @@ export function Question({ turn, disabled, onEdit, onShow }: QuestionProps) {
         <h2 className="min-w-0 flex-1 font-serif text-[1.3rem] leading-snug font-medium whitespace-pre-wrap [overflow-wrap:anywhere]">
           {turn.question}
         </h2>
-        <IconButton
-          ref={editButton}
-          label={t('turn.edit')}
-          small
-          disabled={disabled}
-          className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100 disabled:invisible"
-          onClick={() => setEditing(true)}
-        >
-          <Pencil className="size-3.5" />
-        </IconButton>
+        {canEdit && (
+          <IconButton
+            ref={editButton}
+            label={t('turn.edit')}
+            small
+            disabled={disabled}
+            className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100 disabled:invisible"
+            onClick={() => setEditing(true)}
+          >
+            <Pencil className="size-3.5" />
+          </IconButton>
+        )}
       </div>
       <Versions turn={turn} disabled={disabled} onShow={onShow} />
     </div>

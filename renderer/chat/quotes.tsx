@@ -1,13 +1,20 @@
 import { BadgeCheck, TriangleAlert } from 'lucide-react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Button } from '../common/button.tsx';
 import { formatPlace } from '../common/format.ts';
 import { type CitedSource, useOpenSource } from './cited-sources.ts';
 
+/** Of a summary of a folder there may be a hundred. */
+const mostShown = 12;
+
 /** The quotes that bear an answer, each with its place, and whether a program found it word for word. */
-export function Quotes({ sources }: { sources: CitedSource[] }) {
+export function Quotes({ sources: all }: { sources: CitedSource[] }) {
   const { t } = useTranslation();
   const open = useOpenSource();
-  if (sources.length === 0) return null;
+  const [showsAll, setShowsAll] = useState(false);
+  if (all.length === 0) return null;
+  const sources = showsAll ? all : all.slice(0, mostShown);
   return (
     <section aria-label={t('quotes.title')} className="mt-5">
       <h3 className="mb-2 text-xs font-semibold tracking-wide text-faint uppercase">{t('quotes.title')}</h3>
@@ -50,6 +57,11 @@ export function Quotes({ sources }: { sources: CitedSource[] }) {
           </li>
         ))}
       </ul>
+      {sources.length < all.length && (
+        <Button look="quiet" className="mt-2" onClick={() => setShowsAll(true)}>
+          {t('quotes.showAll', { count: all.length })}
+        </Button>
+      )}
     </section>
   );
 }

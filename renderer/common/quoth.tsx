@@ -4,11 +4,13 @@ import type { Client } from '../../app/contract/procedure.ts';
 import type { QuothShell } from '../../app/contract/shell.ts';
 import { createChats } from '../chat/chats.ts';
 import { createConversations } from '../chat/conversations.ts';
+import { createJobs } from '../jobs/jobs-state.ts';
 import { createWatchedFolders } from '../library/folders-state.ts';
 import { createLibrary } from '../library/library-state.ts';
 import { createModels } from '../models/models-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
 import { createNotices } from './notices.ts';
+import { text } from './text/text.ts';
 import { createView } from './view.ts';
 
 /** All that a component may need: the client, the shell, and the stores that are made of them. */
@@ -20,17 +22,30 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
   const conversations = createConversations(client, () => {
     chats.getState().load().catch(notices.getState().tellError);
   });
+  const view = createView(conversations.getState().begin());
+  const jobs = createJobs(client, async ({ turnId, chatId }, isDone) => {
+    await conversations.getState().takeAnswer(chatId, turnId);
+    const { view: name, conversationKey } = view.getState();
+    const shown = conversations.getState().conversations[conversationKey]?.chatId;
+    const inFront = name === 'chat' && shown === chatId;
+    if (isDone && !inFront)
+      notices.getState().tell(text('jobs.done'), {
+        label: text('library.show'),
+        run: () => view.getState().showConversation(conversations.getState().open(chatId), turnId),
+      });
+  });
   return {
     client,
     shell,
     notices,
     chats,
     conversations,
+    jobs,
     library: createLibrary(client),
     watchedFolders: createWatchedFolders(client),
     models: createModels(client),
     settings: createSettings(client),
-    view: createView(conversations.getState().begin()),
+    view,
   };
 }
 

@@ -1,5 +1,7 @@
 import { createStore } from 'zustand/vanilla';
 import type { DocumentId, DocumentKind, PassageId, Place, TurnId } from '../../app/contract/types.ts';
+import type { Chosen } from '../jobs/scope-picker.tsx';
+import type { JobType } from '../jobs/slash.ts';
 
 export type ViewName = 'chat' | 'library' | 'models' | 'settings';
 
@@ -16,6 +18,9 @@ export type Reading = {
   passageText: string | null;
 };
 
+/** What the dialog for whole documents starts with. `words`: what is sought, or the name of a document. */
+export type JobDraft = { type: JobType; chosen: Chosen | null; words: string };
+
 export type View = {
   view: ViewName;
   /** The conversation in front: see `chat/conversations.ts` for its key. */
@@ -27,6 +32,8 @@ export type View = {
   leavingTo: string | null;
   /** The text of the dialog that asks for an address; null while it is closed. */
   addressAsked: string | null;
+  /** What the dialog for whole documents starts with; null while it is closed. */
+  jobAsked: JobDraft | null;
   show(view: ViewName): void;
   showConversation(key: string, wantedTurn?: TurnId): void;
   /** The wanted turn has been reached. */
@@ -34,6 +41,7 @@ export type View = {
   read(reading: Reading | null): void;
   leaveTo(address: string | null): void;
   askForAddress(text: string | null): void;
+  askForJob(draft: JobDraft | null): void;
 };
 
 /** What is in front of the person: the one place that knows it. */
@@ -45,11 +53,13 @@ export function createView(conversationKey: string) {
     reading: null,
     leavingTo: null,
     addressAsked: null,
+    jobAsked: null,
     show: (view) => set({ view }),
     showConversation: (key, wantedTurn) => set({ view: 'chat', conversationKey: key, wantedTurn: wantedTurn ?? null }),
     reached: () => set({ wantedTurn: null }),
     read: (reading) => set({ reading }),
     leaveTo: (address) => set({ leavingTo: address }),
     askForAddress: (text) => set({ addressAsked: text }),
+    askForJob: (draft) => set({ jobAsked: draft }),
   }));
 }

@@ -7,6 +7,7 @@ import { LeaveDialog } from '../common/leave-dialog.tsx';
 import { NoticeList } from '../common/notice-list.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { applyLanguage } from '../common/text/text.ts';
+import { JobDialog } from '../jobs/job-dialog.tsx';
 import { AddressDialog } from '../library/address-dialog.tsx';
 import { DropZone } from '../library/drop-zone.tsx';
 import { LibraryView } from '../library/library-view.tsx';
@@ -48,6 +49,7 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
       </div>
       <DropZone />
       <AddressDialog />
+      <JobDialog />
       <LeaveDialog />
       <NoticeList />
     </Tooltip.Provider>
@@ -56,18 +58,19 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
 
 /** Asks the core for all that the window shows, once, and follows the library. */
 function useStart(): void {
-  const { library, watchedFolders, chats, models, settings, notices } = useQuoth();
+  const { library, watchedFolders, jobs, chats, models, settings, notices } = useQuoth();
   const theme = useStore(settings, (state) => state.settings?.theme);
   useEffect(() => {
     const { tellError } = notices.getState();
     const controller = new AbortController();
     library.getState().watch(controller.signal).catch(tellError);
     watchedFolders.getState().watch(controller.signal).catch(tellError);
+    jobs.getState().watch(controller.signal).catch(tellError);
     settings.getState().load().catch(tellError);
     chats.getState().load().catch(tellError);
     models.getState().load().catch(tellError);
     return () => controller.abort();
-  }, [library, watchedFolders, chats, models, settings, notices]);
+  }, [library, watchedFolders, jobs, chats, models, settings, notices]);
   const language = useStore(settings, (state) => state.settings?.language);
   const textSize = useStore(settings, (state) => state.settings?.textSize);
   useEffect(() => {

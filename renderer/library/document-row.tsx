@@ -19,6 +19,7 @@ import type { DocumentKind, DocumentSummary } from '../../app/contract/types.ts'
 import { Button, IconButton } from '../common/button.tsx';
 import { formatBytes } from '../common/format.ts';
 import { ProgressBar } from '../common/progress.tsx';
+import { DocumentMenu } from '../jobs/document-menu.tsx';
 import { groupOf } from './library-state.ts';
 
 const icons: Record<DocumentKind, typeof FileText> = {
@@ -102,6 +103,13 @@ export const DocumentRow = memo(function DocumentRow({ document, onOpen, onRetry
           <RotateCcw className="size-3.5" aria-hidden="true" />
           {t('library.retry')}
         </Button>
+      )}
+      {group === 'ready' && (
+        <DocumentMenu
+          documentId={document.id}
+          title={title}
+          className="opacity-55 group-hover:opacity-100 focus-visible:opacity-100 aria-expanded:opacity-100"
+        />
       )}
       <IconButton
         label={t('library.removeOf', { title })}

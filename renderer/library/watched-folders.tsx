@@ -1,4 +1,4 @@
-import { Folder, FolderX, Pause, Play, X } from 'lucide-react';
+import { Folder, FolderX, Pause, Play, ScrollText, X } from 'lucide-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
@@ -6,6 +6,7 @@ import type { WatchedFolder } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
 import { Modal } from '../common/dialog.tsx';
 import { useQuoth } from '../common/quoth.tsx';
+import { useJob } from '../jobs/use-job.ts';
 
 /** The folders whose changes are followed: how each is, and the ways to let it rest or to forget it. */
 export function WatchedFolders() {
@@ -58,6 +59,7 @@ type FolderRowProps = { folder: WatchedFolder; onRemove: (folder: WatchedFolder)
 function FolderRow({ folder, onRemove }: FolderRowProps) {
   const { t } = useTranslation();
   const { watchedFolders, notices } = useQuoth();
+  const { start } = useJob();
   const { id, name, state, numDocuments, numWorking } = folder;
   const isWrong = state === 'unreachable' || state === 'too-many';
   const isPaused = state === 'paused';
@@ -77,6 +79,14 @@ function FolderRow({ folder, onRemove }: FolderRowProps) {
           {numWorking > 0 && ` · ${t('folders.working', { count: numWorking })}`}
         </p>
       </div>
+      {folder.numReady > 0 && (
+        <IconButton
+          label={t('jobs.summariseOf', { title: name })}
+          onClick={() => start({ type: 'summarise', scope: { type: 'folder', folderId: id } })}
+        >
+          <ScrollText className="size-4" aria-hidden="true" />
+        </IconButton>
+      )}
       {isPaused ? (
         <IconButton
           label={t('folders.resumeOf', { name })}

@@ -8,6 +8,7 @@ import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { useLeave } from '../common/use-leave.ts';
 import type { Reading } from '../common/view.ts';
+import { DocumentMenu } from '../jobs/document-menu.tsx';
 import { PdfView } from './pdf-view.tsx';
 import { TextView } from './text-view.tsx';
 
@@ -93,6 +94,7 @@ function OpenReader({ reading }: { reading: Reading }) {
               ))}
             </fieldset>
           )}
+          <DocumentMenu documentId={documentId} title={reading.title} className="-mt-0.5" />
           {address && (
             <IconButton label={t('reader.openAddress')} className="-mt-0.5" onClick={() => leave(address)}>
               <ExternalLink className="size-4" />

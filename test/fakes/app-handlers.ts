@@ -14,6 +14,8 @@ import type {
   DocumentSummary,
   FolderId,
   InstallProgress,
+  Job,
+  JobTask,
   MachineReport,
   ModelId,
   ModelSummary,
@@ -236,6 +238,23 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     return {};
   };
   setFolders([]);
+  let jobs: Job[] = [];
+  const jobList = new Tape<{ jobs: Job[] }>();
+  const started: { task: JobTask; chatId: ChatId | null; language: string | undefined }[] = [];
+  const setJobs = (next: Job[]): void => {
+    jobs = next;
+    jobList.push({ jobs });
+  };
+  const changeJob = (id: TurnId, part: Partial<Job>): Record<string, never> => {
+    setJobs(jobs.map((one) => (one.turnId === id ? { ...one, ...part } : one)));
+    return {};
+  };
+  /** The job has come to its end, and this is what came of it. */
+  const endJob = (id: TurnId, answer: Answer): void => {
+    for (const { turns } of chats.values()) for (const turn of turns) if (turn.id === id) turn.answer = answer;
+    setJobs(jobs.filter(({ turnId }) => turnId !== id));
+  };
+  setJobs([]);
   const chatOf = (chatId: ChatId): { chat: ChatSummary; turns: Turn[] } => {
     const chat = chats.get(chatId);
     if (!chat) throw new QuothError('not-found', 'This chat does not exist any more.');
@@ -257,6 +276,21 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       setFolders(folders.filter(({ id }) => id !== folderId));
       return {};
     },
+    startJob: async ({ task, chatId, language }) => {
+      started.push({ task, chatId, language });
+      const question = `${task.type} ${started.length}`;
+      const turn = makeTurn(900 + started.length, question);
+      const id = chatId ?? (pad('chat', 900 + started.length) as ChatId);
+      const known = chats.get(id);
+      if (known) known.turns.push(turn);
+      else chats.set(id, { chat: { id, title: question, numTurns: 1, updatedAtMs: 1 }, turns: [turn] });
+      const job = { numParts: 0, numRead: 0, document: null, secondsLeft: null, reason: null };
+      setJobs([...jobs, { turnId: turn.id, chatId: id, task, state: 'waiting', ...job }]);
+      return { chatId: id, turnId: turn.id, question };
+    },
+    watchJobs: (_input, signal) => jobList.play(signal),
+    stopJob: async ({ turnId }) => changeJob(turnId, { state: 'stopped' }),
+    resumeJob: async ({ turnId }) => changeJob(turnId, { state: 'reading' }),
     addFiles: ({ tickets, watch = false }, signal) => {
       added.push(tickets);
       watched.push(watch);
@@ -401,6 +435,11 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     machine,
     setDocument,
     setFolders,
+    started,
+    jobs: () => jobs,
+    setJobs,
+    changeJob,
+    endJob,
     forgotten,
     watched,
     settings: () => settings,

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { asMarkdown } from '../../app/chats/quotes.ts';
+import { asMarkdown } from '../../app/chats/markdown.ts';
 import type { AskEvent } from '../../app/contract/contract.ts';
 import { makeAnswer, makeDocument, Tape } from '../fakes/app-handlers.ts';
 import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';

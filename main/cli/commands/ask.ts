@@ -1,11 +1,8 @@
 import type { AskEvent } from '../../../app/contract/contract.ts';
 import { QuothError } from '../../../app/contract/errors.ts';
 import { chatId } from '../../../app/contract/types.ts';
+import { answerFact, citationWords, plain } from '../answers.ts';
 import type { Command } from '../command.ts';
-import { placeWords } from '../places.ts';
-
-/** Markdown's escapes are for the window; a terminal shows the signs themselves. */
-const plain = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, '$1');
 
 export const command: Command = {
   usage: 'ask <question> [--chat ID]',
@@ -27,27 +24,10 @@ export const command: Command = {
         await output.piece(event.text);
       }
       if (event.type !== 'answer') continue;
-      const { text, citations, refused, writtenBy, end, timings } = event.answer;
-      const facts = citations.map(({ n, documentId, source, place, quote, verified }) => ({
-        n,
-        documentId,
-        source,
-        page: place.page,
-        startSeconds: place.startSeconds,
-        label: place.label,
-        quote,
-        verified,
-      }));
-      const words = citations.map(({ n, source, place, quote, verified }) => {
-        const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
-        return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
-      });
+      const { text, refused, writtenBy } = event.answer;
       // What the model said was left out: a line cannot be taken back, so the answer comes after it.
       const replaced = (refused || writtenBy === 'quotes') && streamed.trim() !== text ? `\n\n${plain(text)}` : '';
-      await output.say(
-        { type: 'answer', text, citations: facts, refused, writtenBy, end, timings },
-        `${replaced}\n\n${words.join('\n')}`.trimEnd(),
-      );
+      await output.say(answerFact(event.answer), `${replaced}\n\n${citationWords(event.answer)}`.trimEnd());
     }
     return 0;
   },

@@ -1,0 +1,29 @@
+/** How the command line shows an answer. */
+import type { Answer } from '../../app/contract/types.ts';
+import { placeWords } from './places.ts';
+
+/** Markdown's escapes are for the window; a terminal shows the signs themselves. */
+export const plain = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, '$1');
+
+export function answerFact({ text, citations, refused, writtenBy, end, timings, job }: Answer): object {
+  const facts = citations.map(({ n, documentId, source, place, quote, verified }) => ({
+    n,
+    documentId,
+    source,
+    page: place.page,
+    startSeconds: place.startSeconds,
+    label: place.label,
+    quote,
+    verified,
+  }));
+  return { type: 'answer', text, citations: facts, refused, writtenBy, end, timings, ...(job ? { job } : {}) };
+}
+
+/** `[1] bridges.pdf, p. 2` and the quote under it. */
+export function citationWords({ citations }: Answer): string {
+  const words = citations.map(({ n, source, place, quote, verified }) => {
+    const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
+    return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
+  });
+  return words.join('\n');
+}
