@@ -71,7 +71,7 @@ const japanese: Nouns = {
 };
 const chinese: Nouns = {
   locale: 'zh',
-  document: (count) => `${count.toLocaleString('zh')} 个文档`,
+  document: (count) => `${count.toLocaleString('zh')} 份文档`,
   passage: (count) => `${count.toLocaleString('zh')} 个段落`,
 };
 

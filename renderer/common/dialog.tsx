@@ -20,7 +20,7 @@ export function Modal({ open, title, description, children, onClose }: ModalProp
         <div className="fixed inset-0 z-40 bg-black/35" aria-hidden="true" />
         <Dialog.Content
           {...(description ? {} : { 'aria-describedby': undefined })}
-          className="rise fixed top-1/2 left-1/2 z-50 w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 rounded-2xl border border-line bg-raised p-6 shadow-float"
+          className="rise fixed top-1/2 max-h-[calc(100vh-2rem)] overflow-y-auto left-1/2 z-50 w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 rounded-2xl border border-line bg-raised p-6 shadow-float"
         >
           <Dialog.Title className="text-base font-semibold">{title}</Dialog.Title>
           {description && (

@@ -56,6 +56,11 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
     ['search', 'x', '-k', 'ten'],
     ['search', 'x', '--bogus', '1'],
     ['ask'],
+    ['summarise', 'two', 'words'],
+    ['mentions'],
+    ['compare', 'one'],
+    ['jobs', 'polish'],
+    ['jobs', 'resume'],
     ['chats', 'two', 'words'],
     ['export'],
     ['export', 'x', '--format', 'stone'],
@@ -87,6 +92,8 @@ describe('what fails is one sentence on stderr, and 1', () => {
     [['add', 'no such file.pdf'], /There is no file or folder ".*no such file\.pdf"\./],
     [['folders', 'remove', 'folder_1'], /There is no watched folder "folder_1"/],
     [['remove', 'doc_1'], /There is no document "doc_1"/],
+    [['summarise', 'none.pdf'], /"none\.pdf" is neither a document nor a folder/],
+    [['jobs', 'resume', 'turn_1'], /There is no job "turn_1"/],
     [['ask', 'x', '--chat', 'none'], /There is no chat "none"\./],
     [['export', 'none'], /There is no chat "none"/],
     [['build', 'none.gguf', '--out', 'a.plan'], /There is no "none\.gguf"\./],
@@ -165,11 +172,54 @@ describe('watched folders', () => {
   });
 });
 
+describe('whole documents', () => {
+  it('are searched for every mention, compared and summarised, with what was read', async () => {
+    const papers = path.join(folder, '契約');
+    await mkdir(papers);
+    const rest = 'Either side may end the contract in writing. Pets are allowed.';
+    await writeFile(path.join(papers, 'old.txt'), `The monthly fee is 100 euros for the flat. ${rest}`);
+    await writeFile(path.join(papers, 'new.txt'), `The monthly fee is 120 euros for the flat. ${rest}`);
+    await writeFile(path.join(papers, 'empty.txt'), '');
+    const at = ['--profile', path.join(folder, 'whole')];
+    // Models of this machine would take part: these commands are told that there are none.
+    const environment = process.env.QUOTH_MODELS;
+    process.env.QUOTH_MODELS = path.join(folder, 'no models');
+    try {
+      await quoth(['add', papers, ...at]);
+      const { out, code } = await quoth(['mentions', 'fees', '--in', papers, ...at]);
+      expect(code).toBe(0);
+      expect(out).toContain('2 places in 2 documents.');
+      expect(out).toContain('- “The monthly fee is 100 euros for the flat.” [');
+      expect(out).toContain('Read 2 of 2 parts of 2 documents (2 passages). Could not be read: 1 document.');
+      expect(out).toContain('empty.txt: This file is empty.');
+      expect((await quoth(['mentions', 'fee', '--in', 'old', ...at])).out).toContain('1 place in 1 document.');
+      const compared = (await quoth(['compare', path.join(papers, 'old.txt'), 'new.txt', ...at])).out;
+      expect(compared).toContain('the same in both: 2; that differ: 1;');
+      const facts = (await quoth(['summarise', papers, ...at, '--json'])).out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(facts[0]).toMatchObject({ type: 'started', turnId: expect.stringMatching(/^turn_/) });
+      expect(facts.at(-1)).toMatchObject({
+        type: 'answer',
+        writtenBy: 'quotes',
+        job: { coverage: { numParts: 2, numRead: 2 } },
+      });
+      expect(facts.at(-1).citations.every((citation: { verified: boolean }) => citation.verified)).toBe(true);
+      expect((await quoth(['summarise', 'e', ...at])).err).toMatch(/^2 documents are called so/);
+      expect((await quoth(['jobs', ...at])).out).toBe('Nothing is on its way.\n');
+    } finally {
+      if (environment === undefined) delete process.env.QUOTH_MODELS;
+      else process.env.QUOTH_MODELS = environment;
+    }
+  });
+});
+
 describe('help', () => {
   it('lists all commands and is no failure', async () => {
     const { code, out } = await quoth(['help']);
     expect(code).toBe(0);
-    for (const name of 'add list folders remove search ask chats export models build quantize generate score tokenize embed eval bench serve doctor'.split(
+    for (const name of 'add list folders remove search ask summarise mentions compare jobs chats export models build quantize generate score tokenize embed eval bench serve doctor'.split(
       ' ',
     ))
       expect(out).toContain(`quoth ${name}`);
