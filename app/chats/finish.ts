@@ -1,6 +1,7 @@
 /** From what was said, or from the passages alone, to an answer whose quotes have been checked. */
 import type { Answer, AnswerTimings, Passage } from '../contract/types.ts';
 import { cite, wholeSentences } from './citations.ts';
+import { withoutLinks } from './markdown.ts';
 import { aptnessOf, nearestQuotes, pickQuotes } from './quotes.ts';
 import { verifyCitations } from './verify.ts';
 
@@ -57,7 +58,7 @@ export function finishSpoken(spoken: Spoken, readPassages: ReadPassages): Answer
     return { ...finishQuoted(spoken, intro, readPassages), end: 'complete' };
   }
   return {
-    text,
+    text: withoutLinks(text, question),
     citations: verifyCitations(citations, readPassages),
     refused: false,
     writtenBy: 'model',

@@ -1,7 +1,7 @@
 /**
  * The prompt, fitted to the model's context.
  *
- * The order is: instruction, passages, earlier question, question. What stays the same between questions comes first, so
+ * The order is: instruction, passages between marks that no document can write, earlier question, question. What stays the same between questions comes first, so
  * that a second question about the same passages finds their KV pages in the cache.
  */
 import type { Passage, Turn } from '../contract/types.ts';
@@ -21,6 +21,10 @@ const wide = { maxPassages: 12, maxPassageTokens: 600 };
 const maxHistoryTokens = 120;
 /** Counts of parts do not add up exactly where parts meet. */
 const slackTokens = 24;
+
+/** Around what the documents say. */
+const opening = '<text>\n';
+const closing = '</text>\n\n';
 
 /** What a prompt shows of a passage: all of it, or the sentences about the question. */
 export type Shown = Pick<Passage, 'passageId' | 'text'>;
@@ -52,7 +56,7 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const maxTokens = Math.min(request.answerTokens, Math.floor(model.contextTokens / 4));
   const limit = model.contextTokens - maxTokens;
   const frameTokens = model.encodePrompt(instruction, '').length;
-  const room = limit - frameTokens - slackTokens;
+  const room = limit - frameTokens - model.countTokens(opening + closing) - slackTokens;
   const question = `${cutTo(`Question: ${request.question}`, Math.floor(room / 2), model)}\nAnswer:`;
   let budget = room - model.countTokens(question);
 
@@ -66,7 +70,8 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   for (const passage of shown) budget -= model.countTokens(passageText(passage));
   const history = historyText(request.earlier);
   const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
-  const write = (): string => shown.map(passageText).join('') + (fits ? history : '') + question;
+  const write = (): string =>
+    (shown.length > 0 ? opening + shown.map(passageText).join('') + closing : '') + (fits ? history : '') + question;
   let ids = model.encodePrompt(instruction, write());
   while (ids.length > limit && shown.length > 0) {
     shown.pop();
@@ -79,7 +84,20 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
 
 /** No number and no title: a small model copies them into its answer. Which passage backs what, the program finds out. */
 function passageText({ text }: Shown): string {
-  return `${text}\n\n`;
+  return `${asData(text)}\n\n`;
+}
+
+/**
+ * A document's words for a prompt: they cannot end the text that they stand in, nor write the labels of the prompt's own
+ * form. (No control token comes of any words: `ChatModel.encodePrompt`.)
+ */
+export function asData(text: string): string {
+  return text
+    .replace(/<(?=\s*\/?\s*text\s*>)/gi, '‹')
+    .replace(
+      /^([ \t]*(?:#{1,6}[ \t]*)?(?:earlier )?(?:question|answer|system|user|assistant|instructions?))[ \t]*:/gim,
+      '$1 -',
+    );
 }
 
 /** The beginning of a text that has at most so many tokens, cut at a word. */
@@ -98,7 +116,7 @@ function historyText(earlier: Turn[]): string {
   const last = earlier.findLast(({ answer }) => answer !== null && !answer.refused && answer.end === 'complete');
   if (!last?.answer) return '';
   const said = last.answer.text.replace(/\s*\[\d+\]/g, '');
-  return `Earlier question: ${last.question}\nEarlier answer: ${said}\n\n`;
+  return `Earlier question: ${last.question}\nEarlier answer: ${asData(said)}\n\n`;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { Citation, Passage } from '../contract/types.ts';
 import { citationNumber, coverageOf, gatherEvidence, type Stretch } from './citations.ts';
-import { asMarkdown } from './markdown.ts';
+import { asLine } from './markdown.ts';
 import { contentWords } from './sentences.ts';
 
 const maxQuotes = 4;
@@ -78,7 +78,7 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
     const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
-    lines.push(`- “${asMarkdown(citations[n - 1]!.quote.replace(/\s+/g, ' '))}” [${n}]`);
+    lines.push(`- “${asLine(citations[n - 1]!.quote)}” [${n}]`);
   }
   return {
     lines: lines.join('\n'),

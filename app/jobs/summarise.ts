@@ -5,6 +5,7 @@
 
 import type { StoredPassage } from '../../ingest/store.ts';
 import { type Evidence, findSupport, gatherEvidence } from '../chats/citations.ts';
+import { asData } from '../chats/prompt.ts';
 import { contentWords, splitSentences } from '../chats/sentences.ts';
 import { toPassage } from '../chats/to-passage.ts';
 import type { NoteLine } from '../store/job-table.ts';
@@ -15,7 +16,7 @@ import { type Line, type Planned, quoteOf, type Worker } from './worker.ts';
 
 const instruction =
   'You summarise the given text in three short full sentences, with its names and numbers. You only say what the text says.';
-const prompt = (text: string): string => `${text}\n\nSummary in three sentences:`;
+const prompt = (text: string): string => `<text>\n${asData(text)}\n</text>\n\nSummary in three sentences:`;
 
 const mostLinesOfPart = 3;
 /** Key sentences of a part from which those of the document are chosen. */

@@ -10,7 +10,7 @@ import { collectPayloads, payloadFolder } from '../fakes/payloads.ts';
 import { openWindow } from './open-window.tsx';
 
 /** Shows a text as the answer to a question, in the whole window. */
-async function showAnswer(text: string, kind: 'electron' | 'loopback' = 'loopback') {
+async function showAnswer(text: string, kind: 'electron' | 'loopback' = 'loopback', question = 'Q') {
   const window = openWindow((app) => {
     app.setDocument(makeDocument(1));
     const tape = new Tape<AskEvent>();
@@ -19,7 +19,9 @@ async function showAnswer(text: string, kind: 'electron' | 'loopback' = 'loopbac
     app.script.answers.push(tape);
   }, kind);
   const user = userEvent.setup();
-  await user.type(await screen.findByRole('textbox', { name: 'Your question' }), 'Q{Enter}');
+  const field = await screen.findByRole('textbox', { name: 'Your question' });
+  fireEvent.change(field, { target: { value: question } });
+  await user.type(field, '{Enter}');
   await screen.findByText(/First word after/);
   return window;
 }
@@ -83,7 +85,11 @@ describe('an answer', () => {
   });
 
   it('holds links that do nothing until a click, and then ask with the real address', async () => {
-    const { calls } = await showAnswer('Read [the bank](https://xn--bnk-hoa.example/login).');
+    const { calls } = await showAnswer(
+      'Read [the bank](https://xn--bnk-hoa.example/login).',
+      'loopback',
+      'Is https://xn--bnk-hoa.example/login mine?',
+    );
     fireEvent.click(screen.getByRole('button', { name: 'the bank' }));
     await screen.findByRole('dialog', { name: 'Open xn--bnk-hoa.example in your browser?' });
     expect(calls.opened).toEqual([]);
@@ -91,8 +97,20 @@ describe('an answer', () => {
     expect(calls.opened).toEqual(['https://xn--bnk-hoa.example/login']);
   });
 
+  it('holds no link that the person did not write', async () => {
+    const { container } = await showAnswer(
+      'Read [the bank](https://evil.example/a), https://evil.example/b, <https://evil.example/c> and www.evil.example.',
+      'loopback',
+      'What does https://good.example/a say?',
+    );
+    const answer = container.querySelector('.prose-answer');
+    expect(answer?.textContent).toContain('Read the bank, https://evil.example/b');
+    expect(answer?.querySelectorAll('button, a')).toHaveLength(0);
+  });
+
   it('opens no address that is not secure or that hides its host', async () => {
-    await showAnswer('Read [one](http://plain.example/) and [two](https://user:pass@evil.example/).');
+    const text = 'Read [one](http://plain.example/) and [two](https://user:pass@evil.example/).';
+    await showAnswer(text, 'loopback', text);
     for (const name of ['one', 'two']) {
       fireEvent.click(screen.getByRole('button', { name }));
       await screen.findByRole('dialog');
@@ -102,7 +120,7 @@ describe('an answer', () => {
   });
 
   it('leaves the question to the shell where the shell asks by itself', async () => {
-    const { calls } = await showAnswer('Read [it](https://example.org/a).', 'electron');
+    const { calls } = await showAnswer('Read [it](https://example.org/a).', 'electron', 'What is example.org/a?');
     fireEvent.click(screen.getByRole('button', { name: 'it' }));
     expect(screen.queryByRole('dialog')).toBe(null);
     expect(calls.opened).toEqual(['https://example.org/a']);
@@ -126,7 +144,7 @@ describe.skipIf(!existsSync(payloadFolder))('the collected payloads', () => {
     for (const payload of payloads) {
       const text = `${payload}\n\n[link](${payload}) ![picture](${payload}) [1]\n\n[1]: ${payload}`;
       const { container, unmount } = render(
-        createElement(QuothProvider, { quoth, children: createElement(AnswerText, { text }) }),
+        createElement(QuothProvider, { quoth, children: createElement(AnswerText, { text, question: text }) }),
       );
       found.push(...dangers(container));
       unmount();
