@@ -54,7 +54,8 @@ export async function* ask(request: AskRequest, parts: AskParts, signal: AbortSi
     story.found = passages;
     story.embedderId = embedderId;
     story.retrieveMs = parts.nowMs() - startMs;
-    yield { type: 'sources', passages: story.found.map(toPassage), retrieveMs: story.retrieveMs };
+    const { found, retrieveMs } = story;
+    yield { type: 'sources', passages: found.map(toPassage), retrieveMs, ...searchedFor(story) };
 
     if (isRelevant(story.about, story.found, embedderId)) {
       for await (const text of write(story, parts, signal)) {
@@ -75,7 +76,7 @@ export async function* ask(request: AskRequest, parts: AskParts, signal: AbortSi
 
 type Story = {
   question: string;
-  /** The question, with the one before it where it cannot stand alone. */
+  /** The question, with what it leans on where it cannot stand alone. */
   about: string;
   chatId: ChatId;
   turnId: TurnId;
@@ -192,6 +193,11 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
   }
 }
 
+/** What the person is shown of the search, where it was not for the question as it is. */
+function searchedFor({ question, about }: Story): { searchedFor?: string } {
+  return about === question ? {} : { searchedFor: about };
+}
+
 function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
   const { speech } = story;
   const spoken: Spoken = {
@@ -212,10 +218,11 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     },
   };
   const finish = { model: finishSpoken, quotes: finishQuoted, refuse };
-  const answer =
+  const finished =
     story.way === 'quotes'
       ? finish.quotes(spoken, story.why, parts.readPassages)
       : finish[story.way](spoken, parts.readPassages);
+  const answer: Answer = { ...finished, ...searchedFor(story) };
   const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore }) => {
     return { passageId, score, similarity, wordScore, rerankScore };
   });

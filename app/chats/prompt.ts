@@ -57,12 +57,13 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const limit = model.contextTokens - maxTokens;
   const frameTokens = model.encodePrompt(instruction, '').length;
   const room = limit - frameTokens - model.countTokens(opening + closing) - slackTokens;
-  const question = `${cutTo(`Question: ${request.question}`, Math.floor(room / 2), model)}\nAnswer:`;
+  const about = searchText(request.question, request.earlier);
+  // With what it leans on: a small model does not look it up in the chat.
+  const question = `${cutTo(`Question: ${about}`, Math.floor(room / 2), model)}\nAnswer:`;
   let budget = room - model.countTokens(question);
 
   const most = request.wide ? wide : { maxPassages, maxPassageTokens };
   const textTokens = Math.max(0, Math.min(most.maxPassageTokens, budget - slackTokens));
-  const about = searchText(request.question, request.earlier);
   const chosen = focusOn(about, request.passages, most.maxPassages, textTokens, model.countTokens);
   // With what the last prompt showed before it: so much text is read again for nothing but the cache.
   const mostTokens = Math.min(2 * most.maxPassageTokens, budget - slackTokens);

@@ -64,7 +64,13 @@ export type AddEvent = z.infer<typeof addEvent>;
 /** The life of an answer: sources first, then the text as it is written, then the whole, checked and saved. */
 export const askEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('started'), chatId, turnId, siblings: z.array(turnId) }),
-  z.object({ type: z.literal('sources'), passages: z.array(passage), retrieveMs: z.number() }),
+  /** `searchedFor`: as in `answer`. */
+  z.object({
+    type: z.literal('sources'),
+    passages: z.array(passage),
+    retrieveMs: z.number(),
+    searchedFor: z.string().optional(),
+  }),
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('answer'), answer }),
 ]);

@@ -272,6 +272,8 @@ export const answer = z.object({
   writtenBy: z.enum(['model', 'quotes']),
   end: answerEnd,
   timings: answerTimings,
+  /** What was searched for, where the question leaned on those before it; absent where it was searched for as it is. */
+  searchedFor: z.string().optional(),
   /** Of an answer that whole documents were read for. */
   job: z.object({ task: jobTask, coverage }).optional(),
 });

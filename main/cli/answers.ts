@@ -5,7 +5,7 @@ import { placeWords } from './places.ts';
 /** Markdown's escapes are for the window; a terminal shows the signs themselves. */
 export const plain = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, '$1');
 
-export function answerFact({ text, citations, refused, writtenBy, end, timings, job }: Answer): object {
+export function answerFact({ text, citations, refused, writtenBy, end, timings, searchedFor, job }: Answer): object {
   const facts = citations.map(({ n, documentId, source, place, quote, verified }) => ({
     n,
     documentId,
@@ -16,7 +16,17 @@ export function answerFact({ text, citations, refused, writtenBy, end, timings, 
     quote,
     verified,
   }));
-  return { type: 'answer', text, citations: facts, refused, writtenBy, end, timings, ...(job ? { job } : {}) };
+  return {
+    type: 'answer',
+    text,
+    citations: facts,
+    refused,
+    writtenBy,
+    end,
+    timings,
+    ...(searchedFor === undefined ? {} : { searchedFor }),
+    ...(job ? { job } : {}),
+  };
 }
 
 /** `[1] bridges.pdf, p. 2` and the quote under it. */

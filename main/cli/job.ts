@@ -49,7 +49,7 @@ export async function runTask(task: JobTask, context: Context): Promise<number> 
   if (!parsed.success) throw new QuothError('invalid-input', 'What is sought is too long.');
   const { handlers } = await context.openCore();
   const request = { task: parsed.data, chatId: null, language: 'en' as const };
-  const started = (await handlers.startJob(request, context.signal)) as Pick<Job, 'chatId' | 'turnId'>;
+  const started = (await handlers.startJob(request, context.signal)) as unknown as Pick<Job, 'chatId' | 'turnId'>;
   await context.output.say({ type: 'started', ...started }, null);
   return follow(started, context);
 }

@@ -22,6 +22,8 @@ export type LiveTurn = {
   /** What was found; of a saved turn null until it is wanted (`found`). */
   passages: Passage[] | null;
   numFound: number;
+  /** What was searched for, where it was not the question as it is. */
+  searchedFor: string | null;
   retrieveMs: number | null;
   text: string;
   answer: Answer | null;
@@ -119,6 +121,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
           changeTurn(key, turnKey, {
             passages: event.passages,
             numFound: event.passages.length,
+            searchedFor: event.searchedFor ?? null,
             retrieveMs: event.retrieveMs,
             state: 'writing',
           });
@@ -228,6 +231,7 @@ function fresh(key: string, question: string): LiveTurn {
     state: 'searching',
     passages: null,
     numFound: 0,
+    searchedFor: null,
     retrieveMs: null,
     text: '',
     answer: null,
@@ -241,6 +245,7 @@ function fromSaved(turn: Turn): LiveTurn {
     turnId: turn.id,
     siblings: turn.siblings,
     numFound: turn.numFound,
+    searchedFor: turn.answer?.searchedFor ?? null,
     state: turn.answer ? 'done' : 'unanswered',
     text: turn.answer?.text ?? '',
     answer: turn.answer,

@@ -20,16 +20,28 @@ export function SourcesStrip({ turn, conversationKey }: { turn: LiveTurn; conver
       </p>
     );
   // Those of a saved turn come when the list is opened.
-  const { passages, numFound } = turn;
+  const { passages, numFound, searchedFor } = turn;
   if (!passages && numFound === 0) return null;
   const numDocuments = new Set(passages?.map((passage) => passage.documentId)).size;
-  if (passages?.length === 0) return <p className="text-[0.8125rem] text-soft">{t('sources.none')}</p>;
+  const searched = searchedFor !== null && (
+    <p className="mb-0.5 line-clamp-2 text-[0.8125rem] text-soft" dir="auto">
+      {t('sources.searchedFor', { words: searchedFor.replace(/\s+/g, ' ') })}
+    </p>
+  );
+  if (passages?.length === 0)
+    return (
+      <div className="text-[0.8125rem] text-soft">
+        {searched}
+        <p>{t('sources.none')}</p>
+      </div>
+    );
   const toggle = (): void => {
     setOpen(!open);
     if (!passages) conversations.getState().found(conversationKey, turn.key).catch(notices.getState().tellError);
   };
   return (
     <div>
+      {searched}
       <button
         type="button"
         aria-expanded={open}

@@ -18,6 +18,10 @@ export const command: Command = {
     let streamed = '';
     for await (const event of events) {
       if (event.type === 'started') await output.say(event, null);
+      if (event.type === 'sources' && event.searchedFor !== undefined) {
+        const { searchedFor } = event;
+        await output.say({ type: 'searched', searchedFor }, `Searched: ${searchedFor.replace(/\s+/g, ' ')}\n`);
+      }
       if (event.type === 'text') {
         await output.say(event, null);
         streamed += event.text;

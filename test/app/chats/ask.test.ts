@@ -85,6 +85,7 @@ describe('chats', () => {
     const chatId = chatOf(await ask('When did the Golden Gate Bridge open?'));
     const followUp = answerOf(await ask('And how long is it?', chatId));
     expect(followUp.citations.some(({ quote }) => quote.includes('1280 metres'))).toBe(true);
+    expect(followUp.searchedFor).toBe('And how long is it? (Golden Gate Bridge)');
     await app.close();
     ({ app, client } = await scene.open());
     const { chats } = await client.listChats({});
