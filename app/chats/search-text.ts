@@ -6,13 +6,17 @@
  *   2. it goes on ("And in 2023?", "Et Paris ?", 2023年は？), with no name and verb of its own;
  *   3. it has next to no content words ("Why?"), or no subject where the language may leave it out ("Quando fu costruita?").
  * Then it takes along, of what was searched for before: for 2 the whole, its year or name put in the place of the old one; else
- * the names in it (after a "who", those of the answer first), or its content words where it has none. No model takes part.
+ * what it shares with the title of the document that was cited, or the names in it (after a "who", those of the answer first),
+ * or what an article stands before; and the whole only where it has none of these. No model takes part.
  * test/eval/following.ts has the figures.
  */
 import type { Answer } from '../contract/types.ts';
 import { contentWords } from './sentences.ts';
 
-export type AskedBefore = { question: string; answer: Pick<Answer, 'text' | 'refused'> | null };
+export type AskedBefore = {
+  question: string;
+  answer: (Pick<Answer, 'text' | 'refused'> & { citations: readonly { title: string }[] }) | null;
+};
 
 /** What is searched for, with all that was asked before it, oldest first. */
 export function searchText(question: string, earlier: readonly AskedBefore[]): string {
@@ -50,7 +54,7 @@ const pointers: Readonly<Record<Language, RegExp>> = {
 
 /** Where such a word means nothing: "is it true", "il y a". */
 const pointless: Readonly<Partial<Record<Language, RegExp>>> = {
-  en: /\b(?:is|was|isn't)\s+it\s+(?:true|possible|correct|safe|legal|necessary|that)\b|\bit\s+(?:is|was)\s+(?:true|possible|said|known|called)\b|\b(?:who|what)\s+(?:is|was)\s+it\s+that\b|\bhow long (?:does|did) it take\b(?=.*\bto\b)|\b(?:make|made|makes|making) it\b(?= (?:to|into|past|through|easier|harder|possible|difficult|impossible|clear))/giu,
+  en: /\b(?:is|was|isn't)\s+it\s+(?:true|possible|correct|safe|legal|necessary|that)\b|\bit\s+(?:is|was)\s+(?:true|possible|said|known|called)\b|\b(?:who|what)\s+(?:is|was)\s+it\s+that\b|\b(?:does|did|would)\s+it\s+(?:mean|matter|seem|happen)\b|\bhow long (?:does|did) it take\b(?=.*\bto\b)|\b(?:make|made|makes|making) it\b(?= (?:to|into|past|through|easier|harder|possible|difficult|impossible|clear))/giu,
   fr: /\bil\s+(?:n['’])?y\s+a\w*|\by\s+a(?:vait|ura)?-t-il|\bil\s+fa\w+|\bs['’]agit-il|\best-il\s+(?:vrai|possible)|\bil\s+est\s+(?:vrai|possible)|est-ce/giu,
 };
 
@@ -180,7 +184,7 @@ function rewritten(question: string, before: { about: string; turn: AskedBefore 
   if (leaning === 'no') return question;
   if (leaning === 'goes-on') return withNew(before.about, question);
   const { about, turn } = before;
-  const taken = namesIn(about);
+  const taken = topicOf(about, turn.answer?.citations.map(({ title }) => title) ?? []);
   if (asksWho.test(turn.question) && person.test(question) && turn.answer && !turn.answer.refused)
     taken.unshift(
       ...namesIn(turn.answer.text.replace(/\[\d+\]/g, ''))
@@ -191,6 +195,37 @@ function rewritten(question: string, before: { about: string; turn: AskedBefore 
   const carried = taken.filter((name) => !own.includes(name.toLowerCase()));
   if (carried.length > 0) return `${question} (${carried.slice(0, 4).join(', ')})`;
   return `${about}\n${question}`;
+}
+
+/**
+ * What a text is about: all of it that the title of its source has too; else its names; else what stands behind an article.
+ * What it says of that ("originate", "in 1937") would only lead back to where it has been answered.
+ */
+function topicOf(about: string, titles: readonly string[]): string[] {
+  const inTitles = new Set(
+    titles.flatMap((title) => contentWords(title.replace(/[_.-]+/g, ' ')).map(({ stem }) => stem)),
+  );
+  const names = namesIn(about);
+  const isNamed = names.filter((name) => contentWords(`x ${name}`).some(({ stem }) => inTitles.has(stem)));
+  if (isNamed.length > 0) return isNamed;
+  const shared: string[] = [];
+  let open = false;
+  for (const [word] of about.matchAll(/[\p{L}\p{M}\p{N}'’-]+/gu)) {
+    const isShared = contentWords(`x ${word}`).some(({ stem }) => stem !== 'x' && inTitles.has(stem));
+    if (isShared && open) shared.push(`${shared.pop()} ${word}`);
+    else if (isShared) shared.push(word);
+    open = isShared;
+  }
+  if (shared.length > 0) return [...new Set(shared)];
+  return names.length > 0 ? names : behindArticles(about);
+}
+
+const article =
+  /(?<!\p{L})(?:the|an?|my|our|le|la|les|un|une|du|des|mon|notre|il|lo|i|gli|una|uno|del|della|dei)\s+((?:\p{Ll}[\p{L}’'-]*\s+)?\p{Ll}[\p{L}’'-]*)/giu;
+
+function behindArticles(about: string): string[] {
+  const [first] = [...about.matchAll(article)].map(([, words = '']) => words);
+  return first === undefined ? [] : [first];
 }
 
 /** "What was the revenue in 2022?" and "And in 2023?": the old question with the new year, or name; else both. */

@@ -15,6 +15,12 @@ import { openVectors } from './vectors.ts';
 const persons = /tesla|luther|khan|newton/i;
 const several = /huguenots|normans|amazon rainforests|broncos|panthers/i;
 
+/** Where a subject stands for itself, and does not say of which kind something else is ("the Doctor Who series"). */
+const before =
+  '(?<=\\b(?:did|does|do|was|is|were|are|of|to|in|for|by|about|with|on|from|had|has|have|that|when|can|could|at|against|before|after|how)\\s)';
+const behind =
+  '(?=[?.,]|\\s(?:is|was|were|are|in|on|to|of|and|or|by|has|had|have|be|from|with|at|for|as|first|originally|begin|began|start|end|take|make|made|have|believe|think|use|live|die|kill|occur|happen|spread|affect|become|became|come|go|leave|meet|work|say|call|believe|different|different|justified|announced|located|known|called|born|name[ds]?|used|created|established|considered)\\b)';
+
 /** The subject of an article as its questions name it, and the words that stand for it. */
 function subjectOf(article: string) {
   const name = article.replaceAll('_', ' ').replace(/\s*\(.*\)$/, '');
@@ -26,7 +32,10 @@ function subjectOf(article: string) {
     : plural
       ? { subject: 'they', own: 'their' }
       : { subject: 'it', own: 'its' };
-  return { pattern: new RegExp(`\\b(?:the |The )?(?:${form})(?:s\\b)?(?<own>['’]s?)?(?![\\p{L}])`, 'giu'), words };
+  return {
+    pattern: new RegExp(`${before}(?:the |The )?(?:${form})(?:s\\b)?(?:(?<own>['’]s?)|${behind})(?![\\p{L}])`, 'giu'),
+    words,
+  };
 }
 
 const depth = 5;
@@ -35,9 +44,15 @@ const { passages, queries } = namedSet(name);
 const asked = queries.filter(({ gold }) => gold.length > 0);
 const byArticle = Map.groupBy(asked, ({ article }) => article);
 
-type Case = { before: string; original: string; replaced: string; gold: string[] };
+type Case = { article: string; before: string; original: string; replaced: string; gold: string[] };
 const leaning: Case[] = [];
-const whole: { kind: 'other article' | 'same article'; before: string; question: string; gold: string[] }[] = [];
+const whole: {
+  kind: 'other article' | 'same article';
+  article: string;
+  before: string;
+  question: string;
+  gold: string[];
+}[] = [];
 const articles = [...byArticle.keys()];
 for (const [index, article] of articles.entries()) {
   const { pattern, words } = subjectOf(article);
@@ -51,18 +66,21 @@ for (const [index, article] of articles.entries()) {
     });
     // The one before it is of another paragraph: else its words alone would lead to the right one.
     if (replaced !== text && before !== null && !before.gold.some((id) => gold.includes(id)))
-      leaning.push({ before: before.text, original: text, replaced, gold });
+      leaning.push({ article, before: before.text, original: text, replaced, gold });
     if (replaced !== text && (before === null || !before.gold.some((id) => gold.includes(id)))) before = { text, gold };
     const other = others[n % others.length]!;
-    whole.push({ kind: 'other article', before: text, question: other.text, gold: other.gold });
+    whole.push({ kind: 'other article', article, before: text, question: other.text, gold: other.gold });
     const next = questions[n + 1];
-    if (next) whole.push({ kind: 'same article', before: text, question: next.text, gold: next.gold });
+    if (next) whole.push({ kind: 'same article', article, before: text, question: next.text, gold: next.gold });
   }
 }
 
 const vectors = await openVectors();
 const library = await openLibrary(passages, vectors, true);
-const chat = (before: string) => [{ question: before, answer: null }];
+/** The turn before, answered from its article. */
+const chat = (before: string, article: string) => [
+  { question: before, answer: { text: '', refused: false, citations: [{ title: article }] } },
+];
 
 async function recall(ones: readonly { text: string; gold: string[] }[]): Promise<string> {
   await vectors.of(
@@ -91,27 +109,36 @@ try {
     ['as it was, whole', ({ original }) => original],
     ['with a pronoun, alone', ({ replaced }) => replaced],
     ['behind the one before', ({ before, replaced }) => `${before}\n${replaced}`],
-    ['as the app rewrites it', ({ before, replaced }) => searchText(replaced, chat(before))],
+    ['as the app rewrites it', ({ article, before, replaced }) => searchText(replaced, chat(before, article))],
   ];
   for (const [way, textOf] of rows)
     console.log(way.padEnd(24), await recall(cases.map((one) => ({ text: textOf(one), gold: one.gold }))));
-  const seen = leaning.filter(({ before, replaced }) => searchText(replaced, chat(before)) !== replaced).length;
+  const seen = leaning.filter(
+    ({ article, before, replaced }) => searchText(replaced, chat(before, article)) !== replaced,
+  ).length;
   console.log(`seen as leaning: ${seen} of ${leaning.length}`);
   for (const one of leaning
-    .filter(({ before, replaced }) => searchText(replaced, chat(before)) === replaced)
+    .filter(({ article, before, replaced }) => searchText(replaced, chat(before, article)) === replaced)
     .slice(0, 12))
     console.log('  missed:', one.replaced);
   for (const kind of ['other article', 'same article'] as const) {
     const ones = whole.filter((one) => one.kind === kind);
-    const changed = ones.filter(({ before, question }) => searchText(question, chat(before)) !== question);
+    const changed = ones.filter(
+      ({ article, before, question }) => searchText(question, chat(before, article)) !== question,
+    );
     console.log(`${kind}: ${changed.length} of ${ones.length} rewritten though they stood in a chat only`);
-    for (const { before, question } of changed.slice(0, 6))
-      console.log('  ', question, '→', searchText(question, chat(before)));
+    for (const { article, before, question } of changed.slice(0, 6))
+      console.log('  ', question, '→', searchText(question, chat(before, article)));
     const asIs = some(ones, 400);
     console.log('  alone', await recall(asIs.map(({ question, gold }) => ({ text: question, gold }))));
     console.log(
       '  in the chat',
-      await recall(asIs.map(({ before, question, gold }) => ({ text: searchText(question, chat(before)), gold }))),
+      await recall(
+        asIs.map(({ article, before, question, gold }) => ({
+          text: searchText(question, chat(before, article)),
+          gold,
+        })),
+      ),
     );
   }
 } finally {

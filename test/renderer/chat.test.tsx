@@ -41,8 +41,9 @@ describe('a question', () => {
     });
     await ask('How does it end?');
     await screen.findByText('Searching your documents…');
-    tape.push({ type: 'sources', passages: [found], retrieveMs: 12 });
+    tape.push({ type: 'sources', passages: [found], retrieveMs: 12, searchedFor: 'How long?\n(Lease)' });
     await screen.findByText('1 passage from 1 document');
+    screen.getByText('Searched: How long? (Lease)');
     tape.push({ type: 'text', text: 'With notice' });
     await screen.findByText('With notice');
     tape.push({ type: 'text', text: ' of three months [1].' });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { leaningOf, namesIn, searchText } from '../../../app/chats/search-text.ts';
 
-const asked = (question: string, answer: string | null = null) => ({
+const asked = (question: string, answer: string | null = null, ...titles: string[]) => ({
   question,
-  answer: answer === null ? null : { text: answer, refused: false },
+  answer: answer === null ? null : { text: answer, refused: false, citations: titles.map((title) => ({ title })) },
 });
 
 describe('a question that stands alone is searched for as it is', () => {
@@ -58,11 +58,7 @@ describe('a question that leans takes along what it leans on', () => {
     ['How tall is the Eiffel Tower?', 'What about the Shard?', 'How tall is the Shard?'],
     ['How tall is the Eiffel Tower?', 'Why?', 'Why? (Eiffel Tower)'],
     ['what is the notice period?', 'and for tenants?', 'what is the notice period?\nand for tenants?'],
-    [
-      'what is the notice period of the lease',
-      'how long is it',
-      'what is the notice period of the lease\nhow long is it',
-    ],
+    ['what is the notice period of the lease', 'how long is it', 'how long is it (notice period)'],
     ['Quand la tour Eiffel a-t-elle été construite ?', 'Quelle est sa hauteur ?', 'Quelle est sa hauteur ? (Eiffel)'],
     ['Quand Napoléon est-il né ?', 'Où a-t-il étudié ?', 'Où a-t-il étudié ? (Napoléon)'],
     ['Quel était le chiffre d’affaires en 2022 ?', 'Et en 2023 ?', 'Quel était le chiffre d’affaires en 2023 ?'],
@@ -86,6 +82,15 @@ describe('a question that leans takes along what it leans on', () => {
   it('after a “who”, the person of the answer', () => {
     const earlier = [asked('Who designed the Golden Gate Bridge?', 'It was designed by Joseph Strauss [1].')];
     expect(searchText('Where was he born?', earlier)).toBe('Where was he born? (Joseph Strauss, Golden Gate Bridge)');
+  });
+
+  it('and of many things that which the cited document is about', () => {
+    const earlier = [
+      asked('Who had worked on the Saturn series before the Apollo program began?', 'x', 'Apollo_program.txt'),
+    ];
+    expect(searchText('When did it end?', earlier)).toBe('When did it end? (Apollo)');
+    const plain = [asked('where did the black death originate in 1331', 'x', 'Black Death')];
+    expect(searchText('how many people did it kill', plain)).toBe('how many people did it kill (black death)');
   });
 
   it('and what comes after a new topic leans on that', () => {
