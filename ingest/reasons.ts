@@ -28,6 +28,10 @@ const sentences: Record<FailureReason, string> = {
 
 /** What a video refused with; the first word of a video failure's `detail`, before its colon. */
 export const videoRefusals = {
+  removed: 'This video is not on YouTube any more: it was removed, or its account was closed.',
+  country: 'YouTube does not show this video in the country of this connection.',
+  members: 'This video is for members or for a price only, and cannot be read without signing in.',
+  'no-channel': 'There is no such channel on YouTube. Copy its address again from the browser.',
   private: 'This video is private. Only its owner can let others see it.',
   'age-restricted': 'This video is age-restricted and cannot be read without signing in. Choose another one.',
   blocked:

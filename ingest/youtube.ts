@@ -1,8 +1,10 @@
 /** YouTube: what a person pasted → videos; a video → its captions with their seconds. */
+import { withoutRepeats } from './rolling-captions.ts';
 import type { ReadResult, Section, Source } from './source.ts';
 import { addressOfVideo, parseYouTubeAddress } from './youtube/address.ts';
 import { createBoundedFetch, YouTubeError } from './youtube/bounded-fetch.ts';
 import { parseCaptions } from './youtube/captions.ts';
+import { uploadsOf } from './youtube/channel.ts';
 import { type CaptionTrack, readPlayer } from './youtube/player.ts';
 import { readPlaylist } from './youtube/playlist.ts';
 
@@ -21,14 +23,18 @@ export type AddressResult =
   | { type: 'videos'; videos: { source: VideoSource; title: string }[] }
   | { type: 'failed'; reason: 'offline' | 'video-unavailable' | 'unsupported'; detail: string };
 
-/** The videos behind an address: one, or those of a playlist in its order. Throws only when `signal` is aborted. */
+/** The videos behind an address: one, those of a playlist in its order, or a channel's uploads, the newest first. Throws only when `signal` is aborted. */
 export async function expandAddress(address: string, options: YouTubeOptions): Promise<AddressResult> {
   const parsed = parseYouTubeAddress(address);
   if (!parsed) return { type: 'failed', reason: 'unsupported', detail: 'no-address: not an address of YouTube.' };
   if (parsed.type === 'video')
     return { type: 'videos', videos: [{ source: sourceOf(parsed.videoId), title: parsed.videoId }] };
   try {
-    const { videos } = await readPlaylist(parsed.playlistId, options.fetch, options.signal);
+    const playlistId =
+      parsed.type === 'playlist'
+        ? parsed.playlistId
+        : await uploadsOf(parsed, createBoundedFetch(options.fetch, options.signal));
+    const { videos } = await readPlaylist(playlistId, options.fetch, options.signal);
     return {
       type: 'videos',
       videos: videos.map(({ videoId, title }) => ({ source: sourceOf(videoId), title: title || videoId })),
@@ -69,7 +75,7 @@ async function readTrack(track: CaptionTrack, fetch: ReturnType<typeof createBou
   if (answer.status !== 200) throw new YouTubeError('offline', `YouTube answered ${answer.status} for the captions.`);
   const captions = parseCaptions(answer.text);
   if (!captions) throw new YouTubeError('video-unavailable', 'The captions are in an unknown format.');
-  return captions.map(({ text, startSeconds, endSeconds }) => ({
+  return withoutRepeats(captions).map(({ text, startSeconds, endSeconds }) => ({
     text,
     locator: { type: 'time', startSeconds, endSeconds },
     heading: null,

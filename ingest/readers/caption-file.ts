@@ -1,5 +1,6 @@
 /** SRT and WebVTT: bytes → one section per caption, with its seconds. */
-import type { ReadResult, Section } from '../source.ts';
+import { type TimedText, withoutRepeats } from '../rolling-captions.ts';
+import type { ReadResult } from '../source.ts';
 import { ReadingRefused } from './refusal.ts';
 import { oneLine, titleFromName } from './sections.ts';
 import { decodeText } from './text.ts';
@@ -12,16 +13,15 @@ const timesOf =
 export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
   const decoded = decodeText(bytes);
   if (decoded.type === 'junk') throw new ReadingRefused('damaged', decoded.detail);
-  const sections: Section[] = [];
+  const captions: TimedText[] = [];
   let times: { startSeconds: number; endSeconds: number } | null = null;
   let lines: string[] = [];
   let last = '';
   const endCaption = () => {
     const text = oneLine(withoutMarks(lines.join('\n')));
-    // Rolling captions say the last line again while the next one comes.
     if (times && text && text !== last) {
-      if (sections.length >= mostCaptions) throw new ReadingRefused('too-large', 'It has too many captions.');
-      sections.push({ text, locator: { type: 'time', ...times }, heading: null });
+      if (captions.length >= mostCaptions) throw new ReadingRefused('too-large', 'It has too many captions.');
+      captions.push({ text, ...times });
       last = text;
     }
     times = null;
@@ -39,6 +39,11 @@ export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
     else if (times) lines.push(line); // notes, styles and numbers stand before the times
   }
   endCaption();
+  const sections = withoutRepeats(captions).map(({ text, startSeconds, endSeconds }) => ({
+    text,
+    locator: { type: 'time' as const, startSeconds, endSeconds },
+    heading: null,
+  }));
   if (sections.length === 0) throw new ReadingRefused('no-text', 'It holds no captions.');
   return { type: 'read', kind: 'captions', title: titleFromName(name), numPages: null, sections };
 }

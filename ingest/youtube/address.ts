@@ -1,10 +1,13 @@
-/** What a person pastes → a video or a playlist of YouTube. */
+/** What a person pastes → a video, a playlist or a channel of YouTube. */
 
 export type YouTubeAddress =
   | { type: 'video'; videoId: string; startSeconds: number | null }
-  | { type: 'playlist'; playlistId: string };
+  | { type: 'playlist'; playlistId: string }
+  /** By its id, or by the path of its page: `/@name`, `/c/name`, `/user/name`. */
+  | { type: 'channel'; channelId: string | null; path: string };
 
 const videoIdPattern = /^[\w-]{11}$/;
+const channelIdPattern = /^UC[\w-]{22}$/;
 const playlistIdPattern = /^(PL|UU|LL|FL|RD|OL|EC|SP)[\w-]{8,80}$/;
 const hosts = new Set([
   'youtube.com',
@@ -16,7 +19,7 @@ const hosts = new Set([
 
 /**
  * Understands watch, youtu.be, shorts, live, embed and playlist addresses, with or without `https://`, and a bare video id.
- * A video opened from inside a playlist (`watch?v=…&list=…`) is that video. Null for anything else.
+ * Channels too, for their uploads. A video opened from inside a playlist (`watch?v=…&list=…`) is that video. Null for anything else.
  */
 export function parseYouTubeAddress(text: string): YouTubeAddress | null {
   const trimmed = text.trim();
@@ -47,7 +50,20 @@ export function parseYouTubeAddress(text: string): YouTubeAddress | null {
     if (found) return found;
   }
   const playlistId = url.searchParams.get('list') ?? '';
-  return playlistIdPattern.test(playlistId) ? { type: 'playlist', playlistId } : null;
+  if (playlistIdPattern.test(playlistId)) return { type: 'playlist', playlistId };
+  return channelOf(parts);
+}
+
+function channelOf([first = '', second = '']: string[]): YouTubeAddress | null {
+  if (first === 'channel' && channelIdPattern.test(second))
+    return { type: 'channel', channelId: second, path: `/channel/${second}` };
+  // A name may be written in any script; what it is made of is for YouTube to judge.
+  const isName = (name: string): boolean => /^[^\s/?#]{1,300}$/.test(name);
+  if (/^@.+/.test(first) || /^%40.+/i.test(first))
+    return isName(first) ? { type: 'channel', channelId: null, path: `/${first.replace(/^%40/, '@')}` } : null;
+  if ((first === 'c' || first === 'user') && isName(second) && second !== '')
+    return { type: 'channel', channelId: null, path: `/${first}/${second}` };
+  return null;
 }
 
 /** The one address under which a video is stored, whichever way it was pasted. */

@@ -132,6 +132,10 @@ function whyNot(state: string, reason: string): YouTubeError {
   if (/inappropriate|confirm your age|age.restricted/i.test(reason)) return refused('age-restricted', said);
   if (/private/i.test(reason)) return refused('private', said);
   if (state === 'LIVE_STREAM_OFFLINE') return refused('live', said);
+  if (/country|region|location/i.test(reason)) return refused('country', said);
+  if (/members|requires payment|purchase|rent/i.test(reason)) return refused('members', said);
+  if (/removed|terminated|no longer available|deleted|closed|(?:is unavailable|video unavailable)\W*$/i.test(reason))
+    return refused('removed', said);
   return new YouTubeError('video-unavailable', said);
 }
 

@@ -47,6 +47,20 @@ describe('an address', () => {
   });
 
   test.each([
+    [
+      'https://www.youtube.com/channel/UCBJycsmduvYEL83R_U4JriQ',
+      'UCBJycsmduvYEL83R_U4JriQ',
+      '/channel/UCBJycsmduvYEL83R_U4JriQ',
+    ],
+    ['youtube.com/@mkbhd', null, '/@mkbhd'],
+    ['https://www.youtube.com/@山田太郎/videos', null, '/@%E5%B1%B1%E7%94%B0%E5%A4%AA%E9%83%8E'],
+    ['https://www.youtube.com/c/SomeName/featured', null, '/c/SomeName'],
+    ['https://www.youtube.com/user/somebody', null, '/user/somebody'],
+  ])('%s is a channel', (text, channelId, path) => {
+    expect(parseYouTubeAddress(text)).toEqual({ type: 'channel', channelId, path });
+  });
+
+  test.each([
     '',
     'hello world',
     'interesting',
@@ -55,6 +69,10 @@ describe('an address', () => {
     'https://youtu.be/short',
     'javascript:alert(1)',
     'https://www.youtube.com/',
+    'https://www.youtube.com/channel/UCshort',
+    'https://www.youtube.com/@',
+    'https://www.youtube.com/user/',
+    'https://www.youtube.com/feed/subscriptions',
     `https://youtu.be/${'x'.repeat(3000)}`,
   ])('"%s" is none', (text) => {
     expect(parseYouTubeAddress(text)).toBeNull();
@@ -161,7 +179,7 @@ describe.skipIf(!hasData)('a video, replayed', () => {
     ['youtube_ww1_nl_en', 'read', ''],
     ['youtube_age_restricted', 'video-unavailable', 'age-restricted'],
     ['youtube_request_blocked', 'video-unavailable', 'robot'],
-    ['youtube_video_unavailable', 'video-unavailable', 'not available'],
+    ['youtube_video_unavailable', 'video-unavailable', 'not on YouTube any more'],
     ['youtube_unplayable', 'video-unavailable', 'not available'],
     ['youtube_transcripts_disabled', 'no-captions', 'no captions'],
     ['youtube_transcripts_disabled2', 'no-captions', 'no captions'],
@@ -170,6 +188,46 @@ describe.skipIf(!hasData)('a video, replayed', () => {
     const result = await readVideo(anyVideo, { fetch });
     expect(result.type === 'read' ? 'read' : result.reason).toBe(end);
     if (result.type === 'failed') expect(sentenceFor(result.reason, result.detail)).toContain(words);
+  });
+
+  test.each([
+    ['UNPLAYABLE', 'The uploader has not made this video available in your country', 'country'],
+    ['UNPLAYABLE', "This video is available to this channel's members on level: Gold", 'members'],
+    ['UNPLAYABLE', 'This video requires payment to watch.', 'price'],
+    ['ERROR', 'This video has been removed by the uploader', 'removed'],
+    [
+      'ERROR',
+      'This video is no longer available because the YouTube account associated with this video has been terminated.',
+      'closed',
+    ],
+    ['ERROR', 'Video unavailable', 'not on YouTube any more'],
+    ['LOGIN_REQUIRED', 'This is a private video. Please sign in to verify that you may see it.', 'private'],
+    ['LOGIN_REQUIRED', 'Sign in to confirm your age', 'age-restricted'],
+    ['LOGIN_REQUIRED', 'Sign in to confirm you’re not a bot', 'robot'],
+    ['LIVE_STREAM_OFFLINE', 'Premieres in 3 hours', 'live'],
+  ])('%s: “%s” is told in plain words', async (status, reason, words) => {
+    const { fetch } = await youtube((request) =>
+      request.path === '/youtubei/v1/player'
+        ? { type: 'application/json', body: JSON.stringify({ playabilityStatus: { status, reason } }) }
+        : null,
+    );
+    const result = await readVideo(anyVideo, { fetch });
+    expect(result.type === 'failed' && sentenceFor(result.reason, result.detail)).toContain(words);
+  });
+
+  test('whose automatic captions roll says every word once', async () => {
+    const lines = [
+      'so today we will',
+      'so today we will look at the new pump',
+      'look at the new pump and its seal',
+      'and its seal which was changed',
+      'which was changed in May',
+    ];
+    const events = lines.map((utf8, n) => ({ tStartMs: n * 2000, dDurationMs: 4000, segs: [{ utf8 }] }));
+    const { fetch } = await replay('youtube', () => ({ body: JSON.stringify({ events }) }));
+    expect(textOf(await readVideo(anyVideo, { fetch }))).toBe(
+      'so today we will\nlook at the new pump\nand its seal\nwhich was changed\nin May',
+    );
   });
 
   test('whose captions all ask for a token, or come empty, says so', async () => {
@@ -375,6 +433,30 @@ describe('a playlist', () => {
     expect(result.type === 'videos' && result.videos.map(({ source }) => source.videoId)).toEqual(all);
     expect(result.type === 'videos' && result.videos[0]).toEqual({ source: video('aaa00000000'), title: 'Video 0' });
     expect(requests.some((request) => request.body.includes('VLPLabc-DEF_12345'))).toBe(true);
+  });
+
+  test('is what a channel has uploaded, by its id and by its name', async () => {
+    const channelId = 'UCBJycsmduvYEL83R_U4JriQ';
+    const { fetch, requests } = await youtube((request) => {
+      if (request.path === '/@mkbhd')
+        return {
+          type: 'text/html',
+          body: `<html><link rel="canonical" href="https://www.youtube.com/channel/${channelId}"></html>`,
+        };
+      if (request.path === '/@nobody') return { status: 404, body: '' };
+      if (request.path === '/@odd') return { body: '<html></html>' };
+      if (request.path !== '/youtubei/v1/browse') return { body: '{}', type: 'application/json' };
+      return { type: 'application/json', body: JSON.stringify(firstPage([item('aaa00000000', 'Newest')])) };
+    });
+    for (const channel of [`https://www.youtube.com/channel/${channelId}`, 'youtube.com/@mkbhd']) {
+      const result = await expandAddress(channel, { fetch });
+      expect(result).toEqual({ type: 'videos', videos: [{ source: video('aaa00000000'), title: 'Newest' }] });
+      expect(requests.at(-1)!.body).toContain(`VLUU${channelId.slice(2)}`);
+    }
+    for (const name of ['@nobody', '@odd']) {
+      const none = await expandAddress(`https://www.youtube.com/${name}`, { fetch });
+      expect(none.type === 'failed' && sentenceFor(none.reason, none.detail)).toContain('no such channel');
+    }
   });
 
   test('that is gone, empty or out of reach says so', async () => {
