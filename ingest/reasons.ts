@@ -41,7 +41,7 @@ export const videoRefusals = {
     'YouTube shows its consent page instead of the video. Accept it once in a browser on this connection and try again.',
   'po-token':
     'YouTube gives the captions of this video to its own player only. Choose another one, or try again later.',
-  'no-address': 'This is not the address of a YouTube video or playlist. Copy it again from the browser.',
+  'no-address': 'This is not the address of a YouTube video, playlist or channel. Copy it again from the browser.',
   live: 'This video has not begun or is still live; captions come when it has ended. Try again then.',
 } as const;
 export type VideoRefusal = keyof typeof videoRefusals;

@@ -22,6 +22,8 @@ const leastLikeness = 0.55;
 const numRarest = 8;
 const mostPostings = 400;
 const mostChanged = 15;
+/** Sentences between two moments in which others may run. */
+const batch = 100;
 const mostOnly = 8;
 
 type Vector = { weights: Map<string, number>; length: number };
@@ -44,8 +46,10 @@ const bare = (text: string): string => text.normalize('NFKC').toLowerCase().repl
 
 export async function comparePieces(first: readonly Piece[], second: readonly Piece[]): Promise<Comparison> {
   const numWith = new Map<string, number>();
-  for (const { words } of [...first, ...second])
+  for (const [count, { words }] of [...first, ...second].entries()) {
+    if (count % batch === batch - 1) await setImmediate();
     for (const stem of new Set(words.map(({ stem }) => stem))) numWith.set(stem, (numWith.get(stem) ?? 0) + 1);
+  }
   const numAll = first.length + second.length;
   const vectorOf = ({ words }: Piece): Vector => {
     const weights = new Map<string, number>();
@@ -70,17 +74,21 @@ export async function comparePieces(first: readonly Piece[], second: readonly Pi
   }
   const restSecond = [...second.keys()].filter((at) => !isSame.has(at));
 
-  const vectors = new Map(restSecond.map((at) => [at, vectorOf(second[at]!)]));
+  const vectors = new Map<number, Vector>();
   const postings = new Map<string, number[]>();
-  for (const [at, { weights }] of vectors)
-    for (const stem of weights.keys()) {
+  for (const [count, at] of restSecond.entries()) {
+    if (count % batch === batch - 1) await setImmediate();
+    const vector = vectorOf(second[at]!);
+    vectors.set(at, vector);
+    for (const stem of vector.weights.keys()) {
       const known = postings.get(stem);
       if (known) known.push(at);
       else postings.set(stem, [at]);
     }
+  }
   const pairs: { first: number; second: number; likeness: number }[] = [];
   for (const [count, at] of restFirst.entries()) {
-    if (count % 500 === 499) await setImmediate();
+    if (count % batch === batch - 1) await setImmediate();
     const vector = vectorOf(first[at]!);
     const rarest = [...vector.weights].sort((a, b) => b[1] - a[1]).slice(0, numRarest);
     const others = new Set(rarest.flatMap(([stem]) => (postings.get(stem) ?? []).slice(0, mostPostings)));

@@ -28,13 +28,26 @@ const fold = (text: string): string =>
     .normalize('NFKD')
     .replace(/\p{Mn}/gu, '')
     .replace(/[’ʼ]/g, "'")
+    .replace(/[øØ]/g, 'o')
+    .replace(/[łŁ]/g, 'l')
+    .replace(/[đĐðÐ]/g, 'd')
+    .replace(/[æÆ]/g, 'ae')
+    .replace(/[œŒ]/g, 'oe')
+    .replace(/[þÞ]/g, 'th')
+    .replace(/ß/g, 'ss')
     .replace(/\s+/g, ' ')
     .toLowerCase();
 
 const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
 
-/** Tells whether a sentence mentions the words: as written, or every one of them in some form. */
-export function mentionMatcher(wanted: string): (text: string, words: readonly Word[]) => boolean {
+export type Matcher = {
+  /** A quick no for a whole passage: cutting it into sentences and words takes a hundred times as long. */
+  isPossible(text: string): boolean;
+  /** Whether a sentence mentions the words: as written, or every one of them in some form. */
+  isMention(text: string, words: readonly Word[]): boolean;
+};
+
+export function mentionMatcher(wanted: string): Matcher {
   const phrase = fold(wanted)
     .trim()
     .replace(/^["“«「]|["”»」]$/g, '');
@@ -43,12 +56,22 @@ export function mentionMatcher(wanted: string): (text: string, words: readonly W
   const before = /^[\p{L}\p{N}]/u.test(phrase) && !unspaced.test(phrase[0]!) ? '(?<![\\p{L}\\p{N}])' : '';
   const after = /[\p{L}\p{N}]$/u.test(phrase) && !unspaced.test(phrase.at(-1)!) ? '(?![\\p{L}\\p{N}])' : '';
   const exact = new RegExp(`${before}${quoted}${after}`, 'u');
-  const stems = [...new Set(contentWords(phrase).map(formOf))];
-  return (text, words) => {
-    if (exact.test(fold(text))) return true;
-    if (stems.length === 0) return false;
-    const there = new Set(words.map(formOf));
-    return stems.every((stem) => there.has(stem));
+  const wantedWords = contentWords(phrase);
+  const stems = [...new Set(wantedWords.map(formOf))];
+  // Endings differ, and "colour" is "color": the first letters are there in any form.
+  const beginnings = wantedWords.map(({ stem, isNumber }) => fold(stem).slice(0, isNumber ? 1 : 3));
+  return {
+    isPossible(text) {
+      const folded = fold(text);
+      if (exact.test(folded)) return true;
+      return beginnings.length > 0 && beginnings.every((beginning) => folded.includes(beginning));
+    },
+    isMention(text, words) {
+      if (exact.test(fold(text))) return true;
+      if (stems.length === 0) return false;
+      const there = new Set(words.map(formOf));
+      return stems.every((stem) => there.has(stem));
+    },
   };
 }
 
@@ -57,7 +80,7 @@ const formOf = ({ stem, isNumber }: Word): string => (isNumber ? stem : stem.rep
 
 /** All mentions, in the order of the documents. */
 export async function findMentions(worker: Worker, documents: readonly Planned[], wanted: string): Promise<Mentions> {
-  const isMention = mentionMatcher(wanted);
+  const { isPossible, isMention } = mentionMatcher(wanted);
   const found: Mentions = [];
   for (const document of documents) {
     const lines: Line[] = [];
@@ -67,7 +90,10 @@ export async function findMentions(worker: Worker, documents: readonly Planned[]
       if (worker.signal.aborted) break;
       worker.onBegin(part);
       const passages = readPart(part, worker.passagesOf);
-      const pieces: Piece[] = piecesOf(passages, before);
+      const pieces: Piece[] = piecesOf(
+        passages.filter(({ text }) => isPossible(text)),
+        before,
+      );
       before = pieces.at(-1) ?? before;
       for (const { text, words, passage, start, endExclusive } of pieces)
         if (isMention(text, words)) lines.push({ text: null, passage, start, endExclusive });
@@ -86,7 +112,7 @@ export async function findNear(
   mentions: Mentions,
   { embedder, index, passages }: Near,
 ): Promise<Line[]> {
-  const isMention = mentionMatcher(wanted);
+  const { isMention } = mentionMatcher(wanted);
   const inScope = new Set<string>(documents.map(({ id }) => id));
   const mentioned = new Set(mentions.flatMap(({ lines }) => lines.map(({ passage }) => passage.passageId)));
   const [asked] = rowsOf(await embedder.embed([wanted], worker.signal, 'query'), embedder.dimension);

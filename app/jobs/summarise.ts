@@ -22,6 +22,8 @@ const mostLinesOfPart = 3;
 /** Key sentences of a part from which those of the document are chosen. */
 const candidatesOfPart = 6;
 const mostJoinRounds = 4;
+/** Sentences with their words: about a kilobyte each. */
+const mostKept = 20_000;
 
 /** How many lines a document of so many parts is worth. */
 export function linesFor(numParts: number, numDocuments: number): number {
@@ -34,12 +36,24 @@ export function linesFor(numParts: number, numDocuments: number): number {
 export async function summariseDocument(worker: Worker, document: Planned, howMany: number): Promise<Line[]> {
   const { signal, model } = worker;
   const frequencies: Frequencies = new Map();
+  /** Cutting a text into sentences and words is most of the work: kept for the second reading, of all but a long document. */
+  const kept = new Map<Part, Piece[]>();
+  let numKept = 0;
+  let before: Piece | null = null;
+  const cut = (passages: readonly StoredPassage[]): Piece[] => {
+    const pieces = piecesOf(passages, before);
+    before = pieces.at(-1) ?? before;
+    return pieces;
+  };
   for (const part of document.parts) {
     await worker.breathe();
-    for (const { words } of piecesOf(readPart(part, worker.passagesOf))) countWords(frequencies, words);
+    const pieces = cut(readPart(part, worker.passagesOf));
+    for (const { words } of pieces) countWords(frequencies, words);
+    numKept += pieces.length;
+    if (numKept <= mostKept) kept.set(part, pieces);
   }
+  before = null;
   let lines: Line[] = [];
-  let before: Piece | null = null;
   for (const part of document.parts) {
     await worker.breathe();
     if (signal.aborted) break;
@@ -53,11 +67,10 @@ export async function summariseDocument(worker: Worker, document: Planned, howMa
       fromModel = said === null ? [] : supported(said, passages, mostLinesOfPart);
       if (fromModel.length > 0) worker.notes.save(part, fromModel.map(noteOf));
     }
-    const pieces: Piece[] = piecesOf(passages, before);
-    before = pieces.at(-1) ?? before;
     const inOwnWords = model !== null && (fromModel === null || fromModel.length === 0);
     const number = model ? mostLinesOfPart - 1 : candidatesOfPart;
-    lines.push(...(fromModel?.length ? fromModel : keyLines(pieces, frequencies, number)));
+    if (fromModel !== null && fromModel.length > 0) lines.push(...fromModel);
+    else lines.push(...keyLines(kept.get(part) ?? cut(passages), frequencies, number));
     worker.onRead(part, passages.length, inOwnWords);
   }
   if (model) lines = await join(worker, lines, howMany);

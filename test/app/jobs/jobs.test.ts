@@ -111,6 +111,8 @@ describe('every mention', () => {
   it.each([
     ['金門大橋', '金門大橋は1937年に開通した。塔は高い。', '金門大橋は1937年に開通した。'],
     ['cafés', 'Les cafe\u0301s ouvrent tôt. Le reste dort.', 'Les cafe\u0301s ouvrent tôt.'],
+    ['Łódź', 'In Lodz many mills stood. The rest is gone.', 'In Lodz many mills stood.'],
+    ['1,234.50', 'It cost 1234.5 euros. It cost 12 euros.', 'It cost 1234.5 euros.'],
     ['C++ (2020)', 'It was C++ (2020) by then. It was C by then.', 'It was C++ (2020) by then.'],
     ['red line', 'Lines drawn in red ink were lost. A line was blue.', 'Lines drawn in red ink were lost.'],
   ])('finds %s', async (words, text, quote) => {
