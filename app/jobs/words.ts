@@ -88,7 +88,7 @@ export const jobWords: Readonly<Record<JobLanguage, JobWords>> = {
     coverage: coverageOf(
       english,
       (done, all, documents, passages) => `Read ${done} of ${all} parts of ${documents} (${passages}).`,
-      (count) => `Of ${count} parts the own words of the document are given.`,
+      (count) => `For ${count} of them the document’s own words are given.`,
       (documents) => `Could not be read: ${documents}.`,
     ),
     notRead: 'Not read',
@@ -118,7 +118,7 @@ export const jobWords: Readonly<Record<JobLanguage, JobWords>> = {
     coverage: coverageOf(
       french,
       (done, all, documents, passages) => `${done} parties lues sur ${all}, de ${documents} (${passages}).`,
-      (count) => `Pour ${count} parties, ce sont les mots du document lui-même.`,
+      (count) => `Pour ${count} d’entre elles, ce sont les mots du document lui-même.`,
       (documents) => `N’ont pas pu être lus : ${documents}.`,
     ),
     notRead: 'Non lus',
@@ -148,7 +148,7 @@ export const jobWords: Readonly<Record<JobLanguage, JobWords>> = {
     coverage: coverageOf(
       italian,
       (done, all, documents, passages) => `Lette ${done} parti su ${all} di ${documents} (${passages}).`,
-      (count) => `Di ${count} parti sono date le parole del documento stesso.`,
+      (count) => `Per ${count} di esse sono date le parole del documento stesso.`,
       (documents) => `Non leggibili: ${documents}.`,
     ),
     notRead: 'Non letti',
@@ -178,7 +178,7 @@ export const jobWords: Readonly<Record<JobLanguage, JobWords>> = {
     coverage: coverageOf(
       japanese,
       (done, all, documents, passages) => `${documents}（${passages}）の ${all} 部分のうち ${done} 部分を読みました。`,
-      (count) => `${count} 部分は文書そのものの言葉です。`,
+      (count) => `うち ${count} 部分は文書そのものの言葉です。`,
       (documents) => `読めなかったもの：${documents}。`,
     ),
     notRead: '読めなかったもの',
