@@ -16,7 +16,7 @@ export type ScopeParts = {
 };
 
 /** In the order of their places; those of the library the oldest first. Fails with `not-found` for what is not there. */
-function documentsOf(task: JobTask, { documents, folders }: ScopeParts): StoredDocument[] {
+function documentsOf(task: JobTask, { documents, folders }: ScopeParts, isNew = false): StoredDocument[] {
   const find = (id: string): StoredDocument => {
     const document = documents.find(id);
     if (!document) throw new QuothError('not-found', 'This document is not in the library any more.');
@@ -31,8 +31,12 @@ function documentsOf(task: JobTask, { documents, folders }: ScopeParts): StoredD
       if (!folder) throw new QuothError('not-found', 'This folder is not watched any more.');
       return documents.listUnder(folder.path);
     }
-    case 'documents':
-      return [...new Set(task.scope.documentIds)].map(find);
+    case 'documents': {
+      const ids = [...new Set(task.scope.documentIds)];
+      // Of several, one that was removed while the job waited is none of it any more.
+      const there = ids.filter((id) => documents.find(id) !== null);
+      return isNew || there.length === 0 ? ids.map(find) : there.map(find);
+    }
   }
 }
 
@@ -57,7 +61,7 @@ function notYet(state: StoredDocument['state']): string {
 /** The task as the question of its turn. */
 export function questionOf(task: JobTask, language: JobLanguage, parts: ScopeParts): string {
   const words = jobWords[language];
-  const titles = task.type === 'compare' || task.scope.type === 'documents' ? documentsOf(task, parts) : [];
+  const titles = task.type === 'compare' || task.scope.type === 'documents' ? documentsOf(task, parts, true) : [];
   if (task.type === 'compare') {
     const [first, second] = titles;
     if (!first || !second || first.id === second.id)

@@ -33,7 +33,7 @@ export const AnswerText = memo(function AnswerText({ text, question }: AnswerTex
     () => ({
       ...components,
       a: ({ href, children }) =>
-        personWrote(href ?? '', question) ? <InertLink address={href ?? ''}>{children}</InertLink> : <>{children}</>,
+        personWrote(href ?? '', question) ? <InertLink address={href ?? ''}>{children}</InertLink> : children,
     }),
     [question],
   );

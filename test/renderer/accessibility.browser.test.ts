@@ -122,6 +122,29 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       await page.getByRole('button', { name: 'More for “A chat”' }).click();
       await page.getByRole('menuitem', { name: 'Rename' }).waitFor();
     },
+    'commands of the composer': async (page) => {
+      await page.getByRole('textbox', { name: 'Your question' }).fill('/');
+      await page.getByRole('option').first().waitFor();
+    },
+    'dialog for whole documents': async (page) => {
+      await page.getByRole('button', { name: 'Read whole documents' }).click();
+      await page.getByRole('button', { name: 'Compare' }).click();
+      await page.getByRole('group', { name: 'Second document' }).waitFor();
+    },
+    'progress of a job': async (page) => {
+      await page.getByPlaceholder(/^Ask your/).waitFor();
+      await page.getByRole('textbox', { name: 'Your question' }).fill('/summarise Report');
+      await page.keyboard.press('Enter');
+      await page.getByText('Waiting for the work before it').waitFor();
+      const { turnId } = window.app.jobs()[0]!;
+      window.app.changeJob(turnId, { state: 'reading', numParts: 37, numRead: 11, document: 'Report', secondsLeft: 9 });
+      await page.getByText('Reading part 12 of 37').waitFor();
+    },
+    'menu of a whole document': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Whole document: “Report”' }).click();
+      await page.getByRole('menuitem', { name: 'Summarise' }).waitFor();
+    },
     library: async (page) => {
       await page.getByRole('button', { name: 'Library' }).click();
       await page.getByRole('heading', { name: 'Library' }).waitFor();

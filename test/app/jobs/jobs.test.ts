@@ -473,6 +473,37 @@ describe('a summary with a chat model', () => {
 });
 
 describe('a removed document', () => {
+  it('is no part of a job that still waits', async () => {
+    scripted.reply = () => 'The Eiffel Tower was finished in March 1889.';
+    await open({ model: true });
+    const task: JobTask = { type: 'summarise', scope: only('tower.txt', 'bridge.txt') };
+    await expect(
+      client.startJob({
+        task: { ...task, scope: { type: 'documents', documentIds: ['doc_0000000000000000' as never] } },
+        chatId: null,
+      }),
+    ).rejects.toMatchObject({ code: 'not-found' });
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    scripted.reply = async () => {
+      await held;
+      return 'The Eiffel Tower was finished in March 1889.';
+    };
+    const first = await client.startJob({ task, chatId: null });
+    const second = await client.startJob({ task, chatId: null });
+    await until(first.turnId, (job) => job?.state === 'reading' && job.numParts > 0);
+    await client.removeDocument({ documentId: idOf('bridge.txt') });
+    release();
+    await ended(second.turnId);
+    const { coverage } = (await answerOf(second.chatId, second.turnId)).job!;
+    expect(coverage).toMatchObject({ numDocuments: 1, numRead: 1, numParts: 1 });
+    const half = await answerOf(first.chatId, first.turnId);
+    expect(half.job!.coverage.unread.length + half.job!.coverage.numDocuments).toBeGreaterThanOrEqual(1);
+    for (const { verified, quote } of half.citations) expect(verified || quote === '').toBe(true);
+  });
+
   it('leaves no word of it in a result, nor its name', async () => {
     await open();
     const { chatId, turnId } = await client.startJob({
