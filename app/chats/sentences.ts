@@ -77,7 +77,7 @@ const plainLetters: Readonly<Record<string, string>> = {
 };
 
 /** British spelling as American: the models write what they learned, the documents what their authors did. */
-function american(word: string): string {
+export function american(word: string): string {
   return word
     .replace(/(?<=[a-z]{2})our(?=s?$|ed$|ing$|ful$)/, 'or')
     .replace(/(?<=[a-z]{2})tre(?=s?$)/, 'ter')

@@ -6,11 +6,11 @@ import type { Embedder } from '../../ingest/embedder.ts';
 import type { PassageIndex } from '../../ingest/passage-index.ts';
 import type { StoredPassage } from '../../ingest/store.ts';
 import { asLine } from '../chats/markdown.ts';
-import { contentWords, type Word } from '../chats/sentences.ts';
+import { american, contentWords } from '../chats/sentences.ts';
 import { placeOf } from '../library/place.ts';
 import { type Piece, piecesOf, readPart } from './parts.ts';
 import { type JobWords, placeWords } from './words.ts';
-import type { Line, Page, Planned, Worker } from './worker.ts';
+import { type Line, type Page, type Planned, quoteOf, type Worker } from './worker.ts';
 
 /** More quotes than this are counted with their places, and not shown. */
 const mostShown = 400;
@@ -44,7 +44,7 @@ export type Matcher = {
   /** A quick no for a whole passage: cutting it into sentences and words takes a hundred times as long. */
   isPossible(text: string): boolean;
   /** Whether a sentence mentions the words: as written, or every one of them in some form. */
-  isMention(text: string, words: readonly Word[]): boolean;
+  isMention(text: string): boolean;
 };
 
 export function mentionMatcher(wanted: string): Matcher {
@@ -56,27 +56,65 @@ export function mentionMatcher(wanted: string): Matcher {
   const before = /^[\p{L}\p{N}]/u.test(phrase) && !unspaced.test(phrase[0]!) ? '(?<![\\p{L}\\p{N}])' : '';
   const after = /[\p{L}\p{N}]$/u.test(phrase) && !unspaced.test(phrase.at(-1)!) ? '(?![\\p{L}\\p{N}])' : '';
   const exact = new RegExp(`${before}${quoted}${after}`, 'u');
-  const wantedWords = contentWords(phrase);
-  const stems = [...new Set(wantedWords.map(formOf))];
+  const forms = formsOf(phrase);
   // Endings differ, and "colour" is "color": the first letters are there in any form.
-  const beginnings = wantedWords.map(({ stem, isNumber }) => fold(stem).slice(0, isNumber ? 1 : 3));
+  const beginnings = forms.map(({ form, isNumber }) => form.slice(0, isNumber ? 1 : 3));
   return {
     isPossible(text) {
       const folded = fold(text);
       if (exact.test(folded)) return true;
       return beginnings.length > 0 && beginnings.every((beginning) => folded.includes(beginning));
     },
-    isMention(text, words) {
+    isMention(text) {
       if (exact.test(fold(text))) return true;
-      if (stems.length === 0) return false;
-      const there = new Set(words.map(formOf));
-      return stems.every((stem) => there.has(stem));
+      if (forms.length === 0) return false;
+      const there = formsOf(text);
+      return forms.every((one) => there.some((other) => isSameWord(one, other)));
     },
   };
 }
 
-/** "line" and "lines" are one word here, which the stems leave two. */
-const formOf = ({ stem, isNumber }: Word): string => (isNumber ? stem : stem.replace(/(?<=\p{L}{2})e$/u, ''));
+/** A word without its plural, and its stem where it has another ending. */
+type Form = { form: string; stem: string | null; isNumber: boolean };
+
+const inflection = /(?:ed|ing|ly)$/;
+
+function formsOf(text: string): Form[] {
+  return contentTokens(text).map(({ token, stem, isNumber }) => {
+    if (isNumber) return { form: stem, stem: null, isNumber };
+    const form = american(singularOf(token));
+    return { form, stem: inflection.test(token) ? stem : null, isNumber };
+  });
+}
+
+/** "rats" is "rat" and "rates" is "rate"; the stems that quotes are found by have them both as "rat". */
+function singularOf(word: string): string {
+  if (!/^[a-z]{4,}$/.test(word) || /(?:ss|us|is)$/.test(word)) return word;
+  if (/[a-z]{2}ies$/.test(word)) return word.replace(/ies$/, 'y');
+  if (/(?:s|x|z|ch|sh)es$/.test(word)) return word.replace(/es$/, '');
+  return word.replace(/s$/, '');
+}
+
+/** "painted" and "paint", "bridges" and "bridge". */
+function isSameWord(one: Form, other: Form): boolean {
+  if (one.form === other.form) return true;
+  if (one.isNumber || other.isNumber) return false;
+  if (one.stem !== null && other.stem !== null) return one.stem === other.stem;
+  const [inflected, plain] = one.stem !== null ? [one.stem, other.form] : [other.stem, one.form];
+  // What "-ed" was put on may have ended with an "e": "stored" is "store".
+  return inflected !== null && (plain === inflected || (plain === `${inflected}e` && plain.length > 4));
+}
+
+/** The words that carry matter, folded, without a possessive's ending. */
+function contentTokens(text: string): { token: string; stem: string; isNumber: boolean }[] {
+  const tokens = fold(text).match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}'.,-]*/gu) ?? [];
+  return tokens.flatMap((raw) => {
+    const token = raw.replace(/[.,'-]+$/u, '').replace(/'s$/, '');
+    if (unspaced.test(token)) return contentWords(token).map(({ stem, isNumber }) => ({ token: stem, stem, isNumber }));
+    const [word] = contentWords(token);
+    return word ? [{ token, stem: word.stem, isNumber: /^\p{Nd}[\p{Nd}.,]*$/u.test(token) }] : [];
+  });
+}
 
 /** All mentions, in the order of the documents. */
 export async function findMentions(worker: Worker, documents: readonly Planned[], wanted: string): Promise<Mentions> {
@@ -95,8 +133,8 @@ export async function findMentions(worker: Worker, documents: readonly Planned[]
         before,
       );
       before = pieces.at(-1) ?? before;
-      for (const { text, words, passage, start, endExclusive } of pieces)
-        if (isMention(text, words)) lines.push({ text: null, passage, start, endExclusive });
+      for (const { text, passage, start, endExclusive } of pieces)
+        if (isMention(text)) lines.push({ text: null, passage, start, endExclusive });
       worker.onRead(part, passages.length, false);
     }
     if (lines.length > 0) found.push({ document, lines });
@@ -124,7 +162,7 @@ export async function findNear(
   const lines: { line: Line; likeness: number }[] = [];
   for (const passage of passages(near.map(({ passageId }) => passageId))) {
     if (!inScope.has(passage.documentId)) continue;
-    const pieces = piecesOf([passage]).filter(({ words, text }) => words.length >= 3 && !isMention(text, words));
+    const pieces = piecesOf([passage]).filter(({ words, text }) => words.length >= 3 && !isMention(text));
     if (pieces.length === 0) continue;
     const vectors = rowsOf(
       await embedder.embed(
@@ -136,7 +174,9 @@ export async function findNear(
     const scored = pieces.map((piece, at) => ({ piece, likeness: dot(asked!, vectors[at]!) }));
     const best = scored.reduce((one, other) => (other.likeness > one.likeness ? other : one));
     const { start, endExclusive } = best.piece;
-    if (best.likeness >= least)
+    // Passages repeat a sentence of their neighbour.
+    const isThere = lines.some(({ line }) => quoteOf(line) === best.piece.text);
+    if (best.likeness >= least && !isThere)
       lines.push({ line: { text: null, passage, start, endExclusive }, likeness: best.likeness });
     if (lines.length === mostNear) break;
   }

@@ -110,7 +110,11 @@ describe('every mention', () => {
 
   it.each([
     ['金門大橋', '金門大橋は1937年に開通した。塔は高い。', '金門大橋は1937年に開通した。'],
+    ['塔 高さ', 'その塔の高さは333メートルです。塔は赤い。', 'その塔の高さは333メートルです。'],
     ['cafés', 'Les cafe\u0301s ouvrent tôt. Le reste dort.', 'Les cafe\u0301s ouvrent tôt.'],
+    ['rats', 'The rat ran off. The death rate rose. Rates of death fell.', 'The rat ran off.'],
+    ['painting', 'It was painted red. The pain went away.', 'It was painted red.'],
+    ['colour of the story', 'Colors of stories fade. The store has a color.', 'Colors of stories fade.'],
     ['Łódź', 'In Lodz many mills stood. The rest is gone.', 'In Lodz many mills stood.'],
     ['1,234.50', 'It cost 1234.5 euros. It cost 12 euros.', 'It cost 1234.5 euros.'],
     ['C++ (2020)', 'It was C++ (2020) by then. It was C by then.', 'It was C++ (2020) by then.'],
