@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { existsSync } from 'node:fs';
-import { cleanup, fireEvent, screen } from '@testing-library/react';
+import { act, cleanup, fireEvent, screen } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { asMarkdown } from '../../app/chats/markdown.ts';
@@ -23,6 +23,7 @@ async function showAnswer(text: string, kind: 'electron' | 'loopback' = 'loopbac
   fireEvent.change(field, { target: { value: question } });
   await user.type(field, '{Enter}');
   await screen.findByText(/First word after/);
+  await act(async () => undefined); // a long text is drawn after the rest
   return window;
 }
 
@@ -90,7 +91,7 @@ describe('an answer', () => {
       'loopback',
       'Is https://xn--bnk-hoa.example/login mine?',
     );
-    fireEvent.click(screen.getByRole('button', { name: 'the bank' }));
+    fireEvent.click(await screen.findByRole('button', { name: 'the bank' }));
     await screen.findByRole('dialog', { name: 'Open xn--bnk-hoa.example in your browser?' });
     expect(calls.opened).toEqual([]);
     fireEvent.click(screen.getByRole('button', { name: 'Open' }));
@@ -103,8 +104,8 @@ describe('an answer', () => {
       'loopback',
       'What does https://good.example/a say?',
     );
+    await screen.findByText(/Read the bank, https:\/\/evil\.example\/b/);
     const answer = container.querySelector('.prose-answer');
-    expect(answer?.textContent).toContain('Read the bank, https://evil.example/b');
     expect(answer?.querySelectorAll('button, a')).toHaveLength(0);
   });
 
@@ -112,7 +113,7 @@ describe('an answer', () => {
     const text = 'Read [one](http://plain.example/) and [two](https://user:pass@evil.example/).';
     await showAnswer(text, 'loopback', text);
     for (const name of ['one', 'two']) {
-      fireEvent.click(screen.getByRole('button', { name }));
+      fireEvent.click(await screen.findByRole('button', { name }));
       await screen.findByRole('dialog');
       expect(screen.queryByRole('button', { name: 'Open' })).toBe(null);
       fireEvent.click(screen.getByRole('button', { name: 'Cancel' }));
@@ -121,7 +122,7 @@ describe('an answer', () => {
 
   it('leaves the question to the shell where the shell asks by itself', async () => {
     const { calls } = await showAnswer('Read [it](https://example.org/a).', 'electron', 'What is example.org/a?');
-    fireEvent.click(screen.getByRole('button', { name: 'it' }));
+    fireEvent.click(await screen.findByRole('button', { name: 'it' }));
     expect(screen.queryByRole('dialog')).toBe(null);
     expect(calls.opened).toEqual(['https://example.org/a']);
   });

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Answer, Job, JobTask } from '../../../app/contract/types.ts';
@@ -400,6 +400,42 @@ describe('a summary with a chat model', () => {
     expectProof(answer);
   });
 
+  it('goes on after a kill, with what was read before it', async () => {
+    let numAnswered = 0;
+    let stuck = (): void => {};
+    const isStuck = new Promise<void>((resolve) => {
+      stuck = resolve;
+    });
+    scripted.reply = (text) => {
+      if (numAnswered === 2) {
+        stuck();
+        return new Promise(() => {});
+      }
+      numAnswered += 1;
+      return sayPumps(text);
+    };
+    await open({ model: true, files: { 'book.txt': chapters(8) } });
+    const { chatId, turnId } = await client.startJob({ task: { type: 'summarise', scope: whole }, chatId: null });
+    await isStuck;
+    // The files as a kill at this moment leaves them; the process that holds them is none of theirs.
+    const { profileFolder } = scene.outside;
+    const left = `${profileFolder} left`;
+    await cp(profileFolder, left, { recursive: true });
+    await app.close();
+    await rm(profileFolder, { recursive: true });
+    await rename(left, profileFolder);
+    scripted.reply = sayPumps;
+    const numBefore = scripted.prompts.length;
+    ({ app, client } = await scene.open({ kit: scripted.kit }));
+    await ended(turnId);
+    const answer = await answerOf(chatId, turnId);
+    expect(answer).toMatchObject({ end: 'complete', writtenBy: 'model' });
+    const { numParts } = answer.job!.coverage;
+    const read = scripted.prompts.slice(numBefore).filter(({ text }) => text.includes('It stands in the old hall'));
+    expect(read).toHaveLength(numParts - 2);
+    expectProof(answer);
+  });
+
   it('is not taken up by a command that only looks', async () => {
     scripted.reply = () => new Promise(() => {});
     await open({ model: true });
@@ -473,6 +509,23 @@ describe('a summary with a chat model', () => {
     await until(turnId, (job) => job === undefined);
     await client.restoreChat({ chatId });
     expect(await until(turnId, () => true)).toMatchObject({ state: 'stopped' });
+  });
+});
+
+describe('a result in a file', () => {
+  it('has its lines, their quotes and what was read', async () => {
+    await open();
+    const { chatId, turnId } = await client.startJob({
+      task: { type: 'mentions', words: 'Eiffel', scope: whole },
+      chatId: null,
+    });
+    await ended(turnId);
+    for (const format of ['markdown', 'html'] as const) {
+      const { text } = await client.exportChat({ chatId, format });
+      expect(text).toContain('330 metres tall');
+      expect(text).toContain('Read 2 of 2 parts of 2 documents (2 passages).');
+      expect(text).toMatch(format === 'html' ? /<li id="quote-1-4"/ : /\[\^1-4\]: “/);
+    }
   });
 });
 
