@@ -8,6 +8,7 @@
 import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest, scanLimits } from './reader-process.ts';
 import { documentKindOf } from './readers/kind.ts';
 import {
+  type Box,
   type DocumentKind,
   documentKinds,
   type FailureReason,
@@ -151,14 +152,15 @@ function isReadResult(result: unknown): result is ReadResult {
 
 function isScanned(scanned: unknown): boolean {
   if (!isObject(scanned) || !isCount(scanned.page) || !Array.isArray(scanned.words)) return false;
-  return scanned.words.every(
-    (word) =>
-      isObject(word) &&
-      isText(word.text, 1000) &&
-      Array.isArray(word.box) &&
-      word.box.length === 4 &&
-      word.box.every((side) => Number.isFinite(side)),
-  );
+  return scanned.words.every((word) => isObject(word) && isText(word.text, 1000) && isBox(word.box));
+}
+
+function isBox(box: unknown): box is Box {
+  return Array.isArray(box) && box.length === 4 && box.every((side) => Number.isFinite(side));
+}
+
+function isNamedCell(cell: unknown): boolean {
+  return isObject(cell) && isText(cell.column, 10_000) && isText(cell.text) && isBox(cell.box);
 }
 
 function isSection(section: unknown): section is Section {
@@ -174,6 +176,8 @@ function isSection(section: unknown): section is Section {
 function isTableRow(row: unknown): boolean {
   if (!isObject(row) || !Number.isSafeInteger(row.table)) return false;
   if (row.header !== undefined && !isText(row.header)) return false;
+  if (row.title !== undefined && !isText(row.title, 10_000)) return false;
+  if (row.named !== undefined && !(Array.isArray(row.named) && row.named.every(isNamedCell))) return false;
   return row.cells === undefined || (isObject(row.cells) && isText(row.cells.first, 20) && isText(row.cells.last, 20));
 }
 

@@ -4,6 +4,7 @@
  */
 import { cutBefore, type Span, sentencesOf } from './sentences.ts';
 import type { Chunk, Section } from './source.ts';
+import { areOfOneTable, cutTable } from './split-table.ts';
 
 export type SplitOptions = {
   /** How many tokens the embedder makes of a text, without its special tokens. */
@@ -70,14 +71,23 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
   const budgetFor = (heading: string | null) =>
     mostTokens - (heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1));
 
+  const tableSplit = {
+    countTokens,
+    mostTokens,
+    cutText: (text: string, budget: number) =>
+      [...unitsOf(text, { from: 0, to: text.length }, 0, budget, countTokens)].map(({ from, to, numTokens }) => ({
+        text: text.slice(from, to).trim(),
+        numTokens,
+      })),
+  };
   for (const [index, section] of sections.entries()) {
     const previous = sections[index - 1];
     if (section.locator.type === 'time') continue;
     if (section.row) {
       endRun();
-      if (previous?.row?.table === section.row.table) continue;
+      if (previous && areOfOneTable(previous, section)) continue;
       // A table's rows are cut where its first one stands.
-      for (const chunk of cutTable(sections, index, options)) chunks.push({ ...chunk, ordinal: numChunks++ });
+      for (const chunk of cutTable(sections, index, tableSplit)) chunks.push({ ...chunk, ordinal: numChunks++ });
       if (chunks.length > 0) yield chunks;
       chunks = [];
       continue;
@@ -129,61 +139,6 @@ function sliceUnits(sections: readonly Section[], units: readonly Unit[]): strin
     else parts.push({ section: unit.section, from: unit.from, to: unit.to });
   }
   return parts.map((part) => sections[part.section]!.text.slice(part.from, part.to).trim()).join('\n\n');
-}
-
-/** A header that is longer takes the room of the rows that it is about. */
-const headerShare = 0.4;
-
-/**
- * The rows of the table that begins at `first`, as many to a chunk as fit under the header's words. A row that is longer
- * than a chunk is cut into several, each under the header.
- */
-function* cutTable(
-  sections: readonly Section[],
-  first: number,
-  { countTokens, mostTokens = defaultMostTokens }: SplitOptions,
-): Iterable<Omit<Chunk, 'ordinal'>> {
-  const { row: firstRow, heading, label } = sections[first]!;
-  const headingTokens = heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1);
-  const header = shortened(firstRow?.header ?? '', Math.floor((mostTokens - headingTokens) * headerShare), countTokens);
-  const budget = mostTokens - headingTokens - (header === '' ? 0 : countTokens(header) + 1);
-  let rows: { section: Section; text: string }[] = [];
-  let numTokens = 0;
-  const chunk = (): Omit<Chunk, 'ordinal'> => {
-    const cells = { first: rows[0]!.section.row?.cells?.first, last: rows.at(-1)!.section.row?.cells?.last };
-    const range = cells.first && cells.last ? `${cells.first}:${cells.last}` : '';
-    return {
-      text: [header, ...rows.map((row) => row.text)].filter((line) => line !== '').join('\n'),
-      locator: rows[0]!.section.locator,
-      heading,
-      label: [label, range].filter(Boolean).join(' ') || undefined,
-    };
-  };
-  for (let at = first; sections[at]?.row?.table === firstRow?.table; at++) {
-    const section = sections[at]!;
-    const span = { from: 0, to: section.text.length };
-    for (const unit of unitsOf(section.text, span, at, budget, countTokens)) {
-      if (rows.length > 0 && numTokens + unit.numTokens > budget) {
-        yield chunk();
-        rows = [];
-        numTokens = 0;
-      }
-      rows.push({ section, text: section.text.slice(unit.from, unit.to).trim() });
-      numTokens += unit.numTokens;
-    }
-  }
-  if (rows.length > 0) yield chunk();
-}
-
-/** The beginning of a text that has at most so many tokens, cut between the cells of a row where it has cells. */
-function shortened(text: string, mostTokens: number, countTokens: (text: string) => number): string {
-  let kept = text;
-  for (let numTokens = countTokens(kept); kept !== '' && numTokens > mostTokens; numTokens = countTokens(kept)) {
-    const share = Math.floor((kept.length * mostTokens) / numTokens);
-    const bar = kept.lastIndexOf(' | ', share);
-    kept = kept.slice(0, bar > 0 ? bar : Math.min(share, kept.length - 1)).trimEnd();
-  }
-  return kept;
 }
 
 const shortestCaptionSeconds = 45;

@@ -5,8 +5,9 @@ import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs'
 import type { OnProgress } from '../reader-process.ts';
 import type { FailureReason, ReadResult, ScannedPage, Section } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
-import { joinHyphens, linesOfPage, type PdfLine } from './pdf-lines.ts';
+import { joinHyphens, linesOfPage, type PdfItem, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
+import { type PdfTable, tablesOfPage } from './pdf-table/tables.ts';
 import { createScanReader, defaultScanLimits, mayBeScan, type ScanLimits } from './scan/scanned-pages.ts';
 import { cleanText, oneLine, titleFromName } from './sections.ts';
 
@@ -50,7 +51,8 @@ export async function readPdf(
   try {
     const pdf = await task.promise;
     if (pdf.numPages > mostPages) return failed('too-large', `It has ${pdf.numPages} pages.`);
-    const pages: PdfLine[][] = [];
+    const pages: PagePart[][] = [];
+    let lastTable: PdfTable | null = null;
     const scanReader = createScanReader(scanLimits);
     const scannedPages: ScannedPage[] = [];
     const unread: string[] = [];
@@ -58,9 +60,12 @@ export async function readPdf(
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
         const page = await pdf.getPage(number);
-        const lines = linesOfPage(inColumnOrder((await page.getTextContent()).items));
-        lines.push(...filledInLines(await page.getAnnotations().catch(() => [])));
-        if (mayBeScan(lines)) {
+        const { items } = await page.getTextContent();
+        const tables = tablesOfPage(items, page.getViewport({ scale: 1 }).transform, lastTable);
+        lastTable = tables.at(-1) ?? null;
+        const parts = partsOfPage(items, tables);
+        const lines: PdfLine[] = filledInLines(await page.getAnnotations().catch(() => []));
+        if (tables.length === 0 && mayBeScan([...linesOf(parts), ...lines])) {
           const scan = await scanReader.read(page, () => onProgress?.((number - 1) / pdf.numPages, true));
           if (scan.type === 'unread') unread.push(`page ${number}: ${scan.why}`);
           if (scan.type === 'read') {
@@ -68,7 +73,7 @@ export async function readPdf(
             scannedPages.push({ page: number, words: scan.words });
           }
         }
-        pages.push(lines);
+        pages.push([...parts, ...(lines.length > 0 ? [{ type: 'lines' as const, lines }] : [])]);
         page.cleanup();
       } catch (error) {
         // One broken page must not take the others away; its number must still count.
@@ -79,16 +84,27 @@ export async function readPdf(
     }
 
     const outline = await createOutline(pdf);
-    const sections: Section[] = [];
-    const texts = joinHyphens(pages);
     const isScanned = new Set(scannedPages.map(({ page }) => page));
-    for (const [index, text] of texts.entries()) {
-      const cleaned = cleanText(text).slice(0, mostCharactersOfPage).trim();
-      if (!/[\p{L}\p{N}]/u.test(cleaned)) continue;
+    const sections: Section[] = [];
+    let numTables = 0;
+    for (const [index, parts] of wholeWords(pages).entries()) {
       const page = index + 1;
       const label = isScanned.has(page) ? { label: `Scanned page ${page}` } : {};
-      for (const part of outline.cut(page, cleaned))
-        sections.push({ text: part.text, locator: { type: 'page', page }, heading: part.heading, ...label });
+      const tables = parts.flatMap((part) => (part.type === 'table' ? [part.table] : []));
+      const text = parts.map((part) => (part.type === 'text' ? cleanText(part.text) : tableMark)).join('\n');
+      for (const part of outline.cut(page, text.slice(0, mostCharactersOfPage).trim())) {
+        const locator = { type: 'page' as const, page };
+        for (const [at, piece] of part.text.split(tableMark).entries()) {
+          const table = at > 0 ? tables.shift() : undefined;
+          if (table) {
+            numTables += 1;
+            for (const row of sectionsOfTable(table, numTables))
+              sections.push({ ...row, locator, heading: part.heading });
+          }
+          if (/[\p{L}\p{N}]/u.test(piece))
+            sections.push({ text: piece.trim(), locator, heading: part.heading, ...label });
+        }
+      }
     }
     if (sections.length === 0) {
       if (firstError) return failed('damaged', describe(firstError));
@@ -104,6 +120,58 @@ export async function readPdf(
   } finally {
     await task.destroy().catch(() => {});
   }
+}
+
+type PagePart = { type: 'lines'; lines: PdfLine[] } | { type: 'table'; table: PdfTable };
+
+/** Stands for a table in a page's text; no text has it, since control characters are taken out of all. */
+const tableMark = '\u0000';
+
+/** A page's text with its tables where they stand in it. */
+function partsOfPage(items: readonly PdfItem[], tables: readonly PdfTable[]): PagePart[] {
+  if (tables.length === 0) return [{ type: 'lines', lines: linesOfPage(inColumnOrder(items)) }];
+  const tableOf = new Map(tables.flatMap((table) => [...table.items].map((item) => [item, table] as const)));
+  const parts: PagePart[] = [];
+  const placed = new Set<PdfTable>();
+  let prose: PdfItem[] = [];
+  const endProse = () => {
+    const lines = linesOfPage(prose);
+    if (lines.length > 0) parts.push({ type: 'lines', lines });
+    prose = [];
+  };
+  for (const [index, item] of items.entries()) {
+    const table = tableOf.get(index);
+    if (!table) prose.push(item);
+    else if (!placed.has(table)) {
+      endProse();
+      parts.push({ type: 'table', table });
+      placed.add(table);
+    }
+  }
+  endProse();
+  return parts;
+}
+
+function linesOf(parts: readonly PagePart[]): PdfLine[] {
+  return parts.flatMap((part) => (part.type === 'lines' ? part.lines : []));
+}
+
+/** The pages with their lines as text, in which words that a line's end had cut are whole again. */
+function wholeWords(pages: PagePart[][]): ({ type: 'text'; text: string } | { type: 'table'; table: PdfTable })[][] {
+  const texts = joinHyphens(
+    pages.flatMap((parts) => parts.flatMap((part) => (part.type === 'lines' ? [part.lines] : []))),
+  );
+  return pages.map((parts) =>
+    parts.map((part) => (part.type === 'lines' ? { type: 'text', text: texts.shift() ?? '' } : part)),
+  );
+}
+
+/** A table's rows. The words of its head are in its first row's `header`, so that nothing of the page is lost. */
+function sectionsOfTable({ header, title, rows }: PdfTable, table: number): Pick<Section, 'text' | 'row'>[] {
+  return rows.map(({ text, named }, index) => ({
+    text,
+    row: { table, named, ...(index === 0 ? { ...(header ? { header } : {}), ...(title ? { title } : {}) } : {}) },
+  }));
 }
 
 /** What a person has typed into a form or onto a page stands in annotations, not in the page's own text. */
