@@ -14,6 +14,7 @@
  * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
 import type { Answer, Citation, Passage } from '../contract/types.ts';
+import { focusCell } from './cells.ts';
 import { bearsOut, type Fact, factsIn, isFactWord } from './facts.ts';
 import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
 import { type Writing, writingOf } from './signs.ts';
@@ -265,7 +266,7 @@ export function cite(
     if (!support) continue;
     numSupported += 1;
     if (words.some(({ stem }) => !questionStems.has(stem))) numTelling += 1;
-    text += ` [${citationNumber(citations, passages[support.passageIndex]!, support)}]`;
+    text += ` [${citationNumber(citations, passages[support.passageIndex]!, support, question)}]`;
   }
   return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported, numTelling };
 }
@@ -275,12 +276,14 @@ export function citationNumber(
   citations: Citation[],
   passage: Passage,
   stretch: { start: number; endExclusive: number },
+  question: string,
 ): number {
   const quote = passage.text.slice(stretch.start, stretch.endExclusive);
   const there = citations.find((citation) => citation.passageId === passage.passageId && citation.quote === quote);
   if (there) return there.n;
   const { passageId, documentId, title, source, kind, place } = passage;
   const n = citations.length + 1;
-  citations.push({ n, passageId, documentId, title, source, kind, place, quote, verified: false });
+  const cell = focusCell(question, passage, stretch);
+  citations.push({ n, passageId, documentId, title, source, kind, place, quote, verified: false, ...cell });
   return n;
 }

@@ -76,7 +76,7 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     );
     if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
-    const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
+    const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch, question);
     lines.push(`- “${asMarkdown(citations[n - 1]!.quote.replace(/\s+/g, ' '))}” [${n}]`);
   }
   return {

@@ -43,11 +43,11 @@ export const place = z.object({
 });
 export type Place = z.infer<typeof place>;
 
-/** `box`: left, top, right and bottom in points from the upper left of the page as it is shown. */
-export const scannedWord = z.object({
-  text: z.string(),
-  box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-});
+/** Left, top, right and bottom in points from the upper left of the page as it is shown. */
+export const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
+export type Box = z.infer<typeof box>;
+
+export const scannedWord = z.object({ text: z.string(), box });
 export type ScannedWord = z.infer<typeof scannedWord>;
 
 /**
@@ -136,6 +136,8 @@ export const passage = z.object({
   place,
   text: z.string(),
   score: z.number(),
+  /** Of a table on a page: the stretches of `text` that are its cells, and where they stand. A row's label comes first. */
+  cells: z.array(z.object({ start: z.number(), endExclusive: z.number(), isLabel: z.boolean(), box })).optional(),
 });
 export type Passage = z.infer<typeof passage>;
 
@@ -195,6 +197,10 @@ export const citation = z.object({
   quote: z.string(),
   /** True when a program has found the quote, letter for letter, in the stored passage. */
   verified: z.boolean(),
+  /** Where the quote is a row of a table: the cell in it that the question is about, "June 30, 2023: 7,681". */
+  cell: z.string().optional(),
+  /** What is to be marked on the page, where it is known: that cell and its row's label, or all of the row. */
+  boxes: z.array(box).optional(),
 });
 export type Citation = z.infer<typeof citation>;
 

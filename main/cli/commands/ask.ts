@@ -28,7 +28,7 @@ export const command: Command = {
       }
       if (event.type !== 'answer') continue;
       const { text, citations, refused, writtenBy, end, timings } = event.answer;
-      const facts = citations.map(({ n, documentId, source, place, quote, verified }) => ({
+      const facts = citations.map(({ n, documentId, source, place, quote, verified, cell, boxes }) => ({
         n,
         documentId,
         source,
@@ -37,6 +37,8 @@ export const command: Command = {
         label: place.label,
         quote,
         verified,
+        cell,
+        boxes,
       }));
       const words = citations.map(({ n, source, place, quote, verified }) => {
         const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
