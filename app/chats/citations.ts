@@ -16,7 +16,7 @@
 import type { Answer, Citation, Passage } from '../contract/types.ts';
 import { focusCell } from './cells.ts';
 import { bearsOut, type Fact, factsIn, isFactWord } from './facts.ts';
-import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
+import { contentWords, isRow, type Sentence, splitSentences, type Word } from './sentences.ts';
 import { type Writing, writingOf } from './signs.ts';
 import { dropsDenial, swapsRoles } from './turned.ts';
 
@@ -68,6 +68,8 @@ export function gatherEvidence(passages: Passage[]): Evidence {
     }));
     const double = single.slice(1).map((second, index) => {
       const first = single[index]!;
+      // A row of a table says all that it says.
+      if (isRow(first.text) || isRow(second.text)) return null;
       return {
         start: first.start,
         endExclusive: second.endExclusive,
@@ -75,7 +77,8 @@ export function gatherEvidence(passages: Passage[]): Evidence {
         denies: first.denies || second.denies,
       };
     });
-    return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
+    const pairs = double.filter((pair) => pair !== null);
+    return [...single, ...pairs.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
   });
   const passageStems = stretches.map((one) => new Set(one.flatMap(({ stems }) => [...stems])));
   const numWith = new Map<string, number>();

@@ -77,13 +77,21 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
     const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch, question);
-    lines.push(`- “${asMarkdown(citations[n - 1]!.quote.replace(/\s+/g, ' '))}” [${n}]`);
+    lines.push(`- “${quoteLine(citations[n - 1]!)}” [${n}]`);
   }
   return {
     lines: lines.join('\n'),
     citations,
     bestCoverage: Math.max(0, ...candidates.map(({ coverage }) => coverage)),
   };
+}
+
+/** A quote in one line; of a row, the cell that was asked for in bold. */
+function quoteLine({ quote, cell }: Citation): string {
+  const at = cell === undefined || !quote.includes(' | ') ? -1 : quote.lastIndexOf(cell);
+  const line = (words: string): string => asMarkdown(words.replace(/\s+/g, ' '));
+  if (cell === undefined || at === -1) return line(quote);
+  return `${line(quote.slice(0, at))}**${line(cell)}**${line(quote.slice(at + cell.length))}`;
 }
 
 /** Words of a document inside a Markdown text: they stay the words they are, "[3]" and "2 * 3 * 4" among them. */

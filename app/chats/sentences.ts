@@ -44,7 +44,8 @@ export function splitSentences(text: string): Sentence[] {
   return sentences;
 }
 
-function isRow(block: string): boolean {
+/** A line of a table, its cells with bars between. */
+export function isRow(block: string): boolean {
   return block.includes(' | ') && !block.includes('\n');
 }
 

@@ -180,7 +180,15 @@ describe.skipIf(!hasData)('chunks of real documents', () => {
           chunk.locator.type === 'page' &&
           section.locator.page === chunk.locator.page,
       );
-      expect(here.some((section) => section.text.includes(chunk.text))).toBe(true);
+      if (!chunk.cells) expect(here.some((section) => section.text.includes(chunk.text))).toBe(true);
+      // Of a table each cell stands in a row of the page, its column's name before it.
+      for (const { start, endExclusive, isLabel } of chunk.cells ?? []) {
+        const words = chunk.text.slice(start, endExclusive);
+        const named = here.flatMap((section) => section.row?.named ?? []);
+        const cell = named.find(({ column, text }) => words === (column === '' ? text : `${column}: ${text}`));
+        expect(cell, words).toBeDefined();
+        if (!isLabel) expect(here.some((section) => section.text.includes(cell!.text))).toBe(true);
+      }
     }
   });
 

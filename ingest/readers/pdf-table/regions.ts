@@ -56,18 +56,27 @@ export function valuesOf(line: CellLine, columns: readonly Column[] = []): Cell[
   const firstValue = line.cells.findIndex(({ text }, at) => isValue(text) && !(isOfLabel && at === 0));
   if (firstValue === -1 || firstValue > 1) return null;
   const values = line.cells.slice(firstValue);
-  if (!values.every(({ text }) => isValue(text))) return mixedValues(line, firstValue);
+  if (!values.every(({ text }) => isValue(text))) return mixedValues(line, firstValue, columns);
   if (values.every(({ text }) => isYear(text)) && (firstValue === 0 || values.length > 1)) return null;
   if (firstValue === 1) return /[\p{L}\p{N}]/u.test(line.cells[0]!.text) ? values : null;
   return values.length >= 2 && values.some(({ text }) => /\d/.test(text)) ? values : null;
 }
 
-/** A row that says a word or a date in one of its columns. */
-function mixedValues(line: CellLine, firstValue: number): Cell[] | null {
-  if (firstValue !== 1 || line.cells.length < 4) return null;
+/** A row that says a word or a date in one of its columns: in several numbers, or where the table has columns for each cell. */
+function mixedValues(line: CellLine, firstValue: number, columns: readonly Column[]): Cell[] | null {
+  if (firstValue !== 1) return null;
   const values = line.cells.slice(firstValue);
   const numValues = values.filter(({ text }) => isValue(text) && !isYear(text)).length;
-  return numValues * 2 > values.length && values.every(({ text }) => text.length <= 24) ? values : null;
+  const places = new Set(values.map((cell) => columns.findIndex((column) => overlaps(cell, column))));
+  const fitsColumns = values.length > 1 && places.size === values.length && !places.has(-1);
+  const isMostlyNumbers = values.length >= 3 && numValues * 2 > values.length;
+  return numValues > 0 && (fitsColumns || isMostlyNumbers) && values.every(({ text }) => text.length <= 24)
+    ? values
+    : null;
+}
+
+function overlaps(one: Column, other: Column): boolean {
+  return one.left < other.right && one.right > other.left;
 }
 
 export function labelOf(line: CellLine, values: readonly Cell[]): Cell | null {

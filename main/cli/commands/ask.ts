@@ -4,8 +4,8 @@ import { chatId } from '../../../app/contract/types.ts';
 import type { Command } from '../command.ts';
 import { placeWords } from '../places.ts';
 
-/** Markdown's escapes are for the window; a terminal shows the signs themselves. */
-const plain = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, '$1');
+/** Markdown's escapes and bold words are for the window; a terminal shows the signs themselves. */
+const plain = (markdown: string): string => markdown.replace(/(?<!\\)\*\*/g, '').replace(/\\([!-/:-@[-`{-~])/g, '$1');
 
 export const command: Command = {
   usage: 'ask <question> [--chat ID]',
@@ -24,7 +24,7 @@ export const command: Command = {
       if (event.type === 'text') {
         await output.say(event, null);
         streamed += event.text;
-        await output.piece(event.text);
+        await output.piece(plain(event.text));
       }
       if (event.type !== 'answer') continue;
       const { text, citations, refused, writtenBy, end, timings } = event.answer;
@@ -40,9 +40,10 @@ export const command: Command = {
         cell,
         boxes,
       }));
-      const words = citations.map(({ n, source, place, quote, verified }) => {
+      const words = citations.map(({ n, source, place, quote, verified, cell }) => {
+        const told = cell === undefined ? '' : `\n    → ${cell.replace(/\s+/g, ' ')}`;
         const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
-        return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
+        return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”${told}`;
       });
       // What the model said was left out: a line cannot be taken back, so the answer comes after it.
       const replaced = (refused || writtenBy === 'quotes') && streamed.trim() !== text ? `\n\n${plain(text)}` : '';

@@ -53,8 +53,7 @@ async function readQrels(file: string): Promise<Qrels> {
 
 export const command: Command = {
   usage:
-    'eval retrieval --corpus corpus.jsonl --queries queries.jsonl --qrels test.tsv\n' +
-    '  quoth eval tables <PDF|folder>… [--questions made.jsonl]',
+    'eval retrieval --corpus corpus.jsonl --queries queries.jsonl --qrels test.tsv | eval tables <PDF|folder>… [--questions made.jsonl]',
   summary:
     'Measures the search of the app with the embedder that is installed: over a corpus in BEIR’s format, or by questions made from the tables of PDFs.',
   options: ['corpus', 'queries', 'qrels', 'questions'],
