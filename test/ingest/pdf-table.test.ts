@@ -228,3 +228,78 @@ describe.skipIf(!hasData)('tables of a filing', () => {
     expect(named.some((text) => /operating lease assets, and other$/.test(text))).toBe(true);
   });
 });
+
+describe('other makes of tables', () => {
+  test('numbers that stand close to each other, and a sign that touches the one before, stay apart', async () => {
+    const close = [
+      { text: 'Region', x: 40, y: 720 },
+      centredAt('2022', 205, 720),
+      centredAt('2023', 260, 720),
+      ...row('North', 704, [
+        ['$1,250', 225],
+        ['$1,310', 262],
+      ]),
+      ...row('South', 688, [
+        ['980', 225],
+        ['1,001', 262],
+      ]),
+      ...row('East', 672, [
+        ['12', 225],
+        ['9', 262],
+      ]),
+    ];
+    const rows = (await sectionsOf([close])).filter((section) => section.row);
+    expect(rows.map(({ text }) => text)).toEqual(['North | $1,250 | $1,310', 'South | 980 | 1,001', 'East | 12 | 9']);
+  });
+
+  test('a unit over the labels, between the lines of the head, belongs to the title', async () => {
+    const sheet = [
+      { text: '(In millions, unaudited)', x: 40, y: 714 },
+      centredAt('Three Months Ended', 365, 720),
+      centredAt('March 31,', 365, 708),
+      centredAt('2022', 320, 694),
+      centredAt('2023', 410, 694),
+      ...row('Product', 680, [
+        ['15,588', 340],
+        ['17,366', 430],
+      ]),
+      ...row('Service and other', 666, [
+        ['37,269', 340],
+        ['31,994', 430],
+      ]),
+    ];
+    const rows = (await sectionsOf([sheet])).filter((section) => section.row);
+    expect(rows[0]!.row!.title).toBe('(In millions, unaudited)');
+    expect(rows[0]!.row!.named![2]!.column).toBe('Three Months Ended March 31, 2023');
+  });
+
+  test('two tables with other columns are two, though little stands between them', async () => {
+    const both = [
+      ...row('Ducks', 720, [
+        ['12', 340],
+        ['15', 430],
+      ]),
+      ...row('Geese', 706, [
+        ['3', 340],
+        ['4', 430],
+      ]),
+      ...row('Swans', 692, [
+        ['1', 340],
+        ['2', 430],
+      ]),
+      { text: 'Food', x: 40, y: 664 },
+      ...row('Oats', 650, [
+        ['1.5', 200],
+        ['2.5', 260],
+        ['3.5', 300],
+      ]),
+      ...row('Corn', 636, [
+        ['4.5', 200],
+        ['5.5', 260],
+        ['6.5', 300],
+      ]),
+    ];
+    const rows = (await sectionsOf([both])).filter((section) => section.row?.named?.length);
+    expect(new Set(rows.map((section) => section.row!.table)).size).toBe(2);
+  });
+});

@@ -9,6 +9,7 @@ export type Cell = {
   right: number;
   /** Which items of the page it is made of. */
   items: number[];
+  words: Word[];
 };
 
 export type CellLine = { baseline: number; size: number; cells: Cell[] };
@@ -16,11 +17,13 @@ export type CellLine = { baseline: number; size: number; cells: Cell[] };
 /** An affine transform [a, b, c, d, e, f], as pdf.js has them. */
 type Transform = readonly number[];
 
-type Word = { text: string; left: number; right: number; baseline: number; size: number; item: number };
+export type Word = { text: string; left: number; right: number; baseline: number; size: number; item: number };
 
-/** A gap of more letter sizes parts two cells; between two numbers much less is needed. */
+/** A gap of more letter sizes parts two cells; between two numbers next to none is needed, before a sign of currency none. */
 const widestGap = 0.95;
-const widestGapOfNumbers = 0.3;
+const closest = 0.1;
+/** A space between words is narrower. */
+const narrowestGap = 0.3;
 /** A page of more is a map or a drawing. */
 const mostWords = 20_000;
 
@@ -63,7 +66,7 @@ function wordsOf(items: readonly PdfItem[], [a = 1, b = 0, c = 0, d = 1, e = 0, 
     const size = one.height || up;
     // Tables of typewriters are one string for a line: runs of spaces part its cells, all letters being of one width.
     const perCharacter = one.width / one.str.length;
-    for (const part of one.str.matchAll(/\S+(?: {1,2}\S+)*/g)) {
+    for (const part of one.str.matchAll(/\S+?(?: {1,2}\S+?)*?(?= {3}|\s*$|(?<=[\d)%])[$€£])/g)) {
       const from = left + part.index * perCharacter;
       words.push({ text: part[0], left: from, right: from + part[0].length * perCharacter, baseline, size, item });
     }
@@ -72,24 +75,59 @@ function wordsOf(items: readonly PdfItem[], [a = 1, b = 0, c = 0, d = 1, e = 0, 
 }
 
 function cellsOf(words: readonly Word[]): Cell[] {
-  const cells: Cell[] = [];
+  const runs: Word[][] = [];
   for (const word of words) {
-    const last = cells.at(-1);
+    const last = runs.at(-1)?.at(-1);
     const gap = last ? word.left - last.right : 0;
-    const numbers = last && isValue(last.text) && (isValue(word.text) || currency.test(word.text));
-    const most = word.size * (numbers ? widestGapOfNumbers : widestGap);
-    if (!last || gap > most) {
-      cells.push({ text: word.text, left: word.left, right: word.right, items: [word.item] });
-      continue;
-    }
-    last.text += (gap > word.size * 0.15 ? ' ' : '') + word.text;
-    last.right = Math.max(last.right, word.right);
-    if (last.items.at(-1) !== word.item) last.items.push(word.item);
+    const afterNumber = last !== undefined && isValue(last.text);
+    const isNext =
+      afterNumber && (startsWithCurrency.test(word.text) || (isValue(word.text) && gap > closest * word.size));
+    if (!last || isNext || gap > word.size * widestGap) runs.push([word]);
+    else runs.at(-1)!.push(word);
   }
-  return cells;
+  return runs.flatMap((run, at) => {
+    const isLast = runs.slice(at + 1).every((later) => later.every(({ text }) => isValue(text) || currency.test(text)));
+    return isLast ? partedNumbers(run) : [cellOf(run)];
+  });
+}
+
+/** A narrow table: numbers that end a line and were written apart are cells, though little room is before them. */
+function partedNumbers(run: readonly Word[]): Cell[] {
+  let first = run.length;
+  while (first > 0 && (isValue(run[first - 1]!.text) || currency.test(run[first - 1]!.text)) && isApart(run, first - 1))
+    first -= 1;
+  const label = run.slice(0, first);
+  return [...(label.length > 0 ? [cellOf(label)] : []), ...run.slice(first).map((word) => cellOf([word]))];
+}
+
+function isApart(run: readonly Word[], at: number): boolean {
+  const [before, word] = [run[at - 1], run[at]!];
+  return before === undefined || (word.item !== before.item && word.left - before.right > word.size * narrowestGap);
+}
+
+function cellOf(words: readonly Word[]): Cell {
+  let text = '';
+  for (const [at, word] of words.entries())
+    text += (at > 0 && word.left - words[at - 1]!.right > word.size * 0.15 ? ' ' : '') + word.text;
+  const right = Math.max(...words.map((word) => word.right));
+  return { text, left: words[0]!.left, right, items: [...new Set(words.map(({ item }) => item))], words: [...words] };
+}
+
+/** The cells of a line parted wherever it was written in pieces with some room between: names of narrow columns. */
+export function partedFiner({ cells, ...line }: CellLine): CellLine {
+  const finer = cells.flatMap(({ words }) => {
+    const runs: Word[][] = [];
+    for (const [at, word] of words.entries()) {
+      if (at === 0 || isApart(words, at)) runs.push([word]);
+      else runs.at(-1)!.push(word);
+    }
+    return runs.map(cellOf);
+  });
+  return { ...line, cells: finer };
 }
 
 const currency = /^(?:[$€£¥₹]|US\$|C\$|EUR|USD|GBP|CHF)$/;
+const startsWithCurrency = /^(?:[$€£¥₹]|US\$|C\$)/;
 
 /** A sign that stands apart belongs to its number: "$" before it, "%" and a closing bracket behind it. */
 function joinSigns(cells: Cell[]): Cell[] {
@@ -102,7 +140,8 @@ function joinSigns(cells: Cell[]): Cell[] {
       last.text += (cell.text.startsWith(')') ? '' : ' ') + cell.text;
       last.right = cell.right;
       last.items.push(...cell.items);
-    } else joined.push({ ...cell, items: [...cell.items] });
+      last.words.push(...cell.words);
+    } else joined.push({ ...cell, items: [...cell.items], words: [...cell.words] });
   }
   return joined;
 }

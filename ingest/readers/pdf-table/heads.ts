@@ -1,6 +1,6 @@
 /** What stands above a table's numbers: the names of its columns, and its title with the unit. */
 import { sentencesOf } from '../../sentences.ts';
-import { type Cell, type CellLine, isValue, isYear } from './cells.ts';
+import { type Cell, type CellLine, isValue, isYear, partedFiner } from './cells.ts';
 import { type Column, type Region, valuesOf } from './regions.ts';
 
 export type Heads = {
@@ -10,6 +10,8 @@ export type Heads = {
   lines: number[];
   /** One for each column; '' where nothing stands above it. */
   columns: string[];
+  /** What stands above the labels: "(In millions, unaudited)", "Region". */
+  stub: string;
 };
 
 const mostHeadLines = 6;
@@ -25,14 +27,39 @@ export function headsOf(lines: readonly CellLine[], region: Region, after: numbe
   while (at > after && region.first - at <= 4 && isNear(lines, at) && isGroupName(lines[at]!, columns, labelsLeft))
     at -= 1;
   const head: number[] = [];
-  while (at > after && head.length < mostHeadLines && isNear(lines, at) && isHead(lines[at]!, columns, labelsLeft)) {
-    head.unshift(at);
+  const parted = new Map<number, CellLine>();
+  const beside: number[] = [];
+  while (at > after && head.length < mostHeadLines && isNear(lines, at)) {
+    const headAt = (place: number): CellLine | undefined =>
+      [lines[place]!, partedFiner(lines[place]!)].find((one) => isHead(one, columns, labelsLeft));
+    const line = headAt(at);
+    // What stands over the labels may be on lines between those over the columns: "(in millions)".
+    const isBeside = !line && head.length > 0 && isOverLabels(lines[at]!, columns) && at - 1 > after;
+    if (!line && !(isBeside && isNear(lines, at - 1) && headAt(at - 1))) break;
+    if (line) {
+      parted.set(at, line);
+      head.unshift(at);
+    } else beside.push(at);
     at -= 1;
   }
   // "(in millions)" above the names of the columns belongs to the title.
   while (head.length > 1 && lines[head[0]!]!.cells.every(({ text }) => /^\(.*\)$/.test(text))) head.shift();
   if (head.length > 0) top = head[0]!;
-  return { first: top, lines: head, columns: namesOf(lines, head, columns, labelsLeft) };
+  const all = [...head, ...beside.filter((line) => line > top)].sort((one, other) => one - other);
+  const stub = all.flatMap((line) => {
+    const known = parted.get(line);
+    return stubOf(known ?? lines[line]!, columns, labelsLeft, !known)?.text ?? [];
+  });
+  const names = namesOf(
+    head.map((line) => parted.get(line)!),
+    columns,
+    labelsLeft,
+  );
+  return { first: top, lines: all, stub: stub.join(' '), columns: names };
+}
+
+function isOverLabels({ cells }: CellLine, columns: readonly Column[]): boolean {
+  return cells.length === 1 && cells[0]!.right < (columns[0]?.left ?? 0);
 }
 
 function isNear(lines: readonly CellLine[], at: number): boolean {
@@ -58,9 +85,10 @@ function isGroupName(line: CellLine, columns: readonly Column[], labelsLeft: num
 }
 
 /** The name of the label column, where it has one, stands at the left of the line. */
-function stubOf(line: CellLine, columns: readonly Column[], labelsLeft: number): Cell | null {
+function stubOf(line: CellLine, columns: readonly Column[], labelsLeft: number, isAlone = false): Cell | null {
   const [cell] = line.cells;
-  const isLeft = cell && line.cells.length > 1 && cell.left < labelsLeft + 24 && !standsOver(cell, columns);
+  const isLeft =
+    cell && (isAlone || line.cells.length > 1) && cell.left < labelsLeft + 24 && !standsOver(cell, columns);
   return isLeft ? cell : null;
 }
 
@@ -94,23 +122,18 @@ function middle({ left, right }: Column): number {
 }
 
 /** The words above each column, from the top: "Three Months Ended June 30, 2023". */
-function namesOf(
-  lines: readonly CellLine[],
-  head: readonly number[],
-  columns: readonly Column[],
-  labelsLeft: number,
-): string[] {
+function namesOf(head: readonly CellLine[], columns: readonly Column[], labelsLeft: number): string[] {
   const names = columns.map((): string[] => []);
-  const cellsOf = (at: number): Cell[] => {
-    const stub = stubOf(lines[at]!, columns, labelsLeft);
-    return lines[at]!.cells.filter((cell) => cell !== stub);
+  const cellsOf = (line: CellLine): Cell[] => {
+    const stub = stubOf(line, columns, labelsLeft);
+    return line.cells.filter((cell) => cell !== stub);
   };
   // Numbers may stand at the right edge of a wide column: a line that names each column shows where their middles are.
-  const full = head.findLast((at) => cellsOf(at).length === columns.length);
+  const full = head.findLast((line) => cellsOf(line).length === columns.length);
   const middles = full === undefined ? columns.map(middle) : cellsOf(full).map(middle);
   let above = new Map<Cell, number[]>();
-  for (const at of head) {
-    const cells = cellsOf(at);
+  for (const line of head) {
+    const cells = cellsOf(line);
     // "Three Months Ended" and "June 30," right under it are one name.
     const twins = [...above.keys()];
     const slack = 0.2 * pitchOf(columns);
@@ -118,7 +141,7 @@ function namesOf(
       twins.length === cells.length && cells.every((cell, i) => Math.abs(middle(cell) - middle(twins[i]!)) < slack);
     above = isSame
       ? new Map(cells.map((cell, i) => [cell, above.get(twins[i]!)!]))
-      : cellsOverColumns(cells, columns, middles, at !== head.at(-1));
+      : cellsOverColumns(cells, columns, middles, line !== head.at(-1));
     for (const [cell, over] of above) for (const index of over) names[index]!.push(cell.text);
   }
   return names.map((words) => words.join(' '));

@@ -40,7 +40,9 @@ export function regionsOf(lines: readonly CellLine[]): Region[] {
     if (open === null) continue;
     const columnsLeft: number = open.columns[0]?.left ?? 0;
     numLabels += 1;
-    if (line.cells.length > 1 || line.cells[0]!.right > columnsLeft || numLabels > mostLabelLines) close();
+    const [only, more] = line.cells;
+    const isSentence = /\S+\s+\S+\s+\S+\s+\S+\.$/.test(only!.text);
+    if (more || isSentence || only!.right > columnsLeft || numLabels > mostLabelLines) close();
   }
   close();
   return regions;
@@ -87,17 +89,20 @@ export function labelOf(line: CellLine, values: readonly Cell[]): Cell | null {
 function extended(columns: readonly Column[], values: readonly Cell[], label: Cell | null): Column[] | null {
   const after = columns.map((column) => ({ ...column }));
   const taken = new Set<Column>();
+  let numNew = 0;
   // A label that reaches into the first column belongs to something else.
   if (label && after[0] && label.right > after[0].right) return null;
   for (const { left, right } of values) {
     const met = after.filter((column) => left < column.right + columnSlack && right > column.left - columnSlack);
     if (met.length > 1 || (met[0] && taken.has(met[0]))) return null;
     const column = met[0] ?? { left, right };
-    if (!met[0]) after.push(column);
+    if (!met[0]) numNew = after.push(column) - columns.length;
     taken.add(column);
     column.left = Math.min(column.left, left);
     column.right = Math.max(column.right, right);
   }
+  // Rows of one table have their numbers in the same columns, but for some that few rows fill.
+  if (columns.length > 0 && numNew > 1 && numNew * 2 > values.length) return null;
   return after.sort((one, other) => one.left - other.left);
 }
 

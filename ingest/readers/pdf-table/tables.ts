@@ -52,7 +52,7 @@ export function tablesOfPage(
     const inherited = continued ?? (above && followsAt <= 2 ? above : null);
     tables.push({
       items: new Set(taken.flatMap((at) => lines[at]!.cells.flatMap((cell) => cell.items))),
-      title: oneLine(title?.text ?? inherited?.title ?? ''),
+      title: oneLine([title?.text ?? inherited?.title ?? '', /\(/.test(heads.stub) ? heads.stub : ''].join(' ')),
       header: own.map((at) => oneLine(lines[at]!.cells.map(({ text }) => text).join(' | '))).join('\n'),
       columns,
       rows,
