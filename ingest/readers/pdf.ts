@@ -5,6 +5,7 @@ import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs'
 import type { OnProgress } from '../reader-process.ts';
 import type { FailureReason, ReadResult, ScannedPage, Section } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
+import { withoutFurniture } from './pdf-furniture.ts';
 import { joinHyphens, linesOfPage, type PdfItem, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
 import { type PdfTable, tablesOfPage } from './pdf-table/tables.ts';
@@ -14,6 +15,7 @@ import { cleanText, oneLine, titleFromName } from './sections.ts';
 /** A page's text beyond this is no page: a hostile or generated file. */
 const mostCharactersOfPage = 1_000_000;
 const mostPages = 20_000;
+const fewWords = 12;
 /** pdf.js leaves out pictures above it before it decodes them. */
 const mostPixelsOfImage = 80e6;
 
@@ -87,7 +89,7 @@ export async function readPdf(
     const isScanned = new Set(scannedPages.map(({ page }) => page));
     const sections: Section[] = [];
     let numTables = 0;
-    for (const [index, parts] of wholeWords(pages).entries()) {
+    for (const [index, parts] of wholeWords(withoutRunningTitles(pages)).entries()) {
       const page = index + 1;
       const label = isScanned.has(page) ? { label: `Scanned page ${page}` } : {};
       const tables = parts.flatMap((part) => (part.type === 'table' ? [part.table] : []));
@@ -101,8 +103,12 @@ export async function readPdf(
             for (const row of sectionsOfTable(table, numTables))
               sections.push({ ...row, locator, heading: part.heading });
           }
-          if (/[\p{L}\p{N}]/u.test(piece))
-            sections.push({ text: piece.trim(), locator, heading: part.heading, ...label });
+          if (!/[\p{L}\p{N}]/u.test(piece)) continue;
+          // A few words between tables are a note to what was said before, not a passage.
+          const before = sections.findLast(({ row, locator: at }) => !row && at.type === 'page' && at.page === page);
+          const isCrumb = piece.trim().split(/\s+/).length < fewWords;
+          if (isCrumb && before && before.heading === part.heading) before.text += `\n\n${piece.trim()}`;
+          else sections.push({ text: piece.trim(), locator, heading: part.heading, ...label });
         }
       }
     }
@@ -150,6 +156,16 @@ function partsOfPage(items: readonly PdfItem[], tables: readonly PdfTable[]): Pa
   }
   endProse();
   return parts;
+}
+
+/** The pages without what stands at the top or the bottom of most of them. */
+function withoutRunningTitles(pages: PagePart[][]): PagePart[][] {
+  const kept = withoutFurniture(pages.map(linesOf)).map((lines) => new Set(lines));
+  return pages.map((parts, page) =>
+    parts.map((part) =>
+      part.type === 'lines' ? { type: 'lines', lines: part.lines.filter((line) => kept[page]!.has(line)) } : part,
+    ),
+  );
 }
 
 function linesOf(parts: readonly PagePart[]): PdfLine[] {
