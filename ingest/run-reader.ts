@@ -147,7 +147,12 @@ function isReadResult(result: unknown): result is ReadResult {
     !(Array.isArray(result.scannedPages) && result.scannedPages.every(isScanned))
   )
     return false;
+  if (result.unread !== undefined && !(Array.isArray(result.unread) && result.unread.every(isUnreadPart))) return false;
   return (result.numPages === null || isCount(result.numPages)) && result.sections.every(isSection);
+}
+
+function isUnreadPart(part: unknown): boolean {
+  return isObject(part) && isText(part.name, 1000) && isOneOf(failureReasons, part.reason);
 }
 
 function isScanned(scanned: unknown): boolean {

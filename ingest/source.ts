@@ -25,6 +25,7 @@ export const documentKinds = [
   'xml',
   'email', // EML
   'captions', // SRT and WebVTT
+  'image', // PNG and JPEG, by recognizing its text
   'zip', // of any of the above
   'youtube',
   'other',
@@ -97,6 +98,9 @@ export type ScannedWord = { text: string; box: Box };
 /** The words of one page in reading order. Its text is made of them, but for hyphens at line ends. */
 export type ScannedPage = { page: number; words: ScannedWord[] };
 
+/** `name`: "page 3", "letters/may.doc". */
+export type UnreadPart = { name: string; reason: FailureReason };
+
 export type ReadResult =
   | {
       type: 'read';
@@ -106,6 +110,8 @@ export type ReadResult =
       sections: Section[];
       /** Pages that were read by recognizing their picture; absent where there are none. */
       scannedPages?: ScannedPage[];
+      /** What of it could not be read, each with why: files of an archive, pages. Absent where all was. */
+      unread?: UnreadPart[];
     }
   | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
 

@@ -51,6 +51,8 @@ export interface PassageStore {
       contentHash: string;
       /** Absent where no page was a scan. */
       scannedPages?: readonly ScannedPage[];
+      /** For the person: what of it could not be read. Absent where all was. */
+      note?: string;
     },
   ): { addedIds: number[]; removedIds: number[] };
   /** Passages that have no vector of this embedder yet, ascending, at most `limit`. */

@@ -83,6 +83,7 @@ export const documentKind = z.enum([
   'xml',
   'email',
   'captions',
+  'image',
   'zip',
   'youtube',
   'other',
@@ -98,7 +99,7 @@ export const documentSummary = z.object({
   state: documentState,
   /** 0 to 1 while reading or embedding. */
   progress: z.number().min(0).max(1),
-  /** For an end that is not `ready`: what is wrong and what to do, in plain words. */
+  /** For an end that is not `ready`: what is wrong and what to do, in plain words. For `ready`: what of it was not read. */
   reason: z.string().nullable(),
   numPages: z.number().int().nonnegative().nullable(),
   numPassages: z.number().int().nonnegative(),

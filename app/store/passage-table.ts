@@ -47,7 +47,7 @@ export function createPassageTable(database: Database): PassageTable {
   const { sqlite } = database;
   const updateDocument = sqlite.prepare(
     `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
-       num_pages = @numPages, content_hash = @contentHash WHERE id = @documentId`,
+       num_pages = @numPages, content_hash = @contentHash, note = @note WHERE id = @documentId`,
   );
   const queueAgain = sqlite.prepare("UPDATE documents SET state = 'queued', content_hash = NULL WHERE id = ?");
   const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
@@ -130,8 +130,8 @@ export function createPassageTable(database: Database): PassageTable {
 
   const replacePassages = sqlite.transaction(
     (...[documentId, chunks, embedded, facts]: Parameters<PassageStore['replacePassages']>) => {
-      const { scannedPages = [], ...columns } = facts;
-      if (updateDocument.run({ documentId, ...columns }).changes === 0)
+      const { scannedPages = [], note = null, ...columns } = facts;
+      if (updateDocument.run({ documentId, note, ...columns }).changes === 0)
         throw new QuothError('not-found', 'This document was removed while it was being read.');
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);

@@ -25,6 +25,9 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['eml', 'email'],
   ['srt', 'captions'],
   ['vtt', 'captions'],
+  ['png', 'image'],
+  ['jpg', 'image'],
+  ['jpeg', 'image'],
   ['zip', 'zip'],
   ['txt', 'text'],
   ['text', 'text'],
@@ -55,6 +58,7 @@ export const mostBytesOfKind: Record<DocumentKind, number> = {
   xml: 64e6,
   email: 64e6,
   captions: 16e6,
+  image: 64e6,
   zip: 512e6,
   text: 64e6,
   markdown: 64e6,
@@ -80,8 +84,6 @@ export type KindDecision =
 
 /** First bytes (as Latin-1 text) of what Quoth does not read, so that it can say so by name. */
 const foreign: [string, string][] = [
-  ['\x89PNG\r\n', 'a PNG picture'],
-  ['\xff\xd8\xff', 'a JPEG picture'],
   ['GIF8', 'a GIF picture'],
   ['II*\0', 'a TIFF picture'],
   ['MM\0*', 'a TIFF picture'],
@@ -126,6 +128,8 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
       return refused(byName, 'password', 'It is encrypted.');
     return refused(byName, 'unsupported', 'It is a file of an office before 2007.');
   }
+  if (start.startsWith('\x89PNG\r\n\x1a\n') || start.startsWith('\xff\xd8\xff')) return { type: 'kind', kind: 'image' };
+  if (byName === 'image') return refused(byName, 'damaged', 'It is no PNG and no JPEG.');
   if (start.startsWith('{\\rtf')) return { type: 'kind', kind: 'rtf' };
   // Two letters are a weak sign: a text may begin with "MZ" or "BZh", so a text's name outweighs them without a NUL byte.
   for (const [magic, what] of foreign)

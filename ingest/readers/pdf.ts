@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import type { OnProgress } from '../reader-process.ts';
-import type { FailureReason, ReadResult, ScannedPage, Section } from '../source.ts';
+import type { FailureReason, ReadResult, ScannedPage, Section, UnreadPart } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
 import { withoutFurniture } from './pdf-furniture.ts';
 import { joinHyphens, linesOfPage, type PdfItem, type PdfLine } from './pdf-lines.ts';
@@ -58,6 +58,7 @@ export async function readPdf(
     const scanReader = createScanReader(scanLimits);
     const scannedPages: ScannedPage[] = [];
     const unread: string[] = [];
+    const unreadPages: UnreadPart[] = [];
     let firstError: unknown = null;
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
@@ -69,7 +70,10 @@ export async function readPdf(
         const lines: PdfLine[] = filledInLines(await page.getAnnotations().catch(() => []));
         if (tables.length === 0 && mayBeScan([...linesOf(parts), ...lines])) {
           const scan = await scanReader.read(page, () => onProgress?.((number - 1) / pdf.numPages, true));
-          if (scan.type === 'unread') unread.push(`page ${number}: ${scan.why}`);
+          if (scan.type === 'unread') {
+            unread.push(`page ${number}: ${scan.why}`);
+            unreadPages.push({ name: `page ${number}`, reason: 'no-text' });
+          }
           if (scan.type === 'read') {
             lines.push(...scan.lines);
             scannedPages.push({ page: number, words: scan.words });
@@ -80,6 +84,7 @@ export async function readPdf(
       } catch (error) {
         // One broken page must not take the others away; its number must still count.
         firstError ??= error;
+        unreadPages.push({ name: `page ${number}`, reason: 'damaged' });
         pages.push([]);
       }
       onProgress?.(number / pdf.numPages);
@@ -119,7 +124,8 @@ export async function readPdf(
     }
     const title = await titleOf(pdf, name);
     const scans = scannedPages.length > 0 ? { scannedPages } : {};
-    return { type: 'read', kind: 'pdf', title, numPages: pdf.numPages, sections, ...scans };
+    const rest = unreadPages.length > 0 ? { unread: unreadPages } : {};
+    return { type: 'read', kind: 'pdf', title, numPages: pdf.numPages, sections, ...scans, ...rest };
   } catch (error) {
     if (error instanceof PasswordException) return failed('password', 'It opens with a password only.');
     return failed('damaged', describe(error));

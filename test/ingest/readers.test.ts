@@ -326,9 +326,8 @@ describe('the kind of a file', () => {
   test('is told by its first bytes before its name', () => {
     expect(decideKind(bytes('%PDF-1.7 …'), 'report.txt')).toEqual({ type: 'kind', kind: 'pdf' });
     expect(decideKind(bytes('junk\n%PDF-1.7'), 'report.pdf')).toEqual({ type: 'kind', kind: 'pdf' });
-    expect(decideKind(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'report.pdf')).toMatchObject({
-      reason: 'unsupported',
-    });
+    expect(decideKind(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'report.pdf')).toMatchObject({ kind: 'image' });
+    expect(decideKind(bytes('GIF89a'), 'report.pdf')).toMatchObject({ reason: 'unsupported' });
     expect(decideKind(bytes('PK\x03\x04'), 'book.epub')).toEqual({ type: 'kind', kind: 'epub' });
     expect(decideKind(bytes('PK\x03\x04'), 'program.jar')).toMatchObject({ reason: 'unsupported' });
     expect(decideKind(bytes('MZ is how this text begins'), 'notes.txt')).toEqual({ type: 'kind', kind: 'text' });

@@ -153,7 +153,7 @@ test('a file that is empty, gone, or of another kind ends with that reason', asy
   const read = createReadFile(createNodeSpawner());
   expect(await read(fileWith('e.pdf', ''), { signal: signal() })).toMatchObject({ reason: 'empty' });
   expect(
-    await read(fileWith('picture.pdf', Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')), { signal: signal() }),
+    await read(fileWith('film.pdf', 'GIF89a'), { signal: signal() }),
   ).toMatchObject({
     reason: 'unsupported',
   });

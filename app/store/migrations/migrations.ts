@@ -1,6 +1,6 @@
 import { first } from './0001-first.ts';
 import { scannedPages } from './0002-scanned-pages.ts';
-import { tableCells } from './0003-table-cells.ts';
+import { cellsAndNotes } from './0003-cells-and-notes.ts';
 
 /** All schemas in order. A database's `user_version` is the number of those it has seen. Never change one that shipped. */
-export const migrations: readonly string[] = [first, scannedPages, tableCells];
+export const migrations: readonly string[] = [first, scannedPages, cellsAndNotes];

@@ -71,6 +71,19 @@ describe('documents', () => {
     expect(passages.passages(addedIds)[0]!.cells).toEqual([]);
   });
 
+  test('a ready document says what of it was not read, until it is read whole', () => {
+    const { documents, passages } = openStore(createProfile());
+    const { id } = documents.insertQueued(fileSource('a.zip'));
+    passages.replacePassages(id, chunksOf(['one']), null, { ...facts, note: 'Not read: b.bin.' });
+    expect(documents.find(id)).toMatchObject({ state: 'ready', reason: 'Not read: b.bin.' });
+    documents.setState(id, 'reading');
+    expect(documents.find(id)?.reason).toBeNull();
+    documents.setState(id, 'ready'); // unchanged
+    expect(documents.find(id)?.reason).toBe('Not read: b.bin.');
+    passages.replacePassages(id, chunksOf(['two']), null, facts);
+    expect(documents.find(id)?.reason).toBeNull();
+  });
+
   test('a removed document takes its passages, words and vectors along', () => {
     const { documents, passages } = openStore(createProfile());
     const { id } = documents.insertQueued(fileSource('a.txt'));
