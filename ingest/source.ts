@@ -11,6 +11,7 @@ export type Source =
 export const documentKinds = [
   'pdf',
   'docx',
+  'doc', // of Word until 2003
   'pptx',
   'xlsx',
   'csv', // and TSV

@@ -69,6 +69,7 @@ export type DocumentState = z.infer<typeof documentState>;
 export const documentKind = z.enum([
   'pdf',
   'docx',
+  'doc',
   'pptx',
   'xlsx',
   'csv',

@@ -25,6 +25,7 @@ import { groupOf } from './library-state.ts';
 const icons: Record<DocumentKind, typeof FileText> = {
   pdf: FileType,
   docx: FileText,
+  doc: FileText,
   odt: FileText,
   rtf: FileText,
   text: FileText,
