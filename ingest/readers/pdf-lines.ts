@@ -1,4 +1,5 @@
 /** From pdf.js' text items to lines, paragraphs and whole words. */
+import { isRightToLeft, type Piece, textFromRight, withoutShapes } from './right-to-left.ts';
 
 /** What is used of a pdf.js text item; marked-content items have no `str`. */
 export type PdfItem =
@@ -21,12 +22,15 @@ export function linesOfPage(items: readonly PdfItem[]): PdfLine[] {
   let pen: Pen | null = null;
   let previousLine: Pen | null = null;
   let startsParagraph = false;
+  let pieces: Piece[] = [];
   const endLine = () => {
     if (text.trim()) {
-      lines.push({ text: text.trimEnd(), startsParagraph });
+      const read = isRightToLeft(text) && pieces.length > 1 ? textFromRight(pieces) : text;
+      lines.push({ text: read.trimEnd(), startsParagraph });
       previousLine = pen;
     }
     text = '';
+    pieces = [];
     startsParagraph = false;
   };
 
@@ -46,7 +50,9 @@ export function linesOfPage(items: readonly PdfItem[]): PdfLine[] {
           if (isApart && !/\s$/.test(text) && !/^\s/.test(item.str)) text += ' ';
         }
       }
-      text += item.str;
+      const words = withoutShapes(item.str);
+      text += words;
+      if (words.trim() !== '') pieces.push({ text: words, left: place.x, right: place.end, size: place.size });
       pen = place;
     }
     if (item.hasEOL) endLine();
