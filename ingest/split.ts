@@ -92,8 +92,8 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
       chunks = [];
       continue;
     }
-    if (section.locator.type === 'page' || previous?.label !== section.label) endRun();
-    else if (previous && previous.heading !== section.heading && runTokens >= fewTokens) endRun();
+    if (!previous || previous.row || !isOnPageOf(section, previous) || previous.label !== section.label) endRun();
+    else if (previous.heading !== section.heading && runTokens >= fewTokens) endRun();
     const budget = budgetFor(section.heading);
     for (const span of sentencesOf(section.text)) {
       for (const unit of unitsOf(section.text, span, index, budget, countTokens)) {
@@ -110,6 +110,12 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
   endRun();
   for (const chunk of joinCaptions(sections, countTokens, mostTokens)) chunks.push({ ...chunk, ordinal: numChunks++ });
   if (chunks.length > 0) yield chunks;
+}
+
+/** Chunks never cross a page, which is what is cited. */
+function isOnPageOf({ locator }: Section, { locator: other }: Section): boolean {
+  if (locator.type !== 'page' || other.type !== 'page') return locator.type === other.type;
+  return locator.page === other.page;
 }
 
 /** A sentence as one unit, or in parts of at most `budget` tokens. */

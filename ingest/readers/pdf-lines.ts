@@ -3,11 +3,16 @@ import { isRightToLeft, type Piece, textFromRight, withoutShapes } from './right
 
 /** What is used of a pdf.js text item; marked-content items have no `str`. */
 export type PdfItem =
-  | { str: string; transform: number[]; width: number; height: number; hasEOL: boolean }
+  | { str: string; transform: number[]; width: number; height: number; hasEOL: boolean; fontName?: string }
   | { type: string };
 
 /** One line of a page; `startsParagraph` when a gap stands above it. */
-export type PdfLine = { text: string; startsParagraph: boolean };
+export type PdfLine = {
+  text: string;
+  startsParagraph: boolean;
+  /** The one font that all of it is in, by its name in the file, and its size in points; absent where it has several. */
+  font?: { name: string; size: number };
+};
 
 type Pen = { x: number; y: number; end: number; size: number };
 
@@ -23,14 +28,18 @@ export function linesOfPage(items: readonly PdfItem[]): PdfLine[] {
   let previousLine: Pen | null = null;
   let startsParagraph = false;
   let pieces: Piece[] = [];
+  let fonts = new Set<string | undefined>();
   const endLine = () => {
     if (text.trim()) {
       const read = isRightToLeft(text) && pieces.length > 1 ? textFromRight(pieces) : text;
-      lines.push({ text: read.trimEnd(), startsParagraph });
+      const [name] = fonts;
+      const font = fonts.size === 1 && name !== undefined && pen ? { font: { name, size: pen.size } } : {};
+      lines.push({ text: read.trimEnd(), startsParagraph, ...font });
       previousLine = pen;
     }
     text = '';
     pieces = [];
+    fonts = new Set();
     startsParagraph = false;
   };
 
@@ -52,7 +61,10 @@ export function linesOfPage(items: readonly PdfItem[]): PdfLine[] {
       }
       const words = withoutShapes(item.str);
       text += words;
-      if (words.trim() !== '') pieces.push({ text: words, left: place.x, right: place.end, size: place.size });
+      if (words.trim() !== '') {
+        pieces.push({ text: words, left: place.x, right: place.end, size: place.size });
+        fonts.add(item.fontName);
+      }
       pen = place;
     }
     if (item.hasEOL) endLine();

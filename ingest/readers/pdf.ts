@@ -6,6 +6,7 @@ import type { OnProgress } from '../reader-process.ts';
 import type { FailureReason, ReadResult, ScannedPage, Section, UnreadPart } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
 import { withoutFurniture } from './pdf-furniture.ts';
+import { headingsOf } from './pdf-headings.ts';
 import { joinHyphens, linesOfPage, type PdfItem, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
 import { type PdfTable, tablesOfPage } from './pdf-table/tables.ts';
@@ -90,11 +91,12 @@ export async function readPdf(
       onProgress?.(number / pdf.numPages);
     }
 
-    const outline = await createOutline(pdf);
+    const told = withoutRunningTitles(pages);
+    const outline = await createOutline(pdf, () => headingsOf(told.map(linesOf)));
     const isScanned = new Set(scannedPages.map(({ page }) => page));
     const sections: Section[] = [];
     let numTables = 0;
-    for (const [index, parts] of wholeWords(withoutRunningTitles(pages)).entries()) {
+    for (const [index, parts] of wholeWords(told).entries()) {
       const page = index + 1;
       const label = isScanned.has(page) ? { label: `Scanned page ${page}` } : {};
       const tables = parts.flatMap((part) => (part.type === 'table' ? [part.table] : []));
