@@ -14,6 +14,8 @@ export type PdfLine = {
   font?: { name: string; size: number };
 };
 
+const longestWord = 100;
+
 type Pen = { x: number; y: number; end: number; size: number };
 
 /**
@@ -106,7 +108,8 @@ export function joinHyphens(pages: PdfLine[][]): string[] {
   return pages.map((lines) => {
     let text = '';
     for (const line of lines) {
-      const cut = /([\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*)[-\u00ad\u2010]$/u.exec(text);
+      // Only the end of a page's text can be the beginning of a word.
+      const cut = /([\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*)[-\u00ad\u2010]$/u.exec(text.slice(-longestWord));
       const rest = /^\p{L}+/u.exec(line.text)?.[0];
       if (!cut || !rest || line.startsParagraph) {
         text += text ? (line.startsParagraph ? '\n\n' : '\n') + line.text : line.text;
