@@ -173,6 +173,7 @@ function isSection(section: unknown): section is Section {
   if (section.heading !== null && !isText(section.heading, 10_000)) return false;
   if (section.label !== undefined && !isText(section.label, 1000)) return false;
   if (section.row !== undefined && !isTableRow(section.row)) return false;
+  if (section.speaker !== undefined && !isText(section.speaker, 200)) return false;
   const { type, page, paragraph, startSeconds, endSeconds } = section.locator;
   if (type === 'time') return isSeconds(startSeconds) && isSeconds(endSeconds);
   return (type === 'page' && isCount(page)) || (type === 'paragraph' && isCount(paragraph));

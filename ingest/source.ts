@@ -48,6 +48,8 @@ export type Section = {
   label?: string;
   /** Set when the section is a row of a table. */
   row?: TableRow;
+  /** Who says it, where captions tell. */
+  speaker?: string;
 };
 
 /** Rows of one table follow one another. A chunk holds whole rows where they fit, and repeats the table's header. */

@@ -148,6 +148,7 @@ function sliceUnits(sections: readonly Section[], units: readonly Unit[]): strin
 }
 
 const shortestCaptionSeconds = 45;
+const shortestTurnSeconds = 25;
 const longestCaptionSeconds = 60;
 
 /**
@@ -163,17 +164,19 @@ function joinCaptions(
     text: string;
     heading: string | null;
     label?: string;
+    speaker?: string;
     start: number;
     end: number;
     numTokens: number;
   };
   const captions: Caption[] = [];
-  for (const { text, locator, heading, label } of sections)
+  for (const { text, locator, heading, label, speaker } of sections)
     if (locator.type === 'time' && text.trim())
       captions.push({
         text: text.trim(),
         heading,
         label,
+        speaker,
         start: locator.startSeconds,
         end: locator.endSeconds,
         numTokens: countTokens(text),
@@ -190,13 +193,16 @@ function joinCaptions(
       if (caption.label !== captions[first]!.label) break; // another file of the same archive
       if (end > first && (numTokens + caption.numTokens > mostTokens || caption.end - start > longestCaptionSeconds))
         break;
+      // A turn of another speaker begins a chunk where there is enough for one.
+      const turns = caption.speaker !== undefined && caption.speaker !== captions[end - 1]?.speaker;
+      if (end > first && turns && caption.start - start >= shortestTurnSeconds) break;
       numTokens += caption.numTokens;
       end += 1;
       if (caption.end - start >= shortestCaptionSeconds && /[.!?。！？…]["'”’」]?$/u.test(caption.text)) break;
     }
     const joined = captions.slice(first, end);
     chunks.push({
-      text: joined.map((caption) => caption.text).join(' '),
+      text: withSpeakers(joined),
       locator: { type: 'time', startSeconds: start, endSeconds: Math.max(...joined.map((caption) => caption.end)) },
       heading: captions[first]!.heading,
       label: captions[first]!.label,
@@ -210,4 +216,13 @@ function joinCaptions(
     first = repeats && last.numTokens < mostTokens * overlapShare ? end - 1 : end;
   }
   return chunks;
+}
+
+/** Words of captions in a row, each speaker named where they begin. */
+function withSpeakers(captions: readonly { text: string; speaker?: string | undefined }[]): string {
+  return captions
+    .map(({ text, speaker }, at) =>
+      speaker !== undefined && speaker !== captions[at - 1]?.speaker ? `${speaker}: ${text}` : text,
+    )
+    .join(' ');
 }

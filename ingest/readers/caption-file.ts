@@ -21,7 +21,8 @@ export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
     // Rolling captions say the last line again while the next one comes.
     if (times && text && text !== last) {
       if (sections.length >= mostCaptions) throw new ReadingRefused('too-large', 'It has too many captions.');
-      sections.push({ text, locator: { type: 'time', ...times }, heading: null });
+      const speaker = speakerOf(lines.join('\n'));
+      sections.push({ text, locator: { type: 'time', ...times }, heading: null, ...(speaker ? { speaker } : {}) });
       last = text;
     }
     times = null;
@@ -46,6 +47,11 @@ export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
 function secondsOf(time: string): number {
   const [seconds = 0, minutes = 0, hours = 0] = time.replace(',', '.').split(':').map(Number).reverse();
   return Math.round((hours * 3600 + minutes * 60 + seconds) * 1000) / 1000;
+}
+
+/** WebVTT's voice mark: `<v.loud Mary>`. */
+function speakerOf(text: string): string {
+  return oneLine(/<v(?:\.[^\s<>]*)?[ \t]+([^<>]{1,100})>/i.exec(text)?.[1] ?? '');
 }
 
 /** Styles, voices and the times of single words go; what they stand around stays. */

@@ -296,3 +296,12 @@ describe('what of an archive cannot be read', () => {
     expect(noteFor(unread)).toMatch(/19\.bin \(is damaged\) and 3 more\.$/);
   });
 });
+
+test('a voice of WebVTT is its caption’s speaker, and no word of it', async () => {
+  const file = bytes('WEBVTT\n\n00:00.000 --> 00:02.000\n<v.loud Mary Ann>No way!\n\n00:02.000 --> 00:03.000\nHee!\n');
+  const sections = sectionsOf(await readMember(file, 'talk.vtt'));
+  expect(sections.map(({ text, speaker }) => [text, speaker])).toEqual([
+    ['No way!', 'Mary Ann'],
+    ['Hee!', undefined],
+  ]);
+});

@@ -206,3 +206,28 @@ describe.skipIf(!hasData)('chunks of real documents', () => {
     expect(whole.length / chunks.length).toBeGreaterThan(0.85);
   });
 });
+
+describe('captions that say who speaks', () => {
+  const caption = (at: number, speaker: string | undefined, text: string): Section => ({
+    text,
+    locator: { type: 'time', startSeconds: at, endSeconds: at + 5 },
+    heading: null,
+    ...(speaker ? { speaker } : {}),
+  });
+
+  test('name each speaker where a turn begins, and a new turn begins a chunk when one is long enough', () => {
+    const sections = [
+      caption(0, 'Ada', 'The pond is cold.'),
+      caption(5, 'Ada', 'It is winter.'),
+      caption(10, 'Ben', 'And the ducks?'),
+      caption(20, 'Ada', 'They stay.'),
+      caption(30, 'Ben', 'All of them.'),
+      caption(35, undefined, 'Laughter.'),
+    ];
+    const chunks = splitSections(sections, { countTokens: (text) => text.split(' ').length });
+    expect(chunks.map(({ text }) => text)).toEqual([
+      'Ada: The pond is cold. It is winter. Ben: And the ducks? Ada: They stay.',
+      'Ben: All of them. Laughter.',
+    ]);
+  });
+});
