@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Embedder, estimateTokens, textToEmbed } from './embedder.ts';
 import { decideKind, documentKindOf, mostBytesOfKind } from './readers/kind.ts';
 import { reasonOfOpen } from './readers/read-document.ts';
-import { sentenceFor, stateFor } from './reasons.ts';
+import { noteFor, sentenceFor, stateFor } from './reasons.ts';
 import type { Chunk, DocumentKind, FailureReason, ReadFile, ReadResult, Section, Source } from './source.ts';
 import { batchesOfChunks, type SplitOptions } from './split.ts';
 import type { PassageStore } from './store.ts';
@@ -109,6 +109,7 @@ export async function* ingestDocument(
       numPages: result.numPages,
       contentHash,
       ...(result.scannedPages ? { scannedPages: result.scannedPages } : {}),
+      ...(result.unread && result.unread.length > 0 ? { note: noteFor(result.unread) } : {}),
     },
   );
   await updateIndex(addedIds, removedIds, vectors, outside);

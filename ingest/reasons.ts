@@ -1,5 +1,5 @@
 /** Why a document could not be taken in: one plain sentence for the person, with what to do next. */
-import type { FailureReason } from './source.ts';
+import type { FailureReason, UnreadPart } from './source.ts';
 
 const sentences: Record<FailureReason, string> = {
   password: 'This document is protected by a password. Save a copy without it and add that.',
@@ -50,6 +50,26 @@ export type VideoRefusal = keyof typeof videoRefusals;
 export function sentenceFor(reason: FailureReason, detail = ''): string {
   const refusal = detail.split(':', 1)[0]!;
   return Object.hasOwn(videoRefusals, refusal) ? videoRefusals[refusal as VideoRefusal] : sentences[reason];
+}
+
+const shortReasons: Partial<Record<FailureReason, string>> = {
+  password: 'needs a password',
+  'no-text': 'holds no text',
+  empty: 'is empty',
+  damaged: 'is damaged',
+  unsupported: 'is of a kind that Quoth does not read',
+  'too-large': 'is too large',
+  'too-slow': 'took too long',
+};
+const mostNamed = 20;
+
+/** What of a document that was read was not, in one sentence. */
+export function noteFor(unread: readonly UnreadPart[]): string {
+  const named = unread
+    .slice(0, mostNamed)
+    .map(({ name, reason }) => `${name} (${shortReasons[reason] ?? 'could not be read'})`);
+  const more = unread.length > mostNamed ? ` and ${unread.length - mostNamed} more` : '';
+  return `Not read: ${named.join(', ')}${more}.`;
 }
 
 /** The state a document ends in: some ends have a state of their own because a person can act on them. */

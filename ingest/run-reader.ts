@@ -8,6 +8,7 @@
 import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest, scanLimits } from './reader-process.ts';
 import { documentKindOf } from './readers/kind.ts';
 import {
+  type Box,
   type DocumentKind,
   documentKinds,
   type FailureReason,
@@ -146,19 +147,25 @@ function isReadResult(result: unknown): result is ReadResult {
     !(Array.isArray(result.scannedPages) && result.scannedPages.every(isScanned))
   )
     return false;
+  if (result.unread !== undefined && !(Array.isArray(result.unread) && result.unread.every(isUnreadPart))) return false;
   return (result.numPages === null || isCount(result.numPages)) && result.sections.every(isSection);
+}
+
+function isUnreadPart(part: unknown): boolean {
+  return isObject(part) && isText(part.name, 1000) && isOneOf(failureReasons, part.reason);
 }
 
 function isScanned(scanned: unknown): boolean {
   if (!isObject(scanned) || !isCount(scanned.page) || !Array.isArray(scanned.words)) return false;
-  return scanned.words.every(
-    (word) =>
-      isObject(word) &&
-      isText(word.text, 1000) &&
-      Array.isArray(word.box) &&
-      word.box.length === 4 &&
-      word.box.every((side) => Number.isFinite(side)),
-  );
+  return scanned.words.every((word) => isObject(word) && isText(word.text, 1000) && isBox(word.box));
+}
+
+function isBox(box: unknown): box is Box {
+  return Array.isArray(box) && box.length === 4 && box.every((side) => Number.isFinite(side));
+}
+
+function isNamedCell(cell: unknown): boolean {
+  return isObject(cell) && isText(cell.column, 10_000) && isText(cell.text) && isBox(cell.box);
 }
 
 function isSection(section: unknown): section is Section {
@@ -166,6 +173,7 @@ function isSection(section: unknown): section is Section {
   if (section.heading !== null && !isText(section.heading, 10_000)) return false;
   if (section.label !== undefined && !isText(section.label, 1000)) return false;
   if (section.row !== undefined && !isTableRow(section.row)) return false;
+  if (section.speaker !== undefined && !isText(section.speaker, 200)) return false;
   const { type, page, paragraph, startSeconds, endSeconds } = section.locator;
   if (type === 'time') return isSeconds(startSeconds) && isSeconds(endSeconds);
   return (type === 'page' && isCount(page)) || (type === 'paragraph' && isCount(paragraph));
@@ -174,6 +182,8 @@ function isSection(section: unknown): section is Section {
 function isTableRow(row: unknown): boolean {
   if (!isObject(row) || !Number.isSafeInteger(row.table)) return false;
   if (row.header !== undefined && !isText(row.header)) return false;
+  if (row.title !== undefined && !isText(row.title, 10_000)) return false;
+  if (row.named !== undefined && !(Array.isArray(row.named) && row.named.every(isNamedCell))) return false;
   return row.cells === undefined || (isObject(row.cells) && isText(row.cells.first, 20) && isText(row.cells.last, 20));
 }
 

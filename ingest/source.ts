@@ -11,6 +11,7 @@ export type Source =
 export const documentKinds = [
   'pdf',
   'docx',
+  'doc', // of Word until 2003
   'pptx',
   'xlsx',
   'csv', // and TSV
@@ -25,6 +26,7 @@ export const documentKinds = [
   'xml',
   'email', // EML
   'captions', // SRT and WebVTT
+  'image', // PNG and JPEG, by recognizing its text
   'zip', // of any of the above
   'youtube',
   'other',
@@ -46,6 +48,8 @@ export type Section = {
   label?: string;
   /** Set when the section is a row of a table. */
   row?: TableRow;
+  /** Who says it, where captions tell. */
+  speaker?: string;
 };
 
 /** Rows of one table follow one another. A chunk holds whole rows where they fit, and repeats the table's header. */
@@ -56,7 +60,20 @@ export type TableRow = {
   table: number;
   /** The first and the last cell of the row, "A2" and "F2", where cells have names. */
   cells?: { first: string; last: string };
+  /** What the table is called, with its unit; each of its chunks begins with it. On the first row alone. */
+  title?: string;
+  /**
+   * The cells with the names of their columns and their places on the page, the row's label first: chunks are then made of
+   * these, "label | column: value". Empty for a row that only names the group of those below, whose labels repeat it.
+   */
+  named?: NamedCell[];
 };
+
+/** Left, top, right and bottom in points from the upper left of the page as it is shown, upright. */
+export type Box = [number, number, number, number];
+
+/** `column`: '' for a label and where nothing stands above. */
+export type NamedCell = { column: string; text: string; box: Box };
 
 /** The reasons for which a document ends without text. The words for people are in `ingest/reasons.ts`. */
 export const failureReasons = [
@@ -79,13 +96,13 @@ export const failureReasons = [
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];
 
-/**
- * A word that was recognized on a scanned page. `box`: left, top, right and bottom in points from the upper left of the page
- * as it is shown, upright.
- */
-export type ScannedWord = { text: string; box: [number, number, number, number] };
+/** A word that was recognized on a scanned page. */
+export type ScannedWord = { text: string; box: Box };
 /** The words of one page in reading order. Its text is made of them, but for hyphens at line ends. */
 export type ScannedPage = { page: number; words: ScannedWord[] };
+
+/** `name`: "page 3", "letters/may.doc". */
+export type UnreadPart = { name: string; reason: FailureReason };
 
 export type ReadResult =
   | {
@@ -96,6 +113,8 @@ export type ReadResult =
       sections: Section[];
       /** Pages that were read by recognizing their picture; absent where there are none. */
       scannedPages?: ScannedPage[];
+      /** What of it could not be read, each with why: files of an archive, pages. Absent where all was. */
+      unread?: UnreadPart[];
     }
   | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
 
@@ -111,4 +130,9 @@ export type Chunk = {
   heading: string | null;
   /** What a person calls the place, where the locator cannot say it: "Slide 3", "Sheet Budget A2:F40". */
   label?: string | null;
+  /** Of a table on a page: which stretches of the text are cells of it, and where they stand on the page. */
+  cells?: PlacedCell[];
 };
+
+/** `start` to `endExclusive` of a chunk's text. A row's label comes before its values. */
+export type PlacedCell = { start: number; endExclusive: number; isLabel: boolean; box: Box };

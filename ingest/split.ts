@@ -4,6 +4,7 @@
  */
 import { cutBefore, type Span, sentencesOf } from './sentences.ts';
 import type { Chunk, Section } from './source.ts';
+import { areOfOneTable, cutTable } from './split-table.ts';
 
 export type SplitOptions = {
   /** How many tokens the embedder makes of a text, without its special tokens. */
@@ -70,20 +71,29 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
   const budgetFor = (heading: string | null) =>
     mostTokens - (heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1));
 
+  const tableSplit = {
+    countTokens,
+    mostTokens,
+    cutText: (text: string, budget: number) =>
+      [...unitsOf(text, { from: 0, to: text.length }, 0, budget, countTokens)].map(({ from, to, numTokens }) => ({
+        text: text.slice(from, to).trim(),
+        numTokens,
+      })),
+  };
   for (const [index, section] of sections.entries()) {
     const previous = sections[index - 1];
     if (section.locator.type === 'time') continue;
     if (section.row) {
       endRun();
-      if (previous?.row?.table === section.row.table) continue;
+      if (previous && areOfOneTable(previous, section)) continue;
       // A table's rows are cut where its first one stands.
-      for (const chunk of cutTable(sections, index, options)) chunks.push({ ...chunk, ordinal: numChunks++ });
+      for (const chunk of cutTable(sections, index, tableSplit)) chunks.push({ ...chunk, ordinal: numChunks++ });
       if (chunks.length > 0) yield chunks;
       chunks = [];
       continue;
     }
-    if (section.locator.type === 'page' || previous?.label !== section.label) endRun();
-    else if (previous && previous.heading !== section.heading && runTokens >= fewTokens) endRun();
+    if (!previous || previous.row || !isOnPageOf(section, previous) || previous.label !== section.label) endRun();
+    else if (previous.heading !== section.heading && runTokens >= fewTokens) endRun();
     const budget = budgetFor(section.heading);
     for (const span of sentencesOf(section.text)) {
       for (const unit of unitsOf(section.text, span, index, budget, countTokens)) {
@@ -100,6 +110,12 @@ export function* batchesOfChunks(sections: readonly Section[], options: SplitOpt
   endRun();
   for (const chunk of joinCaptions(sections, countTokens, mostTokens)) chunks.push({ ...chunk, ordinal: numChunks++ });
   if (chunks.length > 0) yield chunks;
+}
+
+/** Chunks never cross a page, which is what is cited. */
+function isOnPageOf({ locator }: Section, { locator: other }: Section): boolean {
+  if (locator.type !== 'page' || other.type !== 'page') return locator.type === other.type;
+  return locator.page === other.page;
 }
 
 /** A sentence as one unit, or in parts of at most `budget` tokens. */
@@ -131,62 +147,8 @@ function sliceUnits(sections: readonly Section[], units: readonly Unit[]): strin
   return parts.map((part) => sections[part.section]!.text.slice(part.from, part.to).trim()).join('\n\n');
 }
 
-/** A header that is longer takes the room of the rows that it is about. */
-const headerShare = 0.4;
-
-/**
- * The rows of the table that begins at `first`, as many to a chunk as fit under the header's words. A row that is longer
- * than a chunk is cut into several, each under the header.
- */
-function* cutTable(
-  sections: readonly Section[],
-  first: number,
-  { countTokens, mostTokens = defaultMostTokens }: SplitOptions,
-): Iterable<Omit<Chunk, 'ordinal'>> {
-  const { row: firstRow, heading, label } = sections[first]!;
-  const headingTokens = heading === null ? 0 : Math.min(Math.floor(mostTokens / 2), countTokens(heading) + 1);
-  const header = shortened(firstRow?.header ?? '', Math.floor((mostTokens - headingTokens) * headerShare), countTokens);
-  const budget = mostTokens - headingTokens - (header === '' ? 0 : countTokens(header) + 1);
-  let rows: { section: Section; text: string }[] = [];
-  let numTokens = 0;
-  const chunk = (): Omit<Chunk, 'ordinal'> => {
-    const cells = { first: rows[0]!.section.row?.cells?.first, last: rows.at(-1)!.section.row?.cells?.last };
-    const range = cells.first && cells.last ? `${cells.first}:${cells.last}` : '';
-    return {
-      text: [header, ...rows.map((row) => row.text)].filter((line) => line !== '').join('\n'),
-      locator: rows[0]!.section.locator,
-      heading,
-      label: [label, range].filter(Boolean).join(' ') || undefined,
-    };
-  };
-  for (let at = first; sections[at]?.row?.table === firstRow?.table; at++) {
-    const section = sections[at]!;
-    const span = { from: 0, to: section.text.length };
-    for (const unit of unitsOf(section.text, span, at, budget, countTokens)) {
-      if (rows.length > 0 && numTokens + unit.numTokens > budget) {
-        yield chunk();
-        rows = [];
-        numTokens = 0;
-      }
-      rows.push({ section, text: section.text.slice(unit.from, unit.to).trim() });
-      numTokens += unit.numTokens;
-    }
-  }
-  if (rows.length > 0) yield chunk();
-}
-
-/** The beginning of a text that has at most so many tokens, cut between the cells of a row where it has cells. */
-function shortened(text: string, mostTokens: number, countTokens: (text: string) => number): string {
-  let kept = text;
-  for (let numTokens = countTokens(kept); kept !== '' && numTokens > mostTokens; numTokens = countTokens(kept)) {
-    const share = Math.floor((kept.length * mostTokens) / numTokens);
-    const bar = kept.lastIndexOf(' | ', share);
-    kept = kept.slice(0, bar > 0 ? bar : Math.min(share, kept.length - 1)).trimEnd();
-  }
-  return kept;
-}
-
 const shortestCaptionSeconds = 45;
+const shortestTurnSeconds = 25;
 const longestCaptionSeconds = 60;
 
 /**
@@ -202,17 +164,19 @@ function joinCaptions(
     text: string;
     heading: string | null;
     label?: string;
+    speaker?: string;
     start: number;
     end: number;
     numTokens: number;
   };
   const captions: Caption[] = [];
-  for (const { text, locator, heading, label } of sections)
+  for (const { text, locator, heading, label, speaker } of sections)
     if (locator.type === 'time' && text.trim())
       captions.push({
         text: text.trim(),
         heading,
         label,
+        speaker,
         start: locator.startSeconds,
         end: locator.endSeconds,
         numTokens: countTokens(text),
@@ -229,13 +193,16 @@ function joinCaptions(
       if (caption.label !== captions[first]!.label) break; // another file of the same archive
       if (end > first && (numTokens + caption.numTokens > mostTokens || caption.end - start > longestCaptionSeconds))
         break;
+      // A turn of another speaker begins a chunk where there is enough for one.
+      const turns = caption.speaker !== undefined && caption.speaker !== captions[end - 1]?.speaker;
+      if (end > first && turns && caption.start - start >= shortestTurnSeconds) break;
       numTokens += caption.numTokens;
       end += 1;
       if (caption.end - start >= shortestCaptionSeconds && /[.!?。！？…]["'”’」]?$/u.test(caption.text)) break;
     }
     const joined = captions.slice(first, end);
     chunks.push({
-      text: joined.map((caption) => caption.text).join(' '),
+      text: withSpeakers(joined),
       locator: { type: 'time', startSeconds: start, endSeconds: Math.max(...joined.map((caption) => caption.end)) },
       heading: captions[first]!.heading,
       label: captions[first]!.label,
@@ -249,4 +216,13 @@ function joinCaptions(
     first = repeats && last.numTokens < mostTokens * overlapShare ? end - 1 : end;
   }
   return chunks;
+}
+
+/** Words of captions in a row, each speaker named where they begin. */
+function withSpeakers(captions: readonly { text: string; speaker?: string | undefined }[]): string {
+  return captions
+    .map(({ text, speaker }, at) =>
+      speaker !== undefined && speaker !== captions[at - 1]?.speaker ? `${speaker}: ${text}` : text,
+    )
+    .join(' ');
 }

@@ -2,7 +2,7 @@
  * What the ingest needs of the store. `app/store/` implements it on SQLite; every method that changes something is one
  * transaction, and what it returned is on the disk.
  */
-import type { Chunk, DocumentKind, Locator, ScannedPage } from './source.ts';
+import type { Chunk, DocumentKind, Locator, PlacedCell, ScannedPage } from './source.ts';
 
 export type StoredPassage = {
   passageId: number;
@@ -13,6 +13,8 @@ export type StoredPassage = {
   locator: Locator;
   /** As in `Chunk`; absent or null where the locator says all. */
   label?: string | null;
+  /** As in `Chunk`: absent where it is no table of a page. */
+  cells?: PlacedCell[];
   title: string;
   source: string;
   kind: DocumentKind;
@@ -49,6 +51,8 @@ export interface PassageStore {
       contentHash: string;
       /** Absent where no page was a scan. */
       scannedPages?: readonly ScannedPage[];
+      /** For the person: what of it could not be read. Absent where all was. */
+      note?: string;
     },
   ): { addedIds: number[]; removedIds: number[] };
   /** Passages that have no vector of this embedder yet, ascending, at most `limit`. */

@@ -54,6 +54,8 @@ export type ComposeOptions = {
   profileFolder: string;
   /** False: do not take up unfinished documents; for a command that only looks. */
   resume?: boolean;
+  /** Where models lie; absent = this user's. */
+  modelsFolder?: string;
   /** How the engine and the readers are started; absent = as forks of this process. */
   startProcess?: StartProcess;
 };
@@ -83,7 +85,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   const log = createLogFile(profileFolder, Date.now);
   const tickets = createTickets({ randomBytes, nowMs: Date.now });
   const native = composeEngine(log, options.startProcess);
-  const models = modelsFolder();
+  const models = options.modelsFolder ?? modelsFolder();
 
   const spawnReader = options.startProcess
     ? createReaderSpawner(options.startProcess)

@@ -14,8 +14,9 @@
  * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
 import type { Answer, Citation, Passage } from '../contract/types.ts';
+import { focusCell } from './cells.ts';
 import { bearsOut, type Fact, factsIn, isFactWord } from './facts.ts';
-import { contentWords, type Sentence, splitSentences, type Word } from './sentences.ts';
+import { contentWords, isRow, type Sentence, splitSentences, type Word } from './sentences.ts';
 import { type Writing, writingOf } from './signs.ts';
 import { dropsDenial, swapsRoles } from './turned.ts';
 
@@ -67,6 +68,8 @@ export function gatherEvidence(passages: Passage[]): Evidence {
     }));
     const double = single.slice(1).map((second, index) => {
       const first = single[index]!;
+      // A row of a table says all that it says.
+      if (isRow(first.text) || isRow(second.text)) return null;
       return {
         start: first.start,
         endExclusive: second.endExclusive,
@@ -74,7 +77,8 @@ export function gatherEvidence(passages: Passage[]): Evidence {
         denies: first.denies || second.denies,
       };
     });
-    return [...single, ...double.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
+    const pairs = double.filter((pair) => pair !== null);
+    return [...single, ...pairs.filter((pair) => pair.endExclusive - pair.start <= maxQuoteCharacters)];
   });
   const passageStems = stretches.map((one) => new Set(one.flatMap(({ stems }) => [...stems])));
   const numWith = new Map<string, number>();
@@ -270,7 +274,7 @@ export function cite(
     if (!support) continue;
     numSupported += 1;
     if (words.some(({ stem }) => !questionStems.has(stem))) numTelling += 1;
-    text += ` [${citationNumber(citations, passages[support.passageIndex]!, support)}]`;
+    text += ` [${citationNumber(citations, passages[support.passageIndex]!, support, question)}]`;
   }
   return { text: (text + moved.slice(written)).trim(), citations, numSentences, numSupported, numTelling };
 }
@@ -280,12 +284,14 @@ export function citationNumber(
   citations: Citation[],
   passage: Passage,
   stretch: { start: number; endExclusive: number },
+  question: string,
 ): number {
   const quote = passage.text.slice(stretch.start, stretch.endExclusive);
   const there = citations.find((citation) => citation.passageId === passage.passageId && citation.quote === quote);
   if (there) return there.n;
   const { passageId, documentId, title, source, kind, place } = passage;
   const n = citations.length + 1;
-  citations.push({ n, passageId, documentId, title, source, kind, place, quote, verified: false });
+  const cell = focusCell(question, passage, stretch);
+  citations.push({ n, passageId, documentId, title, source, kind, place, quote, verified: false, ...cell });
   return n;
 }

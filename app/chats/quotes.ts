@@ -4,7 +4,7 @@
  */
 import type { Citation, Passage } from '../contract/types.ts';
 import { citationNumber, coverageOf, gatherEvidence, type Stretch } from './citations.ts';
-import { asLine } from './markdown.ts';
+import { asLine, asMarkdown } from './markdown.ts';
 import { contentWords } from './sentences.ts';
 
 const maxQuotes = 4;
@@ -77,14 +77,22 @@ export function pickQuotes(question: string, passages: Passage[], leastCoverage 
     );
     if (overlaps || repeats || inSame.length >= 2) continue;
     taken.push(candidate);
-    const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch);
-    lines.push(`- “${asLine(citations[n - 1]!.quote)}” [${n}]`);
+    const n = citationNumber(citations, passages[candidate.passageIndex]!, candidate.stretch, question);
+    lines.push(`- “${quoteLine(citations[n - 1]!)}” [${n}]`);
   }
   return {
     lines: lines.join('\n'),
     citations,
     bestCoverage: Math.max(0, ...candidates.map(({ coverage }) => coverage)),
   };
+}
+
+/** A quote in one line; of a row, the cell that was asked for in bold. */
+function quoteLine({ quote, cell }: Citation): string {
+  const at = cell === undefined || !quote.includes(' | ') ? -1 : quote.lastIndexOf(cell);
+  if (cell === undefined || at === -1) return asLine(quote);
+  const inLine = (words: string): string => asMarkdown(words.replace(/\s+/g, ' '));
+  return `${inLine(quote.slice(0, at))}**${inLine(cell)}**${inLine(quote.slice(at + cell.length))}`;
 }
 
 /** The best sentences of the best passages, however little they say: offered as "nearest" when nothing answers. */

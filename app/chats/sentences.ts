@@ -7,6 +7,8 @@ const wordSegmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 
 /** Where a list item or a heading begins; other line ends are only wrapping. */
 const itemStart = /\n(?=\s*(?:[-*•–]|\d{1,3}[.)]|#{1,6})\s)/g;
+/** In a table each line is a row, and a row is one: "Fulfillment, Inc. | 2022: 5 | 2023: 6". Its title is the line before. */
+const itemOrRowStart = /\n(?=\s*(?:[-*•–]|\d{1,3}[.)]|#{1,6})\s)|\n(?=[^\n]* \| )|(?<= \| [^\n]*)\n/g;
 const loneMark = /^(?:[-*•–]|\d{1,3}[.)])$/;
 
 /** Cuts a text into sentences as passages are cut, without the white space around them; list items and headings too. */
@@ -30,12 +32,21 @@ export function splitSentences(text: string): Sentence[] {
     }
   };
   let blockStart = 0;
-  for (const { index } of text.matchAll(itemStart)) {
-    splitBlock(blockStart, index);
-    blockStart = index;
-  }
-  splitBlock(blockStart, text.length);
+  const endBlock = (endExclusive: number): void => {
+    const from = blockStart + /^\s*/.exec(text.slice(blockStart, endExclusive))![0].length;
+    const block = text.slice(from, endExclusive).trimEnd();
+    if (isRow(block)) sentences.push({ text: block, start: from, endExclusive: from + block.length });
+    else splitBlock(blockStart, endExclusive);
+    blockStart = endExclusive;
+  };
+  for (const { index } of text.matchAll(text.includes(' | ') ? itemOrRowStart : itemStart)) endBlock(index);
+  endBlock(text.length);
   return sentences;
+}
+
+/** A line of a table, its cells with bars between. */
+export function isRow(block: string): boolean {
+  return block.includes(' | ') && !block.includes('\n');
 }
 
 /** Words that carry no matter of their own, of the languages most documents are in. */

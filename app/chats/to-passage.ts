@@ -4,7 +4,7 @@ import { placeOf } from '../library/place.ts';
 
 /** A found passage as a window sees it. */
 export function toPassage(found: FoundPassage): Passage {
-  const { passageId, documentId, title, source, kind, text, score } = found;
+  const { passageId, documentId, title, source, kind, text, score, cells } = found;
   return {
     passageId: passageId as PassageId,
     documentId: documentId as DocumentId,
@@ -14,5 +14,6 @@ export function toPassage(found: FoundPassage): Passage {
     place: placeOf(found),
     text,
     score,
+    ...(cells && cells.length > 0 ? { cells } : {}),
   };
 }

@@ -43,11 +43,11 @@ export const place = z.object({
 });
 export type Place = z.infer<typeof place>;
 
-/** `box`: left, top, right and bottom in points from the upper left of the page as it is shown. */
-export const scannedWord = z.object({
-  text: z.string(),
-  box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-});
+/** Left, top, right and bottom in points from the upper left of the page as it is shown. */
+export const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
+export type Box = z.infer<typeof box>;
+
+export const scannedWord = z.object({ text: z.string(), box });
 export type ScannedWord = z.infer<typeof scannedWord>;
 
 /**
@@ -69,6 +69,7 @@ export type DocumentState = z.infer<typeof documentState>;
 export const documentKind = z.enum([
   'pdf',
   'docx',
+  'doc',
   'pptx',
   'xlsx',
   'csv',
@@ -83,6 +84,7 @@ export const documentKind = z.enum([
   'xml',
   'email',
   'captions',
+  'image',
   'zip',
   'youtube',
   'other',
@@ -98,7 +100,7 @@ export const documentSummary = z.object({
   state: documentState,
   /** 0 to 1 while reading or embedding. */
   progress: z.number().min(0).max(1),
-  /** For an end that is not `ready`: what is wrong and what to do, in plain words. */
+  /** For an end that is not `ready`: what is wrong and what to do, in plain words. For `ready`: what of it was not read. */
   reason: z.string().nullable(),
   numPages: z.number().int().nonnegative().nullable(),
   numPassages: z.number().int().nonnegative(),
@@ -136,6 +138,8 @@ export const passage = z.object({
   place,
   text: z.string(),
   score: z.number(),
+  /** Of a table on a page: the stretches of `text` that are its cells, and where they stand. A row's label comes first. */
+  cells: z.array(z.object({ start: z.number(), endExclusive: z.number(), isLabel: z.boolean(), box })).optional(),
 });
 export type Passage = z.infer<typeof passage>;
 
@@ -195,6 +199,10 @@ export const citation = z.object({
   quote: z.string(),
   /** True when a program has found the quote, letter for letter, in the stored passage. */
   verified: z.boolean(),
+  /** Where the quote is a row of a table: the cell in it that the question is about, "June 30, 2023: 7,681". */
+  cell: z.string().optional(),
+  /** What is to be marked on the page, where it is known: that cell and its row's label, or all of the row. */
+  boxes: z.array(box).optional(),
 });
 export type Citation = z.infer<typeof citation>;
 

@@ -41,9 +41,10 @@ export const quoteOf = ({ passage, start, endExclusive }: Line): string => passa
 export function createPage() {
   const blocks: string[] = [];
   const citations: Citation[] = [];
-  const bear = ({ passage, start, endExclusive }: Line): string => {
+  const bear = (line: Line): string => {
+    const { passage, start, endExclusive } = line;
     const unscored = { score: 0, similarity: null, wordScore: null, rerankScore: null };
-    return `[${citationNumber(citations, toPassage({ ...passage, ...unscored }), { start, endExclusive })}]`;
+    return `[${citationNumber(citations, toPassage({ ...passage, ...unscored }), { start, endExclusive }, line.text ?? '')}]`;
   };
   /** What a model wrote is text, not markup: it has read the document, and says what that made it say. */
   const say = (line: Line): string =>

@@ -15,6 +15,7 @@ export type StoredDocument = {
   title: string;
   kind: DocumentKind;
   state: DocumentState;
+  /** Why it is not ready; of a ready one, what of it was not read. */
   reason: string | null;
   detail: string | null;
   numPages: number | null;
@@ -68,7 +69,8 @@ export type DocumentTable = {
 
 type Row = Omit<StoredDocument, 'id'> & { id: string };
 
-const columns = `id, source_type AS sourceType, location, name, title, kind, state, reason, detail, num_pages AS numPages,
+const columns = `id, source_type AS sourceType, location, name, title, kind, state,
+  CASE state WHEN 'ready' THEN note ELSE reason END AS reason, detail, num_pages AS numPages,
   size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, added_at_ms AS addedAtMs,
   (SELECT count(*) FROM passages WHERE document_id = documents.id) AS numPassages`;
 

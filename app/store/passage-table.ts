@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { DocumentKind, Locator, ScannedWord } from '../../ingest/source.ts';
+import type { Box, DocumentKind, Locator, PlacedCell, ScannedWord } from '../../ingest/source.ts';
 import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { Database } from './database.ts';
@@ -32,13 +32,14 @@ type PassageRow = {
   startSeconds: number | null;
   endSeconds: number | null;
   label: string | null;
+  cells: string | null;
   title: string;
   source: string;
   kind: DocumentKind;
 };
 
 const passageColumns = `passages.id AS passageId, document_id AS documentId, ordinal, text, checksum, heading, page, paragraph,
-  start_seconds AS startSeconds, end_seconds AS endSeconds, label, title, name AS source, kind
+  start_seconds AS startSeconds, end_seconds AS endSeconds, label, cells, title, name AS source, kind
   FROM passages JOIN documents ON documents.id = document_id`;
 
 /** Passages, their words and their vectors. A heading's words count less than the text's own: it stands over many. */
@@ -46,14 +47,14 @@ export function createPassageTable(database: Database): PassageTable {
   const { sqlite } = database;
   const updateDocument = sqlite.prepare(
     `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
-       num_pages = @numPages, content_hash = @contentHash WHERE id = @documentId`,
+       num_pages = @numPages, content_hash = @contentHash, note = @note WHERE id = @documentId`,
   );
   const queueAgain = sqlite.prepare("UPDATE documents SET state = 'queued', content_hash = NULL WHERE id = ?");
   const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
   const removeAllOf = sqlite.prepare('DELETE FROM passages WHERE document_id = ?');
   const insertPassage = sqlite.prepare(
-    `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds, label)
-     VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds, @label)`,
+    `INSERT INTO passages (document_id, ordinal, text, checksum, heading, page, paragraph, start_seconds, end_seconds, label, cells)
+     VALUES (@documentId, @ordinal, @text, @checksum, @heading, @page, @paragraph, @startSeconds, @endSeconds, @label, @cells)`,
   );
   const removeScansOf = sqlite.prepare('DELETE FROM scanned_pages WHERE document_id = ?');
   const insertScan = sqlite.prepare(
@@ -129,8 +130,8 @@ export function createPassageTable(database: Database): PassageTable {
 
   const replacePassages = sqlite.transaction(
     (...[documentId, chunks, embedded, facts]: Parameters<PassageStore['replacePassages']>) => {
-      const { scannedPages = [], ...columns } = facts;
-      if (updateDocument.run({ documentId, ...columns }).changes === 0)
+      const { scannedPages = [], note = null, ...columns } = facts;
+      if (updateDocument.run({ documentId, note, ...columns }).changes === 0)
         throw new QuothError('not-found', 'This document was removed while it was being read.');
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);
@@ -140,9 +141,10 @@ export function createPassageTable(database: Database): PassageTable {
       if (removedIds.length > 0) database.scrubber.note();
       const addedIds = chunks.map((chunk) => {
         const { ordinal, heading, locator, label = null } = chunk;
+        const cells = chunk.cells ? toJson(chunk.cells) : null;
         // SQLite stores UTF-8: half of a surrogate pair would come back as another character than the one summed up.
         const text = chunk.text.toWellFormed();
-        const row = { documentId, ordinal, text, checksum: crc32(text), heading, label, ...toColumns(locator) };
+        const row = { documentId, ordinal, text, checksum: crc32(text), heading, label, cells, ...toColumns(locator) };
         return Number(insertPassage.run(row).lastInsertRowid);
       });
       if (embedded) addVectors(embedded.embedderId, addedIds, embedded.vectors);
@@ -226,6 +228,27 @@ function fromBytes(bytes: Buffer): Float16Array {
   return new Float16Array(copy.buffer);
 }
 
+function toJson(cells: readonly PlacedCell[]): string {
+  return JSON.stringify(
+    cells.map(({ start, endExclusive, isLabel, box }) => [start, endExclusive, isLabel ? 1 : 0, ...box]),
+  );
+}
+
+/** What is not what was written counts as no cells: the passage itself is sound. */
+function toCells(json: string): PlacedCell[] {
+  try {
+    const rows = JSON.parse(json) as unknown;
+    if (!Array.isArray(rows)) return [];
+    return rows.flatMap((row: unknown) => {
+      if (!Array.isArray(row) || row.length !== 7 || !row.every((one) => Number.isFinite(one))) return [];
+      const [start, endExclusive, isLabel, ...box] = row as number[];
+      return [{ start: start!, endExclusive: endExclusive!, isLabel: isLabel === 1, box: box as Box }];
+    });
+  } catch {
+    return [];
+  }
+}
+
 function toColumns(locator: Locator) {
   const nowhere = { page: null, paragraph: null, startSeconds: null, endSeconds: null };
   switch (locator.type) {
@@ -239,12 +262,12 @@ function toColumns(locator: Locator) {
 }
 
 function toPassage(row: PassageRow): StoredPassage {
-  const { page, paragraph, startSeconds, endSeconds, checksum: _, ...passage } = row;
+  const { page, paragraph, startSeconds, endSeconds, checksum: _, cells, ...passage } = row;
   const locator: Locator =
     page !== null
       ? { type: 'page', page }
       : startSeconds !== null
         ? { type: 'time', startSeconds, endSeconds: endSeconds ?? startSeconds }
         : { type: 'paragraph', paragraph: paragraph ?? 1 };
-  return { ...passage, locator };
+  return { ...passage, locator, ...(cells === null ? {} : { cells: toCells(cells) }) };
 }

@@ -13,7 +13,7 @@ const timesOf =
 export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
   const decoded = decodeText(bytes);
   if (decoded.type === 'junk') throw new ReadingRefused('damaged', decoded.detail);
-  const captions: TimedText[] = [];
+  const captions: (TimedText & { speaker: string })[] = [];
   let times: { startSeconds: number; endSeconds: number } | null = null;
   let lines: string[] = [];
   let last = '';
@@ -21,7 +21,7 @@ export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
     const text = oneLine(withoutMarks(lines.join('\n')));
     if (times && text && text !== last) {
       if (captions.length >= mostCaptions) throw new ReadingRefused('too-large', 'It has too many captions.');
-      captions.push({ text, ...times });
+      captions.push({ text, speaker: speakerOf(lines.join('\n')), ...times });
       last = text;
     }
     times = null;
@@ -39,10 +39,11 @@ export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
     else if (times) lines.push(line); // notes, styles and numbers stand before the times
   }
   endCaption();
-  const sections = withoutRepeats(captions).map(({ text, startSeconds, endSeconds }) => ({
+  const sections = withoutRepeats(captions).map(({ text, speaker, startSeconds, endSeconds }) => ({
     text,
     locator: { type: 'time' as const, startSeconds, endSeconds },
     heading: null,
+    ...(speaker ? { speaker } : {}),
   }));
   if (sections.length === 0) throw new ReadingRefused('no-text', 'It holds no captions.');
   return { type: 'read', kind: 'captions', title: titleFromName(name), numPages: null, sections };
@@ -51,6 +52,11 @@ export function readCaptionFile(bytes: Uint8Array, name: string): ReadResult {
 function secondsOf(time: string): number {
   const [seconds = 0, minutes = 0, hours = 0] = time.replace(',', '.').split(':').map(Number).reverse();
   return Math.round((hours * 3600 + minutes * 60 + seconds) * 1000) / 1000;
+}
+
+/** WebVTT's voice mark: `<v.loud Mary>`. */
+function speakerOf(text: string): string {
+  return oneLine(/<v(?:\.[^\s<>]*)?[ \t]+([^<>]{1,100})>/i.exec(text)?.[1] ?? '');
 }
 
 /** Styles, voices and the times of single words go; what they stand around stays. */

@@ -6,6 +6,8 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['docx', 'docx'],
   ['docm', 'docx'],
   ['dotx', 'docx'],
+  ['doc', 'doc'],
+  ['dot', 'doc'],
   ['pptx', 'pptx'],
   ['pptm', 'pptx'],
   ['ppsx', 'pptx'],
@@ -25,6 +27,9 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['eml', 'email'],
   ['srt', 'captions'],
   ['vtt', 'captions'],
+  ['png', 'image'],
+  ['jpg', 'image'],
+  ['jpeg', 'image'],
   ['zip', 'zip'],
   ['txt', 'text'],
   ['text', 'text'],
@@ -44,6 +49,7 @@ const kindByExtension = new Map<string, DocumentKind>([
 export const mostBytesOfKind: Record<DocumentKind, number> = {
   pdf: 512e6,
   docx: 256e6,
+  doc: 128e6,
   pptx: 512e6, // mostly pictures, which are never unpacked
   xlsx: 256e6,
   csv: 64e6,
@@ -55,6 +61,7 @@ export const mostBytesOfKind: Record<DocumentKind, number> = {
   xml: 64e6,
   email: 64e6,
   captions: 16e6,
+  image: 64e6,
   zip: 512e6,
   text: 64e6,
   markdown: 64e6,
@@ -80,8 +87,6 @@ export type KindDecision =
 
 /** First bytes (as Latin-1 text) of what Quoth does not read, so that it can say so by name. */
 const foreign: [string, string][] = [
-  ['\x89PNG\r\n', 'a PNG picture'],
-  ['\xff\xd8\xff', 'a JPEG picture'],
   ['GIF8', 'a GIF picture'],
   ['II*\0', 'a TIFF picture'],
   ['MM\0*', 'a TIFF picture'],
@@ -113,6 +118,7 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
   if (pdfAt === 0 || (pdfAt > 0 && (byName === 'pdf' || byName === 'other'))) return { type: 'kind', kind: 'pdf' };
   if (start.startsWith('PK\x03\x04') || start.startsWith('PK\x05\x06')) {
     if (isZipKind(byName)) return { type: 'kind', kind: byName };
+    if (byName === 'doc') return { type: 'kind', kind: 'docx' }; // a new document under the old name
     // An OpenDocument file or an EPUB says what it is in its first entry, which is not packed.
     const said = /^mimetypeapplication\/(vnd\.oasis\.opendocument\.(text|spreadsheet|presentation)|epub\+zip)/.exec(
       start.slice(30),
@@ -124,13 +130,20 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
     // Word wraps an encrypted DOCX into an OLE file; anything else in one is an old .doc, .xls or .msg.
     if (byName === 'docx' || byName === 'pptx' || byName === 'xlsx')
       return refused(byName, 'password', 'It is encrypted.');
+    if (byName === 'doc') return { type: 'kind', kind: 'doc' };
     return refused(byName, 'unsupported', 'It is a file of an office before 2007.');
   }
+  if (start.startsWith('\x89PNG\r\n\x1a\n') || start.startsWith('\xff\xd8\xff')) return { type: 'kind', kind: 'image' };
+  if (byName === 'image') return refused(byName, 'damaged', 'It is no PNG and no JPEG.');
   if (start.startsWith('{\\rtf')) return { type: 'kind', kind: 'rtf' };
   // Two letters are a weak sign: a text may begin with "MZ" or "BZh", so a text's name outweighs them without a NUL byte.
   for (const [magic, what] of foreign)
     if (start.startsWith(magic) && (magic.length > 3 || !isTextKind(byName) || start.includes('\0')))
       return refused(byName, 'unsupported', `It is ${what}.`);
+  if (byName === 'doc')
+    return /^\s*(<!doctype html|<html)/i.test(start)
+      ? { type: 'kind', kind: 'html' }
+      : refused(byName, 'damaged', 'It is no document of Word.');
   if (isZipKind(byName)) return refused(byName, 'damaged', 'Such a file is a zip archive, this is none.');
   if (byName !== 'other' && byName !== 'youtube') return { type: 'kind', kind: byName };
   if (/^\s*(<!doctype html|<html)/i.test(start)) return { type: 'kind', kind: 'html' };

@@ -1,12 +1,20 @@
 /** From pdf.js' text items to lines, paragraphs and whole words. */
+import { isRightToLeft, type Piece, textFromRight, withoutShapes } from './right-to-left.ts';
 
 /** What is used of a pdf.js text item; marked-content items have no `str`. */
 export type PdfItem =
-  | { str: string; transform: number[]; width: number; height: number; hasEOL: boolean }
+  | { str: string; transform: number[]; width: number; height: number; hasEOL: boolean; fontName?: string }
   | { type: string };
 
 /** One line of a page; `startsParagraph` when a gap stands above it. */
-export type PdfLine = { text: string; startsParagraph: boolean };
+export type PdfLine = {
+  text: string;
+  startsParagraph: boolean;
+  /** The one font that all of it is in, by its name in the file, and its size in points; absent where it has several. */
+  font?: { name: string; size: number };
+};
+
+const longestWord = 100;
 
 type Pen = { x: number; y: number; end: number; size: number };
 
@@ -21,12 +29,19 @@ export function linesOfPage(items: readonly PdfItem[]): PdfLine[] {
   let pen: Pen | null = null;
   let previousLine: Pen | null = null;
   let startsParagraph = false;
+  let pieces: Piece[] = [];
+  let fonts = new Set<string | undefined>();
   const endLine = () => {
     if (text.trim()) {
-      lines.push({ text: text.trimEnd(), startsParagraph });
+      const read = isRightToLeft(text) && pieces.length > 1 ? textFromRight(pieces) : text;
+      const [name] = fonts;
+      const font = fonts.size === 1 && name !== undefined && pen ? { font: { name, size: pen.size } } : {};
+      lines.push({ text: read.trimEnd(), startsParagraph, ...font });
       previousLine = pen;
     }
     text = '';
+    pieces = [];
+    fonts = new Set();
     startsParagraph = false;
   };
 
@@ -46,7 +61,12 @@ export function linesOfPage(items: readonly PdfItem[]): PdfLine[] {
           if (isApart && !/\s$/.test(text) && !/^\s/.test(item.str)) text += ' ';
         }
       }
-      text += item.str;
+      const words = withoutShapes(item.str);
+      text += words;
+      if (words.trim() !== '') {
+        pieces.push({ text: words, left: place.x, right: place.end, size: place.size });
+        fonts.add(item.fontName);
+      }
       pen = place;
     }
     if (item.hasEOL) endLine();
@@ -88,7 +108,8 @@ export function joinHyphens(pages: PdfLine[][]): string[] {
   return pages.map((lines) => {
     let text = '';
     for (const line of lines) {
-      const cut = /([\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*)[-\u00ad\u2010]$/u.exec(text);
+      // Only the end of a page's text can be the beginning of a word.
+      const cut = /([\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*)[-\u00ad\u2010]$/u.exec(text.slice(-longestWord));
       const rest = /^\p{L}+/u.exec(line.text)?.[0];
       if (!cut || !rest || line.startsParagraph) {
         text += text ? (line.startsParagraph ? '\n\n' : '\n') + line.text : line.text;

@@ -9,11 +9,12 @@ export type Outline = {
   cut(page: number, text: string): { text: string; heading: string | null }[];
 };
 
-type Entry = { title: string; page: number };
+export type OutlineEntry = { title: string; page: number };
 
-/** Never fails: a broken outline is no outline. */
-export async function createOutline(pdf: PDFDocumentProxy): Promise<Outline> {
-  const entries = await readEntries(pdf).catch((): Entry[] => []);
+/** The file's own entries; where it has none, those of `found`. Never fails: a broken outline is no outline. */
+export async function createOutline(pdf: PDFDocumentProxy, found: () => OutlineEntry[]): Promise<Outline> {
+  const own = await readEntries(pdf).catch((): OutlineEntry[] => []);
+  const entries = own.length > 0 ? own : found();
   let next = 0;
   let current: string | null = null;
   return {
@@ -51,8 +52,8 @@ function findLine(text: string, title: string, from: number): number | null {
   return from + found.index + (found[0].startsWith('\n') ? 1 : 0);
 }
 
-async function readEntries(pdf: PDFDocumentProxy): Promise<Entry[]> {
-  const entries: Entry[] = [];
+async function readEntries(pdf: PDFDocumentProxy): Promise<OutlineEntry[]> {
+  const entries: OutlineEntry[] = [];
   type Node = { title: string; dest: string | unknown[] | null; items: Node[] };
   const visit = async (nodes: Node[], depth: number): Promise<void> => {
     for (const node of nodes) {

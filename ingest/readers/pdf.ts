@@ -3,16 +3,20 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import type { OnProgress } from '../reader-process.ts';
-import type { FailureReason, ReadResult, ScannedPage, Section } from '../source.ts';
+import type { FailureReason, ReadResult, ScannedPage, Section, UnreadPart } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
-import { joinHyphens, linesOfPage, type PdfLine } from './pdf-lines.ts';
+import { withoutFurniture } from './pdf-furniture.ts';
+import { headingsOf } from './pdf-headings.ts';
+import { joinHyphens, linesOfPage, type PdfItem, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
+import { type PdfTable, tablesOfPage } from './pdf-table/tables.ts';
 import { createScanReader, defaultScanLimits, mayBeScan, type ScanLimits } from './scan/scanned-pages.ts';
 import { cleanText, oneLine, titleFromName } from './sections.ts';
 
 /** A page's text beyond this is no page: a hostile or generated file. */
 const mostCharactersOfPage = 1_000_000;
 const mostPages = 20_000;
+const fewWords = 12;
 /** pdf.js leaves out pictures above it before it decodes them. */
 const mostPixelsOfImage = 80e6;
 
@@ -50,45 +54,70 @@ export async function readPdf(
   try {
     const pdf = await task.promise;
     if (pdf.numPages > mostPages) return failed('too-large', `It has ${pdf.numPages} pages.`);
-    const pages: PdfLine[][] = [];
+    const pages: PagePart[][] = [];
+    let lastTable: PdfTable | null = null;
     const scanReader = createScanReader(scanLimits);
     const scannedPages: ScannedPage[] = [];
     const unread: string[] = [];
+    const unreadPages: UnreadPart[] = [];
     let firstError: unknown = null;
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
         const page = await pdf.getPage(number);
-        const lines = linesOfPage(inColumnOrder((await page.getTextContent()).items));
-        lines.push(...filledInLines(await page.getAnnotations().catch(() => [])));
-        if (mayBeScan(lines)) {
+        const { items } = await page.getTextContent();
+        const tables = tablesOfPage(items, page.getViewport({ scale: 1 }).transform, lastTable);
+        lastTable = tables.at(-1) ?? null;
+        const parts = partsOfPage(items, tables);
+        const lines: PdfLine[] = filledInLines(await page.getAnnotations().catch(() => []));
+        if (tables.length === 0 && mayBeScan([...linesOf(parts), ...lines])) {
           const scan = await scanReader.read(page, () => onProgress?.((number - 1) / pdf.numPages, true));
-          if (scan.type === 'unread') unread.push(`page ${number}: ${scan.why}`);
+          if (scan.type === 'unread') {
+            unread.push(`page ${number}: ${scan.why}`);
+            unreadPages.push({ name: `page ${number}`, reason: 'no-text' });
+          }
           if (scan.type === 'read') {
             lines.push(...scan.lines);
             scannedPages.push({ page: number, words: scan.words });
           }
         }
-        pages.push(lines);
+        pages.push([...parts, ...(lines.length > 0 ? [{ type: 'lines' as const, lines }] : [])]);
         page.cleanup();
       } catch (error) {
         // One broken page must not take the others away; its number must still count.
         firstError ??= error;
+        unreadPages.push({ name: `page ${number}`, reason: 'damaged' });
         pages.push([]);
       }
       onProgress?.(number / pdf.numPages);
     }
 
-    const outline = await createOutline(pdf);
-    const sections: Section[] = [];
-    const texts = joinHyphens(pages);
+    const told = withoutRunningTitles(pages);
+    const outline = await createOutline(pdf, () => headingsOf(told.map(linesOf)));
     const isScanned = new Set(scannedPages.map(({ page }) => page));
-    for (const [index, text] of texts.entries()) {
-      const cleaned = cleanText(text).slice(0, mostCharactersOfPage).trim();
-      if (!/[\p{L}\p{N}]/u.test(cleaned)) continue;
+    const sections: Section[] = [];
+    let numTables = 0;
+    for (const [index, parts] of wholeWords(told).entries()) {
       const page = index + 1;
       const label = isScanned.has(page) ? { label: `Scanned page ${page}` } : {};
-      for (const part of outline.cut(page, cleaned))
-        sections.push({ text: part.text, locator: { type: 'page', page }, heading: part.heading, ...label });
+      const tables = parts.flatMap((part) => (part.type === 'table' ? [part.table] : []));
+      const text = parts.map((part) => (part.type === 'text' ? cleanText(part.text) : tableMark)).join('\n');
+      for (const part of outline.cut(page, text.slice(0, mostCharactersOfPage).trim())) {
+        const locator = { type: 'page' as const, page };
+        for (const [at, piece] of part.text.split(tableMark).entries()) {
+          const table = at > 0 ? tables.shift() : undefined;
+          if (table) {
+            numTables += 1;
+            for (const row of sectionsOfTable(table, numTables))
+              sections.push({ ...row, locator, heading: part.heading });
+          }
+          if (!/[\p{L}\p{N}]/u.test(piece)) continue;
+          // A few words between tables are a note to what was said before, not a passage.
+          const before = sections.findLast(({ row, locator: at }) => !row && at.type === 'page' && at.page === page);
+          const isCrumb = piece.trim().split(/\s+/).length < fewWords;
+          if (isCrumb && before && before.heading === part.heading) before.text += `\n\n${piece.trim()}`;
+          else sections.push({ text: piece.trim(), locator, heading: part.heading, ...label });
+        }
+      }
     }
     if (sections.length === 0) {
       if (firstError) return failed('damaged', describe(firstError));
@@ -97,13 +126,76 @@ export async function readPdf(
     }
     const title = await titleOf(pdf, name);
     const scans = scannedPages.length > 0 ? { scannedPages } : {};
-    return { type: 'read', kind: 'pdf', title, numPages: pdf.numPages, sections, ...scans };
+    const rest = unreadPages.length > 0 ? { unread: unreadPages } : {};
+    return { type: 'read', kind: 'pdf', title, numPages: pdf.numPages, sections, ...scans, ...rest };
   } catch (error) {
     if (error instanceof PasswordException) return failed('password', 'It opens with a password only.');
     return failed('damaged', describe(error));
   } finally {
     await task.destroy().catch(() => {});
   }
+}
+
+type PagePart = { type: 'lines'; lines: PdfLine[] } | { type: 'table'; table: PdfTable };
+
+/** Stands for a table in a page's text; no text has it, since control characters are taken out of all. */
+const tableMark = '\u0000';
+
+/** A page's text with its tables where they stand in it. */
+function partsOfPage(items: readonly PdfItem[], tables: readonly PdfTable[]): PagePart[] {
+  if (tables.length === 0) return [{ type: 'lines', lines: linesOfPage(inColumnOrder(items)) }];
+  const tableOf = new Map(tables.flatMap((table) => [...table.items].map((item) => [item, table] as const)));
+  const parts: PagePart[] = [];
+  const placed = new Set<PdfTable>();
+  let prose: PdfItem[] = [];
+  const endProse = () => {
+    const lines = linesOfPage(prose);
+    if (lines.length > 0) parts.push({ type: 'lines', lines });
+    prose = [];
+  };
+  for (const [index, item] of items.entries()) {
+    const table = tableOf.get(index);
+    if (!table) prose.push(item);
+    else if (!placed.has(table)) {
+      endProse();
+      parts.push({ type: 'table', table });
+      placed.add(table);
+    }
+  }
+  endProse();
+  return parts;
+}
+
+/** The pages without what stands at the top or the bottom of most of them. */
+function withoutRunningTitles(pages: PagePart[][]): PagePart[][] {
+  const kept = withoutFurniture(pages.map(linesOf)).map((lines) => new Set(lines));
+  return pages.map((parts, page) =>
+    parts.map((part) =>
+      part.type === 'lines' ? { type: 'lines', lines: part.lines.filter((line) => kept[page]!.has(line)) } : part,
+    ),
+  );
+}
+
+function linesOf(parts: readonly PagePart[]): PdfLine[] {
+  return parts.flatMap((part) => (part.type === 'lines' ? part.lines : []));
+}
+
+/** The pages with their lines as text, in which words that a line's end had cut are whole again. */
+function wholeWords(pages: PagePart[][]): ({ type: 'text'; text: string } | { type: 'table'; table: PdfTable })[][] {
+  const texts = joinHyphens(
+    pages.flatMap((parts) => parts.flatMap((part) => (part.type === 'lines' ? [part.lines] : []))),
+  );
+  return pages.map((parts) =>
+    parts.map((part) => (part.type === 'lines' ? { type: 'text', text: texts.shift() ?? '' } : part)),
+  );
+}
+
+/** A table's rows. The words of its head are in its first row's `header`, so that nothing of the page is lost. */
+function sectionsOfTable({ header, title, rows }: PdfTable, table: number): Pick<Section, 'text' | 'row'>[] {
+  return rows.map(({ text, named }, index) => ({
+    text,
+    row: { table, named, ...(index === 0 ? { ...(header ? { header } : {}), ...(title ? { title } : {}) } : {}) },
+  }));
 }
 
 /** What a person has typed into a form or onto a page stands in annotations, not in the page's own text. */

@@ -13,6 +13,8 @@ const parserByKind = {
     const { readPdf } = await import('./pdf.ts');
     return (bytes: Uint8Array, name: string, onProgress?: OnProgress) => readPdf(bytes, name, onProgress);
   },
+  doc: async () => (await import('./office/doc.ts')).readDoc,
+  image: async () => (await import('./scan/picture-file.ts')).readPicture,
   docx: async () => (await import('./docx.ts')).readDocx,
   text: async () => (await import('./text.ts')).readText,
   markdown: async () => (await import('./markdown.ts')).readMarkdown,

@@ -2,11 +2,12 @@
 import type { Answer } from '../../app/contract/types.ts';
 import { placeWords } from './places.ts';
 
-/** Markdown's escapes are for the window; a terminal shows the signs themselves. */
-export const plain = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, '$1');
+/** Markdown's escapes and bold words are for the window; a terminal shows the signs themselves. */
+export const plain = (markdown: string): string =>
+  markdown.replace(/(?<!\\)\*\*/g, '').replace(/\\([!-/:-@[-`{-~])/g, '$1');
 
 export function answerFact({ text, citations, refused, writtenBy, end, timings, searchedFor, job }: Answer): object {
-  const facts = citations.map(({ n, documentId, source, place, quote, verified }) => ({
+  const facts = citations.map(({ n, documentId, source, place, quote, verified, cell, boxes }) => ({
     n,
     documentId,
     source,
@@ -15,6 +16,8 @@ export function answerFact({ text, citations, refused, writtenBy, end, timings, 
     label: place.label,
     quote,
     verified,
+    cell,
+    boxes,
   }));
   return {
     type: 'answer',
@@ -31,9 +34,10 @@ export function answerFact({ text, citations, refused, writtenBy, end, timings, 
 
 /** `[1] bridges.pdf, p. 2` and the quote under it. */
 export function citationWords({ citations }: Answer): string {
-  const words = citations.map(({ n, source, place, quote, verified }) => {
+  const words = citations.map(({ n, source, place, quote, verified, cell }) => {
+    const told = cell === undefined ? '' : `\n    → ${cell.replace(/\s+/g, ' ')}`;
     const where = [source, placeWords(place)].filter((part) => part !== '').join(', ');
-    return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”`;
+    return `[${n}] ${where}${verified ? '' : ' (not verified)'}\n    “${quote.replace(/\s+/g, ' ')}”${told}`;
   });
   return words.join('\n');
 }

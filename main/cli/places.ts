@@ -35,8 +35,9 @@ export function documentFact(document: DocumentSummary): object {
 export function documentWords(document: DocumentSummary): string {
   const what =
     document.state === 'ready' ? count(document.numPassages, 'passage') : (document.reason ?? document.state);
+  const note = document.state === 'ready' && document.reason ? ` ${document.reason}` : '';
   const pages = document.numPages === null ? '' : `, ${count(document.numPages, 'page')}`;
-  return `${document.state.padEnd(11)} ${document.id}  ${document.source} (${what}${pages})`;
+  return `${document.state.padEnd(11)} ${document.id}  ${document.source} (${what}${pages})${note}`;
 }
 
 function count(number: number, thing: string): string {

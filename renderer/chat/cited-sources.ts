@@ -20,7 +20,7 @@ export function citedSources(answer: Answer | null, passages: Passage[] | null):
 }
 
 function fromCitation(citation: Citation, passageText: string | null): CitedSource {
-  const { n, documentId, title, source, kind, place, passageId, quote, verified } = citation;
+  const { n, documentId, title, source, kind, place, passageId, quote, verified, boxes } = citation;
   return {
     n,
     documentId,
@@ -31,6 +31,7 @@ function fromCitation(citation: Citation, passageText: string | null): CitedSour
     passageId,
     quote: quote === '' ? null : quote,
     passageText,
+    boxes,
     verified,
   };
 }

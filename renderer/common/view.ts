@@ -1,5 +1,5 @@
 import { createStore } from 'zustand/vanilla';
-import type { DocumentId, DocumentKind, PassageId, Place, TurnId } from '../../app/contract/types.ts';
+import type { Box, DocumentId, DocumentKind, PassageId, Place, TurnId } from '../../app/contract/types.ts';
 import type { Chosen } from '../jobs/scope-picker.tsx';
 import type { JobType } from '../jobs/slash.ts';
 
@@ -16,6 +16,8 @@ export type Reading = {
   quote: string | null;
   /** The stored text around the quote, where the window has it: it tells apart two places with the same words. */
   passageText: string | null;
+  /** What is to be marked on the page, in its points, where that is known: a table's row has other words than its page. */
+  boxes?: Box[] | undefined;
 };
 
 /** What the dialog for whole documents starts with. `words`: what is sought, or the name of a document. */

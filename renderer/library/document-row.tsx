@@ -6,6 +6,7 @@ import {
   FileCode2,
   FileText,
   FileType,
+  Image,
   Mail,
   Presentation,
   RotateCcw,
@@ -25,6 +26,7 @@ import { groupOf } from './library-state.ts';
 const icons: Record<DocumentKind, typeof FileText> = {
   pdf: FileType,
   docx: FileText,
+  doc: FileText,
   odt: FileText,
   rtf: FileText,
   text: FileText,
@@ -39,6 +41,7 @@ const icons: Record<DocumentKind, typeof FileText> = {
   xml: FileCode2,
   email: Mail,
   captions: Captions,
+  image: Image,
   zip: FileArchive,
   youtube: SquarePlay,
   other: FileText,
@@ -86,7 +89,10 @@ export const DocumentRow = memo(function DocumentRow({ document, onOpen, onRetry
         {group === 'problem' ? (
           <p className="line-clamp-2 text-[0.8125rem] text-danger">{reason ?? t(`state.${state}`)}</p>
         ) : (
-          <p className="truncate text-xs text-faint">{facts.join(' · ')}</p>
+          <>
+            <p className="truncate text-xs text-faint">{facts.join(' · ')}</p>
+            {group === 'ready' && reason && <p className="line-clamp-2 text-xs text-soft">{reason}</p>}
+          </>
         )}
       </div>
       {group === 'working' && (

@@ -5,7 +5,7 @@
 import { getDocument, PDFWorker, type RenderTask, TextLayer } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import workerAddress from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url';
 import { locateQuote } from './locate-quote.ts';
-import { type Box, boxesOnScan, mergeLines, type Quote } from './quote-boxes.ts';
+import { type Box, boxesOnScan, drawnBoxes, mergeLines, type Quote } from './quote-boxes.ts';
 
 export type Drawing = {
   /** Resolves with the boxes of the quote: none when it could not be located for certain. */
@@ -74,6 +74,7 @@ export async function openPdf(bytes: Uint8Array<ArrayBuffer>): Promise<OpenPdf> 
           words = new TextLayer({ textContentSource: await page.getTextContent(), container: layer, viewport });
           await Promise.all([rendering.promise, words.render()]);
           if (cancelled || quote === null) return [];
+          if (quote.boxes && quote.boxes.length > 0) return drawnBoxes(quote.boxes, scale);
           const boxes = boxesOf(quote, words, sheet);
           if (boxes.length > 0) return boxes;
           return boxesOnScan(quote, (await quote.readScan?.()) ?? [], scale);

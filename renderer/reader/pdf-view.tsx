@@ -83,13 +83,18 @@ function Pages({ pdf, reading, onFail }: PagesProps) {
     return () => observer.disconnect();
   }, []);
 
-  const { quote: words, passageText, documentId } = reading;
+  const { quote: words, passageText, boxes: places, documentId } = reading;
   const quote = useMemo(
     () =>
       pageNumber === target && words !== null
-        ? { words, passageText, readScan: async () => (await client.readScan({ documentId, page: target })).words }
+        ? {
+            words,
+            passageText,
+            boxes: places,
+            readScan: async () => (await client.readScan({ documentId, page: target })).words,
+          }
         : null,
-    [client, documentId, pageNumber, target, words, passageText],
+    [client, documentId, pageNumber, target, words, passageText, places],
   );
   useEffect(() => {
     const element = sheet.current;

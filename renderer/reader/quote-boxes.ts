@@ -1,25 +1,38 @@
 /** Where a quote is marked on a drawn page. */
-import type { ScannedWord } from '../../app/contract/types.ts';
+import type { Box as PageBox, ScannedWord } from '../../app/contract/types.ts';
 import { locateQuote } from './locate-quote.ts';
 
 /** A rectangle on a drawn page, in CSS pixels from its top left corner. */
 export type Box = { left: number; top: number; width: number; height: number };
 
-/** The words to mark, and the text around them where it is known. `readScan`: the words of the page if it is a scan. */
-export type Quote = { words: string; passageText: string | null; readScan?: () => Promise<ScannedWord[]> };
+/**
+ * The words to mark, and the text around them where it is known. `readScan`: the words of the page if it is a scan. `boxes`:
+ * where they stand, in points, if that is known already.
+ */
+export type Quote = {
+  words: string;
+  passageText: string | null;
+  readScan?: () => Promise<ScannedWord[]>;
+  boxes?: readonly PageBox[] | undefined;
+};
+
+/** Boxes in points as boxes on the drawn page. `scale`: CSS pixels per point. */
+export function drawnBoxes(boxes: readonly PageBox[], scale: number): Box[] {
+  return boxes.map(([left, top, right, bottom]) => ({
+    left: left * scale - 1,
+    top: top * scale - 1,
+    width: (right - left) * scale + 2,
+    height: (bottom - top) * scale + 2,
+  }));
+}
 
 /** The boxes of a quote on a page that is a picture. `scale`: CSS pixels per point. */
 export function boxesOnScan(quote: Quote, words: readonly ScannedWord[], scale: number): Box[] {
   const parts = words.map(({ text }) => text);
   const place = locateQuote(parts, quote.words, quote.passageText);
   if (!place) return [];
-  const boxes = words.slice(place.from.part, place.to.part + 1).map(({ box: [left, top, right, bottom] }) => ({
-    left: left * scale - 1,
-    top: top * scale - 1,
-    width: (right - left) * scale + 2,
-    height: (bottom - top) * scale + 2,
-  }));
-  return mergeLines(boxes);
+  const places = words.slice(place.from.part, place.to.part + 1).map(({ box }) => box);
+  return mergeLines(drawnBoxes(places, scale));
 }
 
 /** One box for the words of a line: where two of them meet, the mark would be drawn twice. */

@@ -6,9 +6,10 @@
  * Rows: plain BM25, the embedder's top k, the app's word index alone, the app's search without and with an embedder. Columns: R@1
  * and R@5 over the articles of the half that weights were not chosen on, and over all. Results: finding.md.
  */
+
+import { plainBm25 } from '../../main/cli/tables/plain-bm25.ts';
 import { halfOf, namedSet } from './collections.ts';
 import { openLibrary } from './library.ts';
-import { plainBm25 } from './plain-bm25.ts';
 import { openVectors, type Vectors } from './vectors.ts';
 
 const usual = ['squad', 'nq', 'jaquad', 'cmrc'].concat(

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { readZip } from '../../ingest/readers/bundles/zip.ts';
 import { readMember } from '../../ingest/readers/read-document.ts';
 import { cleanText } from '../../ingest/readers/sections.ts';
+import { noteFor } from '../../ingest/reasons.ts';
 import type { ReadResult } from '../../ingest/source.ts';
 import { splitSections } from '../../ingest/split.ts';
 import { bytesOf, dataFolder, docxOf, entriesOf, filesBelow, hasData, pdfOf, textOf, zipOf } from './data.ts';
@@ -62,7 +64,7 @@ describe('a ZIP', () => {
   test('without a readable file, or all locked, or hostile ends with that reason', async () => {
     const { readZip } = await import('../../ingest/readers/bundles/zip.ts');
     const read = (archive: Uint8Array) => readZip(archive, 'a.zip', undefined, readMember);
-    await expect(read(zipOf(entriesOf({ 'a.png': '\x89PNG\r\n' })))).rejects.toMatchObject({ reason: 'unsupported' });
+    await expect(read(zipOf(entriesOf({ 'a.gif': 'GIF89a' })))).rejects.toMatchObject({ reason: 'unsupported' });
     await expect(read(zipOf([]))).rejects.toMatchObject({ reason: 'no-text' });
     await expect(read(zipOf([{ name: 'a.txt', data: bytes('x'), flags: 1 }]))).rejects.toMatchObject({
       reason: 'password',
@@ -268,4 +270,38 @@ describe.skipIf(!hasData)('naughty strings', () => {
       for (const kind of ['txt', 'html', 'md', 'csv', 'xml', 'rtf', 'eml', 'vtt'])
         expect(['read', 'failed']).toContain((await readMember(bytesOf(path), `a.${kind}`)).type);
   });
+});
+
+describe('what of an archive cannot be read', () => {
+  test('is named with its reason beside what was read', async () => {
+    const whole = await readZip(
+      zipOf(entriesOf({ 'letters/may.txt': 'Dear duck.', 'letters/song.ogg': 'OggS\0\0', 'empty.txt': '' })),
+      'all.zip',
+      undefined,
+      readMember,
+    );
+    if (whole.type === 'failed') throw new Error(whole.detail);
+    expect(whole.sections.map(({ text }) => text)).toEqual(['Dear duck.']);
+    expect(whole.unread).toEqual([
+      { name: 'empty.txt', reason: 'empty' },
+      { name: 'letters/song.ogg', reason: 'unsupported' },
+    ]);
+    expect(noteFor(whole.unread!)).toBe(
+      'Not read: empty.txt (is empty), letters/song.ogg (is of a kind that Quoth does not read).',
+    );
+  });
+
+  test('is named twenty times at most', () => {
+    const unread = Array.from({ length: 23 }, (_, at) => ({ name: `${at}.bin`, reason: 'damaged' as const }));
+    expect(noteFor(unread)).toMatch(/19\.bin \(is damaged\) and 3 more\.$/);
+  });
+});
+
+test('a voice of WebVTT is its caption’s speaker, and no word of it', async () => {
+  const file = bytes('WEBVTT\n\n00:00.000 --> 00:02.000\n<v.loud Mary Ann>No way!\n\n00:02.000 --> 00:03.000\nHee!\n');
+  const sections = sectionsOf(await readMember(file, 'talk.vtt'));
+  expect(sections.map(({ text, speaker }) => [text, speaker])).toEqual([
+    ['No way!', 'Mary Ann'],
+    ['Hee!', undefined],
+  ]);
 });

@@ -164,14 +164,21 @@ export function docxOf(paragraphs: string[], extra: ZipEntry[] = []): Uint8Array
 
 /** A PDF with one line of Latin text per line given, on as many pages as there are lists. */
 export function pdfOf(pages: string[][]): Uint8Array {
-  const objects: string[] = [];
-  const kids = pages.map((_, index) => `${4 + index * 2} 0 R`).join(' ');
-  objects[1] = '<< /Type /Catalog /Pages 2 0 R >>';
-  objects[2] = `<< /Type /Pages /Kids [${kids}] /Count ${pages.length} >>`;
-  objects[3] = '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>';
-  for (const [index, lines] of pages.entries()) {
+  const content = (lines: string[]): string => {
     const shown = lines.map((line) => `(${line.replace(/[()\\]/g, '\\$&')}) Tj T*`).join('\n');
-    const content = `BT /F1 12 Tf 14 TL 72 720 Td\n${shown}\nET`;
+    return `BT /F1 12 Tf 14 TL 72 720 Td\n${shown}\nET`;
+  };
+  return pdfFileOf(pages.map(content), '/Helvetica');
+}
+
+/** A PDF with a page for each content stream, all in one font, F1. */
+function pdfFileOf(contents: string[], font: string): Uint8Array {
+  const objects: string[] = [];
+  const kids = contents.map((_, index) => `${4 + index * 2} 0 R`).join(' ');
+  objects[1] = '<< /Type /Catalog /Pages 2 0 R >>';
+  objects[2] = `<< /Type /Pages /Kids [${kids}] /Count ${contents.length} >>`;
+  objects[3] = `<< /Type /Font /Subtype /Type1 /BaseFont ${font} >>`;
+  for (const [index, content] of contents.entries()) {
     objects[4 + index * 2] =
       `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${5 + index * 2} 0 R >>`;
     objects[5 + index * 2] = `<< /Length ${content.length} >>\nstream\n${content}\nendstream`;
@@ -189,6 +196,16 @@ export function pdfOf(pages: string[][]): Uint8Array {
   const xrefAt = file.length;
   file += `xref\n0 ${objects.length}\n0000000000 65535 f \n${table}trailer\n<< /Size ${objects.length} /Root 1 0 R >>\nstartxref\n${xrefAt}\n%%EOF\n`;
   return new TextEncoder().encode(file);
+}
+
+/** Words of a page: where they begin, and their baseline from the page's lower edge, in points. */
+export type PlacedText = { text: string; x: number; y: number };
+
+/** A PDF of 612 × 792 points in Courier of 10 points, whose letters are 6 points wide, with each text where it is wanted. */
+export function placedPdfOf(pages: PlacedText[][]): Uint8Array {
+  const content = (texts: PlacedText[]): string =>
+    texts.map(({ text, x, y }) => `BT /F1 10 Tf ${x} ${y} Td (${text.replace(/[()\\]/g, '\\$&')}) Tj ET`).join('\n');
+  return pdfFileOf(pages.map(content), '/Courier');
 }
 
 /** Chunks without what only the order gives. */

@@ -180,7 +180,17 @@ describe.skipIf(!hasData)('chunks of real documents', () => {
           chunk.locator.type === 'page' &&
           section.locator.page === chunk.locator.page,
       );
-      expect(here.some((section) => section.text.includes(chunk.text))).toBe(true);
+      const words = (text: string) => text.replace(/\s+/g, ' ');
+      const prose = here.filter((section) => !section.row).map((section) => section.text);
+      if (!chunk.cells) expect(words(prose.join('\n'))).toContain(words(chunk.text));
+      // Of a table each cell stands in a row of the page, its column's name before it.
+      for (const { start, endExclusive, isLabel } of chunk.cells ?? []) {
+        const shown = chunk.text.slice(start, endExclusive);
+        const named = here.flatMap((section) => section.row?.named ?? []);
+        const cell = named.find(({ column, text }) => shown === (column === '' ? text : `${column}: ${text}`));
+        expect(cell, shown).toBeDefined();
+        if (!isLabel) expect(here.some((section) => section.text.includes(cell!.text))).toBe(true);
+      }
     }
   });
 
@@ -194,5 +204,30 @@ describe.skipIf(!hasData)('chunks of real documents', () => {
     expect(chunks.length).toBeGreaterThan(1000);
     const whole = chunks.filter((chunk) => /[。！？」』）\]…―—–]$/u.test(chunk.text));
     expect(whole.length / chunks.length).toBeGreaterThan(0.85);
+  });
+});
+
+describe('captions that say who speaks', () => {
+  const caption = (at: number, speaker: string | undefined, text: string): Section => ({
+    text,
+    locator: { type: 'time', startSeconds: at, endSeconds: at + 5 },
+    heading: null,
+    ...(speaker ? { speaker } : {}),
+  });
+
+  test('name each speaker where a turn begins, and a new turn begins a chunk when one is long enough', () => {
+    const sections = [
+      caption(0, 'Ada', 'The pond is cold.'),
+      caption(5, 'Ada', 'It is winter.'),
+      caption(10, 'Ben', 'And the ducks?'),
+      caption(20, 'Ada', 'They stay.'),
+      caption(30, 'Ben', 'All of them.'),
+      caption(35, undefined, 'Laughter.'),
+    ];
+    const chunks = splitSections(sections, { countTokens: (text) => text.split(' ').length });
+    expect(chunks.map(({ text }) => text)).toEqual([
+      'Ada: The pond is cold. It is winter. Ben: And the ducks? Ada: They stay.',
+      'Ben: All of them. Laughter.',
+    ]);
   });
 });

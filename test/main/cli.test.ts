@@ -75,6 +75,8 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
     ['embed'],
     ['eval', 'taste'],
     ['eval', 'retrieval'],
+    ['eval', 'retrieval', 'more'],
+    ['eval', 'tables'],
     ['bench'],
     ['bench', 'patience'],
     ['serve', '--port', '70000'],

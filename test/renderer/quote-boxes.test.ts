@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ScannedWord } from '../../app/contract/types.ts';
-import { boxesOnScan } from '../../renderer/reader/quote-boxes.ts';
+import { boxesOnScan, drawnBoxes } from '../../renderer/reader/quote-boxes.ts';
 
 const words: ScannedWord[] = ['The', 'eastern', 'lock', 'needs', 're-', 'pair', 'at', 'once'].map((text, at) => ({
   text,
@@ -18,4 +18,8 @@ test('a quote on a scanned page is marked line by line, over its own words alone
 test('a quote that the scan does not hold is not marked', () => {
   expect(boxesOnScan({ words: 'western lock', passageText: null }, words, 2)).toEqual([]);
   expect(boxesOnScan({ words: 'eastern lock', passageText: null }, [], 2)).toEqual([]);
+});
+
+test('the cells of a table are marked where the page says they stand', () => {
+  expect(drawnBoxes([[10, 20, 40, 30]], 2)).toEqual([{ left: 19, top: 39, width: 62, height: 22 }]);
 });

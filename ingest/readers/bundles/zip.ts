@@ -1,5 +1,5 @@
 /** ZIP: bytes → the documents in it as one, each under its name. An archive within an archive is not opened. */
-import type { ReadResult, Section } from '../../source.ts';
+import type { ReadResult, Section, UnreadPart } from '../../source.ts';
 import { ReadingRefused } from '../refusal.ts';
 import { mostHeadingCharacters, oneLine, titleFromName } from '../sections.ts';
 import { openZip } from '../zip-limits.ts';
@@ -18,12 +18,19 @@ export async function readZip(
     .sort();
   const sections: Section[] = [];
   const left: string[] = [];
+  const unread: UnreadPart[] = [];
   let numTables = 0;
   for (const [index, member] of members.entries()) {
     const content = zip.read(member);
     const result = content.length === 0 ? null : await readMember(content, member.split(/[\\/]/).at(-1)!);
-    if (result?.type === 'read') numTables = addMember(sections, result, oneLine(member).slice(0, 300), numTables);
-    else left.push(`${member.slice(0, 100)}: ${result?.reason ?? 'empty'}`);
+    const known = oneLine(member).slice(0, 300);
+    if (result?.type === 'read') {
+      numTables = addMember(sections, result, known, numTables);
+      for (const part of result.unread ?? []) unread.push({ ...part, name: `${known}, ${part.name}` });
+    } else {
+      left.push(`${member.slice(0, 100)}: ${result?.reason ?? 'empty'}`);
+      unread.push({ name: known, reason: result?.reason ?? 'empty' });
+    }
     onProgress?.((index + 1) / members.length);
   }
   if (sections.length === 0) {
@@ -34,7 +41,8 @@ export async function readZip(
       left.slice(0, 20).join('; ') || 'It holds no files.',
     );
   }
-  return { type: 'read', kind: 'zip', title: titleFromName(name), numPages: null, sections };
+  const rest = unread.length > 0 ? { unread } : {};
+  return { type: 'read', kind: 'zip', title: titleFromName(name), numPages: null, sections, ...rest };
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { ReadResult, Section } from '../../source.ts';
 import { ReadingRefused } from '../refusal.ts';
 import { oneLine, titleFromName } from '../sections.ts';
-import { attributeOf, childrenOf, descendantsOf, elementAt, textBelow, xmlEvents } from '../xml.ts';
+import { attributeOf, childrenOf, descendantsOf, elementAt, textBelow, type XmlElement, xmlEvents } from '../xml.ts';
 import { openZip, type Zip } from '../zip-limits.ts';
 import { columnOf, fillMerged, type SheetRow, sectionsOfSheet } from './cells.ts';
 import { paragraphsOf, wordsOfChart } from './drawing.ts';
@@ -25,6 +25,8 @@ export function readXlsx(bytes: Uint8Array, name: string, onProgress?: (done: nu
   const is1904 = /^(1|true)$/.test(attributeOf(elementAt(book, 'workbookPr'), 'date1904') ?? '');
   const formats = createNumberFormats(partOf(zip, partNamed('styles')), is1904);
 
+  const people = readPeople(partOf(zip, partNamed('person')));
+
   const sheets = childrenOf(elementAt(book, 'sheets'), 'sheet');
   if (sheets.length > mostSheets) throw new ReadingRefused('too-large', `It has ${sheets.length} sheets.`);
   const sections: Section[] = [];
@@ -38,7 +40,7 @@ export function readXlsx(bytes: Uint8Array, name: string, onProgress?: (done: nu
     const read = sectionsOfSheet(sheetName, rows, numTables);
     numTables = read.numTables;
     for (const section of read.sections) sections.push(section);
-    for (const text of remarksOf(zip, part.target))
+    for (const text of remarksOf(zip, part.target, people))
       sections.push({
         text,
         heading: sheetName,
@@ -122,18 +124,23 @@ function shownText(
   return cell.value; // inline, formula's text, error, ISO date
 }
 
-/** Comments with the cell they hang on, and words in shapes that lie over the sheet. */
-function* remarksOf(zip: Zip, sheetPart: string): Generator<string> {
-  for (const relation of relationsOf(zip, sheetPart).values()) {
-    if (relation.type === 'comments')
-      for (const comment of descendantsOf(partOf(zip, relation.target), 'comment')) {
-        const text = oneLine([...descendantsOf(comment, 't')].map((piece) => textBelow(piece)).join(''));
-        const isThreaded = text.startsWith('[Threaded comment]'); // says that this Excel is too old; the words follow
-        const words = isThreaded ? text.replace(/^.*?Comment:\s*/, '') : text;
-        if (words) yield `${attributeOf(comment, 'ref') ?? ''}: ${words}`;
+const hasRemarks = new Set(['comments', 'threadedComment', 'drawing']);
+
+/** Comments with their cell and author, and words in shapes and charts that lie over the sheet. */
+function* remarksOf(zip: Zip, sheetPart: string, people: ReadonlyMap<string, string>): Generator<string> {
+  const relations = [...relationsOf(zip, sheetPart).values()];
+  const isThreaded = relations.some(({ type }) => type === 'threadedComment');
+  for (const relation of relations) {
+    const part = hasRemarks.has(relation.type) ? partOf(zip, relation.target) : undefined;
+    if (relation.type === 'comments') yield* commentsOf(part, isThreaded);
+    if (relation.type === 'threadedComment')
+      for (const comment of descendantsOf(part, 'threadedComment')) {
+        const words = oneLine(textBelow(elementAt(comment, 'text')));
+        const by = [people.get(attributeOf(comment, 'personId') ?? ''), attributeOf(comment, 'dT')];
+        if (words) yield `${[attributeOf(comment, 'ref'), ...by].filter(Boolean).join(', ')}: ${words}`;
       }
     if (relation.type === 'drawing') {
-      for (const body of descendantsOf(partOf(zip, relation.target), 'txBody')) {
+      for (const body of descendantsOf(part, 'txBody')) {
         const text = oneLine(paragraphsOf(body).join('\n'));
         if (text) yield text;
       }
@@ -143,4 +150,29 @@ function* remarksOf(zip: Zip, sheetPart: string): Generator<string> {
       }
     }
   }
+}
+
+/** `isThreaded`: the words of threads stand in a part of their own, here only a copy for old programs. */
+function* commentsOf(part: XmlElement | undefined, isThreaded: boolean): Generator<string> {
+  const authors = childrenOf(elementAt(part, 'authors'), 'author').map((author) => oneLine(textBelow(author)));
+  for (const comment of descendantsOf(part, 'comment')) {
+    const text = oneLine([...descendantsOf(comment, 't')].map((piece) => textBelow(piece)).join(''));
+    const isCopy = text.startsWith('[Threaded comment]'); // says that this Excel is too old; the words follow
+    if (isCopy && isThreaded) continue;
+    const words = isCopy ? text.replace(/^.*?Comment:\s*/, '') : text;
+    const author = authors[Number(attributeOf(comment, 'authorId'))] ?? '';
+    // Excel often writes the author into the words as well.
+    const by = isCopy || words.startsWith(`${author}:`) ? '' : author;
+    if (words) yield `${[attributeOf(comment, 'ref'), by].filter(Boolean).join(', ')}: ${words}`;
+  }
+}
+
+/** Who wrote in threads, by id. */
+function readPeople(part: XmlElement | undefined): Map<string, string> {
+  return new Map(
+    [...descendantsOf(part, 'person')].map((person) => [
+      attributeOf(person, 'id') ?? '',
+      oneLine(attributeOf(person, 'displayName') ?? ''),
+    ]),
+  );
 }

@@ -3,7 +3,7 @@
  * (Node's permission model would not hold within it), and the worker is also what would fetch a language from a server. Here
  * program and language are read from the packages on the disk; neither has a way to the network.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -19,12 +19,17 @@ export type RecognizedLine = { words: RecognizedWord[]; startsParagraph: boolean
 /** From now on; whichever ends first. Processor time is what the work is worth, the clock is what a person waits. */
 export type Deadline = { processorMs: number; clockMs: number };
 
+/** `all`: every language whose data is installed at once, which takes as many times as long. */
+export type Languages = 'english' | 'all';
+
 export type Recognizer = {
+  /** Whether there is another language than English. */
+  hasOthers(): boolean;
   /**
    * The lines of an upright picture in reading order, columns one after the other; null when the deadline has passed. It looks
    * at the clock once per word: before the first one it may run on for some seconds, bounded by the picture's pixels.
    */
-  recognize(picture: Picture, deadline: Deadline): Promise<RecognizedLine[] | null>;
+  recognize(picture: Picture, deadline: Deadline, languages?: Languages): Promise<RecognizedLine[] | null>;
 };
 
 type Tesseract = {
@@ -54,15 +59,16 @@ const automaticLayout = 3;
 
 class DeadlinePassed extends Error {}
 
-/** Nothing is loaded before the first picture. */
-export function createRecognizer(): Recognizer {
+/** Nothing is loaded before the first picture. `dataFolder`: a folder for each language; absent = the installed packages. */
+export function createRecognizer(dataFolder: string = installedData()): Recognizer {
   const program = lazily(loadProgram);
-  const language = lazily(loadEnglish);
+  const names = lazily(() => languagesIn(dataFolder));
   let processorEndsMs = Number.POSITIVE_INFINITY;
   let clockEndsMs = Number.POSITIVE_INFINITY;
-  let running: { tesseract: Tesseract; api: InstanceType<Tesseract['TessBaseAPI']> } | null = null;
+  const running = new Map<Languages, { tesseract: Tesseract; api: InstanceType<Tesseract['TessBaseAPI']> }>();
 
-  async function start() {
+  async function start(languages: Languages) {
+    const chosen = languages === 'all' ? names() : [english];
     const tesseract = await program().create({
       wasmBinary: program().wasm,
       // Called after each word. Thrown through the WebAssembly it ends the work; that instance is then thrown away.
@@ -72,9 +78,11 @@ export function createRecognizer(): Recognizer {
       print() {},
       printErr() {},
     });
-    tesseract.FS.writeFile('./eng.traineddata', language());
+    for (const name of chosen)
+      tesseract.FS.writeFile(`./${name}.traineddata`, gunzipSync(readFileSync(dataOf(dataFolder, name))));
     const api = new tesseract.TessBaseAPI();
-    if (api.Init(null, 'eng', lstmOnly) !== 0) throw new Error('Text recognition did not take its language data.');
+    if (api.Init(null, chosen.join('+'), lstmOnly) !== 0)
+      throw new Error('Text recognition did not take its language data.');
     api.SetPageSegMode(automaticLayout);
     // Words in white on black are looked for without it too; with it a page of noise is read twice.
     api.SetVariable('tessedit_do_invert', '0');
@@ -82,13 +90,15 @@ export function createRecognizer(): Recognizer {
   }
 
   return {
-    async recognize(picture, deadline) {
+    hasOthers: () => names().length > 1,
+    async recognize(picture, deadline, languages = 'english') {
       // What was said of the progress must leave before this thread is busy for seconds.
       await nextTurn();
       processorEndsMs = processorMs() + deadline.processorMs;
       clockEndsMs = performance.now() + deadline.clockMs;
-      running ??= await start();
-      const { tesseract, api } = running;
+      const instance = running.get(languages) ?? (await start(languages));
+      running.set(languages, instance);
+      const { tesseract, api } = instance;
       try {
         tesseract.FS.writeFile('/input', toPgm(picture));
         if (api.SetImageFile(1, 0) !== 0 || api.Recognize(null) !== 0)
@@ -97,7 +107,7 @@ export function createRecognizer(): Recognizer {
         api.Clear();
         return lines;
       } catch (error) {
-        running = null; // its memory is in no known state
+        running.delete(languages); // its memory is in no known state
         if (error instanceof DeadlinePassed) return null;
         throw error;
       }
@@ -122,9 +132,27 @@ function loadProgram(): { create: CreateTesseract; wasm: Uint8Array } {
   throw new Error('This runtime has no WebAssembly.');
 }
 
-function loadEnglish(): Uint8Array {
-  const folder = dirname(createRequire(import.meta.url).resolve('@tesseract.js-data/eng/package.json'));
-  return gunzipSync(readFileSync(join(folder, '4.0.0_best_int', 'eng.traineddata.gz')));
+const english = 'eng';
+/** More at once would take minutes for a page. */
+const mostLanguages = 4;
+
+/** Where npm puts the packages `@tesseract.js-data/eng`, `…/fra` and so on: each that is installed is used. */
+function installedData(): string {
+  return dirname(dirname(createRequire(import.meta.url).resolve('@tesseract.js-data/eng/package.json')));
+}
+
+function dataOf(dataFolder: string, name: string): string {
+  return join(dataFolder, name, '4.0.0_best_int', `${name}.traineddata.gz`);
+}
+
+/** English, then the others by name. */
+function languagesIn(dataFolder: string): string[] {
+  const others = readdirSync(dataFolder)
+    .filter(
+      (name) => /^[a-z]{3}(?:_[a-z]{3,4})?$/i.test(name) && name !== english && existsSync(dataOf(dataFolder, name)),
+    )
+    .sort();
+  return [english, ...others].slice(0, mostLanguages);
 }
 
 function toPgm({ width, height, grey }: Picture): Uint8Array {

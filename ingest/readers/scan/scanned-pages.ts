@@ -8,6 +8,7 @@ import { drawPage, imagesOfPage } from './page-images.ts';
 import {
   createRecognizer,
   type Deadline,
+  type Languages,
   type Picture,
   processorMs,
   type RecognizedLine,
@@ -34,6 +35,8 @@ const leastCoverage = 0.4;
 const leastWordConfidence = 45;
 const leastPageConfidence = 60;
 const fewestLetters = 3;
+/** English pages are read with more certainty than this; below it the other languages are tried, where there are some. */
+const surePageConfidence = 80;
 
 export type ScannedText =
   | { type: 'read'; lines: PdfLine[]; words: ScannedWord[] }
@@ -97,17 +100,21 @@ async function recognizeUpright(recognizer: Recognizer, picture: Picture, deadli
   const processorEndsMs = processorMs() + deadline.processorMs;
   const clockEndsMs = performance.now() + deadline.clockMs;
   let best: Found | null = null;
-  for (const quarterTurns of [0, 2, 1, 3]) {
+  const tries = [0, 2, 1, 3].map((quarterTurns) => ({ quarterTurns, languages: 'english' as Languages }));
+  if (recognizer.hasOthers()) tries.splice(1, 0, { quarterTurns: 0, languages: 'all' });
+  for (const { quarterTurns, languages } of tries) {
     const remaining = { processorMs: processorEndsMs - processorMs(), clockMs: clockEndsMs - performance.now() };
     if (remaining.processorMs <= 0 || remaining.clockMs <= 0) return best;
-    const lines = await recognizer.recognize(turned(picture, quarterTurns), remaining);
+    const lines = await recognizer.recognize(turned(picture, quarterTurns), remaining, languages);
     if (lines === null) return best;
     const found = {
       lines: lines.map((line) => turnedBack(line, picture, quarterTurns)),
       confidence: confidenceOf(lines),
     };
     if (best === null || found.confidence > best.confidence) best = found;
-    if (best.confidence >= leastPageConfidence || isBlank(picture)) break;
+    const mayBeForeign = quarterTurns === 0 && languages === 'english' && recognizer.hasOthers();
+    const isDone = best.confidence >= (mayBeForeign ? surePageConfidence : leastPageConfidence);
+    if (isDone || isBlank(picture)) break;
   }
   return best;
 }

@@ -25,7 +25,7 @@ export const command: Command = {
       if (event.type === 'text') {
         await output.say(event, null);
         streamed += event.text;
-        await output.piece(event.text);
+        await output.piece(plain(event.text));
       }
       if (event.type !== 'answer') continue;
       const { text, refused, writtenBy } = event.answer;

@@ -10,6 +10,7 @@ import { type FilledPassage, fillProfile } from '../../fill-profile.ts';
 import { type Command, needed, WrongUse } from '../command.ts';
 import { parseJson } from '../json-input.ts';
 import { type Qrels, retrievalMetrics } from '../retrieval-metrics.ts';
+import { measureTables } from '../tables/measure.ts';
 
 const corpusEntry = z.object({ _id: z.string(), title: z.string().optional(), text: z.string() });
 const queryEntry = z.object({ _id: z.string(), text: z.string() });
@@ -51,13 +52,18 @@ async function readQrels(file: string): Promise<Qrels> {
 }
 
 export const command: Command = {
-  usage: 'eval retrieval --corpus corpus.jsonl --queries queries.jsonl --qrels test.tsv',
-  summary: 'Measures the search of the app over a corpus in BEIR’s format, with the embedder that is installed.',
-  options: ['corpus', 'queries', 'qrels'],
+  usage:
+    'eval retrieval --corpus corpus.jsonl --queries queries.jsonl --qrels test.tsv | eval tables <PDF|folder>… [--questions made.jsonl]',
+  summary:
+    'Measures the search of the app with the embedder that is installed: over a corpus in BEIR’s format, or by questions made from the tables of PDFs.',
+  options: ['corpus', 'queries', 'qrels', 'questions'],
   minPositionals: 1,
-  maxPositionals: 1,
+  maxPositionals: 1_000,
   async run({ positionals, values, output, signal }) {
-    if (positionals[0] !== 'retrieval') throw new WrongUse(`"${positionals[0]}" cannot be evaluated.`);
+    const [what, ...files] = positionals;
+    if (what === 'tables') return measureTables(files, values.questions, output, signal);
+    if (what !== 'retrieval') throw new WrongUse(`"${what}" cannot be evaluated.`);
+    if (files.length > 0) throw new WrongUse(`"${files[0]}" is too much.`);
     const corpus = await readJsonLines(needed(values, 'corpus'), corpusEntry);
     const queries = await readJsonLines(needed(values, 'queries'), queryEntry);
     const qrels = await readQrels(needed(values, 'qrels'));

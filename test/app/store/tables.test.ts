@@ -54,6 +54,36 @@ describe('documents', () => {
     expect(documents.listUnfinished()).toEqual([]);
   });
 
+  test('the cells of a table come back with their places, and damaged ones are none', () => {
+    const profile = createProfile();
+    const { documents, passages, database } = openStore(profile);
+    const { id } = documents.insertQueued(fileSource('a.pdf'));
+    const cells = [
+      { start: 0, endExclusive: 4, isLabel: true, box: [1, 2, 3, 4] as [number, number, number, number] },
+      { start: 7, endExclusive: 9, isLabel: false, box: [5, 2, 6.5, 4] as [number, number, number, number] },
+    ];
+    const [table, prose] = chunksOf(['Feed | 12', 'Prose.']);
+    const { addedIds } = passages.replacePassages(id, [{ ...table!, cells }, prose!], null, facts);
+    expect(passages.passages(addedIds).map((passage) => passage.cells)).toEqual([cells, undefined]);
+    database.sqlite.prepare('UPDATE passages SET cells = ? WHERE id = ?').run('[[1,"x"],null]', addedIds[0]!);
+    expect(passages.passages(addedIds)[0]!.cells).toEqual([]);
+    database.sqlite.prepare('UPDATE passages SET cells = ? WHERE id = ?').run('{', addedIds[0]!);
+    expect(passages.passages(addedIds)[0]!.cells).toEqual([]);
+  });
+
+  test('a ready document says what of it was not read, until it is read whole', () => {
+    const { documents, passages } = openStore(createProfile());
+    const { id } = documents.insertQueued(fileSource('a.zip'));
+    passages.replacePassages(id, chunksOf(['one']), null, { ...facts, note: 'Not read: b.bin.' });
+    expect(documents.find(id)).toMatchObject({ state: 'ready', reason: 'Not read: b.bin.' });
+    documents.setState(id, 'reading');
+    expect(documents.find(id)?.reason).toBeNull();
+    documents.setState(id, 'ready'); // unchanged
+    expect(documents.find(id)?.reason).toBe('Not read: b.bin.');
+    passages.replacePassages(id, chunksOf(['two']), null, facts);
+    expect(documents.find(id)?.reason).toBeNull();
+  });
+
   test('a removed document takes its passages, words and vectors along', () => {
     const { documents, passages } = openStore(createProfile());
     const { id } = documents.insertQueued(fileSource('a.txt'));

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { focusCell } from '../../../app/chats/cells.ts';
+import { gatherEvidence } from '../../../app/chats/citations.ts';
+import { pickQuotes } from '../../../app/chats/quotes.ts';
+import { splitSentences } from '../../../app/chats/sentences.ts';
+import type { Box } from '../../../app/contract/types.ts';
+import { passageOf } from './fixtures.ts';
+
+const title = 'Operating income, Inc. by segment is as follows (in millions):';
+const rows = [
+  [
+    'AWS',
+    'Three Months Ended June 30, 2022: 5,715',
+    'Three Months Ended June 30, 2023: 5,365',
+    'Six Months Ended June 30, 2023: 10,488',
+  ],
+  [
+    'Interest expense',
+    'Three Months Ended June 30, 2022: (584)',
+    'Three Months Ended June 30, 2023: (840)',
+    'Six Months Ended June 30, 2023: (1,663)',
+  ],
+];
+const text = [title, ...rows.map((row) => row.join(' | '))].join('\n');
+const cells = rows.flatMap((row, y) =>
+  row.map((_, x) => ({
+    start: text.indexOf(row.join(' | ')) + row.slice(0, x).join(' | ').length + (x > 0 ? 3 : 0),
+    endExclusive: text.indexOf(row.join(' | ')) + row.slice(0, x + 1).join(' | ').length,
+    isLabel: x === 0,
+    box: [100 * x, 20 * y, 100 * x + 90, 20 * y + 10] as Box,
+  })),
+);
+const passage = passageOf(1, text, { cells });
+
+describe('a row of a table', () => {
+  test('is one sentence, whatever stops stand in it, and its title another', () => {
+    expect(splitSentences(text).map((sentence) => sentence.text)).toEqual([
+      title,
+      rows[0]!.join(' | '),
+      rows[1]!.join(' | '),
+    ]);
+  });
+
+  test('is never quoted together with the next one', () => {
+    const quotes = gatherEvidence([passage]).stretches[0]!.map(({ start, endExclusive }) =>
+      text.slice(start, endExclusive),
+    );
+    expect(quotes.filter((quote) => quote.includes('\n'))).toEqual([]);
+  });
+
+  test('is quoted whole, and the cell that was asked for stands out in it', () => {
+    const { lines, citations } = pickQuotes('What was interest expense for the six months ended June 30, 2023?', [
+      passage,
+    ]);
+    expect(citations[0]).toMatchObject({
+      quote: rows[1]!.join(' | '),
+      cell: 'Six Months Ended June 30, 2023: (1,663)',
+      boxes: [
+        [0, 20, 90, 30],
+        [300, 20, 390, 30],
+      ],
+    });
+    expect(lines.split('\n')[0]).toContain('**Six Months Ended June 30, 2023: (1,663)**');
+  });
+});
+
+describe('the cell of a row', () => {
+  const second = { start: text.indexOf('Interest'), endExclusive: text.length };
+
+  test('is the one whose column has the words that the others lack', () => {
+    expect(focusCell('interest expense, three months, June 2022', passage, second)?.cell).toBe(rows[1]![1]);
+    expect(focusCell('interest expense, three months, June 2023', passage, second)?.cell).toBe(rows[1]![2]);
+  });
+
+  test('is none where the question does not say which: all of the row is marked', () => {
+    const focus = focusCell('How much was interest expense?', passage, second);
+    expect(focus?.cell).toBeUndefined();
+    expect(focus?.boxes).toHaveLength(4);
+  });
+
+  test('is none where more than one row is quoted, and nothing is marked where the passage is no table', () => {
+    expect(focusCell('June 30, 2022', passage, { start: 0, endExclusive: text.length })?.cell).toBeUndefined();
+    expect(focusCell('June 30, 2022', passageOf(2, text), second)).toBeNull();
+  });
+});
