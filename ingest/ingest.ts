@@ -16,7 +16,7 @@ import { readVideo } from './youtube.ts';
 export type IngestOutside = {
   readFile: ReadFile;
   fetch: typeof globalThis.fetch;
-  store: Pick<PassageStore, 'replacePassages'>;
+  store: Pick<PassageStore, 'replacePassages' | 'copyPassages'>;
   /** The vector index in use; what it misses it takes from the store when it is next opened. */
   index: {
     add(passageIds: number[], vectors: Float32Array): Promise<void>;
@@ -68,6 +68,14 @@ export async function* ingestDocument(
   if (hashed?.type === 'failed') return yield endOf(hashed.kind, hashed.reason, hashed.detail);
   if (hashed && hashed.contentHash === request.knownHash)
     return yield { state: 'unchanged', contentHash: hashed.contentHash };
+  const copied =
+    hashed && outside.store.copyPassages(documentId, { ...hashed, embedderId: outside.embedder?.id ?? null });
+  if (copied) {
+    const { addedIds, removedIds, vectors } = copied;
+    await updateIndex(addedIds, removedIds, vectors, outside);
+    const { contentHash } = hashed;
+    return yield { state: 'ready', numPassages: addedIds.length, hasVectors: vectors !== null, contentHash };
+  }
 
   const reading = createProgress();
   const whenRead = readSource(source, outside, signal, reading.report);
@@ -175,7 +183,7 @@ async function updateIndex(
 }
 
 export type Hashed =
-  | { type: 'hashed'; contentHash: string }
+  | { type: 'hashed'; contentHash: string; kind: DocumentKind }
   | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
 
 /**
@@ -197,7 +205,7 @@ export async function hashFile(source: Extract<Source, { type: 'file' }>, signal
       if (decision.type === 'refused') return { ...decision, type: 'failed' };
       if (facts.size > mostBytesOfKind[decision.kind])
         return failed('too-large', `It is ${Math.round(facts.size / 1e6)} MB.`);
-      return { type: 'hashed', contentHash: await hashOf(file, signal) };
+      return { type: 'hashed', contentHash: await hashOf(file, signal), kind: decision.kind };
     } finally {
       await file.close();
     }

@@ -1,18 +1,22 @@
 import type { FoundPassage } from '../../ingest/search.ts';
-import type { DocumentId, Passage, PassageId } from '../contract/types.ts';
+import type { StoredPassage } from '../../ingest/store.ts';
+import type { DocumentId, Passage, PassageId, TwinPassage } from '../contract/types.ts';
 import { placeOf } from '../library/place.ts';
 
 /** A found passage as a window sees it. */
 export function toPassage(found: FoundPassage): Passage {
-  const { passageId, documentId, title, source, kind, text, score } = found;
+  const { text, score, alsoIn = [] } = found;
+  return { ...toTwin(found), text, score, ...(alsoIn.length > 0 ? { alsoIn: alsoIn.map(toTwin) } : {}) };
+}
+
+function toTwin(stored: StoredPassage): TwinPassage {
+  const { passageId, documentId, title, source, kind } = stored;
   return {
     passageId: passageId as PassageId,
     documentId: documentId as DocumentId,
     title,
     source,
     kind,
-    place: placeOf(found),
-    text,
-    score,
+    place: placeOf(stored),
   };
 }

@@ -20,6 +20,7 @@ import type {
   Passage,
   PassageId,
   Place,
+  PlaceFolder,
   Settings,
   Ticket,
   Turn,
@@ -236,6 +237,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     return {};
   };
   setFolders([]);
+  const places: PlaceFolder[] = [];
   const chatOf = (chatId: ChatId): { chat: ChatSummary; turns: Turn[] } => {
     const chat = chats.get(chatId);
     if (!chat) throw new QuothError('not-found', 'This chat does not exist any more.');
@@ -250,6 +252,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   const handlers: Handlers<QuothContract> = {
     watchLibrary: (_input, signal) => library.play(signal),
     watchFolders: (_input, signal) => folderList.play(signal),
+    listPlaces: async () => ({ folders: places }),
     pauseFolder: async ({ folderId }) => changeFolder(folderId, { state: 'paused' }),
     resumeFolder: async ({ folderId }) => changeFolder(folderId, { state: 'watching' }),
     removeFolder: async ({ folderId, keepDocuments }) => {
