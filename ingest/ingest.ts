@@ -25,6 +25,8 @@ export type IngestOutside = {
   /** Null while none is installed: the words are searchable at once, the vectors are made later. */
   embedder: Embedder | null;
   captionLanguages: readonly string[];
+  /** What is being taken in at the moment, by its bytes: the same file twice at the same time is read once. */
+  underway?: Map<string, Promise<void>>;
   log: (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
 };
 
@@ -61,22 +63,67 @@ export async function* ingestDocument(
   outside: IngestOutside,
   signal: AbortSignal,
 ): AsyncIterable<IngestProgress> {
-  const { documentId, source } = request;
+  const { source } = request;
   yield { state: 'reading', progress: 0 };
 
   const hashed = source.type === 'file' ? await hashFile(source, signal) : null;
   if (hashed?.type === 'failed') return yield endOf(hashed.kind, hashed.reason, hashed.detail);
   if (hashed && hashed.contentHash === request.knownHash)
     return yield { state: 'unchanged', contentHash: hashed.contentHash };
-  const copied =
-    hashed && outside.store.copyPassages(documentId, { ...hashed, embedderId: outside.embedder?.id ?? null });
-  if (copied) {
-    const { addedIds, removedIds, vectors } = copied;
-    await updateIndex(addedIds, removedIds, vectors, outside);
-    const { contentHash } = hashed;
-    return yield { state: 'ready', numPassages: addedIds.length, hasVectors: vectors !== null, contentHash };
-  }
+  if (!hashed) return yield* readAndEmbed(request, null, outside, signal);
 
+  const bytes = `${hashed.kind} ${hashed.contentHash}`;
+  for (let other = outside.underway?.get(bytes); other; other = outside.underway?.get(bytes)) {
+    await orAbort(other, signal);
+    signal.throwIfAborted();
+  }
+  const copied = await copyOf(request.documentId, hashed, outside);
+  if (copied) return yield copied;
+  let end = () => {};
+  outside.underway?.set(
+    bytes,
+    new Promise((resolve) => {
+      end = resolve;
+    }),
+  );
+  try {
+    yield* readAndEmbed(request, hashed.contentHash, outside, signal);
+  } finally {
+    outside.underway?.delete(bytes);
+    end();
+  }
+}
+
+/** The passages and vectors of a document of the same bytes, for this one too; null where there is none. */
+async function copyOf(
+  documentId: string,
+  { contentHash, kind }: { contentHash: string; kind: DocumentKind },
+  outside: IngestOutside,
+): Promise<IngestProgress | null> {
+  const embedderId = outside.embedder?.id ?? null;
+  const copied = outside.store.copyPassages(documentId, { contentHash, kind, embedderId });
+  if (!copied) return null;
+  const { addedIds, removedIds, vectors } = copied;
+  await updateIndex(addedIds, removedIds, vectors, outside);
+  return { state: 'ready', numPassages: addedIds.length, hasVectors: vectors !== null, contentHash };
+}
+
+/** Ends when the other has ended or the signal aborts. */
+function orAbort(other: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    void other.then(resolve);
+  });
+}
+
+async function* readAndEmbed(
+  request: IngestRequest,
+  fileHash: string | null,
+  outside: IngestOutside,
+  signal: AbortSignal,
+): AsyncIterable<IngestProgress> {
+  const { documentId, source } = request;
   const reading = createProgress();
   const whenRead = readSource(source, outside, signal, reading.report);
   yield* reading.until(whenRead, 'reading');
@@ -84,7 +131,7 @@ export async function* ingestDocument(
   signal.throwIfAborted();
   if (result.type === 'failed') return yield endOf(result.kind, result.reason, result.detail);
 
-  const contentHash = hashed?.contentHash ?? hashText(result);
+  const contentHash = fileHash ?? hashText(result);
   if (contentHash === request.knownHash) return yield { state: 'unchanged', contentHash };
 
   const { embedder } = outside;
