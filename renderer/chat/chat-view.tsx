@@ -8,6 +8,7 @@ import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
 import type { Instead, LiveTurn } from './conversations.ts';
 import { EmptyState } from './empty-state.tsx';
+import { ScopeChooser } from './scope-chooser.tsx';
 import { useAsk } from './use-ask.ts';
 import { useFollowEnd } from './use-follow-end.ts';
 
@@ -15,7 +16,7 @@ import { useFollowEnd } from './use-follow-end.ts';
 export function ChatView() {
   const { t } = useTranslation();
   const { library } = useQuoth();
-  const { key, conversation, isAsking, ask, showTurn, stop, draft } = useAsk();
+  const { key, conversation, isAsking, ask, showTurn, stop, draft, chooseScope } = useAsk();
   const numReady = useStore(
     library,
     ({ documents }) => [...documents.values()].filter((document) => groupOf(document.state) === 'ready').length,
@@ -77,7 +78,10 @@ export function ChatView() {
           onAsk={askAndFollow}
           onStop={stop}
         />
-        <p className="mt-2 text-center text-xs text-faint">{t('composer.hint')}</p>
+        <div className="mt-2 flex items-center justify-between gap-4">
+          <ScopeChooser scope={conversation?.scope ?? null} onChange={chooseScope} />
+          <p className="min-w-0 shrink-[2] text-right text-xs text-faint">{t('composer.hint')}</p>
+        </div>
       </div>
       <Announcer turn={turns.at(-1)} />
     </div>

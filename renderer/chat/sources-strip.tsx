@@ -1,6 +1,7 @@
 import { ChevronRight, Search } from 'lucide-react';
 import { useId, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Passage, TwinPassage } from '../../app/contract/types.ts';
 import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { readingOf } from './cited-sources.ts';
@@ -62,9 +63,45 @@ export function SourcesStrip({ turn, conversationKey }: { turn: LiveTurn; conver
                   <span className="line-clamp-2 text-soft">{passage.text}</span>
                 </span>
               </button>
+              {passage.alsoIn && <Twins passage={passage} twins={passage.alsoIn} />}
             </li>
           ))}
         </ol>
+      )}
+    </div>
+  );
+}
+
+/** The other documents in which a passage stands. */
+function Twins({ passage, twins }: { passage: Passage; twins: TwinPassage[] }) {
+  const { t } = useTranslation();
+  const { view } = useQuoth();
+  const [open, setOpen] = useState(false);
+  return (
+    <div className="px-3 pb-2 text-xs text-soft">
+      <button
+        type="button"
+        aria-expanded={open}
+        className="-ml-1 rounded-md px-1 py-0.5 hover:text-ink"
+        onClick={() => setOpen(!open)}
+      >
+        {t('sources.alsoIn', { documents: t('sources.others', { count: twins.length }) })}
+      </button>
+      {open && (
+        <ul className="mt-1 flex flex-wrap gap-1.5">
+          {twins.map((twin) => (
+            <li key={twin.passageId} className="min-w-0 max-w-full">
+              <button
+                type="button"
+                className="flex max-w-full gap-1.5 rounded-md border border-line px-1.5 py-0.5 hover:bg-hover hover:text-ink"
+                onClick={() => view.getState().read(readingOf({ ...passage, ...twin }))}
+              >
+                <span className="truncate">{twin.title}</span>
+                <span className="shrink-0 text-faint">{formatPlace(twin.place)}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
       )}
     </div>
   );

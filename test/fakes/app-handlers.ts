@@ -21,6 +21,7 @@ import type {
   PassageId,
   Place,
   PlaceFolder,
+  Scope,
   Settings,
   Ticket,
   Turn,
@@ -176,6 +177,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     question: string;
     chatId: ChatId | null;
     signal: AbortSignal;
+    scope: Scope | null;
     insteadOf?: TurnId;
     sources?: unknown;
   }[] = [];
@@ -299,9 +301,9 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         };
     },
     search: async () => ({ passages: [], timings: { embedMs: 1, searchMs: 1 }, explanation: null }),
-    ask: async function* ({ question, chatId, insteadOf, sources }, signal) {
-      asked.push({ question, chatId, signal, ...(insteadOf ? { insteadOf, sources } : {}) });
-      const turn = makeTurn(++numTurns, question);
+    ask: async function* ({ question, chatId, insteadOf, sources, scope = null }, signal) {
+      asked.push({ question, chatId, signal, scope, ...(insteadOf ? { insteadOf, sources } : {}) });
+      const turn = { ...makeTurn(++numTurns, question), ...(scope ? { scope } : {}) };
       const id = chatId ?? (pad('chat', numTurns) as ChatId);
       if (!chats.has(id))
         chats.set(id, { chat: { id, title: question, numTurns: 0, updatedAtMs: numTurns }, turns: [] });
@@ -404,6 +406,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     machine,
     setDocument,
     setFolders,
+    places,
     forgotten,
     watched,
     settings: () => settings,
