@@ -7,8 +7,11 @@
  * passages, and one with a comma mended is one.
  */
 
-/** Of all runs that either has, those that both have. In 100 words, six replaced ones far from each other leave 0.7. */
-export const leastLikeness = 0.8;
+/**
+ * Of all runs that either has, those that both have. In 100 words, six replaced ones far from each other leave 0.7. Of 2,400
+ * passages of the open question sets none that are different pass 0.5 and the rule of facts.
+ */
+export const leastLikeness = 0.7;
 
 const wordOrEnd = /\p{Lu}?[\p{L}\p{M}]+|\p{N}[\p{N}.,:/%-]*|[.!?。！？؟।:;•“«"\n]/gu;
 const unspaced =

@@ -82,8 +82,10 @@ function Choices({ scope, folders, search, onChange }: ChoicesProps) {
     change({ places: others.length < scope.places.length ? others : [...others, place].slice(-mostPlaces) });
   };
   const matches = useMatches(folders, documents.values(), words);
-  // What is chosen stays in sight, whatever is searched for.
-  const shown = [...scope.places, ...matches.filter((place) => !chosen.has(idOf(place)))].slice(0, mostShown);
+  // What was chosen before stands first; what is chosen now stays where it is.
+  const [before] = useState(scope.places);
+  const first = new Set(before.map(idOf));
+  const shown = [...before, ...matches.filter((place) => !first.has(idOf(place)))].slice(0, mostShown);
   const kinds = useMemo(() => [...new Set([...documents.values()].map(({ kind }) => kind))].sort(), [documents]);
   return (
     <>
