@@ -3,8 +3,9 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
-import { ask } from './chats/ask.ts';
+import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
+import { searchText } from './chats/search-text.ts';
 import { toPassage } from './chats/to-passage.ts';
 import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
@@ -158,6 +159,13 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
         const embedder = explain ? ((await models.inUse()).embedder?.name ?? null) : null;
         const explanation = explain ? toExplanation(question, embedder, found) : null;
         return { passages: found.passages.map(toPassage), timings: found.timings, explanation };
+      },
+      explainTurn: async ({ turnId }, signal) => {
+        const path = chatTable.readPath(turnId);
+        const { question, scope } = path.at(-1)!;
+        const query = searchText(question, path.slice(0, -1));
+        const found = await find(query, numPassages, { explain: true, signal, scope });
+        return toExplanation(query, (await models.inUse()).embedder?.name ?? null, found);
       },
       ask: askBusily,
     },

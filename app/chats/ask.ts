@@ -38,7 +38,7 @@ export type AskParts = {
 };
 
 /** Found for each question: more than any prompt holds, so that quotes have a choice. */
-const numPassages = 12;
+export const numPassages = 12;
 const mostPassages = 48;
 /** A second answer from the same passages must not be the first one again: it is sampled at least this freely. */
 const temperatureOfAnother = 0.5;

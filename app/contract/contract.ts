@@ -138,6 +138,8 @@ export const contract = {
     }),
     askEvent,
   ),
+  /** Why a turn's passages are what they are: its search once more, in the library as it is now. */
+  explainTurn: call(z.object({ turnId }), searchExplanation),
   /** The folders that a question can be asked in. */
   listPlaces: call(nothing, z.object({ folders: z.array(placeFolder) })),
 

@@ -43,6 +43,8 @@ export type ChatTable = {
   saveAnswer(turnId: string, answer: Answer, found?: FoundNotes): void;
   /** Shows the branch through a turn. */
   showTurn(chatId: string, turnId: string): void;
+  /** The branch from a chat's first turn to this one. Fails with `not-found` as `read` does, or for a turn that is not there. */
+  readPath(turnId: string): Turn[];
   /** What was found for a turn of a chat that is not deleted, best first. */
   readFound(turnId: string): FoundNotes;
   rename(id: string, title: string): void;
@@ -97,6 +99,7 @@ export function createChatTable(
      VALUES (@id, @chatId, (SELECT coalesce(max(ordinal) + 1, 0) FROM turns WHERE chat_id = @chatId), @question, @nowMs,
        @parentId, 1, @scope)`,
   );
+  const selectChatOf = sqlite.prepare<[string], string>('SELECT chat_id FROM turns WHERE id = ?').pluck();
   const updateShown = sqlite.prepare('UPDATE turns SET is_shown = ? WHERE id = ?');
   const updateAnswer = sqlite.prepare('UPDATE turns SET answer = ? WHERE id = ?');
   const updateFound = sqlite.prepare('UPDATE turns SET found = ? WHERE id = ?');
@@ -210,6 +213,13 @@ export function createChatTable(
     addTurn: (...input: Parameters<ChatTable['addTurn']>): TurnId => addTurn(...input),
     saveAnswer: (turnId: string, answer: Answer, found?: FoundNotes) => saveAnswer(turnId, answer, found),
     showTurn: (chatId: string, turnId: string) => showTurn(chatId, turnId),
+    readPath(turnId: string) {
+      const chatId = selectChatOf.get(turnId);
+      if (chatId === undefined) throw new QuothError('not-found', 'This question does not exist any more.');
+      mustFind(chatId);
+      const tree = treeOf(chatId);
+      return mustReach(tree, turnId).map((node) => toTurn(node, tree));
+    },
     readFound(turnId: string) {
       const found = selectFound.get(turnId);
       if (found === undefined) throw new QuothError('not-found', 'This question does not exist any more.');

@@ -13,13 +13,15 @@ import { anyOf, questionWords } from './words.ts';
 
 type Hit = { passageId: number; score: number };
 
-/** How much of the word index one search may read. 6,000 places ranked took 5 ms, 60,000 named 4 ms. */
+/** How much of the word index one search may read. 10,000 places ranked took 8 ms, 60,000 named 4 ms. */
 export type WordLimits = { mostRanked: number; mostNamed: number };
-const usualLimits: WordLimits = { mostRanked: 6_000, mostNamed: 60_000 };
+const usualLimits: WordLimits = { mostRanked: 10_000, mostNamed: 60_000 };
 /** Where every word of a question is too common, passages with so many of the rarest together are looked for first. */
 const mostTogether = 4;
 /** What a word of half of the passages, or more, still weighs: enough to tell two that are else alike. */
 const leastWeight = 0.001;
+/** Ids that span less of all than this are looked through by themselves. */
+const narrowShare = 0.5;
 /** The number of passages is counted again when so much of it may have changed: the counting itself takes milliseconds. */
 const staleShare = 0.05;
 
@@ -79,6 +81,10 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
     return count;
   }
 
+  function countWithin(word: string, bounds: Omit<Bounded, 'query'>): number {
+    return countPlaces.get({ query: anyOf([word]), ...bounds, limit: mostNamed + 1 }) ?? 0;
+  }
+
   /** The best of some passages, by their scores; these are 0 afterwards. */
   function takeBest(touched: readonly number[], limit: number, within: Float64Array | undefined): Hit[] {
     const best: Hit[] = [];
@@ -119,13 +125,12 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
     if (!within && found.length * numPassages <= mostRanked) return selectRanked.all({ query: anyOf(found), limit });
 
     const bounds = { first: within?.[0] ?? 1, last: within?.at(-1) ?? Number.MAX_SAFE_INTEGER };
+    const lastId = selectLastId.get() ?? 0;
+    const isNarrow = within !== undefined && bounds.last - bounds.first < narrowShare * lastId;
     const counted = found.map((word) => {
       const count = countOf(word);
       // What is asked in may be small: then a common word stands in few of its passages.
-      const numPlaces =
-        within && count > 1000
-          ? (countPlaces.get({ query: anyOf([word]), ...bounds, limit: mostNamed + 1 }) ?? 0)
-          : count;
+      const numPlaces = isNarrow && count > 1000 ? countWithin(word, bounds) : count;
       return { word, count, numPlaces };
     });
     const rarestFirst = counted.filter(({ numPlaces }) => numPlaces > 0).sort((a, b) => a.count - b.count);
@@ -137,7 +142,6 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
     if (!within && named.length === 0 && ranked.length > 0)
       return selectRanked.all({ query: anyOf(ranked.map(({ word }) => word)), limit });
 
-    const lastId = selectLastId.get() ?? 0;
     if (scores.length <= lastId) scores = new Float32Array(Math.ceil(1.2 * lastId) + 1);
     const touched: number[] = [];
     if (ranked.length > 0)
@@ -175,6 +179,8 @@ function share(
   for (const one of rarestFirst) {
     if (
       named.length === 0 &&
+      // To be ranked, a word is weighed, which walks through all its places, also those outside of what is asked in.
+      one.count <= mostNamed &&
       // A word that is asked for alone is ranked also where it is common.
       numRanked + one.numPlaces <= (rarestFirst.length === 1 ? mostNamed : mostRanked)
     ) {

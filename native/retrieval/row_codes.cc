@@ -87,19 +87,41 @@ QUOTH_AVX2 void avx2_products(const uint8_t* codes, const uint32_t* places, size
 
 }  // namespace
 
-CodeScale encode_row(const uint16_t* row, size_t width, uint8_t* codes) {
-  float low = to_float(row[0]), high = low;
-  for (size_t j = 1; j < width; ++j) {
+// Plain loops of one kind each, which become vector instructions.
+#if defined(__GNUC__) && defined(__x86_64__) && defined(__linux__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+CodeScale
+encode_row(const uint16_t* row, size_t width, uint8_t* codes) {
+  float lows[kHalfGroup], highs[kHalfGroup];
+  std::fill_n(lows, kHalfGroup, to_float(row[0]));
+  std::fill_n(highs, kHalfGroup, to_float(row[0]));
+  size_t j = 0;
+  for (; j + kHalfGroup <= width; j += kHalfGroup) {
+    for (size_t k = 0; k < kHalfGroup; ++k) {
+      const float value = to_float(row[j + k]);
+      lows[k] = value < lows[k] ? value : lows[k];
+      highs[k] = value > highs[k] ? value : highs[k];
+    }
+  }
+  float low = *std::min_element(lows, lows + kHalfGroup), high = *std::max_element(highs, highs + kHalfGroup);
+  for (; j < width; ++j) {
     low = std::min(low, to_float(row[j]));
     high = std::max(high, to_float(row[j]));
   }
   const float step = (high - low) / 15, per_step = step > 0 ? 1 / step : 0;
-  std::fill_n(codes, code_bytes(width), uint8_t{0});
-  for (size_t j = 0; j < width; ++j) {
-    const float code = std::min((to_float(row[j]) - low) * per_step + 0.5f, 15.0f);
-    const size_t group = j / kCodeGroup, place = j % kCodeGroup;
-    uint8_t& byte = codes[group * kHalfGroup + place % kHalfGroup];
-    byte = static_cast<uint8_t>(byte | static_cast<uint8_t>(code) << (place < kHalfGroup ? 0 : 4));
+  int32_t numbers[kCodeGroup];
+  for (size_t first = 0; first < width; first += kCodeGroup) {
+    const size_t count = std::min(kCodeGroup, width - first);
+    std::fill_n(numbers, kCodeGroup, 0);
+    for (size_t k = 0; k < count; ++k) {
+      const float code = (to_float(row[first + k]) - low) * per_step + 0.5f;
+      numbers[k] = static_cast<int32_t>(code < 15.0f ? code : 15.0f);
+    }
+    uint8_t* bytes = codes + first / 2;
+    for (size_t k = 0; k < kHalfGroup; ++k) {
+      bytes[k] = static_cast<uint8_t>(numbers[k] | numbers[k + kHalfGroup] << 4);
+    }
   }
   return {low, step};
 }

@@ -6,12 +6,14 @@ import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { readingOf } from './cited-sources.ts';
 import type { LiveTurn } from './conversations.ts';
+import { SearchExplanationView } from './search-explanation.tsx';
 
 /** What was searched and found for a question; opens to the list of passages. */
 export function SourcesStrip({ turn, conversationKey }: { turn: LiveTurn; conversationKey: string }) {
   const { t } = useTranslation();
   const { conversations, notices, view } = useQuoth();
   const [open, setOpen] = useState(false);
+  const [explaining, setExplaining] = useState(false);
   const listId = useId();
   if (turn.state === 'searching')
     return (
@@ -35,7 +37,7 @@ export function SourcesStrip({ turn, conversationKey }: { turn: LiveTurn; conver
         type="button"
         aria-expanded={open}
         aria-controls={listId}
-        className="-ml-1 flex items-center gap-1 rounded-md px-1 py-0.5 text-[0.8125rem] text-soft hover:text-ink"
+        className="-ml-1 inline-flex items-center gap-1 rounded-md px-1 py-0.5 text-[0.8125rem] text-soft hover:text-ink"
         onClick={toggle}
       >
         <ChevronRight className={`size-3.5 transition-transform ${open ? 'rotate-90' : ''}`} aria-hidden="true" />
@@ -46,6 +48,19 @@ export function SourcesStrip({ turn, conversationKey }: { turn: LiveTurn; conver
             })
           : t('count.passages', { count: numFound })}
       </button>
+      {open && passages && turn.turnId && (
+        <>
+          <button
+            type="button"
+            aria-expanded={explaining}
+            className="ml-3 rounded-md px-1 py-0.5 text-xs text-soft hover:text-ink"
+            onClick={() => setExplaining(!explaining)}
+          >
+            {t('why.show')}
+          </button>
+          {explaining && <SearchExplanationView turnId={turn.turnId} />}
+        </>
+      )}
       {open && passages && (
         <ol id={listId} className="mt-2 mb-1 divide-y divide-line overflow-hidden rounded-xl border border-line">
           {passages.map((passage) => (

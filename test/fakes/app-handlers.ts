@@ -22,6 +22,7 @@ import type {
   Place,
   PlaceFolder,
   Scope,
+  SearchExplanation,
   Settings,
   Ticket,
   Turn,
@@ -215,6 +216,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     answers: [] as Tape<AskEvent>[],
     installs: new Map<ModelId, Tape<InstallProgress>>(),
     adding: new Tape<AddEvent>(),
+    /** By turn. */
+    explanations: new Map<TurnId, SearchExplanation>(),
     /** Called when the asker left before the end: what the core then saves. */
     onStopped: (_turn: Turn): void => undefined,
   };
@@ -254,6 +257,11 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   const handlers: Handlers<QuothContract> = {
     watchLibrary: (_input, signal) => library.play(signal),
     watchFolders: (_input, signal) => folderList.play(signal),
+    explainTurn: async ({ turnId }) => {
+      const explanation = script.explanations.get(turnId);
+      if (!explanation) throw new QuothError('not-found', 'This question does not exist any more.');
+      return explanation;
+    },
     listPlaces: async () => ({ folders: places }),
     pauseFolder: async ({ folderId }) => changeFolder(folderId, { state: 'paused' }),
     resumeFolder: async ({ folderId }) => changeFolder(folderId, { state: 'watching' }),

@@ -128,3 +128,55 @@ describe('a passage that stands in several documents', () => {
     tape.end();
   });
 });
+
+describe('why these passages', () => {
+  it('shows what was searched for, the scores, and what was dropped and why', async () => {
+    const user = userEvent.setup();
+    const first = makePassage(11, lease, 'Three months.');
+    const candidate = { wordScore: 4.5, similarity: 0.61, score: 2.25, rerankScore: null, outcome: 'found' as const };
+    const { app } = openWindow((app) => {
+      fill(app, 0);
+      const tape = new Tape<AskEvent>();
+      tape.push({ type: 'sources', passages: [first], retrieveMs: 3 }, { type: 'answer', answer: makeAnswer('Yes.') });
+      tape.end();
+      app.script.answers.push(tape);
+    });
+    await ask('How long?');
+    await screen.findByText('Yes.');
+    const turnId = [...app.chats.values()][0]!.turns[0]!.id;
+    app.script.explanations.set(turnId, {
+      query: 'The lease\nHow long?',
+      embedder: 'MiniLM',
+      reranking: { type: 'given-up', model: 'Judge', why: 'slow', numScored: 8, tookMs: 5000 },
+      candidates: [
+        { ...candidate, passageId: first.passageId, passage: first },
+        {
+          ...candidate,
+          passageId: 12 as never,
+          passage: makePassage(12, report, 'Three months'),
+          similarity: null,
+          outcome: 'repeats',
+          repeats: { passageId: first.passageId, likeness: 0.94 },
+        },
+        { ...candidate, passageId: 13 as never, passage: null, outcome: 'gone' },
+      ],
+    });
+    await user.click(await screen.findByRole('button', { name: '1 passage from 1 document' }));
+    await user.click(await screen.findByRole('button', { name: 'Why these?' }));
+    const panel = await screen.findByRole('region', { name: 'Why these passages' });
+    expect(within(panel).getByText(/The lease\s+How long\?/)).toBeTruthy();
+    expect(within(panel).getByText('MiniLM')).toBeTruthy();
+    expect(within(panel).getByText('Judge was given up after 5.0 s, with 8 read')).toBeTruthy();
+    const rows = within(panel).getAllByRole('row').slice(1);
+    const cells = rows.map((row) =>
+      within(row)
+        .getAllByRole('cell')
+        .map(({ textContent }) => textContent),
+    );
+    expect(cells.map(([, ...rest]) => rest)).toEqual([
+      ['4.50', '0.61', '2.25', 'Shown'],
+      ['4.50', '–', '2.25', 'Folded into “Lease”: 94 % alike'],
+      ['4.50', '0.61', '2.25', 'Not in the library any more'],
+    ]);
+  });
+});

@@ -80,6 +80,21 @@ describe('a question asked in a part of the library', () => {
     ]);
   });
 
+  it('is explained as it was asked: in its scope, with the question before it where it leans on that', async () => {
+    const first = await ask(question, { scope: await folderScope('2023') });
+    await ask('And when was it planned?', { chatId: first.chatId });
+    const { turns } = await client.readChat({ chatId: first.chatId });
+    const { query, embedder, candidates } = await client.explainTurn({ turnId: turns[1]!.id });
+    expect(query).toBe(`${question}\nAnd when was it planned?`);
+    expect(embedder).toBeNull();
+    expect(candidates.map(({ passage, outcome }) => [passage?.source, outcome])).toEqual([
+      ['bridge 2023.txt', 'found'],
+    ]);
+    await expect(client.explainTurn({ turnId: 'turn_0000000000000000' as never })).rejects.toMatchObject({
+      code: 'not-found',
+    });
+  });
+
   it('says what was searched, and says so when that is nothing', async () => {
     const refused = await ask('Who won the football world cup in 2014?', { scope: await folderScope('2024') });
     expect(refused.answer.refused).toBe(true);

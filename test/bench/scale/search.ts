@@ -45,20 +45,26 @@ function randomUnits(count: number, random: () => number): Float32Array {
 
 async function measureSearch(index: VectorIndex, questions: Float32Array[], what: string, within?: Float64Array) {
   const times: number[] = [];
+  const processorTimes: number[] = [];
   let numRight = 0;
   let numWanted = 0;
   // So many are asked for that all are compared by their values: the exact answer.
   const all = Math.ceil(index.size / 8) + 1;
   for (const [i, question] of questions.entries()) {
+    const before = process.cpuUsage();
     const [found, ms] = await timed(() => index.search(question, depth, within));
     times.push(ms);
+    const { user, system } = process.cpuUsage(before);
+    processorTimes.push((user + system) / 1000);
     if (i % 4 > 0) continue;
     const exact = new Set((await index.search(question, all, within)).ids.slice(0, depth));
     numWanted += exact.size;
     numRight += found.ids.filter((id) => exact.has(id)).length;
   }
   const recall = (numRight / numWanted).toFixed(4);
-  console.log(`${what}: median ${quantile(times, 0.5)}, 95 % ${quantile(times, 0.95)}, recall@${depth} ${recall}`);
+  console.log(
+    `${what}: median ${quantile(times, 0.5)}, 95 % ${quantile(times, 0.95)}, of all processors ${quantile(processorTimes, 0.5)}, recall@${depth} ${recall}`,
+  );
 }
 
 async function main(folder: string, numVectors: number, isRandom: boolean): Promise<void> {
