@@ -20,8 +20,9 @@ const usualLimits: WordLimits = { mostRanked: 10_000, mostNamed: 60_000 };
 const mostTogether = 4;
 /** What a word of half of the passages, or more, still weighs: enough to tell two that are else alike. */
 const leastWeight = 0.001;
-/** Ids that span less of all than this are looked through by themselves. */
-const narrowShare = 0.5;
+/** In a part of the library a word may stand so many times as often as elsewhere, and a little more. */
+const skew = 4;
+const fewPlaces = 100;
 /** The number of passages is counted again when so much of it may have changed: the counting itself takes milliseconds. */
 const staleShare = 0.05;
 
@@ -81,10 +82,6 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
     return count;
   }
 
-  function countWithin(word: string, bounds: Omit<Bounded, 'query'>): number {
-    return countPlaces.get({ query: anyOf([word]), ...bounds, limit: mostNamed + 1 }) ?? 0;
-  }
-
   /** The best of some passages, by their scores; these are 0 afterwards. */
   function takeBest(touched: readonly number[], limit: number, within: Float64Array | undefined): Hit[] {
     const best: Hit[] = [];
@@ -126,14 +123,15 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
 
     const bounds = { first: within?.[0] ?? 1, last: within?.at(-1) ?? Number.MAX_SAFE_INTEGER };
     const lastId = selectLastId.get() ?? 0;
-    const isNarrow = within !== undefined && bounds.last - bounds.first < narrowShare * lastId;
-    const counted = found.map((word) => {
+    const span = bounds.last - bounds.first + 1;
+    const spanShare = Math.min(1, span / Math.max(1, lastId));
+    const counted = found.map((word): Counted => {
       const count = countOf(word);
-      // What is asked in may be small: then a common word stands in few of its passages.
-      const numPlaces = isNarrow && count > 1000 ? countWithin(word, bounds) : count;
+      // Counting anew would take as long as it may spare. A word may be common where it is asked for.
+      const numPlaces = Math.min(count, span, Math.ceil(skew * spanShare * count) + fewPlaces);
       return { word, count, numPlaces };
     });
-    const rarestFirst = counted.filter(({ numPlaces }) => numPlaces > 0).sort((a, b) => a.count - b.count);
+    const rarestFirst = counted.filter(({ count }) => count > 0).sort((a, b) => a.count - b.count);
     const { ranked, named } = share(rarestFirst, limits);
     if (ranked.length + named.length === 0) {
       const words = rarestFirst.map(({ word }) => word);
@@ -179,14 +177,14 @@ function share(
   for (const one of rarestFirst) {
     if (
       named.length === 0 &&
-      // To be ranked, a word is weighed, which walks through all its places, also those outside of what is asked in.
+      // Also in a part of the library FTS5 walks through all places of a word.
       one.count <= mostNamed &&
       // A word that is asked for alone is ranked also where it is common.
       numRanked + one.numPlaces <= (rarestFirst.length === 1 ? mostNamed : mostRanked)
     ) {
       ranked.push(one);
       numRanked += one.numPlaces;
-    } else if (numNamed + one.numPlaces <= mostNamed) {
+    } else if (one.count <= mostNamed && numNamed + one.numPlaces <= mostNamed) {
       named.push(one);
       numNamed += one.numPlaces;
     }
