@@ -23,6 +23,8 @@ const leastWeight = 0.001;
 /** In a part of the library a word may stand so many times as often as elsewhere, and a little more. */
 const skew = 4;
 const fewPlaces = 100;
+/** Between the first and the last passage's id: 4 bytes for each are kept. */
+const mostApart = 50_000_000;
 /** The number of passages is counted again when so much of it may have changed: the counting itself takes milliseconds. */
 const staleShare = 0.05;
 
@@ -52,12 +54,14 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
          WHERE passage_words MATCH @query AND rowid BETWEEN @first AND @last LIMIT @limit)`,
     )
     .pluck();
+  // Two statements: SQLite takes either end from the tree, but not both at once.
+  const selectFirstId = sqlite.prepare<[], number | null>('SELECT min(id) FROM passages').pluck();
   const selectLastId = sqlite.prepare<[], number | null>('SELECT max(id) FROM passages').pluck();
   const countPassages = sqlite.prepare<[], number>('SELECT count(*) FROM passages').pluck();
 
   const library = { lastId: 0, numPassages: 0, numChanges: -1, counts: new Map<string, number>() };
   const countChanges = sqlite.prepare<[], number>('SELECT total_changes()').pluck();
-  /** By passage id; all 0 between two searches. */
+  /** By passage id above the first one's; all 0 between two searches. */
   let scores = new Float32Array(0);
 
   /** How large the library is, about; and how often its common words stand in it. */
@@ -83,13 +87,13 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
   }
 
   /** The best of some passages, by their scores; these are 0 afterwards. */
-  function takeBest(touched: readonly number[], limit: number, within: Float64Array | undefined): Hit[] {
+  function takeBest(touched: readonly number[], firstId: number, limit: number, within?: Float64Array): Hit[] {
     const best: Hit[] = [];
     let least = 0;
     for (const passageId of touched) {
-      const score = scores[passageId]!;
+      const score = scores[passageId - firstId]!;
       if (score === 0) continue; // seen before
-      scores[passageId] = 0;
+      scores[passageId - firstId] = 0;
       if (score <= least || (within && !holds(within, passageId))) continue;
       best.push({ passageId, score });
       if (best.length < 4 * limit) continue;
@@ -122,9 +126,10 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
     if (!within && found.length * numPassages <= mostRanked) return selectRanked.all({ query: anyOf(found), limit });
 
     const bounds = { first: within?.[0] ?? 1, last: within?.at(-1) ?? Number.MAX_SAFE_INTEGER };
+    const firstId = selectFirstId.get() ?? 0;
     const lastId = selectLastId.get() ?? 0;
     const span = bounds.last - bounds.first + 1;
-    const spanShare = Math.min(1, span / Math.max(1, lastId));
+    const spanShare = Math.min(1, span / (lastId - firstId + 1));
     const counted = found.map((word): Counted => {
       const count = countOf(word);
       // Counting anew would take as long as it may spare. A word may be common where it is asked for.
@@ -140,25 +145,32 @@ export function createWordSearch(sqlite: Sqlite.Database, limits: WordLimits = u
     if (!within && named.length === 0 && ranked.length > 0)
       return selectRanked.all({ query: anyOf(ranked.map(({ word }) => word)), limit });
 
-    if (scores.length <= lastId) scores = new Float32Array(Math.ceil(1.2 * lastId) + 1);
+    // Ids are never used twice, so they lie apart where much was read anew; then the ranked words alone must do.
+    if (lastId - firstId >= mostApart)
+      return selectAllRanked
+        .all({ query: anyOf((ranked.length > 0 ? ranked : named.slice(0, 1)).map(({ word }) => word)), ...bounds })
+        .map(([passageId, score]) => ({ passageId, score }))
+        .filter(({ passageId }) => !within || holds(within, passageId))
+        .sort(byScore)
+        .slice(0, limit);
+    if (scores.length <= lastId - firstId) scores = new Float32Array(Math.ceil(1.2 * (lastId - firstId)) + 1);
     const touched: number[] = [];
-    if (ranked.length > 0)
-      for (const [passageId, score] of selectAllRanked.all({
-        query: anyOf(ranked.map(({ word }) => word)),
-        ...bounds,
-      })) {
-        scores[passageId] = score;
+    if (ranked.length > 0) {
+      const query = anyOf(ranked.map(({ word }) => word));
+      for (const [passageId, score] of selectAllRanked.all({ query, ...bounds })) {
+        scores[passageId - firstId] = score;
         touched.push(passageId);
       }
+    }
     for (const { word, count } of named) {
       // As FTS5 weighs a word; a passage of usual length that has it once gets just this.
       const weight = Math.max(leastWeight, Math.log((numPassages - count + 0.5) / (count + 0.5)));
       for (const passageId of selectNamed.all({ query: anyOf([word]), ...bounds })) {
-        if (scores[passageId] === 0) touched.push(passageId);
-        scores[passageId]! += weight;
+        if (scores[passageId - firstId] === 0) touched.push(passageId);
+        scores[passageId - firstId]! += weight;
       }
     }
-    return takeBest(touched, limit, within);
+    return takeBest(touched, firstId, limit, within);
   };
 }
 

@@ -153,6 +153,30 @@ describe('words within a scope', () => {
     expect(find('nowhere', 0, 5)).toEqual([]);
   });
 
+  test('are found where ids begin high, as in a database that was made anew, and where they lie far apart', () => {
+    const { passages, documents, database } = openScene();
+    const texts = Array.from({ length: 300 }, (_, i) => `the ${i % 3 ? 'car' : 'house'} n${i}`);
+    const add = (name: string, startAfter: number) => {
+      database.sqlite.prepare("UPDATE sqlite_sequence SET seq = ? WHERE name = 'passages'").run(startAfter);
+      const { id } = documents.insertQueued({ type: 'file', path: name, name, sizeBytes: 1, modifiedAtMs: 0 });
+      return passages.replacePassages(id, chunksOf(texts), null, facts).addedIds;
+    };
+    const find = (ids: number[]) => {
+      const search = createWordSearch(database.sqlite, { mostRanked: 20, mostNamed: 900 });
+      expect(search('the house n33', 5)[0]!.passageId).toBe(ids[33]);
+      expect(search('the house n34', 5)[0]!.passageId).toBe(ids[34]);
+    };
+    const first = add('/files/first', 0);
+    documents.remove(documents.findByLocation('/files/first')!.id);
+    expect(first[0]).toBe(1);
+    const high = add('/files/high', 1_760_000_000);
+    expect(high[0]).toBe(1_760_000_001);
+    find(high);
+    documents.remove(documents.findByLocation('/files/high')!.id);
+    add('/files/apart', 1_760_001_000);
+    find(add('/files/far apart', 1_860_000_000).map((_, i) => 1_760_001_001 + i));
+  });
+
   test('a common word alone finds, and so do common words together', () => {
     const { passages, documents } = openScene();
     const { id } = documents.insertQueued({ type: 'file', path: '/files/x', name: 'x', sizeBytes: 1, modifiedAtMs: 0 });
