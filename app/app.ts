@@ -3,13 +3,14 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
-import { ask } from './chats/ask.ts';
+import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
+import { searchText } from './chats/search-text.ts';
 import { toPassage } from './chats/to-passage.ts';
 import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
-import type { ModelSummary } from './contract/types.ts';
+import type { ModelSummary, Scope } from './contract/types.ts';
 import { createCourtesy } from './jobs/courtesy.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { openModelHand } from './jobs/model-hand.ts';
@@ -17,6 +18,7 @@ import { createFind, toExplanation } from './library/find.ts';
 import type { FolderOptions } from './library/folders.ts';
 import { createLibrary, type Library } from './library/library.ts';
 import { createMeaning } from './library/meaning.ts';
+import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels } from './models/models.ts';
@@ -29,12 +31,15 @@ import { createDocumentTable } from './store/document-table.ts';
 import { createFolderTable } from './store/folder-table.ts';
 import { createJobTable } from './store/job-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
+import { createScopeTable } from './store/scope-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
 
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
   library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'idle'>;
+  /** What lies at the paths, and is of the kinds and times, as a scope: for the command line. */
+  scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */
   listModels(): Promise<ModelSummary[]>;
   /** What the person must be told about the opening of the profile, or null. */
@@ -62,6 +67,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const database = openDatabase({ profileFolder: outside.profileFolder, nowMs, log });
   const documents = createDocumentTable(database, outside);
   const passages = createPassageTable(database);
+  const scopes = createScopeTable(database);
   const chatTable = createChatTable(database, outside);
   const settingsTable = createSettingsTable(database);
   chatTable.purge();
@@ -97,7 +103,15 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const settings = createSettings(outside, settingsTable, models);
 
-  const find = createFind({ store: passages, meaning, models, dropGone: library.dropGone, nowMs, log });
+  const find = createFind({
+    store: passages,
+    rangesOf: scopes.rangesOf,
+    meaning,
+    models,
+    dropGone: library.dropGone,
+    nowMs,
+    log,
+  });
 
   const askParts = {
     search: find,
@@ -106,7 +120,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     noteFailure: models.noteFailure,
     chats: chatTable,
     readPassages: passages.passages,
-    counts: () => {
+    counts: (scope?: Scope) => {
+      if (scope) return scopes.countsOf(scope);
       const { numReady, numPassages } = documents.counts();
       return { numDocuments: numReady, numPassages };
     },
@@ -163,15 +178,24 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ...jobs.handlers,
       ...models.handlers,
       ...settings,
-      search: async ({ question, limit, explain = false }, signal) => {
-        const found = await find(question, limit, { explain, signal });
+      listPlaces: async () => ({ folders: listFolders(scopes) }),
+      search: async ({ question, limit, explain = false, scope }, signal) => {
+        const found = await find(question, limit, { explain, signal, scope });
         const embedder = explain ? ((await models.inUse()).embedder?.name ?? null) : null;
         const explanation = explain ? toExplanation(question, embedder, found) : null;
         return { passages: found.passages.map(toPassage), timings: found.timings, explanation };
       },
+      explainTurn: async ({ turnId }, signal) => {
+        const path = chatTable.readPath(turnId);
+        const { question, scope } = path.at(-1)!;
+        const query = searchText(question, path.slice(0, -1));
+        const found = await find(query, numPassages, { explain: true, signal, scope });
+        return toExplanation(query, (await models.inUse()).embedder?.name ?? null, found);
+      },
       ask: askBusily,
     },
     library,
+    scopeOf: (wanted) => toScope(wanted, documents.list(), scopes),
     listModels: models.listWithPlans,
     notice: database.notice,
     async idle() {

@@ -16,7 +16,7 @@ import { readVideo } from './youtube.ts';
 export type IngestOutside = {
   readFile: ReadFile;
   fetch: typeof globalThis.fetch;
-  store: Pick<PassageStore, 'replacePassages'>;
+  store: Pick<PassageStore, 'replacePassages' | 'copyPassages'>;
   /** The vector index in use; what it misses it takes from the store when it is next opened. */
   index: {
     add(passageIds: number[], vectors: Float32Array): Promise<void>;
@@ -25,6 +25,8 @@ export type IngestOutside = {
   /** Null while none is installed: the words are searchable at once, the vectors are made later. */
   embedder: Embedder | null;
   captionLanguages: readonly string[];
+  /** What is being taken in at the moment, by its bytes: the same file twice at the same time is read once. */
+  underway?: Map<string, Promise<void>>;
   log: (level: 'info' | 'warn' | 'error', message: string, details?: Record<string, unknown>) => void;
 };
 
@@ -61,14 +63,67 @@ export async function* ingestDocument(
   outside: IngestOutside,
   signal: AbortSignal,
 ): AsyncIterable<IngestProgress> {
-  const { documentId, source } = request;
+  const { source } = request;
   yield { state: 'reading', progress: 0 };
 
   const hashed = source.type === 'file' ? await hashFile(source, signal) : null;
   if (hashed?.type === 'failed') return yield endOf(hashed.kind, hashed.reason, hashed.detail);
   if (hashed && hashed.contentHash === request.knownHash)
     return yield { state: 'unchanged', contentHash: hashed.contentHash };
+  if (!hashed) return yield* readAndEmbed(request, null, outside, signal);
 
+  const bytes = `${hashed.kind} ${hashed.contentHash}`;
+  for (let other = outside.underway?.get(bytes); other; other = outside.underway?.get(bytes)) {
+    await orAbort(other, signal);
+    signal.throwIfAborted();
+  }
+  const copied = await copyOf(request.documentId, hashed, outside);
+  if (copied) return yield copied;
+  let end = () => {};
+  outside.underway?.set(
+    bytes,
+    new Promise((resolve) => {
+      end = resolve;
+    }),
+  );
+  try {
+    yield* readAndEmbed(request, hashed.contentHash, outside, signal);
+  } finally {
+    outside.underway?.delete(bytes);
+    end();
+  }
+}
+
+/** The passages and vectors of a document of the same bytes, for this one too; null where there is none. */
+async function copyOf(
+  documentId: string,
+  { contentHash, kind }: { contentHash: string; kind: DocumentKind },
+  outside: IngestOutside,
+): Promise<IngestProgress | null> {
+  const embedderId = outside.embedder?.id ?? null;
+  const copied = outside.store.copyPassages(documentId, { contentHash, kind, embedderId });
+  if (!copied) return null;
+  const { addedIds, removedIds, vectors } = copied;
+  await updateIndex(addedIds, removedIds, vectors, outside);
+  return { state: 'ready', numPassages: addedIds.length, hasVectors: vectors !== null, contentHash };
+}
+
+/** Ends when the other has ended or the signal aborts. */
+function orAbort(other: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    void other.then(resolve);
+  });
+}
+
+async function* readAndEmbed(
+  request: IngestRequest,
+  fileHash: string | null,
+  outside: IngestOutside,
+  signal: AbortSignal,
+): AsyncIterable<IngestProgress> {
+  const { documentId, source } = request;
   const reading = createProgress();
   const whenRead = readSource(source, outside, signal, reading.report);
   yield* reading.until(whenRead, 'reading');
@@ -76,7 +131,7 @@ export async function* ingestDocument(
   signal.throwIfAborted();
   if (result.type === 'failed') return yield endOf(result.kind, result.reason, result.detail);
 
-  const contentHash = hashed?.contentHash ?? hashText(result);
+  const contentHash = fileHash ?? hashText(result);
   if (contentHash === request.knownHash) return yield { state: 'unchanged', contentHash };
 
   const { embedder } = outside;
@@ -176,7 +231,7 @@ async function updateIndex(
 }
 
 export type Hashed =
-  | { type: 'hashed'; contentHash: string }
+  | { type: 'hashed'; contentHash: string; kind: DocumentKind }
   | { type: 'failed'; kind: DocumentKind; reason: FailureReason; detail: string };
 
 /**
@@ -198,7 +253,7 @@ export async function hashFile(source: Extract<Source, { type: 'file' }>, signal
       if (decision.type === 'refused') return { ...decision, type: 'failed' };
       if (facts.size > mostBytesOfKind[decision.kind])
         return failed('too-large', `It is ${Math.round(facts.size / 1e6)} MB.`);
-      return { type: 'hashed', contentHash: await hashOf(file, signal) };
+      return { type: 'hashed', contentHash: await hashOf(file, signal), kind: decision.kind };
     } finally {
       await file.close();
     }

@@ -3,9 +3,9 @@
  * as a *generation*, one file that is never changed, so that a start need not build it anew.
  *
  * SQLite is the only truth. A generation is used only if its SHA-256 is the one in the database's row; what was added or
- * removed since it was written is made up for at the opening; anything else is built again from the stored vectors.
+ * removed since it was written is made up for at the opening; anything else is built again from the stored vectors. The
+ * engine's process reads and writes the files itself: those of a million passages are too large to pass around.
  */
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Native, VectorIndex } from '../native/index.ts';
@@ -31,8 +31,11 @@ export type PassageIndex = {
   add(passageIds: number[], vectors: Float32Array): Promise<void>;
   /** Takes out passages that are gone from the store. */
   remove(passageIds: number[]): Promise<void>;
-  /** The passages nearest to a vector ([dimension], unit length), best first. May hold some that are gone meanwhile. */
-  search(vector: Float32Array, limit: number): Promise<NearPassage[]>;
+  /**
+   * The passages nearest to a vector ([dimension], unit length), best first. May hold some that are gone meanwhile. `within`:
+   * only ids in these ranges, pairs of a first and a last one, ascending.
+   */
+  search(vector: Float32Array, limit: number, within?: Float64Array): Promise<NearPassage[]>;
   numVectors(): Promise<number>;
   /** Writes a generation if anything has changed, and lets the memory go. */
   close(): Promise<void>;
@@ -46,7 +49,9 @@ const maxChangedShare = 0.1;
 
 const headerBytes = 64;
 const generationFile = /^vectors-[0-9a-f]{32}\.index$/;
-const leftoverFile = /^vectors-[0-9a-f]{32}\.index(\.tmp)?$/;
+/** One that is being written: it gets its name when its checksum is known. */
+const unnamedFile = 'vectors.index.tmp';
+const leftoverFile = /^vectors(-[0-9a-f]{32})?\.index(\.tmp)?$/;
 
 /**
  * Opens the index of one embedder's vectors. When the engine's process dies, the index is opened anew, once per call, and
@@ -105,8 +110,9 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
   async function openGeneration(generation: IndexGeneration) {
     if (generation.embedderId !== embedderId || generation.dimension !== dimension) return null;
     try {
-      const bytes = await readGeneration(folder, generation);
-      return { index: await native.openVectorIndex({ dimension, bytes }), ids: idsOf(bytes, generation.numVectors) };
+      const file = await placeOf(folder, generation);
+      const index = await native.openVectorIndex({ dimension, saved: { file, sha256: generation.sha256 } });
+      return { index, ids: await index.ids() };
     } catch (error) {
       if (isGone(error)) throw error;
       log('warn', 'the vector index on the disk is not what was written; building it anew', { cause: String(error) });
@@ -169,13 +175,10 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
   /** Writes a new generation and points the database to it. A failure is told and forgotten: the index is only derived. */
   async function save(index: VectorIndex): Promise<void> {
     try {
-      const bytes = await index.serialize();
-      const numVectors = (bytes.length - headerBytes) / (8 + 2 * dimension);
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const { numVectors, lastId, sha256 } = await index.save(path.join(folder, unnamedFile));
       const file = `vectors-${sha256.slice(0, 32)}.index`;
-      await writeDurably(path.join(folder, file), bytes);
-      const lastPassageId = idsOf(bytes, numVectors).at(-1) ?? 0;
-      store.setGeneration({ file, sha256, dimension, embedderId, numVectors, lastPassageId });
+      await nameDurably(folder, unnamedFile, file);
+      store.setGeneration({ file, sha256, dimension, embedderId, numVectors, lastPassageId: lastId });
       numChanges = 0;
       await removeOthers(folder, file);
     } catch (error) {
@@ -199,9 +202,9 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
     add: (passageIds, vectors) =>
       change(passageIds.length, (index) => index.add(Float64Array.from(passageIds), vectors)),
     remove: (passageIds) => change(passageIds.length, (index) => index.remove(Float64Array.from(passageIds))),
-    search: (vector, limit) =>
+    search: (vector, limit, within) =>
       withIndex(async (index) => {
-        const { ids, scores } = await index.search(vector, limit);
+        const { ids, scores } = await index.search(vector, limit, within);
         return Array.from(ids, (passageId, i) => ({ passageId, score: scores[i] ?? 0 }));
       }),
     numVectors: () => withIndex(async (index) => index.size),
@@ -221,57 +224,32 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
   };
 }
 
-/** The bytes of a generation's file, if they are exactly those that were written. The size is checked before reading. */
-async function readGeneration(folder: string, generation: IndexGeneration): Promise<Uint8Array> {
-  const { file, sha256, dimension, numVectors } = generation;
+/** The path of a generation's file, if it is as long as what was written; the engine checks its every byte. */
+async function placeOf(folder: string, generation: IndexGeneration): Promise<string> {
+  const { file, dimension, numVectors } = generation;
   if (!generationFile.test(file)) throw new Error(`"${file}" is no generation's name`);
+  const place = path.join(folder, file);
+  const stat = await fs.promises.stat(place);
   const wantedBytes = headerBytes + numVectors * (8 + 2 * dimension);
-  const handle = await fs.promises.open(path.join(folder, file), 'r');
-  try {
-    const { size } = await handle.stat();
-    if (size !== wantedBytes) throw new Error(`${file} has ${size} bytes, not ${wantedBytes}`);
-    const bytes = new Uint8Array(size);
-    const hash = createHash('sha256');
-    // In pieces: hashing hundreds of megabytes at once would hold up everything else in this process.
-    for (let done = 0; done < size; ) {
-      const { bytesRead } = await handle.read(bytes, done, Math.min(size - done, 4_194_304), done);
-      if (bytesRead === 0) throw new Error(`${file} ended early`);
-      hash.update(bytes.subarray(done, done + bytesRead));
-      done += bytesRead;
-    }
-    if (hash.digest('hex') !== sha256) throw new Error(`${file} has another checksum than was written`);
-    return bytes;
-  } finally {
-    await handle.close();
-  }
+  if (!stat.isFile() || stat.size !== wantedBytes)
+    throw new Error(`${file} has ${stat.size} bytes, not ${wantedBytes}`);
+  return place;
 }
 
-/** The ids in an index's bytes, ascending: int64 values after the header, see native/retrieval/vector_index.h. */
-function idsOf(bytes: Uint8Array, numVectors: number): Float64Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float64Array.from({ length: numVectors }, (_, i) => Number(view.getBigInt64(headerBytes + 8 * i, true)));
-}
-
-/** After this, the file is on the disk whole under its name, or not there under it. */
-async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await fs.promises.open(`${file}.tmp`, 'w');
+/** After this, the file is on the disk under its name, or not there under it. Its bytes are there already. */
+async function nameDurably(folder: string, from: string, to: string): Promise<void> {
+  const place = path.join(folder, to);
+  await fs.promises.rename(path.join(folder, from), place).catch(async () => {
+    // Something else stands under the name, or the system does not replace files: first away with it.
+    await fs.promises.rm(place, { recursive: true, force: true });
+    await fs.promises.rename(path.join(folder, from), place);
+  });
+  if (process.platform === 'win32') return; // a folder cannot be opened there, and NTFS journals the name by itself
+  const handle = await fs.promises.open(folder, 'r');
   try {
-    await handle.writeFile(bytes);
     await handle.sync();
   } finally {
     await handle.close();
-  }
-  await fs.promises.rename(`${file}.tmp`, file).catch(async () => {
-    // Something else stands under the name, or the system does not replace files: first away with it.
-    await fs.promises.rm(file, { recursive: true, force: true });
-    await fs.promises.rename(`${file}.tmp`, file);
-  });
-  if (process.platform === 'win32') return; // a folder cannot be opened there, and NTFS journals the name by itself
-  const folder = await fs.promises.open(path.dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

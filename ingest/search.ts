@@ -2,6 +2,7 @@
  * Finding passages for a question: by meaning and by words, fused; the best of them by how closely they have the question's
  * wording too; and where there is a reranker, in its order.
  */
+import { othersSaying, readCandidates } from './candidates.ts';
 import type { PassageIndex } from './passage-index.ts';
 import { createRerankPace, type Reranking, type RerankPace, rerank } from './rerank.ts';
 import type { Reranker } from './reranker.ts';
@@ -34,15 +35,17 @@ export type Scores = {
   rerankScore: number | null;
 };
 
-export type FoundPassage = StoredPassage & Scores;
+/** `alsoIn`: passages of other documents that say the same, one of each document. */
+export type FoundPassage = StoredPassage & Scores & { alsoIn?: StoredPassage[] };
 
 /** A passage that was looked at, and what became of it. */
 export type Candidate = Scores & {
   passageId: number;
   /** Null where it is gone from the store. */
   passage: StoredPassage | null;
-  /** `repeats`: another one, before it, says the same word for word. `past-limit`: others are better. */
+  /** `repeats`: another one, which `repeats` names, says the same (fold.ts). `past-limit`: others are better. */
   outcome: 'found' | 'repeats' | 'past-limit' | 'gone';
+  repeats?: { passageId: number; likeness: number };
 };
 
 export type SearchResult = {
@@ -55,10 +58,17 @@ export type SearchResult = {
   timings: { embedMs: number; searchMs: number };
 };
 
-export type SearchOptions = { explain?: boolean; signal?: AbortSignal };
+export type SearchOptions = {
+  explain?: boolean;
+  signal?: AbortSignal;
+  /** Only passages with ids in these ranges are looked at, pairs of a first and a last one, ascending; absent = all. */
+  within?: Float64Array | undefined;
+};
 
 /** Candidates of each half. More add work and, beyond the first tens, next to nothing that ends up in the first ten. */
 const minCandidates = 50;
+/** Where copies took the places of others, no more than this are looked at. */
+const mostCandidates = 2_000;
 /**
  * How much a cosine counts against BM25 (as a share of the best). A cosine is taken above that of the last candidate: an
  * embedder that does not know the question's language finds everything about equally near, and so has little to say. What a
@@ -75,36 +85,51 @@ const never = new AbortController().signal;
 /**
  * The best passages for a question, best first, at most `limit`.
  *
- * Passages come from SQLite: what is gone from there is not found, whatever an index still holds. Of passages with the same
- * words the best stays. If the meaning half fails, the words alone answer; if the reranker fails or is late, the fused order
+ * Passages come from SQLite: what is gone from there is not found, whatever an index still holds. Of passages that say the
+ * same (fold.ts) the best stays, with the others' documents. If the meaning half fails, the words alone answer; if the reranker fails or is late, the fused order
  * stays. Fails only when the signal aborts.
  */
 export async function search(
   parts: SearchParts,
   question: string,
   limit: number,
-  { explain = false, signal = never }: SearchOptions = {},
+  { explain = false, signal = never, within }: SearchOptions = {},
 ): Promise<SearchResult> {
   const { store, dense, reranker = null, rerankPace = createRerankPace(), nowMs, log } = parts;
   const numCandidates = Math.max(minCandidates, 2 * limit);
 
   const startMs = nowMs();
   let embeddedMs = startMs;
-  let near: { passageId: number; score: number }[] = [];
-  try {
-    if (dense) {
-      const vector = await dense.embedText(question);
-      embeddedMs = nowMs();
-      near = await dense.index.search(vector, numCandidates);
+  let vector: Float32Array | null = null;
+  const nearest = async (numAsked: number): Promise<Hit[]> => {
+    try {
+      if (!dense) return [];
+      if (!vector) {
+        vector = await dense.embedText(question);
+        embeddedMs = nowMs();
+      }
+      return await dense.index.search(vector, numAsked, within);
+    } catch (error) {
+      log('warn', 'the search by meaning failed; words alone are used', { cause: String(error) });
+      return [];
     }
-  } catch (error) {
-    log('warn', 'the search by meaning failed; words alone are used', { cause: String(error) });
+  };
+  let near = await nearest(numCandidates);
+  signal.throwIfAborted();
+  const numReranked = reranker ? rerankPace.numPassages(reranker.name) : 0;
+  const numWanted = Math.max(limit, numReranked, numWorded);
+  let looked: Candidate[];
+  for (let numAsked = numCandidates; ; numAsked *= 4) {
+    const worded = store.searchWords(question, numAsked, within);
+    const order = fuse(near, worded);
+    looked = readCandidates(store, order, explain ? order.length : numWanted);
+    // Many copies of the same can take all places: then one looks deeper.
+    const numFound = looked.filter(({ outcome }) => outcome === 'found').length;
+    const isAll = near.length < numAsked && worded.length < numAsked;
+    if (numFound >= limit || isAll || numAsked >= mostCandidates) break;
+    if (near.length === numAsked) near = await nearest(4 * numAsked);
   }
   signal.throwIfAborted();
-  const order = fuse(near, store.searchWords(question, numCandidates));
-  const numReranked = reranker ? rerankPace.numPassages(reranker.name) : 0;
-  const numWanted = explain ? order.length : Math.max(limit, numReranked, numWorded);
-  const looked = readCandidates(store, order, numWanted);
 
   let kept = withWording(
     question,
@@ -132,22 +157,21 @@ export async function search(
     ...kept.map((candidate, at) => (at < limit ? candidate : { ...candidate, outcome: 'past-limit' as const })),
     ...looked.filter(({ outcome }) => outcome !== 'found'),
   ];
-  const passages = candidates.flatMap(({ passage, outcome, score, similarity, wordScore, rerankScore }) =>
-    passage !== null && outcome === 'found' ? { ...passage, score, similarity, wordScore, rerankScore } : [],
-  );
+  const passages = candidates.flatMap(({ passage, outcome, score, similarity, wordScore, rerankScore }) => {
+    if (passage === null || outcome !== 'found') return [];
+    const alsoIn = othersSaying(store, passage, looked, within);
+    return { ...passage, score, similarity, wordScore, rerankScore, ...(alsoIn.length > 0 ? { alsoIn } : {}) };
+  });
   const timings = { embedMs: embeddedMs - startMs, searchMs: nowMs() - embeddedMs };
   return { passages, candidates, reranking, embedderId: dense?.embedderId ?? null, timings };
 }
-
-/** As many ids as one statement asks for. */
-const mostReadAtOnce = 100;
 
 /** A reranker that was too slow before is not asked again. */
 function gaveUp(model: string): Reranking {
   return { type: 'given-up', model, why: 'slow', numScored: 0, tookMs: 0 };
 }
 
-type Fused = Scores & { passageId: number };
+export type Fused = Scores & { passageId: number };
 type Hit = { passageId: number; score: number };
 
 /** What the two halves found, best first. */
@@ -183,36 +207,4 @@ function withWording(question: string, kept: readonly Candidate[]): Candidate[] 
   });
   scored.sort((a, b) => b.score - a.score || a.passageId - b.passageId);
   return [...scored, ...kept.slice(numWorded)];
-}
-
-/** The first candidates until `numWanted` that say different things are found; most need never be read. */
-function readCandidates(store: PassageStore, order: readonly Fused[], numWanted: number): Candidate[] {
-  const looked: Candidate[] = [];
-  const said = new Set<string>();
-  const size = Math.max(1, Math.min(numWanted, mostReadAtOnce));
-  for (let first = 0; first < order.length && said.size < numWanted; first += size) {
-    const some = order.slice(first, first + size);
-    const stored = new Map(store.passages(some.map(({ passageId }) => passageId)).map((one) => [one.passageId, one]));
-    for (const candidate of some) {
-      const passage = stored.get(candidate.passageId) ?? null;
-      if (passage === null) {
-        looked.push({ ...candidate, passage, outcome: 'gone' });
-        continue;
-      }
-      const saying = bareText(passage.text);
-      const repeats = said.has(saying);
-      if (!repeats && said.size === numWanted) break;
-      said.add(saying);
-      looked.push({ ...candidate, passage, outcome: repeats ? 'repeats' : 'found' });
-    }
-  }
-  return looked;
-}
-
-/**
- * What two passages have in common that say the same, sign for sign: the same file twice, a page's footer. Spaces and
- * capitals do not count. Texts that differ in one word or number are two: that word may be the answer.
- */
-function bareText(text: string): string {
-  return text.toLowerCase().replace(/\s+/g, ' ').trim();
 }

@@ -55,6 +55,14 @@ export interface PassageStore {
       note?: string;
     },
   ): { addedIds: number[]; removedIds: number[] };
+  /**
+   * As `replacePassages`, from a document that is ready and was cut from the same bytes as the same kind of file: nothing is
+   * read or embedded again. Null where there is none. `vectors`: [addedIds.length, dimension], if all have one of this embedder.
+   */
+  copyPassages(
+    documentId: string,
+    from: { contentHash: string; kind: DocumentKind; embedderId: string | null },
+  ): { addedIds: number[]; removedIds: number[]; vectors: Float32Array | null } | null;
   /** Passages that have no vector of this embedder yet, ascending, at most `limit`. */
   passagesWithoutVector(
     embedderId: string,
@@ -67,8 +75,20 @@ export interface PassageStore {
    * damaged on the disk (its document is then queued again).
    */
   passages(ids: number[]): StoredPassage[];
-  /** Best first by BM25. `query` is plain text from a person: nothing in it is syntax. */
-  searchWords(query: string, limit: number): { passageId: number; score: number }[];
+  /**
+   * Passages of other documents whose text is exactly that of this one, at most `limit`, one of each document. `within`: as in
+   * `searchWords`.
+   */
+  copiesOf(
+    passage: Pick<StoredPassage, 'passageId' | 'documentId' | 'text'>,
+    limit: number,
+    within?: Float64Array,
+  ): StoredPassage[];
+  /**
+   * Best first by BM25. `query` is plain text from a person: nothing in it is syntax. `within`: only passages with ids in these
+   * ranges, pairs of a first and a last one, ascending; absent = all.
+   */
+  searchWords(query: string, limit: number, within?: Float64Array): { passageId: number; score: number }[];
   /** Vectors with passage ids above `afterId`, ascending, at most `limit`. */
   vectorsAfter(embedderId: string, afterId: number, limit: number): StoredVector[];
   /** Ids up to `lastPassageId` that exist, ascending: what a generation should hold. */

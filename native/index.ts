@@ -239,18 +239,34 @@ export interface VectorIndex {
   /** `vectors` is [ids.length, dimension]. An id that is there already is replaced. */
   add(ids: Float64Array, vectors: Float32Array): Promise<void>;
   remove(ids: Float64Array): Promise<void>;
-  /** The `limit` nearest to `query` ([dimension]), best first. Fewer when the index holds fewer. */
-  search(query: Float32Array, limit: number): Promise<{ ids: Float64Array; scores: Float32Array }>;
+  /**
+   * The `limit` nearest to `query` ([dimension]), best first. Fewer when the index holds fewer. `within`: only ids in these
+   * ranges are found, pairs of a first and a last id, ascending, none overlapping; absent = all.
+   */
+  search(
+    query: Float32Array,
+    limit: number,
+    within?: Float64Array,
+  ): Promise<{ ids: Float64Array; scores: Float32Array }>;
+  /** All ids, ascending. */
+  ids(): Promise<Float64Array>;
   /**
    * The whole index as bytes of our own framing (checksum inside); `openVectorIndex` reads them back. The same vectors give
-   * the same bytes. The layout is in native/retrieval/vector_index.h; `ingest/passage-index.ts` reads the ids in it.
+   * the same bytes. The layout is in native/retrieval/vector_index.h.
    */
   serialize(): Promise<Uint8Array>;
+  /** The same bytes into a file, which is on the disk when the promise is kept: 1,000,000 vectors are too many to pass around. */
+  save(file: string): Promise<SavedIndex>;
   close(): Promise<void>;
 }
 
+/** `sha256`: the checksum inside the file, hexadecimal. `lastId`: 0 for an empty index. */
+export type SavedIndex = { numVectors: number; lastId: number; sha256: string };
+
 export type VectorIndexOptions = {
   dimension: number;
+  /** A file that `save` wrote, and the checksum that it said. Another file fails with `invalid-input`, none with `io`. */
+  saved?: { file: string; sha256: string };
   /** Bytes from `serialize`. Anything else, or a wrong checksum, fails with `invalid-input`, before FAISS sees it. */
   bytes?: Uint8Array;
   /** To compare the two; absent = FAISS where the build has it. Both read each other's bytes. */

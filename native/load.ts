@@ -20,6 +20,7 @@ import type {
   PackRequest,
   PieceRun,
   Quantizer,
+  SavedIndex,
   VectorIndex,
   VectorIndexOptions,
   Workbench,
@@ -57,7 +58,10 @@ type RetrievalExports = {
     index: IndexHandle,
     query: Float32Array,
     limit: number,
+    within?: Float64Array,
   ): Promise<{ ids: Float64Array; scores: Float32Array }>;
+  vectorIndexIds(index: IndexHandle): Promise<Float64Array>;
+  vectorIndexSave(index: IndexHandle, file: string): Promise<SavedIndex>;
   vectorIndexSerialize(index: IndexHandle): Promise<Uint8Array>;
   vectorIndexClose(index: IndexHandle): Promise<void>;
 };
@@ -247,7 +251,9 @@ function wrapIndex(addon: RetrievalExports, handle: IndexHandle): VectorIndex {
     },
     add: (ids, vectors) => answered(() => addon.vectorIndexAdd(handle, ids, vectors)),
     remove: (ids) => answered(() => addon.vectorIndexRemove(handle, ids)),
-    search: (query, limit) => answered(() => addon.vectorIndexSearch(handle, query, limit)),
+    search: (query, limit, within) => answered(() => addon.vectorIndexSearch(handle, query, limit, within)),
+    ids: () => answered(() => addon.vectorIndexIds(handle)),
+    save: (file) => answered(() => addon.vectorIndexSave(handle, file)),
     serialize: () => answered(() => addon.vectorIndexSerialize(handle)),
     close: () => answered(() => addon.vectorIndexClose(handle)),
   };

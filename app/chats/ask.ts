@@ -2,7 +2,7 @@
 import type { FoundPassage, SearchResult } from '../../ingest/search.ts';
 import type { AskEvent } from '../contract/contract.ts';
 import { QuothError, toErrorMessage } from '../contract/errors.ts';
-import type { Answer, ChatId, Settings, Turn, TurnId } from '../contract/types.ts';
+import type { Answer, ChatId, Scope, Settings, Turn, TurnId } from '../contract/types.ts';
 import type { Log } from '../outside.ts';
 import type { ChatTable } from '../store/chat-table.ts';
 import type { ChatModel } from './chat-model.ts';
@@ -16,7 +16,11 @@ import { toPassage } from './to-passage.ts';
 import { createWanderGuard } from './wander.ts';
 
 export type AskParts = {
-  search: (question: string, limit: number, options: { signal: AbortSignal }) => Promise<SearchResult>;
+  search: (
+    question: string,
+    limit: number,
+    options: { signal: AbortSignal; scope?: Scope | undefined },
+  ) => Promise<SearchResult>;
   /** What was found for a turn, as far as it is still there. */
   foundFor: (turnId: TurnId) => FoundForTurn;
   chatModel: () => Promise<ChatModel | null>;
@@ -24,7 +28,8 @@ export type AskParts = {
   noteFailure: (error: unknown, model: ChatModel) => boolean;
   chats: ChatTable;
   readPassages: ReadPassages;
-  counts: () => { numDocuments: number; numPassages: number };
+  /** What is searched in all, or in a scope. */
+  counts: (scope?: Scope) => { numDocuments: number; numPassages: number };
   settings: () => Settings;
   /** Remembered from prompt to prompt: what the last one showed, for the reuse of its KV pages. */
   memory: { lastShown: readonly Shown[] };
@@ -33,7 +38,7 @@ export type AskParts = {
 };
 
 /** Found for each question: more than any prompt holds, so that quotes have a choice. */
-const numPassages = 12;
+export const numPassages = 12;
 const mostPassages = 48;
 /** A second answer from the same passages must not be the first one again: it is sampled at least this freely. */
 const temperatureOfAnother = 0.5;
@@ -43,6 +48,8 @@ export type AskRequest = {
   chatId: ChatId | null;
   insteadOf?: TurnId | undefined;
   sources?: 'search' | 'same' | 'more' | undefined;
+  /** Null: everything; absent: as the turn before, or the one that is asked again. */
+  scope?: Scope | null | undefined;
 };
 
 export async function* ask(request: AskRequest, parts: AskParts, signal: AbortSignal): AsyncGenerator<AskEvent> {
@@ -81,6 +88,8 @@ type Story = {
   chatId: ChatId;
   turnId: TurnId;
   siblings: TurnId[];
+  /** What is searched; absent: everything. */
+  scope: Scope | undefined;
   earlier: Turn[];
   found: FoundPassage[];
   /** Whose cosines they carry. */
@@ -101,11 +110,11 @@ type Story = {
 };
 
 /** Opens the turn in its chat, or in a new one that is named after the question. What came before it is its own branch. */
-function begin({ question, chatId, insteadOf, sources }: AskRequest, { chats }: AskParts): Story {
+function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { chats }: AskParts): Story {
   if (insteadOf !== undefined && chatId === null)
     throw new QuothError('invalid-input', 'A question can be asked again in its own chat only.');
   const chat = chatId ?? chats.create(titleFrom(question));
-  const turnId = chats.addTurn(chat, question, insteadOf);
+  const turnId = chats.addTurn(chat, question, insteadOf, scope);
   const branch = chats.read(chat).turns;
   const earlier = branch.slice(0, -1);
   const siblings = branch.at(-1)?.siblings ?? [];
@@ -115,6 +124,7 @@ function begin({ question, chatId, insteadOf, sources }: AskRequest, { chats }: 
     chatId: chat,
     turnId,
     siblings,
+    scope: branch.at(-1)?.scope,
     earlier,
     found: [],
     embedderId: null,
@@ -142,7 +152,7 @@ async function find(
   const numBefore = before?.passages.length ?? 0;
   if (sources === 'same' && before && numBefore > 0) return before;
   const limit = sources === 'more' ? Math.min(mostPassages, 2 * Math.max(numPassages, numBefore)) : numPassages;
-  return parts.search(story.about, limit, { signal });
+  return parts.search(story.about, limit, { signal, scope: story.scope });
 }
 
 const noModel = 'No chat model is installed, so here is what your documents say, word for word:';
@@ -206,7 +216,8 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     end: story.cut ? 'cut' : speech.end,
     shown: story.shown,
     found: story.found.map(toPassage),
-    searched: parts.counts(),
+    searched: parts.counts(story.scope),
+    isScoped: story.scope !== undefined,
     timings: {
       retrieveMs: story.retrieveMs,
       ttftMs: story.ttftMs || elapsedMs,
@@ -223,8 +234,9 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
       ? finish.quotes(spoken, story.why, parts.readPassages)
       : finish[story.way](spoken, parts.readPassages);
   const answer: Answer = { ...finished, ...searchedFor(story) };
-  const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore }) => {
-    return { passageId, score, similarity, wordScore, rerankScore };
+  const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore, alsoIn = [] }) => {
+    const twins = alsoIn.map((twin) => twin.passageId);
+    return { passageId, score, similarity, wordScore, rerankScore, ...(twins.length > 0 ? { alsoIn: twins } : {}) };
   });
   parts.chats.saveAnswer(story.turnId, answer, { embedderId: story.embedderId, passages });
   story.saved = true;

@@ -48,7 +48,9 @@ export function createChats({ table, search, readPassages }: ChatStore): Chats {
     const notes = new Map(passages.map((note) => [note.passageId, note]));
     const found = readPassages([...notes.keys()]).flatMap((passage) => {
       const note = notes.get(passage.passageId);
-      return note ? [{ ...passage, ...note }] : [];
+      if (!note) return [];
+      const { alsoIn = [], ...scores } = note;
+      return [{ ...passage, ...scores, ...(alsoIn.length > 0 ? { alsoIn: readPassages(alsoIn) } : {}) }];
     });
     return { embedderId, passages: found };
   };

@@ -20,6 +20,8 @@ export type Spoken = {
   timings: AnswerTimings;
   /** What was searched, for an honest refusal. */
   searched: { numDocuments: number; numPassages: number };
+  /** Whether that is a part of the library only; absent: all of it. */
+  isScoped?: boolean;
 };
 
 /**
@@ -87,9 +89,11 @@ export function refuse(spoken: Spoken, readPassages: ReadPassages): Answer {
   const count = (number: number, one: string): string =>
     `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`;
   const searched =
-    numDocuments === 0
-      ? 'There are no documents to search yet. Add some in the library, then ask again.'
-      : `I searched ${count(numDocuments, 'document')} (${count(numPassages, 'passage')}) and found nothing that clearly answers this.`;
+    numDocuments === 0 && spoken.isScoped
+      ? 'What this question was asked in holds no documents that can be searched. Choose more to ask in.'
+      : numDocuments === 0
+        ? 'There are no documents to search yet. Add some in the library, then ask again.'
+        : `I searched ${count(numDocuments, 'document')} (${count(numPassages, 'passage')})${spoken.isScoped ? ', those that this was asked in,' : ''} and found nothing that clearly answers this.`;
   const { lines, citations } = nearestQuotes(spoken.question, spoken.found);
   return {
     text: citations.length > 0 ? `${searched} The nearest passages say:\n\n${lines}` : searched,

@@ -1,19 +1,28 @@
 import type { FoundPassage } from '../../ingest/search.ts';
-import type { DocumentId, Passage, PassageId } from '../contract/types.ts';
+import type { StoredPassage } from '../../ingest/store.ts';
+import type { DocumentId, Passage, PassageId, TwinPassage } from '../contract/types.ts';
 import { placeOf } from '../library/place.ts';
 
 /** A found passage as a window sees it. */
 export function toPassage(found: FoundPassage): Passage {
-  const { passageId, documentId, title, source, kind, text, score, cells } = found;
+  const { text, score, cells, alsoIn = [] } = found;
+  return {
+    ...toTwin(found),
+    text,
+    score,
+    ...(cells && cells.length > 0 ? { cells } : {}),
+    ...(alsoIn.length > 0 ? { alsoIn: alsoIn.map(toTwin) } : {}),
+  };
+}
+
+function toTwin(stored: StoredPassage): TwinPassage {
+  const { passageId, documentId, title, source, kind } = stored;
   return {
     passageId: passageId as PassageId,
     documentId: documentId as DocumentId,
     title,
     source,
     kind,
-    place: placeOf(found),
-    text,
-    score,
-    ...(cells && cells.length > 0 ? { cells } : {}),
+    place: placeOf(stored),
   };
 }

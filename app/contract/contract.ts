@@ -27,7 +27,9 @@ import {
   passage,
   passageId,
   place,
+  placeFolder,
   scannedWord,
+  scope,
   searchExplanation,
   settings,
   ticket,
@@ -117,7 +119,12 @@ export const contract = {
 
   // Finding and asking
   search: call(
-    z.object({ question, limit: z.number().int().min(1).max(100), explain: z.boolean().optional() }),
+    z.object({
+      question,
+      limit: z.number().int().min(1).max(100),
+      explain: z.boolean().optional(),
+      scope: scope.optional(),
+    }),
     z.object({
       passages: z.array(passage),
       timings: z.object({ embedMs: z.number(), searchMs: z.number() }),
@@ -127,7 +134,8 @@ export const contract = {
   ),
   /**
    * Asks at the end of the chat's shown branch (null: in a new chat). `insteadOf`: in the place of that turn, which stays
-   * as its sibling. Then `sources` says from what to answer: a new search, the same passages, or twice as many.
+   * as its sibling. Then `sources` says from what to answer: a new search, the same passages, or twice as many. `scope`: what
+   * to search, null for everything; absent = what the turn before it, or the one in whose place it stands, was asked in.
    */
   ask: stream(
     z.object({
@@ -135,9 +143,14 @@ export const contract = {
       chatId: chatId.nullable(),
       insteadOf: turnId.optional(),
       sources: z.enum(['search', 'same', 'more']).optional(),
+      scope: scope.nullable().optional(),
     }),
     askEvent,
   ),
+  /** Why a turn's passages are what they are: its search once more, in the library as it is now. */
+  explainTurn: call(z.object({ turnId }), searchExplanation),
+  /** The folders that a question can be asked in. */
+  listPlaces: call(nothing, z.object({ folders: z.array(placeFolder) })),
 
   // Whole documents
   /**

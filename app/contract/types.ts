@@ -17,6 +17,11 @@ export const folderId = z
   .string()
   .regex(/^folder_[0-9a-z]{16}$/)
   .brand<'FolderId'>();
+/** A folder in which documents lie. Never a path. */
+export const placeKey = z
+  .string()
+  .regex(/^place_[0-9a-f]{16}$/)
+  .brand<'PlaceKey'>();
 export const passageId = z.number().int().positive().brand<'PassageId'>();
 export const modelId = z.string().min(1).max(100).brand<'ModelId'>();
 /** The opaque id of a file or folder that the user gave to the shell. The renderer never sees the path behind it. */
@@ -29,6 +34,7 @@ export type DocumentId = z.infer<typeof documentId>;
 export type ChatId = z.infer<typeof chatId>;
 export type TurnId = z.infer<typeof turnId>;
 export type FolderId = z.infer<typeof folderId>;
+export type PlaceKey = z.infer<typeof placeKey>;
 export type PassageId = z.infer<typeof passageId>;
 export type ModelId = z.infer<typeof modelId>;
 export type Ticket = z.infer<typeof ticket>;
@@ -128,6 +134,46 @@ export const watchedFolder = z.object({
 });
 export type WatchedFolder = z.infer<typeof watchedFolder>;
 
+const placeName = z.string().max(500);
+/**
+ * What is searched: what lies in one of the places, is of one of the kinds, and was changed within the time (a video: added).
+ * An empty list and a null set no limit. `name` is for display: what it was called when it was chosen.
+ */
+export const scope = z.object({
+  places: z
+    .array(
+      z.discriminatedUnion('type', [
+        z.object({ type: z.literal('folder'), folder: placeKey, name: placeName }),
+        z.object({ type: z.literal('document'), documentId, name: placeName }),
+      ]),
+    )
+    .max(200),
+  kinds: z.array(documentKind).max(documentKind.options.length),
+  changedFromMs: z.number().nullable(),
+  changedBeforeMs: z.number().nullable(),
+});
+export type Scope = z.infer<typeof scope>;
+
+export const placeFolder = z.object({
+  folder: placeKey,
+  /** The folder's name with its parent's, for display. */
+  name: placeName,
+  /** In it and below it. */
+  numDocuments: z.number().int().nonnegative(),
+});
+export type PlaceFolder = z.infer<typeof placeFolder>;
+
+/** A passage of another document that says the same. */
+export const twinPassage = z.object({
+  passageId,
+  documentId,
+  title: z.string(),
+  source: z.string(),
+  kind: documentKind,
+  place,
+});
+export type TwinPassage = z.infer<typeof twinPassage>;
+
 /** A chunk found for a question. */
 export const passage = z.object({
   passageId,
@@ -140,6 +186,8 @@ export const passage = z.object({
   score: z.number(),
   /** Of a table on a page: the stretches of `text` that are its cells, and where they stand. A row's label comes first. */
   cells: z.array(z.object({ start: z.number(), endExclusive: z.number(), isLabel: z.boolean(), box })).optional(),
+  /** Where else it stands, one place for each other document, at most 20; absent = nowhere. */
+  alsoIn: z.array(twinPassage).optional(),
 });
 export type Passage = z.infer<typeof passage>;
 
@@ -156,8 +204,10 @@ export const searchCandidate = z.object({
   score: z.number(),
   /** The reranker's: the last order of the best; null where it was not asked. */
   rerankScore: z.number().nullable(),
-  /** `repeats`: one before it says the same word for word. `past-limit`: others are better. */
+  /** `repeats`: another one says the same, so this one is folded into it. `past-limit`: others are better. */
   outcome: z.enum(['found', 'repeats', 'past-limit', 'gone']),
+  /** For `repeats`: into which, and the share of runs of three words that both have; 1 for the same words. */
+  repeats: z.object({ passageId, likeness: z.number() }).optional(),
 });
 export type SearchCandidate = z.infer<typeof searchCandidate>;
 
@@ -290,6 +340,8 @@ export type Answer = z.infer<typeof answer>;
 export const turn = z.object({
   id: turnId,
   question: z.string(),
+  /** What it was asked in; absent = everything. */
+  scope: scope.optional(),
   answer: answer.nullable(),
   askedAtMs: z.number(),
   /** The turns that stand in this place, itself among them, oldest first: more than one where it was edited or asked again. */

@@ -54,6 +54,7 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
   const jobs = new Map<DocumentId, Job>();
   const workers = createSemaphore(numWorkers);
   const lanes = { file: createSemaphore(1), video: createSemaphore(1), embedding: createSemaphore(1) };
+  const underway = new Map<string, Promise<void>>();
   let closed = false;
 
   /** What a failed step is to the person; the state of the document if even that cannot be stored. */
@@ -91,6 +92,7 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
         index: meant?.index ?? { add: async () => {}, remove: async () => {} },
         embedder: meant?.embedder ?? null,
         captionLanguages: parts.captionLanguages(),
+        underway,
         log: outside.log,
       };
       let state: DocumentState = before.state;

@@ -5,6 +5,8 @@ import {
   answer as answerSchema,
   type ChatId,
   type ChatSummary,
+  type Scope,
+  scope as scopeSchema,
   type Turn,
   type TurnId,
 } from '../contract/types.ts';
@@ -20,6 +22,8 @@ const foundNote = z.object({
   similarity: z.number().nullable(),
   wordScore: z.number().nullable(),
   rerankScore: z.number().nullable(),
+  /** Passages of other documents that say the same. */
+  alsoIn: z.array(z.number().int().positive()).optional(),
 });
 const foundNotes = z.object({ embedderId: z.string().nullable(), passages: z.array(foundNote) });
 export type FoundNotes = z.infer<typeof foundNotes>;
@@ -32,12 +36,15 @@ export type ChatTable = {
   create(title: string): ChatId;
   /**
    * Adds a question without an answer: at the end of the shown branch, or beside the turn `insteadOf`. It is shown. Fails
-   * with `not-found` for a turn that is none of the chat's.
+   * with `not-found` for a turn that is none of the chat's. Without `scope` (null: everything) it is asked in what the turn
+   * before it, or the one that it stands beside, was asked in.
    */
-  addTurn(chatId: string, question: string, insteadOf?: string): TurnId;
+  addTurn(chatId: string, question: string, insteadOf?: string, scope?: Scope | null): TurnId;
   saveAnswer(turnId: string, answer: Answer, found?: FoundNotes): void;
   /** Shows the branch through a turn. */
   showTurn(chatId: string, turnId: string): void;
+  /** The branch from a chat's first turn to this one. Fails with `not-found` as `read` does, or for a turn that is not there. */
+  readPath(turnId: string): Turn[];
   /** What was found for a turn of a chat that is not deleted, best first. */
   readFound(turnId: string): FoundNotes;
   rename(id: string, title: string): void;
@@ -54,7 +61,14 @@ export type ChatTable = {
 
 type ChatRow = { id: string; title: string; numTurns: number; updatedAtMs: number };
 type NodeRow = { id: string; parentId: string | null; isShown: number };
-type TurnRow = { id: string; question: string; answer: string | null; found: string | null; askedAtMs: number };
+type TurnRow = {
+  id: string;
+  question: string;
+  scope: string | null;
+  answer: string | null;
+  found: string | null;
+  askedAtMs: number;
+};
 
 const chatColumns = `id, title, updated_at_ms AS updatedAtMs,
   (SELECT count(*) FROM turns WHERE chat_id = chats.id) AS numTurns FROM chats`;
@@ -72,7 +86,7 @@ export function createChatTable(
     'SELECT id, parent_id AS parentId, is_shown AS isShown FROM turns WHERE chat_id = ? ORDER BY ordinal',
   );
   const selectTurn = sqlite.prepare<[string], TurnRow>(
-    'SELECT id, question, answer, found, asked_at_ms AS askedAtMs FROM turns WHERE id = ?',
+    'SELECT id, question, scope, answer, found, asked_at_ms AS askedAtMs FROM turns WHERE id = ?',
   );
   const selectFound = sqlite
     .prepare<[string], string | null>(
@@ -81,10 +95,11 @@ export function createChatTable(
     .pluck();
   const insertChat = sqlite.prepare('INSERT INTO chats (id, title, created_at_ms, updated_at_ms) VALUES (?, ?, ?, ?)');
   const insertTurn = sqlite.prepare(
-    `INSERT INTO turns (id, chat_id, ordinal, question, asked_at_ms, parent_id, is_shown)
+    `INSERT INTO turns (id, chat_id, ordinal, question, asked_at_ms, parent_id, is_shown, scope)
      VALUES (@id, @chatId, (SELECT coalesce(max(ordinal) + 1, 0) FROM turns WHERE chat_id = @chatId), @question, @nowMs,
-       @parentId, 1)`,
+       @parentId, 1, @scope)`,
   );
+  const selectChatOf = sqlite.prepare<[string], string>('SELECT chat_id FROM turns WHERE id = ?').pluck();
   const updateShown = sqlite.prepare('UPDATE turns SET is_shown = ? WHERE id = ?');
   const updateAnswer = sqlite.prepare('UPDATE turns SET answer = ? WHERE id = ?');
   const updateFound = sqlite.prepare('UPDATE turns SET found = ? WHERE id = ?');
@@ -132,10 +147,12 @@ export function createChatTable(
   }
 
   function toTurn(node: TurnNode, tree: Tree): Turn {
-    const { id, question, answer, found, askedAtMs } = selectTurn.get(node.id)!;
+    const { id, question, scope, answer, found, askedAtMs } = selectTurn.get(node.id)!;
+    const inside = checked(scope, scopeSchema);
     return {
       id: id as TurnId,
       question,
+      ...(inside ? { scope: inside } : {}),
       answer: toAnswer(answer),
       askedAtMs,
       siblings: tree.siblingsOf(id).map((sibling) => sibling.id as TurnId),
@@ -143,7 +160,7 @@ export function createChatTable(
     };
   }
 
-  const addTurn = sqlite.transaction((chatId: string, question: string, insteadOf?: string): TurnId => {
+  const addTurn = sqlite.transaction((...[chatId, question, insteadOf, scope]: Parameters<ChatTable['addTurn']>) => {
     mustFind(chatId);
     const tree = treeOf(chatId);
     const before = insteadOf === undefined ? tree.shown : mustReach(tree, insteadOf).slice(0, -1);
@@ -153,7 +170,10 @@ export function createChatTable(
     }
     const id = createId('turn', outside.randomBytes) as TurnId;
     const nowMs = outside.nowMs();
-    insertTurn.run({ id, chatId, question, nowMs, parentId: before.at(-1)?.id ?? null });
+    const neighbour = insteadOf ?? before.at(-1)?.id;
+    const inherited = neighbour === undefined ? null : (selectTurn.get(neighbour)?.scope ?? null);
+    const inside = scope === undefined ? inherited : scope && JSON.stringify(scope);
+    insertTurn.run({ id, chatId, question, nowMs, parentId: before.at(-1)?.id ?? null, scope: inside });
     touch.run(nowMs, chatId);
     return id;
   });
@@ -190,9 +210,16 @@ export function createChatTable(
       insertChat.run(id, title, nowMs, nowMs);
       return id;
     },
-    addTurn: (chatId: string, question: string, insteadOf?: string) => addTurn(chatId, question, insteadOf),
+    addTurn: (...input: Parameters<ChatTable['addTurn']>): TurnId => addTurn(...input),
     saveAnswer: (turnId: string, answer: Answer, found?: FoundNotes) => saveAnswer(turnId, answer, found),
     showTurn: (chatId: string, turnId: string) => showTurn(chatId, turnId),
+    readPath(turnId: string) {
+      const chatId = selectChatOf.get(turnId);
+      if (chatId === undefined) throw new QuothError('not-found', 'This question does not exist any more.');
+      mustFind(chatId);
+      const tree = treeOf(chatId);
+      return mustReach(tree, turnId).map((node) => toTurn(node, tree));
+    },
     readFound(turnId: string) {
       const found = selectFound.get(turnId);
       if (found === undefined) throw new QuothError('not-found', 'This question does not exist any more.');

@@ -2,9 +2,10 @@ import { crc32 } from 'node:zlib';
 import type { Box, DocumentKind, Locator, PlacedCell, ScannedWord } from '../../ingest/source.ts';
 import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
 import { QuothError } from '../contract/errors.ts';
+import { createCopyPassages } from './copy-document.ts';
 import type { Database } from './database.ts';
 import { withStoreErrors } from './store-error.ts';
-import { anyOf, questionWords } from './words.ts';
+import { createWordSearch, holds } from './word-search.ts';
 
 /** What the table offers beside the ingest's border. */
 export type PassageTable = PassageStore & {
@@ -13,12 +14,6 @@ export type PassageTable = PassageStore & {
   /** The words of a scanned page; none for any other page. */
   scannedWords(documentId: string, page: number): ScannedWord[];
 };
-
-/**
- * The most places of words that one search looks at. A word that stands in half of 100,000 passages costs 50 ms and says
- * nothing; in a small library no word is left out.
- */
-const maxPlaces = 10_000;
 
 type PassageRow = {
   passageId: number;
@@ -45,6 +40,7 @@ const passageColumns = `passages.id AS passageId, document_id AS documentId, ord
 /** Passages, their words and their vectors. A heading's words count less than the text's own: it stands over many. */
 export function createPassageTable(database: Database): PassageTable {
   const { sqlite } = database;
+  const searchWords = createWordSearch(sqlite);
   const updateDocument = sqlite.prepare(
     `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
        num_pages = @numPages, content_hash = @contentHash, note = @note WHERE id = @documentId`,
@@ -79,18 +75,14 @@ export function createPassageTable(database: Database): PassageTable {
   const selectPassage = sqlite.prepare<[number], PassageRow>(
     `SELECT ${passageColumns} WHERE passages.id = ? AND state = 'ready'`,
   );
+  const selectCopies = sqlite.prepare<[number, string, string], PassageRow>(
+    `SELECT ${passageColumns} WHERE checksum = ? AND text = ? AND document_id <> ? AND state = 'ready'
+     ORDER BY passages.id`,
+  );
   const selectPassagesOf = sqlite.prepare<[string, number, number], PassageRow>(
     `SELECT ${passageColumns} WHERE document_id = ? AND ordinal >= ? ORDER BY ordinal LIMIT ?`,
   );
-  const selectByWords = sqlite.prepare<[string, number], { passageId: number; score: number }>(
-    `SELECT rowid AS passageId, -rank AS score FROM passage_words
-     WHERE passage_words MATCH ? AND rank MATCH 'bm25(1.0, 0.5)' ORDER BY rank LIMIT ?`,
-  );
   const selectLastId = sqlite.prepare<[], number | null>('SELECT max(id) FROM passages').pluck();
-  const countPassages = sqlite.prepare<[], number>('SELECT count(*) FROM passages').pluck();
-  const countWord = sqlite
-    .prepare<[string], number>('SELECT count(*) FROM passage_words WHERE passage_words MATCH ?')
-    .pluck();
   const selectVectorsAfter = sqlite.prepare<[string, number, number], { passageId: number; vector: Buffer }>(
     `SELECT passage_id AS passageId, vector FROM vectors WHERE embedder_id = ? AND passage_id > ?
      ORDER BY passage_id LIMIT ?`,
@@ -152,19 +144,6 @@ export function createPassageTable(database: Database): PassageTable {
     },
   );
 
-  /** The words that a search uses: all, or in a large library the rarest. */
-  function telling(found: string[]): string[] {
-    const numPassages = countPassages.get() ?? 0;
-    if (found.length * numPassages <= maxPlaces) return found;
-    const counted = found.map((word) => ({ word, count: countWord.get(anyOf([word])) ?? 0 }));
-    counted.sort((a, b) => a.count - b.count);
-    let numPlaces = 0;
-    return counted.flatMap(({ word, count }, i) => {
-      numPlaces += count;
-      return i === 0 || numPlaces <= maxPlaces ? [word] : [];
-    });
-  }
-
   /** The passage, or nothing if its text is not what was stored: then its document is to be read again. */
   function toSoundPassages(rows: PassageRow[]): StoredPassage[] {
     return rows.flatMap((row) => {
@@ -175,8 +154,19 @@ export function createPassageTable(database: Database): PassageTable {
     });
   }
 
+  const passagesOf = (documentId: string, fromOrdinal: number, limit: number): StoredPassage[] =>
+    toSoundPassages(selectPassagesOf.all(documentId, fromOrdinal, limit));
+  const scannedWords = (documentId: string, page: number): ScannedWord[] => {
+    const words: [string, number, number, number, number][] = JSON.parse(selectScan.get(documentId, page) ?? '[]');
+    return words.map(([text, ...box]) => ({ text, box }));
+  };
+  const copyPassages = sqlite.transaction(
+    createCopyPassages(sqlite, { replacePassages, passagesOf, scannedWords, toVector: fromBytes }),
+  );
+
   return withStoreErrors(database, {
     replacePassages: (...input: Parameters<PassageStore['replacePassages']>) => replacePassages(...input),
+    copyPassages: (...input: Parameters<PassageStore['copyPassages']>) => copyPassages(...input),
     passagesWithoutVector(embedderId: string, limit: number) {
       const rows = selectWithoutVector.all(embedderId, embeddedUpTo.get(embedderId) ?? 0, limit);
       const first = rows[0]?.passageId;
@@ -192,16 +182,18 @@ export function createPassageTable(database: Database): PassageTable {
           return row ? [row] : [];
         }),
       ),
-    passagesOf: (documentId: string, fromOrdinal: number, limit: number) =>
-      toSoundPassages(selectPassagesOf.all(documentId, fromOrdinal, limit)),
-    scannedWords(documentId: string, page: number): ScannedWord[] {
-      const words: [string, number, number, number, number][] = JSON.parse(selectScan.get(documentId, page) ?? '[]');
-      return words.map(([text, ...box]) => ({ text, box }));
+    copiesOf(passage: Parameters<PassageStore['copiesOf']>[0], limit: number, within?: Float64Array) {
+      const rows: PassageRow[] = [];
+      for (const row of selectCopies.iterate(crc32(passage.text), passage.text, passage.documentId)) {
+        if (rows.length === limit) break;
+        if (rows.at(-1)?.documentId === row.documentId) continue; // a document's passages stand in a row
+        if (!within || holds(within, row.passageId)) rows.push(row);
+      }
+      return rows.map(toPassage);
     },
-    searchWords(query: string, limit: number) {
-      const chosen = telling(questionWords(query));
-      return chosen.length === 0 ? [] : selectByWords.all(anyOf(chosen), limit);
-    },
+    passagesOf,
+    scannedWords,
+    searchWords: (query: string, limit: number, within?: Float64Array) => searchWords(query, limit, within),
     vectorsAfter: (embedderId: string, afterId: number, limit: number): StoredVector[] =>
       selectVectorsAfter
         .all(embedderId, afterId, limit)

@@ -37,7 +37,17 @@ export function rescueRows(target: Sqlite.Database, damagedFile: string, nowMs: 
 
 /** Reads forwards up to the damage, then backwards down to it; rows that break a rule of the schema are left out. */
 function copy(source: Sqlite.Database, target: Sqlite.Database, table: string, change?: string): number {
-  const columns = (target.prepare(`PRAGMA table_info(${table})`).all() as { name: string }[]).map(({ name }) => name);
+  const columnsIn = (database: Sqlite.Database): string[] =>
+    (database.prepare(`PRAGMA table_info(${table})`).all() as { name: string }[]).map(({ name }) => name);
+  // A database of an older version lacks columns that came later.
+  let known: string[] = [];
+  try {
+    known = columnsIn(source);
+  } catch (error) {
+    if (!isSourceFault(error)) throw error;
+  }
+  const columns = columnsIn(target).filter((name) => known.includes(name));
+  if (columns.length === 0) return 0;
   const insert = target.prepare(
     `INSERT OR IGNORE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((name) => `@${name}`).join(', ')})`,
   );

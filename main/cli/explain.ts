@@ -16,7 +16,7 @@ export function explanationWords({ query, embedder, reranking, candidates }: Exp
     `${candidates.length} candidates, ${shown} shown.`,
     '',
     '  #    words  meaning    fused  reranker',
-    ...candidates.map(candidateWords),
+    ...candidates.map((candidate, index) => candidateWords(candidate, index, candidates)),
   ].join('\n');
 }
 
@@ -29,22 +29,37 @@ function rerankerWords(reranking: Explanation['reranking']): string {
 }
 
 const outcomes: Readonly<Record<Exclude<Candidate['outcome'], 'found'>, string>> = {
-  repeats: 'dropped, says the same as one above',
+  repeats: 'folded, says the same as another',
   'past-limit': 'dropped, others are better',
   gone: 'dropped, gone from the library',
 };
 
-function candidateWords(candidate: Candidate, index: number): string {
+/** "folded, says the same as plan.pdf, p. 3: 94 % of the runs of three words" */
+function whyDropped({ outcome, repeats }: Candidate, candidates: readonly Candidate[]): string {
+  if (outcome === 'found') return '';
+  if (!repeats) return `[${outcomes[outcome]}] `;
+  const into = candidates.find(({ passageId }) => passageId === repeats.passageId)?.passage;
+  const how =
+    repeats.likeness === 1 ? 'word for word' : `${Math.round(100 * repeats.likeness)} % of the runs of three words`;
+  return `[folded, says the same as ${into ? whereOf(into) : 'another'}: ${how}] `;
+}
+
+function candidateWords(candidate: Candidate, index: number, candidates: readonly Candidate[]): string {
   const { wordScore, similarity, score, rerankScore, outcome, passage } = candidate;
   const column = (value: number | null, width: number): string =>
     (value === null ? '–' : value.toFixed(3)).padStart(width);
   const place = outcome === 'found' ? String(index + 1) : '–';
   const scores = `${column(wordScore, 8)} ${column(similarity, 8)} ${column(score, 8)} ${column(rerankScore, 9)}`;
-  const why = outcome === 'found' ? '' : `[${outcomes[outcome]}] `;
+  const why = whyDropped(candidate, candidates);
   return `${place.padStart(3)} ${scores}  ${why}${passage ? passageWords(passage) : ''}`.trimEnd();
 }
 
+function whereOf({ source, place }: NonNullable<Candidate['passage']>): string {
+  return [source, placeWords(place)].filter((part) => part !== '').join(', ');
+}
+
 function passageWords(passage: NonNullable<Candidate['passage']>): string {
-  const where = [passage.source, placeWords(passage.place)].filter((part) => part !== '').join(', ');
-  return `${where}: ${passage.text.replace(/\s+/g, ' ').slice(0, 80)}`;
+  const twins = passage.alsoIn ?? [];
+  const also = twins.length > 0 ? ` (also in ${twins.map(({ source }) => source).join(', ')})` : '';
+  return `${whereOf(passage)}${also}: ${passage.text.replace(/\s+/g, ' ').slice(0, 80)}`;
 }

@@ -18,6 +18,7 @@ import {
   type NativeErrorCode,
   nativeErrorCodes,
   type PackRequest,
+  type SavedIndex,
   type VectorIndexOptions,
 } from '../../native/index.ts';
 
@@ -57,9 +58,11 @@ export const nativeContract = {
   addVectors: call(z.object({ index: handle, ids: float64, vectors: float32 }), orFailed(indexSize)),
   removeVectors: call(z.object({ index: handle, ids: float64 }), orFailed(indexSize)),
   searchVectors: call(
-    z.object({ index: handle, query: float32, limit: z.number() }),
+    z.object({ index: handle, query: float32, limit: z.number(), within: float64.optional() }),
     orFailed(z.object({ ids: float64, scores: float32 })),
   ),
+  listIndex: call(z.object({ index: handle }), orFailed(float64)),
+  saveIndex: call(z.object({ index: handle, file: z.string() }), orFailed(record<SavedIndex>())),
   serializeIndex: call(z.object({ index: handle }), orFailed(bytes)),
   closeIndex: call(z.object({ index: handle }), orFailed(nothing)),
 

@@ -89,7 +89,9 @@ function remoteVectorIndex(remote: Remote, index: number, initialSize: number): 
     async remove(ids) {
       size = (await ask(remote.removeVectors({ index, ids }))).size;
     },
-    search: (query, limit) => ask(remote.searchVectors({ index, query, limit })),
+    search: (query, limit, within) => ask(remote.searchVectors({ index, query, limit, ...(within ? { within } : {}) })),
+    ids: () => ask(remote.listIndex({ index })),
+    save: (file) => ask(remote.saveIndex({ index, file })),
     serialize: () => ask(remote.serializeIndex({ index })),
     close: async () => void (await ask(remote.closeIndex({ index }))),
   };

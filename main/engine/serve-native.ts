@@ -115,7 +115,10 @@ export function serveNative(load: () => Promise<Native>, port: Port): void {
           await indexes.get(index).remove(ids);
           return { size: indexes.get(index).size };
         }),
-      searchVectors: ({ index, query, limit }) => orFailed(async () => indexes.get(index).search(query, limit)),
+      searchVectors: ({ index, query, limit, within }) =>
+        orFailed(async () => indexes.get(index).search(query, limit, within)),
+      listIndex: ({ index }) => orFailed(async () => indexes.get(index).ids()),
+      saveIndex: ({ index, file }) => orFailed(async () => indexes.get(index).save(file)),
       serializeIndex: ({ index }) => orFailed(async () => indexes.get(index).serialize()),
       closeIndex: ({ index }) =>
         orFailed(async () => {

@@ -33,6 +33,16 @@ std::vector<int64_t> ids_of(const Napi::Value& value) {
   return ids;
 }
 
+std::vector<int64_t> ranges_of(const Napi::Value& value) {
+  std::vector<int64_t> pairs = ids_of(value);
+  bool in_order = pairs.size() % 2 == 0;
+  for (size_t i = 0; in_order && i < pairs.size(); ++i) {
+    in_order = i == 0 || (i % 2 == 0 ? pairs[i] > pairs[i - 1] : pairs[i] >= pairs[i - 1]);
+  }
+  if (!in_order) throw Fault(FaultCode::invalid_input, "within is not pairs of ids in ascending order.");
+  return pairs;
+}
+
 IndexKind kind_of(const Napi::Value& value) {
   if (value.IsUndefined()) return describe_vector_index().kind;
   const std::string kind = string_of(value, "kind");
@@ -60,9 +70,15 @@ Napi::Value open(const Napi::CallbackInfo& info) {
     const IndexKind kind = kind_of(options.Get("kind"));
     std::optional<std::vector<uint8_t>> bytes;
     if (const Napi::Value given = options.Get("bytes"); !given.IsUndefined()) bytes = copy_bytes(given, "bytes");
+    std::optional<std::pair<std::string, std::string>> saved;
+    if (const Napi::Value given = options.Get("saved"); !given.IsUndefined()) {
+      const Napi::Object named = object_of(given, "saved");
+      saved.emplace(string_of(named.Get("file"), "saved.file"), string_of(named.Get("sha256"), "saved.sha256"));
+    }
     return run_async(
         info.Env(), "quoth.openVectorIndex",
-        [kind, dimension, bytes = std::move(bytes)]() -> std::shared_ptr<VectorIndex> {
+        [kind, dimension, bytes = std::move(bytes), saved = std::move(saved)]() -> std::shared_ptr<VectorIndex> {
+          if (saved) return open_saved_index(kind, dimension, saved->first, saved->second);
           if (bytes) return open_vector_index(kind, dimension, *bytes);
           return create_vector_index(kind, dimension);
         },
@@ -102,10 +118,14 @@ Napi::Value remove(const Napi::CallbackInfo& info) {
 Napi::Value search(const Napi::CallbackInfo& info) {
   return promised(info, [&] {
     const auto limit = static_cast<size_t>(integer_of(info[2], "limit", 0, INT32_MAX));
+    std::optional<std::vector<int64_t>> within;
+    if (!info[3].IsUndefined()) within = ranges_of(info[3]);
     return run_async(
         info.Env(), "quoth.vectorIndexSearch",
-        [index = index_of(info[0]), query = copy_floats(info[1], "query"), limit] {
-          return index->search(query, limit);
+        [index = index_of(info[0]), query = copy_floats(info[1], "query"), limit, within = std::move(within)] {
+          if (!within) return index->search(query, limit, nullptr);
+          const IdRanges ranges(*within);
+          return index->search(query, limit, &ranges);
         },
         [](Napi::Env env, Found&& found) -> Napi::Value {
           Napi::Object answer = Napi::Object::New(env);
@@ -121,6 +141,31 @@ Napi::Value serialize(const Napi::CallbackInfo& info) {
     return run_async(
         info.Env(), "quoth.vectorIndexSerialize", [index = index_of(info[0])] { return index->serialize(); },
         [](Napi::Env env, std::vector<uint8_t>&& bytes) { return make_bytes(env, bytes); });
+  });
+}
+
+Napi::Value ids(const Napi::CallbackInfo& info) {
+  return promised(info, [&] {
+    return run_async(
+        info.Env(), "quoth.vectorIndexIds", [index = index_of(info[0])] { return index->ids(); },
+        [](Napi::Env env, std::vector<int64_t>&& ids) -> Napi::Value {
+          return make_doubles(env, std::vector<double>(ids.begin(), ids.end()));
+        });
+  });
+}
+
+Napi::Value save(const Napi::CallbackInfo& info) {
+  return promised(info, [&] {
+    return run_async(
+        info.Env(), "quoth.vectorIndexSave",
+        [index = index_of(info[0]), file = string_of(info[1], "file")] { return index->save(file); },
+        [](Napi::Env env, SavedIndex&& saved) -> Napi::Value {
+          Napi::Object answer = Napi::Object::New(env);
+          answer.Set("numVectors", static_cast<double>(saved.count));
+          answer.Set("lastId", static_cast<double>(saved.last_id));
+          answer.Set("sha256", saved.sha256);
+          return answer;
+        });
   });
 }
 
@@ -143,6 +188,8 @@ void register_retrieval(Napi::Env env, Napi::Object exports) {
   exports.Set("vectorIndexRemove", Napi::Function::New(env, remove));
   exports.Set("vectorIndexSearch", Napi::Function::New(env, search));
   exports.Set("vectorIndexSerialize", Napi::Function::New(env, serialize));
+  exports.Set("vectorIndexIds", Napi::Function::New(env, ids));
+  exports.Set("vectorIndexSave", Napi::Function::New(env, save));
   exports.Set("vectorIndexClose", Napi::Function::New(env, close));
 }
 

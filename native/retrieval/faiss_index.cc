@@ -1,4 +1,5 @@
-// FAISS' flat inner-product index under an id map ("IDMap2,Flat"). Compiled only where libfaiss is found.
+// FAISS' flat inner-product index under an id map ("IDMap2,Flat"), for small indexes. Compiled only where libfaiss is
+// found.
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexIDMap.h>
 #include <faiss/impl/FaissException.h>
@@ -27,12 +28,10 @@ auto guard_faiss(Body body) {
   }
 }
 
-class FaissIndex final : public VectorIndex {
+class FaissIndex final : public RowIndex {
  public:
-  FaissIndex(int32_t dimension, const Entries& entries)
-      : dimension_(dimension), width_(static_cast<size_t>(dimension)), flat_(dimension), index_(&flat_) {
-    guard_faiss([&] { append(entries); });
-  }
+  explicit FaissIndex(int32_t dimension)
+      : RowIndex(dimension), width_(static_cast<size_t>(dimension)), flat_(dimension), index_(&flat_) {}
 
   size_t size() const override { return size_; }
 
@@ -40,49 +39,81 @@ class FaissIndex final : public VectorIndex {
     const Entries added = check_entries(ids, vectors, dimension_);
     change([&] {
       remove_known(added.ids);
-      append(added);
+      put(added);
     });
+  }
+
+  void append(const Entries& entries) override {
+    change([&] { put(entries); });
   }
 
   void remove(std::span<const int64_t> ids) override {
     change([&] { remove_known(ids); });
   }
 
-  Found search(std::span<const float> query, size_t limit) const override {
+  Found search(std::span<const float> query, size_t limit, const IdRanges* within) const override {
     check_query(query, dimension_);
     std::shared_lock lock(mutex_);
     check_whole();
-    limit = std::min(limit, static_cast<size_t>(index_.ntotal));
+    const size_t total = static_cast<size_t>(index_.ntotal);
+    std::vector<uint8_t> chosen;  // a bit for each row
+    size_t most = total;
+    if (within != nullptr) {
+      chosen.resize((total + 7) / 8);
+      most = 0;
+      IdRanges::Cursor cursor(*within);
+      for (size_t row = 0; row < total; ++row) {
+        if (!cursor.holds(index_.id_map[row])) continue;
+        chosen[row / 8] |= static_cast<uint8_t>(1 << row % 8);
+        ++most;
+      }
+    }
+    limit = std::min(limit, most);
     if (limit == 0) return {};
     std::vector<float> scores(limit);
-    std::vector<faiss::Index::idx_t> labels(limit);
-    guard_faiss([&] { index_.search(1, query.data(), static_cast<int64_t>(limit), scores.data(), labels.data()); });
-    lock.unlock();
-
-    std::vector<size_t> order(limit);
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return scores[a] != scores[b] ? scores[a] > scores[b] : labels[a] < labels[b];
+    std::vector<faiss::Index::idx_t> rows(limit);
+    guard_faiss([&] {
+      // The flat index itself, whose rows are places in `id_map`: the map above it takes no choice of rows.
+      faiss::IDSelectorBitmap selector(chosen.size(), chosen.data());
+      faiss::SearchParameters parameters;
+      if (within != nullptr) parameters.sel = &selector;
+      flat_.search(1, query.data(), static_cast<int64_t>(limit), scores.data(), rows.data(), &parameters);
     });
+    struct Hit {
+      float score;
+      int64_t id;
+    };
+    std::vector<Hit> hits;
+    for (size_t i = 0; i < limit; ++i) {
+      // Below 0: FAISS' mark for "no more".
+      if (rows[i] >= 0) hits.push_back({scores[i], index_.id_map[static_cast<size_t>(rows[i])]});
+    }
+    lock.unlock();
+    std::sort(hits.begin(), hits.end(),
+              [](const Hit& a, const Hit& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
     Found found;
-    for (size_t i : order) {
-      if (labels[i] < 0) continue;  // FAISS' mark for "no more"
-      found.ids.push_back(labels[i]);
-      found.scores.push_back(scores[i]);
+    for (const Hit& hit : hits) {
+      found.ids.push_back(hit.id);
+      found.scores.push_back(hit.score);
     }
     return found;
   }
 
-  std::vector<uint8_t> serialize() const override {
+  void with_rows(const UseRows& use) const override {
     std::shared_lock lock(mutex_);
     check_whole();
-    Entries entries;
-    entries.ids.assign(index_.id_map.begin(), index_.id_map.end());
+    std::vector<size_t> order(index_.id_map.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return index_.id_map[a] < index_.id_map[b]; });
+    std::vector<int64_t> ids(order.size());
+    std::transform(order.begin(), order.end(), ids.begin(), [&](size_t row) { return index_.id_map[row]; });
+    std::vector<uint16_t> halves(width_);
     const float* rows = flat_.get_xb();
-    entries.halves.resize(entries.ids.size() * width_);
-    std::transform(rows, rows + entries.halves.size(), entries.halves.begin(), to_half);
-    lock.unlock();
-    return write_index_bytes(entries, dimension_);
+    use(ids, [&](size_t i) {
+      const float* row = rows + order[i] * width_;
+      std::transform(row, row + width_, halves.begin(), to_half);
+      return halves.data();
+    });
   }
 
  private:
@@ -101,7 +132,7 @@ class FaissIndex final : public VectorIndex {
     if (!whole_) throw Fault(FaultCode::closed, "The index was not changed to the end and must be opened anew.");
   }
 
-  void append(const Entries& entries) {
+  void put(const Entries& entries) {
     if (entries.ids.empty()) return;
     // In pieces: all of it as float32 at once would double the memory of a large index while it opens.
     constexpr size_t kPiece = 4096;
@@ -113,7 +144,6 @@ class FaissIndex final : public VectorIndex {
                      rows.begin(), to_float);
       index_.add_with_ids(static_cast<int64_t>(count), rows.data(), entries.ids.data() + first);
     }
-    size_ = static_cast<size_t>(index_.ntotal);
   }
 
   // One removal walks the whole index: only when there is something to remove.
@@ -125,7 +155,6 @@ class FaissIndex final : public VectorIndex {
     if (!known.empty()) index_.remove_ids(faiss::IDSelectorBatch(known.size(), known.data()));
   }
 
-  const int32_t dimension_;
   const size_t width_;
   mutable std::shared_mutex mutex_;
   faiss::IndexFlatIP flat_;
@@ -136,8 +165,8 @@ class FaissIndex final : public VectorIndex {
 
 }  // namespace
 
-std::unique_ptr<VectorIndex> make_faiss_index(int32_t dimension, const Entries& entries) {
-  return std::make_unique<FaissIndex>(dimension, entries);
+std::unique_ptr<RowIndex> make_faiss_index(int32_t dimension) {
+  return std::make_unique<FaissIndex>(dimension);
 }
 
 }  // namespace quoth

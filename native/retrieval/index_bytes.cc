@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 #include <string>
 #include <unordered_map>
 
@@ -31,14 +30,8 @@ struct Header {
   uint8_t sha256[32];
 };
 static_assert(sizeof(Header) == 64);
-constexpr size_t kHashedHeader = 32;
-
-std::array<uint8_t, 32> digest_of(std::span<const uint8_t> bytes) {
-  Sha256 sha256;
-  sha256.update(bytes.first(kHashedHeader));
-  sha256.update(bytes.subspan(sizeof(Header)));
-  return sha256.digest();
-}
+// What is read or written at once.
+constexpr size_t kPieceBytes = size_t{4} << 20;
 
 [[noreturn]] void refuse(const std::string& sentence) {
   throw Fault(FaultCode::invalid_input, sentence);
@@ -97,31 +90,38 @@ void check_query(std::span<const float> query, int32_t dimension) {
   }
 }
 
-std::vector<uint8_t> write_index_bytes(const Entries& entries, int32_t dimension) {
-  const size_t width = static_cast<size_t>(dimension), count = entries.ids.size();
-  std::vector<size_t> order(count);
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return entries.ids[a] < entries.ids[b]; });
-
-  std::vector<uint8_t> bytes(sizeof(Header) + count * (sizeof(int64_t) + width * sizeof(uint16_t)));
-  uint8_t* to = bytes.data() + sizeof(Header);
-  for (size_t i : order) to = std::copy_n(reinterpret_cast<const uint8_t*>(&entries.ids[i]), sizeof(int64_t), to);
-  for (size_t i : order) {
-    const uint16_t* row = entries.halves.data() + i * width;
-    to = std::copy_n(reinterpret_cast<const uint8_t*>(row), width * sizeof(uint16_t), to);
-  }
-  Header header{{}, kVersion, kElementHalf, static_cast<uint32_t>(dimension), 0, count, {}};
+std::array<uint8_t, kHeaderBytes> write_index(int32_t dimension, std::span<const int64_t> ids,
+                                              const std::function<const uint16_t*(size_t)>& row_of,
+                                              const std::function<void(std::span<const uint8_t>)>& take) {
+  Header header{{}, kVersion, kElementHalf, static_cast<uint32_t>(dimension), 0, ids.size(), {}};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
-  std::memcpy(bytes.data(), &header, sizeof header);
-  const auto digest = digest_of(bytes);
-  std::memcpy(bytes.data() + kHashedHeader, digest.data(), digest.size());
-  return bytes;
+  Sha256 sha256;
+  sha256.update({reinterpret_cast<const uint8_t*>(&header), kHeaderBytes - kDigestBytes});
+  const auto give = [&](const void* bytes, size_t num_bytes) {
+    const std::span piece(static_cast<const uint8_t*>(bytes), num_bytes);
+    sha256.update(piece);
+    take(piece);
+  };
+  give(ids.data(), ids.size_bytes());
+  const size_t width = static_cast<size_t>(dimension);
+  const size_t rows_at_once = std::max<size_t>(1, kPieceBytes / (width * sizeof(uint16_t)));
+  std::vector<uint16_t> rows;
+  for (size_t first = 0; first < ids.size(); first += rows_at_once) {
+    const size_t count = std::min(rows_at_once, ids.size() - first);
+    rows.resize(count * width);
+    for (size_t i = 0; i < count; ++i) std::copy_n(row_of(first + i), width, rows.data() + i * width);
+    give(rows.data(), rows.size() * sizeof(uint16_t));
+  }
+  const auto digest = sha256.digest();
+  std::memcpy(header.sha256, digest.data(), digest.size());
+  return std::bit_cast<std::array<uint8_t, kHeaderBytes>>(header);
 }
 
-Entries read_index_bytes(std::span<const uint8_t> bytes, int32_t dimension) {
+void read_index(int32_t dimension, uint64_t num_bytes, const std::function<void(std::span<uint8_t>)>& fill,
+                const std::function<void(const Entries&)>& take) {
   Header header;
-  if (bytes.size() < sizeof header) refuse("The bytes are not an index of Quoth's: they are too few.");
-  std::memcpy(&header, bytes.data(), sizeof header);
+  if (num_bytes < sizeof header) refuse("The bytes are not an index of Quoth's: they are too few.");
+  fill({reinterpret_cast<uint8_t*>(&header), sizeof header});
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) refuse("The bytes are not an index of Quoth's.");
   if (header.version != kVersion || header.element != kElementHalf || header.zero != 0) {
     refuse("The index is of a version that this Quoth does not read.");
@@ -130,33 +130,41 @@ Entries read_index_bytes(std::span<const uint8_t> bytes, int32_t dimension) {
     refuse("The index holds vectors of " + std::to_string(header.dimension) + ", not of " + std::to_string(dimension) +
            ".");
   }
-  const size_t width = static_cast<size_t>(dimension), entry_size = sizeof(int64_t) + width * sizeof(uint16_t);
-  const size_t payload = bytes.size() - sizeof header;
+  const size_t width = static_cast<size_t>(dimension), entry_bytes = sizeof(int64_t) + width * sizeof(uint16_t);
+  const uint64_t payload = num_bytes - sizeof header;
   // Divided, not multiplied: a count from outside must not overflow.
-  if (payload % entry_size != 0 || header.count != payload / entry_size) {
+  if (payload % entry_bytes != 0 || header.count != payload / entry_bytes) {
     refuse("The index is not as long as it says.");
   }
-  const auto digest = digest_of(bytes);
-  if (std::memcmp(digest.data(), header.sha256, digest.size()) != 0) refuse("The index's checksum does not match.");
-
-  Entries entries;
-  entries.ids.resize(header.count);
-  entries.halves.resize(header.count * width);
-  const uint8_t* from = bytes.data() + sizeof header;
-  if (header.count != 0) {
-    std::memcpy(entries.ids.data(), from, header.count * sizeof(int64_t));
-    std::memcpy(entries.halves.data(), from + header.count * sizeof(int64_t), entries.halves.size() * sizeof(uint16_t));
-  }
-  for (size_t i = 0; i < entries.ids.size(); ++i) {
-    if (entries.ids[i] <= (i == 0 ? 0 : entries.ids[i - 1]) || entries.ids[i] > kMaxId) {
-      refuse("The index's ids are not in order.");
-    }
+  Sha256 sha256;
+  sha256.update({reinterpret_cast<const uint8_t*>(&header), kHeaderBytes - kDigestBytes});
+  const auto next = [&](void* to, size_t count) {
+    const std::span piece(static_cast<uint8_t*>(to), count);
+    fill(piece);
+    sha256.update(piece);
+  };
+  std::vector<int64_t> ids(header.count);
+  next(ids.data(), ids.size() * sizeof(int64_t));
+  bool in_order = true;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] <= (i == 0 ? 0 : ids[i - 1]) || ids[i] > kMaxId) in_order = false;
   }
   constexpr uint16_t kNotFinite = 0x7c00;
-  for (uint16_t half : entries.halves) {
-    if ((half & kNotFinite) == kNotFinite) refuse("The index holds a number that is not finite.");
+  bool is_finite = true;
+  const size_t rows_at_once = std::max<size_t>(1, kPieceBytes / (width * sizeof(uint16_t)));
+  Entries piece;
+  for (size_t first = 0; first < ids.size(); first += rows_at_once) {
+    const size_t count = std::min(rows_at_once, ids.size() - first);
+    piece.ids.assign(ids.begin() + first, ids.begin() + first + count);
+    piece.halves.resize(count * width);
+    next(piece.halves.data(), piece.halves.size() * sizeof(uint16_t));
+    for (uint16_t half : piece.halves) is_finite = is_finite && (half & kNotFinite) != kNotFinite;
+    if (in_order && is_finite) take(piece);
   }
-  return entries;
+  const auto digest = sha256.digest();
+  if (std::memcmp(digest.data(), header.sha256, digest.size()) != 0) refuse("The index's checksum does not match.");
+  if (!in_order) refuse("The index's ids are not in order.");
+  if (!is_finite) refuse("The index holds a number that is not finite.");
 }
 
 }  // namespace quoth

@@ -1,16 +1,22 @@
-// Exact inner-product search over unit vectors, by id. Two kinds behind the same functions: FAISS' flat index, and a
-// scan of our own for builds without libfaiss. Both hold what SQLite holds, float16 values, so that a score is the same
-// before and after a restart.
+// Inner-product search over unit vectors, by id. Two kinds behind the same functions: FAISS' flat index, and a scan of
+// our own for large indexes and for builds without libfaiss. Both hold what SQLite holds, float16 values, so that a
+// score is the same before and after a restart.
 //
-// Any thread may call any function at any time: searches and `serialize` run beside each other, `add` and `remove`
-// alone. What is thrown is a Fault (fault.h) or std::bad_alloc; no exception of FAISS' is ever let through as another
-// thing.
+// Any thread may call any function at any time: searches, `serialize` and `save` run beside each other, `add` and
+// `remove` alone. What is thrown is a Fault (fault.h) or std::bad_alloc; no exception of FAISS' is ever let through as
+// another thing.
+//
+// Up to kMostExact vectors every search is exact. Above, the scan looks at all vectors by codes of 4 bits, and at the
+// nearest of these by their float16 values. Why this and none of FAISS' indexes: test/bench/scale/README.md.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "id_ranges.h"
 
 namespace quoth {
 
@@ -20,6 +26,15 @@ struct Found {
   std::vector<int64_t> ids;   // [n], best first; equal scores by ascending id
   std::vector<float> scores;  // [n]
 };
+
+// What was written: the index's own checksum names it.
+struct SavedIndex {
+  uint64_t count = 0;
+  int64_t last_id = 0;  // 0 if it is empty
+  std::string sha256;   // hexadecimal, bytes 32-63 of the file
+};
+
+constexpr size_t kMostExact = 20000;
 
 class VectorIndex {
  public:
@@ -34,9 +49,14 @@ class VectorIndex {
   // Ids that are not there are no error.
   virtual void remove(std::span<const int64_t> ids) = 0;
   //   query    f32 [dimension]
-  virtual Found search(std::span<const float> query, size_t limit) const = 0;
+  //   within   which ids may be found; null: all
+  virtual Found search(std::span<const float> query, size_t limit, const IdRanges* within) const = 0;
+  // All ids, ascending.
+  virtual std::vector<int64_t> ids() const = 0;
   // The whole index, see open_vector_index. The same vectors give the same bytes, whatever came before.
   virtual std::vector<uint8_t> serialize() const = 0;
+  // The same bytes into a file, which is on the disk when this returns. A file that is there is written over.
+  virtual SavedIndex save(const std::string& path) const = 0;
 };
 
 // The kind that is used unless another is asked for, and why, as a sentence for people.
@@ -61,5 +81,8 @@ std::unique_ptr<VectorIndex> create_vector_index(IndexKind kind, int32_t dimensi
 // All little-endian. FAISS' own files are never read: its readers trust their input, and a flat index needs none of
 // them. Fails with `invalid-input` for anything else than such bytes, before an index is made.
 std::unique_ptr<VectorIndex> open_vector_index(IndexKind kind, int32_t dimension, std::span<const uint8_t> bytes);
+// The same from a file that `save` wrote. `sha256` is what `save` said: another index is refused.
+std::unique_ptr<VectorIndex> open_saved_index(IndexKind kind, int32_t dimension, const std::string& path,
+                                              const std::string& sha256);
 
 }  // namespace quoth

@@ -9,6 +9,7 @@ import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
 import type { Instead, LiveTurn } from './conversations.ts';
 import { EmptyState } from './empty-state.tsx';
+import { ScopeChooser } from './scope-chooser.tsx';
 import { useAsk } from './use-ask.ts';
 import { useFollowEnd } from './use-follow-end.ts';
 
@@ -17,7 +18,7 @@ export function ChatView() {
   const { t } = useTranslation();
   const { library } = useQuoth();
   const { run } = useJob();
-  const { key, conversation, isAsking, ask, showTurn, stop, draft } = useAsk();
+  const { key, conversation, isAsking, ask, showTurn, stop, draft, chooseScope } = useAsk();
   const numReady = useStore(
     library,
     ({ documents }) => [...documents.values()].filter((document) => groupOf(document.state) === 'ready').length,
@@ -80,7 +81,10 @@ export function ChatView() {
           onCommand={run}
           onStop={stop}
         />
-        <p className="mt-2 text-center text-xs text-faint">{t('composer.hint')}</p>
+        <div className="mt-2 flex items-center justify-between gap-4">
+          <ScopeChooser scope={conversation?.scope ?? null} onChange={chooseScope} />
+          <p className="text-right text-xs text-faint max-sm:hidden">{t('composer.hint')}</p>
+        </div>
       </div>
       <Announcer turn={turns.at(-1)} />
     </div>

@@ -6,7 +6,7 @@ import { createStore } from 'zustand/vanilla';
 import type { AskEvent, QuothContract } from '../../app/contract/contract.ts';
 import { type ErrorMessage, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { Answer, ChatId, JobTask, Passage, Settings, Turn, TurnId } from '../../app/contract/types.ts';
+import type { Answer, ChatId, JobTask, Passage, Scope, Settings, Turn, TurnId } from '../../app/contract/types.ts';
 
 /** A question with its answer as the window knows it. `text` is what has been written so far; a saved turn is `unanswered` when
  * it came to its end before the first word. */
@@ -18,6 +18,8 @@ export type LiveTurn = {
   /** The turns that stand in this place, itself among them, oldest first. */
   siblings: TurnId[];
   question: string;
+  /** What it was asked in; null for everything. */
+  scope: Scope | null;
   state: 'searching' | 'writing' | 'done' | 'stopped' | 'failed' | 'unanswered';
   /** What was found; of a saved turn null until it is wanted (`found`). */
   passages: Passage[] | null;
@@ -38,6 +40,8 @@ export type Conversation = {
   loading: boolean;
   error: ErrorMessage | null;
   draft: string;
+  /** What the next question is asked in; null for everything. */
+  scope: Scope | null;
 };
 
 /** In the place of which turn a question is asked, and from what it is answered. */
@@ -50,6 +54,8 @@ export type Conversations = {
   /** The conversation of a saved chat: its key. Reads its turns if they are not here yet. */
   open(chatId: ChatId): string;
   draft(key: string, draft: string): void;
+  /** From the next question on. */
+  chooseScope(key: string, scope: Scope | null): void;
   /** Asks, and resolves when the answer has come to its end, whatever that was. */
   ask(key: string, question: string, instead?: Instead): Promise<void>;
   /** Shows the branch through a turn. Not while an answer is being written. Throws what the contract answered. */
@@ -89,7 +95,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       change(key, { loading: true, error: null });
       try {
         const { turns } = await client.readChat({ chatId });
-        change(key, { turns: turns.map(fromSaved), loading: false });
+        change(key, { turns: turns.map(fromSaved), loading: false, scope: turns.at(-1)?.scope ?? null });
       } catch (thrown) {
         change(key, { loading: false, error: toErrorMessage(thrown) });
       }
@@ -151,6 +157,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         return chatId;
       },
       draft: (key, draft) => change(key, { draft }),
+      chooseScope: (key, scope) => change(key, { scope }),
       ask: async (key, question, instead) => {
         const conversation = get().conversations[key];
         if (!conversation || asking.has(key)) return;
@@ -161,12 +168,14 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         const index = instead ? turns.findIndex((turn) => turn.key === instead.turnKey) : -1;
         const replaced = turns[index];
         const insteadOf = replaced?.turnId ?? replaced?.insteadOf ?? null;
-        const turn = { ...fresh(turnKey, question), insteadOf };
+        // A question that is asked again is asked where it was.
+        const scope = replaced ? replaced.scope : conversation.scope;
+        const turn = { ...fresh(turnKey, question), insteadOf, scope };
         // What followed the old turn stays with it, on its own branch.
         change(key, { turns: [...(replaced ? turns.slice(0, index) : turns), turn], draft: replaced ? draft : '' });
         try {
           const place = insteadOf && chatId && instead ? { insteadOf, sources: instead.sources } : {};
-          const events = client.ask({ question, chatId, ...place }, controller.signal);
+          const events = client.ask({ question, chatId, scope, ...place }, controller.signal);
           for await (const event of events) take(key, turnKey, event);
           if (turnOf(key, turnKey)?.state !== 'done') changeTurn(key, turnKey, { state: 'stopped' });
         } catch (thrown) {
@@ -218,7 +227,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
 }
 
 function empty(key: string, chatId: ChatId | null): Conversation {
-  return { key, chatId, turns: [], loading: false, error: null, draft: '' };
+  return { key, chatId, turns: [], loading: false, error: null, draft: '', scope: null };
 }
 
 function fresh(key: string, question: string): LiveTurn {
@@ -228,6 +237,7 @@ function fresh(key: string, question: string): LiveTurn {
     insteadOf: null,
     siblings: [],
     question,
+    scope: null,
     state: 'searching',
     passages: null,
     numFound: 0,
@@ -243,6 +253,7 @@ function fromSaved(turn: Turn): LiveTurn {
   return {
     ...fresh(turn.id, turn.question),
     turnId: turn.id,
+    scope: turn.scope ?? null,
     siblings: turn.siblings,
     numFound: turn.numFound,
     searchedFor: turn.answer?.searchedFor ?? null,

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { TurnId } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
 import type { LiveTurn } from './conversations.ts';
+import { scopeWords } from './scope-words.ts';
 import { isComposingKey, isSendingKey } from './sending-key.ts';
 
 const maxQuestionLength = 20_000; // The contract's limit.
@@ -48,6 +49,9 @@ export function Question({ turn, disabled, canEdit, onEdit, onShow }: QuestionPr
           </IconButton>
         )}
       </div>
+      {turn.scope && (
+        <p className="mt-0.5 text-xs text-soft">{t('scope.askedIn', { scope: scopeWords(turn.scope, 4) })}</p>
+      )}
       <Versions turn={turn} disabled={disabled} onShow={onShow} />
     </div>
   );

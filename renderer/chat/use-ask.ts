@@ -1,6 +1,6 @@
 import { useCallback } from 'react';
 import { useStore } from 'zustand';
-import type { TurnId } from '../../app/contract/types.ts';
+import type { Scope, TurnId } from '../../app/contract/types.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import type { Instead } from './conversations.ts';
 
@@ -21,5 +21,9 @@ export function useAsk() {
   );
   const stop = useCallback(() => conversations.getState().stop(key), [conversations, key]);
   const draft = useCallback((text: string) => conversations.getState().draft(key, text), [conversations, key]);
-  return { key, conversation, isAsking, ask, showTurn, stop, draft };
+  const chooseScope = useCallback(
+    (scope: Scope | null) => conversations.getState().chooseScope(key, scope),
+    [conversations, key],
+  );
+  return { key, conversation, isAsking, ask, showTurn, stop, draft, chooseScope };
 }

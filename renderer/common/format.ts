@@ -55,3 +55,8 @@ function formatNumberedPlace(place: Place): string {
   if (place.paragraph !== null) return text('place.paragraph', { paragraph: place.paragraph });
   return '';
 }
+
+/** A day in the person's calendar. */
+export function formatDay(ms: number): string {
+  return new Date(ms).toLocaleDateString(currentLanguage());
+}

@@ -6,7 +6,7 @@
  * Rows: plain BM25, the embedder's top k, the app's word index alone, the app's search without and with an embedder. Columns: R@1
  * and R@5 over the articles of the half that weights were not chosen on, and over all. Results: finding.md.
  */
-
+import type { SearchResult } from '../../ingest/search.ts';
 import { plainBm25 } from '../../main/cli/tables/plain-bm25.ts';
 import { halfOf, namedSet } from './collections.ts';
 import { openLibrary } from './library.ts';
@@ -16,6 +16,14 @@ const usual = ['squad', 'nq', 'jaquad', 'cmrc'].concat(
   ['en', 'de', 'es', 'ru', 'zh', 'ar'].map((language) => `xquad-${language}`),
 );
 const depth = 10;
+
+/** A set judges each passage by itself, also those that say the same: they stand behind the one that is shown. */
+function shownAndFolded({ candidates, passages }: SearchResult): number[] {
+  return passages.flatMap(({ passageId }) => [
+    passageId,
+    ...candidates.flatMap((one) => (one.repeats?.passageId === passageId ? one.passageId : [])),
+  ]);
+}
 
 async function measure(name: string, vectors: Vectors): Promise<void> {
   const { passages, queries } = namedSet(name);
@@ -30,7 +38,7 @@ async function measure(name: string, vectors: Vectors): Promise<void> {
   try {
     const bm25 = plainBm25(passages.map(({ title, text }) => `${title}\n${text}`));
     const app = async (question: string, withMeaning: boolean): Promise<number[]> =>
-      (await library.find(question, depth, withMeaning)).passages.map(({ passageId }) => library.placeOf(passageId));
+      shownAndFolded(await library.find(question, depth, withMeaning)).map(library.placeOf);
     const ways: { [name: string]: (question: string) => number[] | Promise<number[]> } = {
       'plain BM25': (question) => bm25(question, depth),
       'embedder, top k': (question) => library.nearest(question, depth),

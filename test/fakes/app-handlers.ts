@@ -22,6 +22,9 @@ import type {
   Passage,
   PassageId,
   Place,
+  PlaceFolder,
+  Scope,
+  SearchExplanation,
   Settings,
   Ticket,
   Turn,
@@ -177,6 +180,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     question: string;
     chatId: ChatId | null;
     signal: AbortSignal;
+    scope: Scope | null;
     insteadOf?: TurnId;
     sources?: unknown;
   }[] = [];
@@ -214,6 +218,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     answers: [] as Tape<AskEvent>[],
     installs: new Map<ModelId, Tape<InstallProgress>>(),
     adding: new Tape<AddEvent>(),
+    /** By turn. */
+    explanations: new Map<TurnId, SearchExplanation>(),
     /** Called when the asker left before the end: what the core then saves. */
     onStopped: (_turn: Turn): void => undefined,
   };
@@ -255,6 +261,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     setJobs(jobs.filter(({ turnId }) => turnId !== id));
   };
   setJobs([]);
+  const places: PlaceFolder[] = [];
   const chatOf = (chatId: ChatId): { chat: ChatSummary; turns: Turn[] } => {
     const chat = chats.get(chatId);
     if (!chat) throw new QuothError('not-found', 'This chat does not exist any more.');
@@ -269,6 +276,12 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   const handlers: Handlers<QuothContract> = {
     watchLibrary: (_input, signal) => library.play(signal),
     watchFolders: (_input, signal) => folderList.play(signal),
+    explainTurn: async ({ turnId }) => {
+      const explanation = script.explanations.get(turnId);
+      if (!explanation) throw new QuothError('not-found', 'This question does not exist any more.');
+      return explanation;
+    },
+    listPlaces: async () => ({ folders: places }),
     pauseFolder: async ({ folderId }) => changeFolder(folderId, { state: 'paused' }),
     resumeFolder: async ({ folderId }) => changeFolder(folderId, { state: 'watching' }),
     removeFolder: async ({ folderId, keepDocuments }) => {
@@ -330,9 +343,9 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         };
     },
     search: async () => ({ passages: [], timings: { embedMs: 1, searchMs: 1 }, explanation: null }),
-    ask: async function* ({ question, chatId, insteadOf, sources }, signal) {
-      asked.push({ question, chatId, signal, ...(insteadOf ? { insteadOf, sources } : {}) });
-      const turn = makeTurn(++numTurns, question);
+    ask: async function* ({ question, chatId, insteadOf, sources, scope = null }, signal) {
+      asked.push({ question, chatId, signal, scope, ...(insteadOf ? { insteadOf, sources } : {}) });
+      const turn = { ...makeTurn(++numTurns, question), ...(scope ? { scope } : {}) };
       const id = chatId ?? (pad('chat', numTurns) as ChatId);
       if (!chats.has(id))
         chats.set(id, { chat: { id, title: question, numTurns: 0, updatedAtMs: numTurns }, turns: [] });
@@ -440,6 +453,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     setJobs,
     changeJob,
     endJob,
+    places,
     forgotten,
     watched,
     settings: () => settings,

@@ -166,7 +166,9 @@ function vectorIndex(): VectorIndex {
       const ids = Float64Array.from([...held].slice(0, limit));
       return { ids, scores: new Float32Array(ids.length) };
     },
+    ids: async () => Float64Array.from(held).sort(),
     serialize: async () => Uint8Array.from(held),
+    save: async () => ({ numVectors: held.size, lastId: 0, sha256: '' }),
     close: async () => undefined,
   };
 }

@@ -54,6 +54,7 @@ function recording(changes: Partial<IngestOutside> = {}) {
         lastIds = chunks.map(() => nextId++);
         return { addedIds: lastIds, removedIds };
       },
+      copyPassages: () => null,
     },
     index: {
       add: async (ids, vectors) => void indexed.push('add', ...ids, vectors.length),

@@ -76,15 +76,15 @@ describe('passage index', () => {
     expect(generationFiles(profile)).toHaveLength(1);
     const store = openStore(profile);
     expect(store.passages.generation()).toMatchObject({ numVectors: 60, lastPassageId: 60, dimension, embedderId });
-    const opened: number[] = [];
+    const opened: (string | undefined)[] = [];
     const native: Pick<Native, 'openVectorIndex'> = {
       openVectorIndex(options) {
-        opened.push(options.bytes?.length ?? 0);
+        opened.push(options.saved?.file);
         return openAddon().openVectorIndex(options);
       },
     };
     const index = await openIndex(profile, store.passages, native);
-    expect(opened).toEqual([fs.statSync(generationFiles(profile)[0]!).size]);
+    expect(opened).toEqual(generationFiles(profile));
     expect(index.logged).toEqual([]);
     await expectHolds(index, store);
   });
@@ -126,6 +126,21 @@ describe('passage index', () => {
     ]);
     await index.remove(store.documents.remove(id).removedIds);
     expect(await index.search(embedByHash('blue whale'), 2)).toEqual([]);
+  });
+
+  test('a search within ranges of ids finds the nearest of these and no others', async () => {
+    const profile = createProfile();
+    const store = openStore(profile);
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => addDocument(store, `${name}.txt`, textsOf(name, 30)));
+    const index = await openIndex(profile, store.passages);
+    const within = Float64Array.of(a!.addedIds[0]!, a!.addedIds[29]!, c!.addedIds[0]!, c!.addedIds[29]!);
+    const found = await index.search(embedByHash(b!.texts[7]!), 40, within);
+    expect(found).toHaveLength(40);
+    const allowed = new Set([...a!.addedIds, ...c!.addedIds]);
+    expect(found.every(({ passageId }) => allowed.has(passageId))).toBe(true);
+    const [best] = await index.search(embedByHash(c!.texts[7]!), 1, within);
+    expect(best?.passageId).toBe(c!.addedIds[7]);
+    expect(await index.search(embedByHash('a'), 5, new Float64Array(0))).toEqual([]);
   });
 
   test('after many changes a new generation is written, and the old file is gone', async () => {
@@ -361,8 +376,10 @@ function mortalNative() {
           },
           add: (ids, vectors) => alive(() => index.add(ids, vectors)),
           remove: (ids) => alive(() => index.remove(ids)),
-          search: (query, limit) => alive(() => index.search(query, limit)),
+          search: (query, limit, within) => alive(() => index.search(query, limit, within)),
+          ids: () => alive(() => index.ids()),
           serialize: () => alive(() => index.serialize()),
+          save: (file) => alive(() => index.save(file)),
           close: () => alive(() => index.close()),
         };
       },

@@ -51,9 +51,11 @@ describe('quoth search --explain', () => {
       'By words: BM25. By meaning: no embedder is in use. Reranker: none in use.',
       '3 candidates, 1 shown.',
     ]);
-    expect(lines[5]).toMatch(/^ {2}1 +\d\.\d{3} +– +3\.000 +– {2}(one|same)\.txt: the +pump hums\.$/i);
+    expect(lines[5]).toMatch(
+      /^ {2}1 +\d\.\d{3} +– +3\.000 +– {2}(one|same)\.txt \(also in (one|same)\.txt\): the +pump hums\.$/i,
+    );
     expect(lines[6]).toMatch(/^ {2}– .*\[dropped, others are better\] two\.txt: A pump and/);
-    expect(lines[7]).toMatch(/^ {2}– .*\[dropped, says the same as one above\] (one|same)\.txt/);
+    expect(lines[7]).toMatch(/^ {2}– .*\[folded, says the same as (one|same)\.txt: word for word\] (one|same)\.txt/);
   });
 
   it('gives programs the same as one object', () => {

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { hasFaiss, openAddon } from './open-addon.ts';
 
 const dimension = 37; // no multiple of a vector register
@@ -93,6 +96,100 @@ for (const kind of ['faiss', 'exact'] as const)
       const found = await index.search(vectors.subarray(0, dimension), 100);
       expect(Array.from(found.ids).sort((x, y) => x - y)).toEqual(kept);
       await index.close();
+    });
+
+    test('within ranges of ids only these are found, the nearest of them', async () => {
+      const index = await open();
+      const vectors = randomVectors(400, dimension, 21);
+      await index.add(idsFrom(1, 400), vectors);
+      await index.remove(Float64Array.of(3, 200)); // other rows take their places
+      const ranges = Float64Array.of(1, 9, 50, 50, 190, 260, 399, 2 ** 53 - 1);
+      const inside = (id: number) => id <= 9 || id === 50 || (id >= 190 && id <= 260) || id >= 399;
+      const kept = idsFrom(1, 400).filter((id) => id !== 3 && id !== 200 && inside(id));
+      const rows = Float32Array.from(
+        [...kept].flatMap((id) => [...vectors.subarray((id - 1) * dimension, id * dimension)]),
+      );
+      for (let i = 0; i < 10; i++) {
+        const query = randomVectors(1, dimension, 300 + i);
+        const wanted = nearest(kept, rows, query, 12).map(({ id }) => id);
+        expect(Array.from((await index.search(query, 12, ranges)).ids)).toEqual(wanted);
+      }
+      const query = randomVectors(1, dimension, 5);
+      expect((await index.search(query, 1000, ranges)).ids).toHaveLength(kept.length);
+      expect((await index.search(query, 10, new Float64Array(0))).ids).toHaveLength(0);
+      expect((await index.search(query, 10, Float64Array.of(1000, 2000))).ids).toHaveLength(0);
+      for (const wrong of [[1], [5, 4], [1, 5, 5, 9], [7, 9, 1, 2], [0, 4], [1.5, 2], [Number.NaN, 3]])
+        await expect(index.search(query, 1, Float64Array.from(wrong))).rejects.toMatchObject({ code: 'invalid-input' });
+      await index.close();
+    });
+
+    test('grown from few to very many, it finds what an exact search finds, and loses nothing on the way', async () => {
+      const width = 64;
+      const index = await openAddon().openVectorIndex({ dimension: width, kind });
+      const count = 30_000;
+      const vectors = randomVectors(count, width, 31);
+      const searches: Promise<unknown>[] = [];
+      for (let first = 0; first < count; first += 2500) {
+        const adding = index.add(idsFrom(first + 1, 2500), vectors.subarray(first * width, (first + 2500) * width));
+        // A search that is asked while rows move from one kind of index to the other.
+        const known = vectors.subarray(0, width);
+        if (first > 0) searches.push(index.search(known, 1).then(({ ids }) => expect(ids[0]).toBe(1)));
+        await adding;
+      }
+      await Promise.all(searches);
+      expect(index.size).toBe(count);
+      expect(await index.ids()).toEqual(idsFrom(1, count));
+      let numRight = 0;
+      for (let i = 0; i < 20; i++) {
+        const query = randomVectors(1, width, 400 + i);
+        const wanted = new Set(nearest(idsFrom(1, count), vectors, query, 10).map(({ id }) => id));
+        const found = await index.search(query, 10);
+        numRight += found.ids.filter((id) => wanted.has(id)).length;
+        const [scope, narrow] = [Float64Array.of(1, 25_000), Float64Array.of(1, 10, 29_000, 29_100)];
+        const inScope = nearest(idsFrom(1, 25_000), vectors, query, 10).map(({ id }) => id);
+        expect(Array.from((await index.search(query, 10, scope)).ids)).toEqual(inScope);
+        expect((await index.search(query, 200, narrow)).ids).toHaveLength(111);
+      }
+      expect(numRight / 200).toBeGreaterThanOrEqual(0.99);
+      await index.remove(idsFrom(1, 29_000));
+      await index.add(idsFrom(7, 1), vectors.subarray(6 * width, 7 * width));
+      expect((await index.search(vectors.subarray(6 * width, 7 * width), 1)).ids[0]).toBe(7);
+      expect(await index.ids()).toEqual(Float64Array.of(7, ...idsFrom(29_001, 1000)));
+      await index.close();
+    });
+
+    test('saved into a file it opens as the same index, and no other file is taken for it', async () => {
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'quoth 山田 '));
+      onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+      const index = await open();
+      await index.add(idsFrom(5, 300), randomVectors(300, dimension, 41));
+      const file = path.join(folder, 'an index');
+      const saved = await index.save(file);
+      const bytes = await index.serialize();
+      expect(new Uint8Array(fs.readFileSync(file))).toEqual(bytes);
+      expect(saved).toEqual({
+        numVectors: 300,
+        lastId: 304,
+        sha256: Buffer.from(bytes.subarray(32, 64)).toString('hex'),
+      });
+      const openSaved = (sha256: string, place = file) =>
+        openAddon().openVectorIndex({ dimension, kind, saved: { file: place, sha256 } });
+      const reopened = await openSaved(saved.sha256);
+      const query = randomVectors(1, dimension, 42);
+      expect(await reopened.search(query, 20)).toEqual(await index.search(query, 20));
+      await index.remove(idsFrom(5, 1));
+      const after = await index.save(path.join(folder, 'another'));
+      expect(after.sha256).not.toBe(saved.sha256);
+      await expect(openSaved(saved.sha256, path.join(folder, 'another'))).rejects.toMatchObject({
+        code: 'invalid-input',
+      });
+      await expect(openSaved(saved.sha256, path.join(folder, 'none'))).rejects.toMatchObject({ code: 'io' });
+      await expect(openSaved(saved.sha256, folder)).rejects.toMatchObject({ code: 'io' });
+      fs.truncateSync(file, bytes.length - 1);
+      await expect(openSaved(saved.sha256)).rejects.toMatchObject({ code: 'invalid-input' });
+      await expect(index.save(path.join(folder, 'no such folder', 'index'))).rejects.toMatchObject({ code: 'io' });
+      const empty = await (await open()).save(file);
+      expect(empty).toMatchObject({ numVectors: 0, lastId: 0 });
     });
 
     test('its bytes open as the same index, and do not depend on what came before', async () => {
@@ -202,6 +299,8 @@ for (const kind of ['faiss', 'exact'] as const)
       await expect(index.add(idsFrom(1, 1), randomVectors(1, dimension, 1))).rejects.toEqual(closed);
       await expect(index.remove(idsFrom(1, 1))).rejects.toEqual(closed);
       await expect(index.serialize()).rejects.toEqual(closed);
+      await expect(index.ids()).rejects.toEqual(closed);
+      await expect(index.save('never')).rejects.toEqual(closed);
     });
 
     test('searches beside additions and removals find what was there all the time, whole', async () => {

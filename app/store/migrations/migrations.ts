@@ -2,6 +2,8 @@ import { first } from './0001-first.ts';
 import { scannedPages } from './0002-scanned-pages.ts';
 import { jobs } from './0003-jobs.ts';
 import { cellsAndNotes } from './0004-cells-and-notes.ts';
+import { scopes } from './0005-scopes.ts';
+import { copies } from './0006-copies.ts';
 
 /** All schemas in order. A database's `user_version` is the number of those it has seen. Never change one that shipped. */
-export const migrations: readonly string[] = [first, scannedPages, jobs, cellsAndNotes];
+export const migrations: readonly string[] = [first, scannedPages, jobs, cellsAndNotes, scopes, copies];

@@ -3,18 +3,24 @@ import { QuothError } from '../../../app/contract/errors.ts';
 import { chatId } from '../../../app/contract/types.ts';
 import { answerFact, citationWords, plain } from '../answers.ts';
 import type { Command } from '../command.ts';
+import { scopeOf, scopeOptions, scopeUsage } from '../scope.ts';
 
 export const command: Command = {
-  usage: 'ask <question> [--chat ID]',
+  usage: `ask <question> [--chat ID] ${scopeUsage}`,
   summary: 'Answers a question from the library, with the quotes that back it.',
-  options: ['chat'],
+  options: ['chat', ...scopeOptions],
   minPositionals: 1,
   maxPositionals: 1,
   async run({ positionals: [question = ''], values, output, openCore, signal }) {
     const chat = values.chat === undefined ? null : chatId.safeParse(values.chat);
     if (chat && !chat.success) throw new QuothError('not-found', `There is no chat "${values.chat}".`);
     const core = await openCore();
-    const events = core.handlers.ask({ question, chatId: chat?.data ?? null }, signal) as AsyncIterable<AskEvent>;
+    // Without the options, a chat goes on in what its last question was asked in.
+    const scope = scopeOf(values, core) ?? undefined;
+    const events = core.handlers.ask(
+      { question, chatId: chat?.data ?? null, scope },
+      signal,
+    ) as AsyncIterable<AskEvent>;
     let streamed = '';
     for await (const event of events) {
       if (event.type === 'started') await output.say(event, null);

@@ -80,10 +80,17 @@ export const command: Command = {
         for (const { _id, text } of queries) {
           if (signal.aborted) return 1;
           if (!qrels.has(_id)) continue;
-          const found = await core.handlers.search({ question: text, limit: depth }, signal);
+          const { explanation } = await core.handlers.search({ question: text, limit: depth, explain: true }, signal);
+          const candidates = explanation?.candidates ?? [];
+          const ids = candidates.flatMap(({ passageId, outcome }) => {
+            if (outcome !== 'found') return [];
+            // A collection judges each by itself, also those that say the same: they stand behind the one that is shown.
+            const folded = candidates.filter(({ repeats }) => repeats?.passageId === passageId);
+            return [passageId, ...folded.map((one) => one.passageId)];
+          });
           rankings.set(
             _id,
-            found.passages.flatMap(({ passageId }) => corpus[idOf.get(passageId) ?? -1]?._id ?? []),
+            ids.flatMap((passageId) => corpus[idOf.get(passageId) ?? -1]?._id ?? []),
           );
         }
         const metrics = retrievalMetrics(rankings, qrels);
