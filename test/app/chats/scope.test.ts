@@ -80,12 +80,12 @@ describe('a question asked in a part of the library', () => {
     ]);
   });
 
-  it('is explained as it was asked: in its scope, with the question before it where it leans on that', async () => {
+  it('is explained as it was asked: in its scope, with the topic of the answer before it where it leans on that', async () => {
     const first = await ask(question, { scope: await folderScope('2023') });
     await ask('And when was it planned?', { chatId: first.chatId });
     const { turns } = await client.readChat({ chatId: first.chatId });
     const { query, embedder, candidates } = await client.explainTurn({ turnId: turns[1]!.id });
-    expect(query).toBe(`${question}\nAnd when was it planned?`);
+    expect(query).toBe('And when was it planned? (bridge)');
     expect(embedder).toBeNull();
     expect(candidates.map(({ passage, outcome }) => [passage?.source, outcome])).toEqual([
       ['bridge 2023.txt', 'found'],
