@@ -49,7 +49,7 @@ const pointers: Readonly<Record<Language, RegExp>> = {
   fr: /(?<!\p{L})(?:ils?|elles?|lui|leurs?|cel(?:ui|le)s?-ci|ceux-ci|cela|ça|son|sa|ses|ce(?:tte)? derni(?:er|ère)|ce(?:t|tte|s)?(?=\s+\p{Ll}{3,}\s*\??\s*$))(?!\p{L})/giu,
   it: /(?<!\p{L})(?:ess[oaie]|lui|lei|loro|su(?:o|a|oi|e)|quest[oaie]|quell[oaie]|ciò|lo stesso)(?!\p{L})/giu,
   ja: /それ|これ|あれ|その|この|あの|彼女|彼ら|彼|そこ|ここ|同氏|同社/gu,
-  zh: /它们?|他们?|她们?|其(?!他|它|中|实)|该|此|这(?:个|些|座|条|位|种|里|儿)?|那(?:个|些|座|条|位|种|里|儿)/gu,
+  zh: /(?<!其)它们?|(?<![其吉])他们?|她们?|(?<![尤极与何])其(?!他|它|中|实|次|余)|(?<![应活])该|(?<![因如彼])此(?![外后时刻])|这(?:个|些|座|条|位|种|里|儿)?|那(?:个|些|座|条|位|种|里|儿)/gu,
 };
 
 /** Where such a word means nothing: "is it true", "il y a". */

@@ -35,6 +35,8 @@ describe('a question that stands alone is searched for as it is', () => {
     // zh
     '南京长江大桥什么时候建成？',
     '保修期是多久？',
+    '租客应该什么时候付其他费用？',
+    '因此产生的损失由谁承担？',
   ])('%s', (question) => {
     expect(searchText(question, [asked('What is the capital of Peru in 1999?', 'Lima.')])).toBe(question);
   });
