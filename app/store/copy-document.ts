@@ -3,7 +3,7 @@ import { titleFromName } from '../../ingest/readers/sections.ts';
 import type { Chunk, DocumentKind, ScannedWord } from '../../ingest/source.ts';
 import type { PassageStore, StoredPassage } from '../../ingest/store.ts';
 
-type Twin = { id: string; name: string; title: string; numPages: number | null };
+type Twin = { id: string; name: string; title: string; numPages: number | null; note: string | null };
 
 type CopyParts = {
   replacePassages: PassageStore['replacePassages'];
@@ -16,7 +16,7 @@ type CopyParts = {
 /** What `PassageStore.copyPassages` does; to be called in a transaction. */
 export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): PassageStore['copyPassages'] {
   const selectTwins = sqlite.prepare<[string, DocumentKind, string], Twin>(
-    `SELECT id, name, title, num_pages AS numPages FROM documents
+    `SELECT id, name, title, num_pages AS numPages, note FROM documents
      WHERE content_hash = ? AND kind = ? AND id <> ? AND state = 'ready' ORDER BY added_at_ms, rowid`,
   );
   const selectName = sqlite.prepare<[string], string>('SELECT name FROM documents WHERE id = ?').pluck();
@@ -48,15 +48,15 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
       const numPassages = countPassages.get(twin.id) ?? 0;
       const stored = parts.passagesOf(twin.id, 0, numPassages);
       if (numPassages === 0 || stored.length < numPassages) continue; // damaged: it is read again, and so is this one
-      const chunks = stored.map(({ ordinal, text, heading, locator, label }): Chunk => {
-        return { ordinal, text, heading, locator, ...(label ? { label } : {}) };
+      const chunks = stored.map(({ ordinal, text, heading, locator, label, cells }): Chunk => {
+        return { ordinal, text, heading, locator, ...(label ? { label } : {}), ...(cells ? { cells } : {}) };
       });
       const ids = stored.map(({ passageId }) => passageId);
       const vectors = embedderId === null ? null : vectorsOf(ids, embedderId);
       const title = twin.title === titleFromName(twin.name) ? titleFromName(name) : twin.title;
       const pages = selectScans.all(twin.id);
       const scannedPages = pages.map((page) => ({ page, words: parts.scannedWords(twin.id, page) }));
-      const facts = { title, kind, numPages: twin.numPages, contentHash, scannedPages };
+      const facts = { title, kind, numPages: twin.numPages, contentHash, scannedPages, note: twin.note };
       const embedded = embedderId !== null && vectors ? { embedderId, vectors } : null;
       return { ...parts.replacePassages(documentId, chunks, embedded, facts), vectors };
     }

@@ -85,10 +85,9 @@ function cellsOf(words: readonly Word[]): Cell[] {
     if (!last || isNext || gap > word.size * widestGap) runs.push([word]);
     else runs.at(-1)!.push(word);
   }
-  return runs.flatMap((run, at) => {
-    const isLast = runs.slice(at + 1).every((later) => later.every(({ text }) => isValue(text) || currency.test(text)));
-    return isLast ? partedNumbers(run) : [cellOf(run)];
-  });
+  // From the end: behind the last words of a line there is nothing but numbers.
+  const lastWords = runs.findLastIndex((run) => !run.every(({ text }) => isValue(text) || currency.test(text)));
+  return runs.flatMap((run, at) => (at >= lastWords ? partedNumbers(run) : [cellOf(run)]));
 }
 
 /** A narrow table: numbers that end a line and were written apart are cells, though little room is before them. */
