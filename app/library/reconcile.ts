@@ -7,7 +7,7 @@
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { hashFile } from '../../ingest/ingest.ts';
+import { hashFile } from '../../ingest/hash-file.ts';
 import { titleFromName } from '../../ingest/readers/sections.ts';
 import { sentenceFor } from '../../ingest/reasons.ts';
 import type { Source } from '../../ingest/source.ts';

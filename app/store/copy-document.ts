@@ -56,7 +56,14 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
       const title = twin.title === titleFromName(twin.name) ? titleFromName(name) : twin.title;
       const pages = selectScans.all(twin.id);
       const scannedPages = pages.map((page) => ({ page, words: parts.scannedWords(twin.id, page) }));
-      const facts = { title, kind, numPages: twin.numPages, contentHash, scannedPages, note: twin.note };
+      const facts = {
+        title,
+        kind,
+        numPages: twin.numPages,
+        contentHash,
+        scannedPages,
+        ...(twin.note ? { note: twin.note } : {}),
+      };
       const embedded = embedderId !== null && vectors ? { embedderId, vectors } : null;
       return { ...parts.replacePassages(documentId, chunks, embedded, facts), vectors };
     }

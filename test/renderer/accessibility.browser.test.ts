@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AskEvent } from '../../app/contract/contract.ts';
-import type { ChatId, Settings } from '../../app/contract/types.ts';
+import type { ChatId, PlaceKey, Settings } from '../../app/contract/types.ts';
 import {
   createFakeApp,
   makeAnswer,
@@ -98,6 +98,35 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       await page.keyboard.press('Enter');
       await page.getByRole('button', { name: /^Source 1: Report, p. 2/ }).click();
       await page.getByText('Page 2 of 3').waitFor();
+    },
+    'where a question is asked': async (page) => {
+      window.app.places.push({
+        folder: 'place_00112233445566aa' as PlaceKey,
+        name: 'work › contracts',
+        numDocuments: 3,
+      });
+      await page.getByRole('button', { name: /^Ask in/ }).click();
+      await page.getByRole('checkbox', { name: 'work › contracts' }).click();
+    },
+    'why these passages, one of them in other documents': async (page) => {
+      const { documentId, title, source, kind, place, passageId } = passage;
+      const twin = { documentId, title, source, kind, place, passageId };
+      window.app.found.set(makeTurn(62, '').id, [{ ...passage, alsoIn: [twin] }]);
+      const scores = { wordScore: 3, similarity: null, score: 1, rerankScore: null };
+      window.app.script.explanations.set(makeTurn(62, '').id, {
+        query: 'How good was the harvest?',
+        embedder: null,
+        reranking: { type: 'none' },
+        candidates: [
+          { ...scores, passageId, passage, outcome: 'found' },
+          { ...scores, passageId: 99 as never, passage: null, outcome: 'gone' },
+        ],
+      });
+      await openKept(page);
+      await page.getByRole('button', { name: '1 passage', exact: true }).click();
+      await page.getByRole('button', { name: 'Also in 1 other document' }).click();
+      await page.getByRole('button', { name: 'Why these?' }).click();
+      await page.getByText('Not in the library any more').waitFor();
     },
     'versions of a question': async (page) => {
       await openKept(page);
