@@ -1,10 +1,12 @@
 // Opening a GPU, its memory, the integers of a step, and the table of operations.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <type_traits>
 
 #include "device.h"
+#include "linear_prefill.h"
 
 #ifdef _WIN32
 #define QUOTH_EXPORT __declspec(dllexport)
@@ -157,11 +159,15 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->scales);
   (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
+  (void)cudaFree(device->rounded);
+  (void)cudaFree(device->inverse_scales);
   device->staged = nullptr;
   device->digits = nullptr;
   device->scales = nullptr;
   device->sums = nullptr;
   device->partials = nullptr;
+  device->rounded = nullptr;
+  device->inverse_scales = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
 }
@@ -189,6 +195,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->scales, tokens * groups * sizeof(float), false);
   take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
+  take(&device->inverse_scales, tokens * sizeof(float), false);
   if (!status.ok()) {
     free_scratch(device);
     return status;
@@ -215,11 +223,14 @@ const Ops kOps = {
     .synchronize = synchronize,
     .reserve = reserve,
     .memory = memory,
+    .begin_step = nullptr,
+    .end_step = nullptr,
     .embed = cuda::embed,
     .add_positions = cuda::add_positions,
     .add_segments = cuda::add_segments,
     .gather_outputs = cuda::gather_outputs,
     .linear = cuda::linear,
+    .linear_fused = nullptr,
     .rms_norm = cuda::rms_norm,
     .layer_norm = cuda::layer_norm,
     .rms_norm_heads = cuda::rms_norm_heads,
@@ -237,6 +248,7 @@ const Ops kOps = {
     .kv_write = cuda::kv_write,
     .rope_kv_write = cuda::rope_kv_write,
     .attention = cuda::attention,
+    .rope_kv_attention = nullptr,
     .attention_full = cuda::attention_full,
     .pool_mean = cuda::pool_mean,
     .pool_first = cuda::pool_first,
@@ -283,6 +295,8 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   if (opened == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
   opened->num_multiprocessors = properties.multiProcessorCount;
   opened->overlaps = properties.major >= 9;
+  // Tests alone set the variable: they check on one GPU what others would run.
+  opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
   for (cudaEvent_t& event : opened->copied) {
