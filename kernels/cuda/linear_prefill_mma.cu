@@ -16,6 +16,7 @@ constexpr int32_t kRows = 128;
 constexpr int32_t kGroupsOfStage = kChunkColumns / kQuantGroup;
 // What a block may hold on the GeForce cards, whose multiprocessors have the least shared memory.
 constexpr int32_t kRoom = 99 * 1024;
+constexpr int32_t kStageRoom = kRoom - 1024;
 
 template <Type kType>
 inline constexpr int32_t kBytesOfBlock = RecordBlock<kType, kGroupsOfStage>::kBytes;  // 16 rows, 64 columns
@@ -29,10 +30,11 @@ struct MmaPlan {
   static constexpr int32_t kPieceBytes = kTokens * 2 * kChunkColumns;
   static constexpr int32_t kBlockBytes = kBytesOfBlock<kType>;
   static constexpr int32_t kStageBytes = kPieceBytes + kRows / 16 * kBlockBytes;
-  static constexpr int32_t kStages = kRoom / kStageBytes < 4 ? kRoom / kStageBytes : 4;
+  static constexpr int32_t kStages = kStageRoom / kStageBytes < 4 ? kStageRoom / kStageBytes : 4;
   static constexpr int32_t kPitch = kRows + 4;
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
-  static constexpr int32_t kSharedBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
+  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
+  static constexpr int32_t kSharedBytes = kBodyBytes + 4 * kTokens;  // x's scales
   static_assert(kStages >= 3 && kSharedBytes <= kRoom);
 };
 
@@ -220,8 +222,10 @@ __global__ void __launch_bounds__(kThreads) mma_kernel(const __grid_constant__ P
       }
     }
   }
+  float* scales = reinterpret_cast<float*>(shared + Plan::kBodyBytes);
+  bring_inverse_scales<kTokens, kThreads>(problem, first_token, scales);
   __syncthreads();
-  finish<16, 4, 2, kTokens, Plan::kPitch, kThreads>(problem, results, block, first_token);
+  finish<16, 8, kTokens, Plan::kPitch, kThreads>(problem, results, scales, block, first_token);
 }
 
 template <Type kType, int32_t kTokens>

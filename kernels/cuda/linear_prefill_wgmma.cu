@@ -21,11 +21,7 @@ Status launch(Device* device, const PrefillProblem& problem) {
   Status status =
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
   if (!status.ok()) return status;
-  const int32_t rows = problem.gate_rows > 0 ? problem.gate_rows : problem.num_rows;
-  const int32_t block_rows = 64 * kGroups * (problem.gate_rows > 0 ? 1 : kTiles);
-  const dim3 grid(static_cast<unsigned>(ceil_div(problem.x.num_rows, kTokens)),
-                  static_cast<unsigned>(ceil_div(rows, block_rows)));
-  return launch_overlapped(device, kernel, grid, dim3(Plan::kThreads), Plan::kSharedBytes, problem);
+  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens}), dim3(Plan::kThreads), Plan::kSharedBytes, problem);
 }
 
 template <Type kType>
@@ -46,6 +42,7 @@ Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
 }
 
 bool has_shape(Type type, int32_t shape) {
+  if (type == Type::f16 && (shape == 1 || shape == 4 || shape == 6)) return true;
   return type == Type::int4_g128 || shape == 0 || shape == 5 || shape == 9;
 }
 
@@ -67,7 +64,7 @@ double cost_of(const PrefillProblem& problem, const PrefillShape& shape, int32_t
 }  // namespace
 
 bool has_wgmma(Type type, int32_t num_columns) {
-  return record_columns(type) > 0 && num_columns % 128 == 0;
+  return type == Type::f16 || (record_columns(type) > 0 && num_columns % 128 == 0);
 }
 int32_t num_wgmma_shapes() {
   return kNumShapes;
@@ -80,12 +77,14 @@ Status multiply_wgmma(Device* device, Type type, const PrefillProblem& problem, 
   if (shape < 0) {
     double least = 0;
     for (int32_t i = 0; i < kNumShapes; ++i) {
-      if (!has_shape(type, i) || (problem.gate_rows > 0 && kShapes[i].tiles != 2)) continue;
+      if (!has_shape(type, i) || (problem.gate_rows > 0 && kShapes[i].groups * kShapes[i].tiles % 2 != 0)) continue;
       const double cost = cost_of(problem, kShapes[i], device->num_multiprocessors);
       if (shape < 0 || cost < least) shape = i, least = cost;
     }
   }
   switch (type) {
+    case Type::f16:
+      return multiply_wgmma_f16(device, problem, shape);
     case Type::int4_g128:
       return run<Type::int4_g128>(device, problem, shape);
     case Type::int4_g32:

@@ -123,34 +123,34 @@ struct WgmmaPlan {
   static constexpr int32_t kBlockBytes = RecordBlock<kType, 4>::kBytes;
   static constexpr int32_t kStageBytes = ceil_div(2 * kPieceBytes + kRows / 16 * kBlockBytes, 1024) * 1024;
   static constexpr int32_t kBlocks = kGroups == 1 ? 2 : 1;  // of a multiprocessor, at least
-  static constexpr int32_t kRoom = (227 * 1024 / kBlocks - 2048) / 1024 * 1024;
+  static constexpr int32_t kRoom = (227 * 1024 / kBlocks - 3072) / 1024 * 1024;
+  // Groups of 32 columns that are unpacked at once: with few sums there are registers for more.
+  static constexpr int32_t kFree = (kMultiplying - 48 - kTiles * kTokens / 2) / (16 * kTiles);
+  static constexpr int32_t kAtOnce = kFree >= 4 ? 4 : kFree >= 2 ? 2 : 1;
   static constexpr int32_t kStages = kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8;
   static constexpr int32_t kPitch = kRows + 4;  // floats of a token's results in shared memory
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
   static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
-  static constexpr int32_t kSharedBytes = kBodyBytes + 1024 + 256;  // 1,024 to align, 256 for the barriers
+  static constexpr int32_t kSharedBytes = kBodyBytes + 1024 + 256 + 4 * kTokens;  // to align; barriers; x's scales
   static_assert(kStages >= 2 && kSharedBytes <= 227 * 1024);
 };
 
-// Where the 64 rows of tile `tile` of a block begin.
-template <int32_t kGroups, int32_t kTiles>
-__device__ inline int32_t tile_row(const PrefillProblem& problem, int32_t block, int32_t group, int32_t tile) {
-  if (problem.gate_rows > 0) {  // tile 0 the gate, tile 1 what it gates
-    return (block * kGroups + group) * 64 + tile * problem.gate_rows;
-  }
-  return ((block * kGroups + group) * kTiles + tile) * 64;
+// Where the 64 rows of tile `index` of a block of kUnits tiles begin. With a gate, the even tiles are its rows and the
+// odd ones what it gates.
+template <int32_t kUnits>
+__device__ inline int32_t tile_row(const PrefillProblem& problem, int32_t block, int32_t index) {
+  if (problem.gate_rows > 0) return (block * (kUnits / 2) + index / 2) * 64 + index % 2 * problem.gate_rows;
+  return (block * kUnits + index) * 64;
 }
 
-// One stage's weights: each lane of a warp brings some blocks of 16 rows. Returns nothing; the bytes are counted by
-// `weight_bytes`, which all lanes compute alike.
-template <Type kType, int32_t kGroups, int32_t kTiles>
+// The blocks of 16 rows that a stage brings.
+template <int32_t kUnits>
 __device__ inline int32_t count_blocks(const PrefillProblem& problem, int32_t block) {
   int32_t count = 0;
   const int32_t num_blocks = ceil_div(problem.num_rows, kQuantRows);
 #pragma unroll
-  for (int32_t m = 0; m < kGroups * kTiles; ++m) {
-    const int32_t first = tile_row<kGroups, kTiles>(problem, block, m / kTiles, m % kTiles) / kQuantRows;
-    count += max(0, min(4, num_blocks - first));
+  for (int32_t m = 0; m < kUnits; ++m) {
+    count += max(0, min(4, num_blocks - tile_row<kUnits>(problem, block, m) / kQuantRows));
   }
   return count;
 }
@@ -188,13 +188,13 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kT
     const int32_t num_blocks = ceil_div(problem.num_rows, kQuantRows);
     const int32_t my_block =
         lane < Plan::kRows / 16
-            ? tile_row<kGroups, kTiles>(problem, block, lane / (4 * kTiles), lane / 4 % kTiles) / kQuantRows + lane % 4
+            ? tile_row<kGroups * kTiles>(problem, block, lane / 4) / kQuantRows + lane % 4
             : num_blocks;
     const uint8_t* weights = problem.weights + static_cast<int64_t>(my_block) * num_stages * Plan::kBlockBytes;
     const uint32_t x_bytes = static_cast<uint32_t>(min(kTokens, problem.x.padded_rows - first_token)) * 128;
     const __half* x = problem.x.values + static_cast<int64_t>(first_token) * kChunkColumns;
     const int64_t piece = static_cast<int64_t>(problem.x.padded_rows) * kChunkColumns;
-    const uint32_t bytes = static_cast<uint32_t>(count_blocks<kType, kGroups, kTiles>(problem, block) * Plan::kBlockBytes) +
+    const uint32_t bytes = static_cast<uint32_t>(count_blocks<kGroups * kTiles>(problem, block) * Plan::kBlockBytes) +
                            2 * x_bytes;
     const auto bring_weights = [&](int32_t stage, int32_t place) {
       if (lane == 0) barrier_expect(full + 8 * place, bytes);
@@ -237,39 +237,60 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kT
 #pragma unroll
     for (int32_t j = 0; j < kTokens / 2; ++j) sums[i][j] = 0;
   }
-  uint32_t a[2][kTiles][2][4];
-  RowFactors<kType> factors[kTiles];
+  constexpr int32_t kAtOnce = Plan::kAtOnce;
+  constexpr int32_t kSteps = 4 / kAtOnce;
   const int32_t my_weights = 2 * Plan::kPieceBytes + (group * kTiles * 4 + warp % 4) * Plan::kBlockBytes;
+  // Operands of two steps: one is unpacked while the other is multiplied.
+  uint32_t a[2][kTiles][kAtOnce][2][4];
+  RowFactors<kType> factors[kTiles];
   int32_t place = 0;
   uint32_t parity = 0;
-  for (int32_t stage = 0; stage < num_stages; ++stage) {
-    barrier_wait(full + 8 * place, parity);
+  const auto step = [&](int32_t stage, int32_t index, uint32_t(&operands)[kTiles][kAtOnce][2][4]) {
+    if (index == 0) barrier_wait(full + 8 * place, parity);
     const uint8_t* weights = shared + place * Plan::kStageBytes + my_weights;
     const uint64_t x = matrix_of(stages + place * Plan::kStageBytes);
 #pragma unroll
-    for (int32_t j = 0; j < 4; ++j) {
+    for (int32_t j = 0; j < kAtOnce; ++j) {
+      const int32_t group32 = index * kAtOnce + j;
 #pragma unroll
       for (int32_t i = 0; i < kTiles; ++i) {
         const uint8_t* rows = weights + i * 4 * Plan::kBlockBytes;
-        if (j == 0 || RecordBlock<kType, 4>::kColumns == 32) factors[i] = load_factors<kType, 4>(rows, j, g);
-        load_fragments<kType, 4>(rows, j, g, t, factors[i], book, a[j % 2][i]);
+        if (group32 == 0 || RecordBlock<kType, 4>::kColumns == 32) factors[i] = load_factors<kType, 4>(rows, group32, g);
+        load_fragments<kType, 4>(rows, group32, g, t, factors[i], book, operands[i][j]);
       }
-      wgmma_fence();
+    }
+    wgmma_fence();
+#pragma unroll
+    for (int32_t j = 0; j < kAtOnce; ++j) {
+      const int32_t group32 = index * kAtOnce + j;
 #pragma unroll
       for (int32_t s = 0; s < 2; ++s) {
 #pragma unroll
         for (int32_t i = 0; i < kTiles; ++i) {
-          Wgmma<kTokens>::from_registers(sums[i], a[j % 2][i][s],
-                                         x + (j / 2 * Plan::kPieceBytes + j % 2 * 64 + s * 32) / 16);
+          Wgmma<kTokens>::from_registers(sums[i], operands[i][j][s],
+                                         x + (group32 / 2 * Plan::kPieceBytes + group32 % 2 * 64 + s * 32) / 16);
         }
       }
-      wgmma_commit();
-      wgmma_wait<1>();
-      if (j == 0 && stage > 0 && lane == 0) {  // what the stage before held has been read
-        barrier_arrive(empty + 8 * (place == 0 ? Plan::kStages - 1 : place - 1));
-      }
     }
-    if (++place == Plan::kStages) place = 0, parity ^= 1;
+    wgmma_commit();
+    wgmma_wait<1>();
+    if (index == 0 && stage > 0 && lane == 0) {  // what the stage before held has been read
+      barrier_arrive(empty + 8 * (place == 0 ? Plan::kStages - 1 : place - 1));
+    }
+    if (index == kSteps - 1 && ++place == Plan::kStages) place = 0, parity ^= 1;
+  };
+  if constexpr (kSteps > 1) {
+    for (int32_t stage = 0; stage < num_stages; ++stage) {
+#pragma unroll
+      for (int32_t index = 0; index < kSteps; ++index) step(stage, index, a[index % 2]);
+    }
+  } else {
+    for (int32_t stage = 0; stage + 1 < num_stages; stage += 2) {
+      step(stage, 0, a[0]);
+      step(stage + 1, 0, a[1]);
+    }
+    wgmma_wait<0>();
+    if (num_stages % 2 != 0) step(num_stages - 1, 0, a[0]);
   }
   wgmma_wait<0>();
 #pragma unroll
@@ -292,10 +313,22 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kT
       }
     }
   }
+  float* scales = reinterpret_cast<float*>(shared + Plan::kBodyBytes + 256);
   wait_for_previous();
+  bring_inverse_scales<kTokens, kMultiplying>(problem, first_token, scales);
   asm volatile("bar.sync 1, %0;" ::"n"(kMultiplying) : "memory");
-  finish<64, kGroups, kTiles, kTokens, Plan::kPitch, kMultiplying>(problem, results, block, first_token);
+  finish<64, kGroups * kTiles, kTokens, Plan::kPitch, kMultiplying>(problem, results, scales, block, first_token);
 #endif
 }
+
+// Blocks: those of the same weights follow each other.
+inline dim3 wgmma_grid(const PrefillProblem& problem, const PrefillShape& shape) {
+  const bool is_gated = problem.gate_rows > 0;
+  const int32_t rows = is_gated ? problem.gate_rows : problem.num_rows;
+  const int32_t block_rows = 64 * shape.groups * shape.tiles / (is_gated ? 2 : 1);
+  return dim3(static_cast<unsigned>(ceil_div(problem.x.num_rows, shape.tokens)),
+              static_cast<unsigned>(ceil_div(rows, block_rows)));
+}
+Status multiply_wgmma_f16(Device* device, const PrefillProblem& problem, int32_t shape);
 
 }  // namespace quoth::cuda
