@@ -112,7 +112,7 @@ QUOTH_WGMMA(256, QUOTH_N128, QUOTH_FLOATS_128, 128, 129, 130, 131, 132)
 
 // -- the kernel ------------------------------------------------------------------------------------------------------
 
-template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens>
+template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
 struct WgmmaPlan {
   static constexpr int32_t kRows = 64 * kGroups * kTiles;
   // Registers are dealt to whole warpgroups: the one that brings gives most of its own to those that multiply.
@@ -124,9 +124,8 @@ struct WgmmaPlan {
   static constexpr int32_t kStageBytes = ceil_div(2 * kPieceBytes + kRows / 16 * kBlockBytes, 1024) * 1024;
   static constexpr int32_t kBlocks = kGroups == 1 ? 2 : 1;  // of a multiprocessor, at least
   static constexpr int32_t kRoom = (227 * 1024 / kBlocks - 3072) / 1024 * 1024;
-  // Groups of 32 columns that are unpacked at once: with few sums there are registers for more.
-  static constexpr int32_t kFree = (kMultiplying - 48 - kTiles * kTokens / 2) / (16 * kTiles);
-  static constexpr int32_t kAtOnce = kFree >= 4 ? 4 : kFree >= 2 ? 2 : 1;
+  // Groups of 32 columns that are unpacked at once.
+  static constexpr int32_t kAtOnce = kWide;
   static constexpr int32_t kStages = kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8;
   static constexpr int32_t kPitch = kRows + 4;  // floats of a token's results in shared memory
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
@@ -155,12 +154,12 @@ __device__ inline int32_t count_blocks(const PrefillProblem& problem, int32_t bl
   return count;
 }
 
-template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens>
-__global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kThreads,
-                                  WgmmaPlan<kType, kGroups, kTiles, kTokens>::kBlocks)
+template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
+__global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>::kThreads,
+                                  WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>::kBlocks)
     wgmma_records_kernel(const __grid_constant__ PrefillProblem problem) {
 #if QUOTH_HAS_WGMMA
-  using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens>;
+  using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>;
   extern __shared__ uint8_t raw[];
   uint8_t* shared = raw + (1024 - shared_address(raw) % 1024) % 1024;
   const uint32_t stages = shared_address(shared);
@@ -329,6 +328,12 @@ inline dim3 wgmma_grid(const PrefillProblem& problem, const PrefillShape& shape)
   return dim3(static_cast<unsigned>(ceil_div(problem.x.num_rows, shape.tokens)),
               static_cast<unsigned>(ceil_div(rows, block_rows)));
 }
+// linear_prefill_wgmma_f16.cu
+bool has_wgmma_f16_shape(int32_t index);
+PrefillShape wgmma_f16_shape(int32_t index);
 Status multiply_wgmma_f16(Device* device, const PrefillProblem& problem, int32_t shape);
+
+// linear_prefill_unpack.h
+Status multiply_unpack(Device* device, Type type, const PrefillProblem& problem, int32_t tiles, int32_t tokens);
 
 }  // namespace quoth::cuda

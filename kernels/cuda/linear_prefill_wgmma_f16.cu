@@ -184,26 +184,29 @@ Status launch(Device* device, const PrefillProblem& problem) {
   status =
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
   if (!status.ok()) return status;
-  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens}), dim3(Plan::kThreads),
+  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens, 0}), dim3(Plan::kThreads),
                            Plan::kSharedBytes, problem, map);
 }
 
 }  // namespace
 
+#define QUOTH_SHAPES(shape) shape(0, 2, 2, 128) shape(1, 2, 1, 256) shape(2, 1, 1, 128) shape(3, 1, 2, 64) shape(4, 1, 1, 64) shape(5, 1, 2, 16)
+constexpr PrefillShape kShapes[] = {
+#define QUOTH_ENTRY(index, groups, tiles, tokens) {groups, tiles, tokens, 0},
+    QUOTH_SHAPES(QUOTH_ENTRY)};
+
+bool has_wgmma_f16_shape(int32_t index) {
+  return index >= 0 && index < static_cast<int32_t>(sizeof kShapes / sizeof kShapes[0]);
+}
+PrefillShape wgmma_f16_shape(int32_t index) {
+  return kShapes[index];
+}
 Status multiply_wgmma_f16(Device* device, const PrefillProblem& problem, int32_t shape) {
   switch (shape) {
-    case 0:
-      return launch<2, 2, 128>(device, problem);
-    case 1:
-      return launch<2, 1, 256>(device, problem);
-    case 4:
-      return launch<1, 1, 128>(device, problem);
-    case 5:
-      return launch<1, 2, 64>(device, problem);
-    case 6:
-      return launch<1, 1, 64>(device, problem);
-    case 9:
-      return launch<1, 2, 16>(device, problem);
+#define QUOTH_CASE(index, groups, tiles, tokens) \
+  case index:                                    \
+    return launch<groups, tiles, tokens>(device, problem);
+    QUOTH_SHAPES(QUOTH_CASE)
     default:
       return {Code::internal, "linear: no such shape of tile"};
   }
