@@ -6,8 +6,11 @@
 // linear_prefill_wgmma.h: the same operands in the same order.
 //
 //   warp 12 brings the weights as they are in the plan     -> raw ring   -> warpgroups 1 and 2 unpack
-//   warp 13 brings x                                       -> x ring     -> warpgroup 0 multiplies
+//   warps 13 to 15 bring x, in turn                        -> x ring     -> warpgroup 0 multiplies
 //   warpgroups 1 and 2 write halves, swizzled              -> half ring  -> warpgroup 0
+//
+// One round of a warp that brings (a wait, the bytes to expect, the copies) takes a third of a microsecond whatever it
+// brings, so a round brings much: kRawChunks times 128 columns of weights, kXChunks of x.
 #pragma once
 
 #include "linear_prefill_wgmma.h"
@@ -19,15 +22,18 @@ struct UnpackPlan {
   static constexpr int32_t kRows = 64 * kTiles;
   static constexpr int32_t kThreads = 512;
   static constexpr int32_t kPieceBytes = kTokens * 2 * kChunkColumns;
-  static constexpr int32_t kXBytes = 2 * kPieceBytes;       // x, 128 columns
   static constexpr int32_t kTileBytes = 64 * 2 * kChunkColumns;
   static constexpr int32_t kHalfBytes = 2 * kTiles * kTileBytes;  // weights as halves, 128 columns
   static constexpr int32_t kBlockBytes = RecordBlock<kType, 4>::kBytes;
-  static constexpr int32_t kRawBytes = kRows / 16 * kBlockBytes;
-  static constexpr int32_t kRawStages = kTiles == 1 ? 8 : 4;
-  static constexpr int32_t kHalfStages = kTiles == 1 ? 4 : 2;
+  static constexpr int32_t kRawChunks = kTiles == 1 ? 4 : 2;
+  static constexpr int32_t kRunBytes = kRawChunks * kBlockBytes;  // of 16 rows
+  static constexpr int32_t kRawBytes = kRows / 16 * kRunBytes;
+  static constexpr int32_t kRawStages = 3;
+  static constexpr int32_t kHalfStages = kTiles == 1 ? 3 : 2;
+  static constexpr int32_t kXChunks = kTokens <= 32 ? 4 : kTokens == 64 && kTiles == 1 ? 2 : 1;
+  static constexpr int32_t kXBytes = kXChunks * 2 * kPieceBytes;
   static constexpr int32_t kRoom = 227 * 1024 - 3072 - kHalfStages * kHalfBytes - kRawStages * kRawBytes;
-  static constexpr int32_t kXStages = kRoom / kXBytes < 8 ? kRoom / kXBytes : 8;
+  static constexpr int32_t kXStages = kRoom / kXBytes < 6 ? kRoom / kXBytes : 6;
   static constexpr int32_t kXAt = kHalfStages * kHalfBytes;
   static constexpr int32_t kRawAt = kXAt + kXStages * kXBytes;
   static constexpr int32_t kPitch = kRows + 4;
@@ -35,18 +41,7 @@ struct UnpackPlan {
   static constexpr int32_t kUsed = kRawAt + ceil_div(kRawStages * kRawBytes, 128) * 128;
   static constexpr int32_t kBodyBytes = kUsed > kOutBytes ? kUsed : kOutBytes;
   static constexpr int32_t kSharedBytes = kBodyBytes + 1024 + 512 + 4 * kTokens;
-  static_assert(kXStages >= 2 && kSharedBytes <= 227 * 1024 && kPieceBytes % 1024 == 0);
-};
-
-// A place in a ring, and the parity of the round.
-template <int32_t kPlaces>
-struct Turn {
-  int32_t place = 0;
-  uint32_t parity = 0;
-  __device__ inline void advance(int32_t by = 1) {
-    place += by;
-    if (place >= kPlaces) place -= kPlaces, parity ^= 1;
-  }
+  static_assert(kXStages >= 2 && kRawChunks % 2 == 0 && kSharedBytes <= 227 * 1024 && kPieceBytes % 1024 == 0);
 };
 
 // Four 8 x 8 matrices of halves, as a matrix instruction holds them, to rows of 16 bytes.
@@ -79,7 +74,7 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
   if (threadIdx.x == 0) {
     for (int32_t i = 0; i < Plan::kRawStages; ++i) {
       barrier_init(raw_full + 8 * i, 1);
-      barrier_init(raw_empty + 8 * i, 4 * kTiles);
+      barrier_init(raw_empty + 8 * i, 8);
     }
     for (int32_t i = 0; i < Plan::kXStages; ++i) {
       barrier_init(x_full + 8 * i, 1);
@@ -103,29 +98,35 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
       const uint8_t* weights = problem.weights + static_cast<int64_t>(my_block) * num_stages * Plan::kBlockBytes;
       const uint32_t bytes = static_cast<uint32_t>(count_blocks<kTiles>(problem, block) * Plan::kBlockBytes);
       Turn<Plan::kRawStages> turn;
-      for (int32_t stage = 0; stage < num_stages; ++stage, turn.advance()) {
+      for (int32_t chunk = 0; chunk < num_stages; chunk += Plan::kRawChunks, turn.advance()) {
         barrier_wait(raw_empty + 8 * turn.place, turn.parity ^ 1);
-        if (lane == 0) barrier_expect(raw_full + 8 * turn.place, bytes);
+        const int32_t chunks = min(Plan::kRawChunks, num_stages - chunk);
+        if (lane == 0) barrier_expect(raw_full + 8 * turn.place, bytes * chunks);
         __syncwarp();
         if (my_block < num_blocks) {
-          copy_bulk(base + Plan::kRawAt + turn.place * Plan::kRawBytes + lane * Plan::kBlockBytes,
-                    weights + static_cast<int64_t>(stage) * Plan::kBlockBytes, Plan::kBlockBytes,
+          copy_bulk(base + Plan::kRawAt + turn.place * Plan::kRawBytes + lane * Plan::kRunBytes,
+                    weights + static_cast<int64_t>(chunk) * Plan::kBlockBytes, chunks * Plan::kBlockBytes,
                     raw_full + 8 * turn.place);
         }
       }
-    } else if (warp == 13 && lane == 0) {
+    } else {
+      constexpr int32_t kPieces = 2 * Plan::kXChunks;
       const uint32_t bytes = static_cast<uint32_t>(min(kTokens, problem.x.padded_rows - first_token)) * 128;
       const __half* x = problem.x.values + static_cast<int64_t>(first_token) * kChunkColumns;
       const int64_t piece = static_cast<int64_t>(problem.x.padded_rows) * kChunkColumns;
       wait_for_previous();
       Turn<Plan::kXStages> turn;
-      for (int32_t stage = 0; stage < num_stages; ++stage, turn.advance()) {
+      for (int32_t chunk = 0, round = 0; chunk < num_stages; chunk += Plan::kXChunks, ++round, turn.advance()) {
+        if (round % 3 != warp - 13) continue;
         barrier_wait(x_empty + 8 * turn.place, turn.parity ^ 1);
         const uint32_t full = x_full + 8 * turn.place;
-        const uint32_t to = base + Plan::kXAt + turn.place * Plan::kXBytes;
-        barrier_expect(full, 2 * bytes);
-        copy_bulk(to, x + 2 * stage * piece, bytes, full);
-        copy_bulk(to + Plan::kPieceBytes, x + (2 * stage + 1) * piece, bytes, full);
+        const int32_t pieces = min(kPieces, 2 * (num_stages - chunk));
+        if (lane == 0) barrier_expect(full, bytes * pieces);
+        __syncwarp();
+        if (lane < pieces) {
+          copy_bulk(base + Plan::kXAt + turn.place * Plan::kXBytes + lane * Plan::kPieceBytes,
+                    x + (2 * chunk + lane) * piece, bytes, full);
+        }
       }
     }
     return;
@@ -142,34 +143,38 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
     if constexpr (kType == Type::q4) load_book(problem.codebook, book);
     Turn<Plan::kRawStages> from;
     Turn<Plan::kHalfStages> to;
-    if (kTiles == 1 && unpacker == 1) from.advance(), to.advance();
     // Lane l gives row l % 8 of matrix l / 8: rows 0 - 7, rows 8 - 15, then both again 8 columns on.
     const int32_t row = warp % 4 * 16 + lane % 16;
     const uint32_t row_at = base + tile * Plan::kTileBytes + row * 128;
-    for (int32_t stage = kTiles == 1 ? unpacker : 0; stage < num_stages; stage += kBy, from.advance(kBy), to.advance(kBy)) {
-      barrier_wait(raw_full + 8 * from.place, from.parity);
-      const uint8_t* rows =
-          shared + Plan::kRawAt + from.place * Plan::kRawBytes + (tile * 4 + warp % 4) * Plan::kBlockBytes;
-      barrier_wait(half_empty + 8 * to.place, to.parity ^ 1);
-      RowFactors<kType> factors;
+    for (int32_t chunk = 0; chunk < num_stages; ++chunk, to.advance()) {
+      const int32_t part = chunk % Plan::kRawChunks;
+      if (part == 0) barrier_wait(raw_full + 8 * from.place, from.parity);
+      if (chunk % kBy == (kBy == 1 ? 0 : unpacker)) {
+        const uint8_t* rows = shared + Plan::kRawAt + from.place * Plan::kRawBytes +
+                              (tile * 4 + warp % 4) * Plan::kRunBytes + part * Plan::kBlockBytes;
+        barrier_wait(half_empty + 8 * to.place, to.parity ^ 1);
+        RowFactors<kType> factors;
 #pragma unroll
-      for (int32_t j = 0; j < 4; ++j) {
-        uint32_t a[2][4];
-        if (j == 0 || RecordBlock<kType, 4>::kColumns == 32) factors = load_factors<kType, 4>(rows, j, g);
-        load_fragments<kType, 4>(rows, j, g, t, factors, book, a);
+        for (int32_t j = 0; j < 4; ++j) {
+          uint32_t a[2][4];
+          if (j == 0 || RecordBlock<kType, 4>::kColumns == 32) factors = load_factors<kType, 4>(rows, j, g);
+          load_fragments<kType, 4>(rows, j, g, t, factors, book, a);
 #pragma unroll
-        for (int32_t s = 0; s < 2; ++s) {
-          const int32_t piece = j % 2 * 4 + 2 * s + lane / 16;
-          store_matrices(row_at + to.place * Plan::kHalfBytes + j / 2 * kTiles * Plan::kTileBytes +
-                             (piece ^ row % 8) * 16,
-                         a[s]);
+          for (int32_t s = 0; s < 2; ++s) {
+            const int32_t piece = j % 2 * 4 + 2 * s + lane / 16;
+            store_matrices(row_at + to.place * Plan::kHalfBytes + j / 2 * kTiles * Plan::kTileBytes +
+                               (piece ^ row % 8) * 16,
+                           a[s]);
+          }
         }
+        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        __syncwarp();
+        if (lane == 0) barrier_arrive(half_full + 8 * to.place);
       }
-      asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-      __syncwarp();
-      if (lane == 0) {
-        barrier_arrive(half_full + 8 * to.place);
-        barrier_arrive(raw_empty + 8 * from.place);
+      if (part == Plan::kRawChunks - 1) {
+        __syncwarp();
+        if (lane == 0) barrier_arrive(raw_empty + 8 * from.place);
+        from.advance();
       }
     }
     // They end with the others below.
@@ -188,10 +193,12 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
     Turn<Plan::kXStages> x_turn;
     Turn<Plan::kHalfStages> half_turn;
     int32_t last_x = 0, last_half = 0;
-    for (int32_t stage = 0; stage < num_stages; ++stage) {
-      barrier_wait(x_full + 8 * x_turn.place, x_turn.parity);
+    for (int32_t chunk = 0; chunk < num_stages; ++chunk) {
+      const int32_t part = chunk % Plan::kXChunks;
+      if (part == 0) barrier_wait(x_full + 8 * x_turn.place, x_turn.parity);
       barrier_wait(half_full + 8 * half_turn.place, half_turn.parity);
-      const uint64_t x = matrix_of(base + Plan::kXAt + x_turn.place * Plan::kXBytes);
+      const uint64_t x =
+          matrix_of(base + Plan::kXAt + x_turn.place * Plan::kXBytes + part * 2 * Plan::kPieceBytes);
       const uint64_t weights = matrix_of(base + half_turn.place * Plan::kHalfBytes);
       wgmma_fence();
 #pragma unroll
@@ -205,12 +212,13 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
       }
       wgmma_commit();
       wgmma_wait<1>();
-      if (stage > 0 && lane == 0) {
-        barrier_arrive(x_empty + 8 * last_x);
+      if (chunk > 0 && lane == 0) {  // what the chunk before took has been read
         barrier_arrive(half_empty + 8 * last_half);
+        if (part == 0) barrier_arrive(x_empty + 8 * last_x);
       }
       last_x = x_turn.place, last_half = half_turn.place;
-      x_turn.advance(), half_turn.advance();
+      half_turn.advance();
+      if (part == Plan::kXChunks - 1) x_turn.advance();
     }
     wgmma_wait<0>();
 #pragma unroll

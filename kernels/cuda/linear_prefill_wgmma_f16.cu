@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
 
   if (warp >= kGroups * 4) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Plan::kBringing));
-    if (warp > kGroups * 4 || lane != 0) {
+    if (lane != 0) {
       wait_for_previous();
       return;
     }
@@ -79,18 +79,7 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
     const auto bring_x = [&](int32_t stage, int32_t place) {
       copy_bulk(stages + place * Plan::kStageBytes, x + stage * piece, x_bytes, full + 8 * place);
     };
-    const int32_t ahead = min(Plan::kStages, num_stages);
-    for (int32_t stage = 0; stage < ahead; ++stage) bring_weights(stage, stage);
-    wait_for_previous();
-    for (int32_t stage = 0; stage < ahead; ++stage) bring_x(stage, stage);
-    int32_t place = 0;
-    uint32_t parity = 0;
-    for (int32_t stage = ahead; stage < num_stages; ++stage) {
-      barrier_wait(empty + 8 * place, parity);
-      bring_weights(stage, place);
-      bring_x(stage, place);
-      if (++place == Plan::kStages) place = 0, parity ^= 1;
-    }
+    bring_stages<Plan::kStages>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
     return;
   }
 
