@@ -279,9 +279,7 @@ Status choose(Device* device, const PrefillProblem& problem, int32_t shape) {
   const int64_t large = static_cast<int64_t>(ceil_div(problem.num_rows, kRows)) * ceil_div(problem.x.num_rows, 128);
   const bool is_large = shape < 0 ? problem.x.num_rows > 32 && large * 4 >= 3 * device->num_multiprocessors : shape == 0;
   if constexpr (record_columns(kType) > 0) {
-    if (device->sums_in_halves) {
-      return is_large ? launch<kType, 128, true>(device, problem) : launch<kType, 32, true>(device, problem);
-    }
+    if (device->sums_in_halves) return launch<kType, 128, true>(device, problem);
   }
   return is_large ? launch<kType, 128, false>(device, problem) : launch<kType, 32, false>(device, problem);
 }

@@ -28,8 +28,8 @@ struct UnpackPlan {
   static constexpr int32_t kRawChunks = kTiles == 1 ? 4 : 2;
   static constexpr int32_t kRunBytes = kRawChunks * kBlockBytes;  // of 16 rows
   static constexpr int32_t kRawBytes = kRows / 16 * kRunBytes;
-  static constexpr int32_t kRawStages = 3;
-  static constexpr int32_t kHalfStages = kTiles == 1 ? 3 : 2;
+  static constexpr int32_t kRawStages = 2;
+  static constexpr int32_t kHalfStages = kTiles == 1 ? 6 : 3;
   static constexpr int32_t kXChunks = kTokens <= 32 ? 4 : kTokens == 64 && kTiles == 1 ? 2 : 1;
   static constexpr int32_t kXBytes = kXChunks * 2 * kPieceBytes;
   static constexpr int32_t kRoom = 227 * 1024 - 3072 - kHalfStages * kHalfBytes - kRawStages * kRawBytes;

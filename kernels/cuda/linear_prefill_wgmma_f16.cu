@@ -7,8 +7,6 @@
 #include "linear_prefill_wgmma.h"
 
 namespace quoth::cuda {
-namespace {
-
 template <int32_t kGroups, int32_t kTiles, int32_t kTokens>
 struct HalvesPlan {
   static constexpr int32_t kRows = 64 * kGroups * kTiles;
@@ -28,6 +26,8 @@ struct HalvesPlan {
   static constexpr int32_t kSharedBytes = kBodyBytes + 1024 + 256 + 4 * kTokens;
   static_assert(kStages >= 2 && kSharedBytes <= 227 * 1024 && kPieceBytes % 1024 == 0);
 };
+
+namespace {
 
 template <int32_t kGroups, int32_t kTiles, int32_t kTokens>
 __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads,

@@ -2,7 +2,9 @@
 // then the time of each at the shapes of real models, beside the GPU's limits. Linked with the kernels' own objects, not
 // with the library, so that it can choose what the library chooses by itself.
 //
-//   gemm_bench [check|time|all]
+//   gemm_bench check
+//   gemm_bench time [all]            all: every shape beside the chosen one
+//   gemm_bench one N K T shape       int4_g128, for a profiler
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -329,7 +331,7 @@ void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k,
     for (int32_t shape = 0; shape < num_shapes; ++shape) {
       if (has_wgmma && !shape_fits(type, shape, is_gated)) continue;
       if (has_wgmma && cuda::wgmma_shape(type, shape).tokens >= 8 * tokens) continue;
-      if (has_wgmma && cuda::wgmma_shape(type, shape).tokens * 20 < tokens) continue;
+      if (has_wgmma && type != Type::f16 && cuda::wgmma_shape(type, shape).tokens * 20 < tokens) continue;
       const double us = time_of(bench, calls, [&](int32_t i) { run(i, shape); });
       std::printf(" %d:%.1f", shape, us);
     }
@@ -342,12 +344,22 @@ void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k,
 
 int main(int count, char** arguments) {
   std::setvbuf(stdout, nullptr, _IONBF, 0);
-  const std::string what = count > 1 ? arguments[1] : "all";
+  const std::string what = count > 1 ? arguments[1] : "check";
   Bench bench;
   must(quoth_open_cuda_device(&bench.device, &bench.ops, &bench.info), "open");
   must(bench.ops->reserve(bench.device, 16384, 14336), "reserve");
   std::printf("%s %s%s\n", bench.info.name, bench.info.instructions, bench.device->has_wgmma ? "" : ", no wgmma");
-  if (what == "check" || what == "all") {
+  if (what == "one" && count == 6) {
+    const int32_t n = std::atoi(arguments[2]), k = std::atoi(arguments[3]), tokens = std::atoi(arguments[4]);
+    const Weight w = bench.weight(Type::int4_g128, n, k, 1);
+    const Rows x = bench.rows(tokens, k, 2), out = bench.rows(tokens, n, 3);
+    for (int32_t i = 0; i < 4; ++i) {
+      must(cuda::linear_prefill(bench.device, x, w, nullptr, Activation::none, LinearFusion{}, out, std::atoi(arguments[5])),
+           "linear_prefill");
+    }
+    MUST(cudaStreamSynchronize(bench.device->stream));
+  }
+  if (what == "check") {
     for (const Type type : {Type::int4_g128, Type::int4_g32, Type::q8, Type::q4, Type::f16, Type::f8}) {
       check(bench, type, 272, 640, "plain");
       check(bench, type, 272, 128, "plain");
@@ -360,7 +372,7 @@ int main(int count, char** arguments) {
     check(bench, Type::f16, 100, 200, "plain");
     std::printf("# %d checked, %d failed\n", bench.num_checked, bench.num_failed);
   }
-  if (what == "time" || what == "all") {
+  if (what == "time") {
     const bool all = count > 2;
     for (int32_t index = 0; index < cuda::num_wgmma_shapes(); ++index) {
       const cuda::PrefillShape s = cuda::wgmma_shape(Type::int4_g128, index);
