@@ -52,18 +52,18 @@ struct Device {
   int32_t* slots[cuda::kStagingSlots] = {};
   cudaEvent_t copied[cuda::kStagingSlots] = {};
   int32_t next_slot = 0;
-  int32_t* staged = nullptr;  // on the GPU
-  int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
-  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
-  float* partials = nullptr;  // f32 [kMaxPartials]
-  bool has_wgmma = false;     // sm_90a's matrix instructions
-  bool sums_in_halves = false;  // linear_prefill_mma.cu
-  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  int32_t* staged = nullptr;        // on the GPU
+  int64_t staged_count = 0;         // valid integers there, the same as in the slot that was filled last; 0 = none
+  int8_t* digits = nullptr;         // int8 [T, K/32, 3, 32]: rounded x of one linear
+  float* scales = nullptr;          // f32 [K/32, T rounded up to 8]
+  float* sums = nullptr;            // the same: of each group, the sum of the rounded x / scale
+  float* partials = nullptr;        // f32 [kMaxPartials]
+  bool has_wgmma = false;           // sm_90a's matrix instructions
+  bool sums_in_halves = false;      // linear_prefill_mma.cu
+  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
-  float* normed = nullptr;    // f32 [kFusedRows, max_columns]
-  float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
+  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
+  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
 };
 
 }  // namespace quoth

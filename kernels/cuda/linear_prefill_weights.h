@@ -3,7 +3,8 @@
 //
 // A warp takes the 16 rows of a record; lane 4 g + t holds rows 2 g and 2 g + 1 of it, which stand for rows g and g + 8
 // of the instruction, and of each 32 columns the eight from 8 t on. Two instructions of 16 columns take them:
-//   step s (0, 1):  k = 2 t, 2 t + 1 are columns 8 t + s, 8 t + 2 + s;  k = 2 t + 8, 2 t + 9 are 8 t + 4 + s, 8 t + 6 + s
+//   step s (0, 1):  k = 2 t, 2 t + 1 are columns 8 t + s, 8 t + 2 + s;  k = 2 t + 8, 2 t + 9 are 8 t + 4 + s, 8 t + 6 +
+//   s
 // so that two nibbles 16 bits apart become a pair of halves by one `and`. x lies in the same order.
 #pragma once
 

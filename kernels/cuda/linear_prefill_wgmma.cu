@@ -5,13 +5,13 @@ namespace quoth::cuda {
 namespace {
 
 // common: what every type of record has; more: int4_g128 alone. `wide`: groups unpacked at once; 0: the kernel of
-// linear_prefill_unpack.h. The last two, measured on an H200: nanoseconds that a tile takes for 128 columns, and for its
-// beginning and end.
-#define QUOTH_SHAPES(common, more)                                                                                   \
-  common(0, 2, 1, 256, 1, 1420, 5000) more(1, 2, 2, 128, 2, 1400, 5000) more(2, 2, 1, 128, 2, 700, 4000)             \
-  more(3, 1, 2, 64, 1, 800, 5000) more(4, 1, 1, 64, 2, 380, 5000) common(5, 1, 2, 16, 0, 300, 4000)                  \
-  common(6, 1, 2, 64, 0, 330, 4000) more(7, 1, 1, 16, 0, 200, 4000) more(8, 1, 1, 32, 0, 210, 4000)                  \
-  more(9, 1, 1, 64, 0, 220, 4000) more(10, 1, 1, 128, 0, 330, 4000)
+// linear_prefill_unpack.h. The last two, measured on an H200: nanoseconds that a tile takes for 128 columns, and for
+// its beginning and end.
+#define QUOTH_SHAPES(common, more)                                                                          \
+  common(0, 2, 1, 256, 1, 1420, 5000) more(1, 2, 2, 128, 2, 1400, 5000) more(2, 2, 1, 128, 2, 700, 4000)    \
+      more(3, 1, 2, 64, 1, 800, 5000) more(4, 1, 1, 64, 2, 380, 5000) common(5, 1, 2, 16, 0, 300, 4000)     \
+          common(6, 1, 2, 64, 0, 330, 4000) more(7, 1, 1, 16, 0, 200, 4000) more(8, 1, 1, 32, 0, 210, 4000) \
+              more(9, 1, 1, 64, 0, 220, 4000) more(10, 1, 1, 128, 0, 330, 4000)
 
 constexpr PrefillShape kShapes[] = {
 #define QUOTH_ENTRY(index, groups, tiles, tokens, wide, chunk, tile) {groups, tiles, tokens, wide},
@@ -43,11 +43,11 @@ template <Type kType>
 Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
   switch (shape) {
 #define QUOTH_COMMON(index, groups, tiles, tokens, wide, chunk, tile) \
-  case index:                                            \
+  case index:                                                         \
     return launch<kType, groups, tiles, tokens, wide>(device, problem);
-#define QUOTH_MORE(index, groups, tiles, tokens, wide, chunk, tile)                                                             \
-  case index:                                                                                                      \
-    if constexpr (kType == Type::int4_g128) return launch<kType, groups, tiles, tokens, wide>(device, problem);    \
+#define QUOTH_MORE(index, groups, tiles, tokens, wide, chunk, tile)                                             \
+  case index:                                                                                                   \
+    if constexpr (kType == Type::int4_g128) return launch<kType, groups, tiles, tokens, wide>(device, problem); \
     break;
     QUOTH_SHAPES(QUOTH_COMMON, QUOTH_MORE)
     default:
@@ -56,8 +56,8 @@ Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
   return {Code::internal, "linear: no such shape of tile"};
 }
 
-// About how long a shape takes, in nanoseconds: as many tiles one after the other as a multiprocessor gets. f16 weights,
-// of which nothing is known here: by the products.
+// About how long a shape takes, in nanoseconds: as many tiles one after the other as a multiprocessor gets. f16
+// weights, of which nothing is known here: by the products.
 double cost_of(Type type, const PrefillProblem& problem, int32_t index, int32_t num_multiprocessors) {
   const PrefillShape shape = wgmma_shape(type, index);
   const int32_t rows = 64 * shape.groups * shape.tiles;
@@ -78,10 +78,10 @@ double cost_of(Type type, const PrefillProblem& problem, int32_t index, int32_t 
 
 bool has_wgmma_shape(Type type, int32_t shape) {
 #define QUOTH_IS_COMMON(index, groups, tiles, tokens, wide, chunk, tile) \
-  case index:                                               \
+  case index:                                                            \
     return type != Type::f16;
 #define QUOTH_IS_MORE(index, groups, tiles, tokens, wide, chunk, tile) \
-  case index:                                             \
+  case index:                                                          \
     return type == Type::int4_g128;
   if (type == Type::f16) return has_wgmma_f16_shape(shape);
   switch (shape) {
