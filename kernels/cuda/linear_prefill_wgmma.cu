@@ -22,6 +22,9 @@ struct Times {
 constexpr Times kTimes[] = {
 #define QUOTH_TIMES(index, groups, tiles, tokens, wide, alone, beside, tile) {alone, beside, tile},
     QUOTH_SHAPES(QUOTH_TIMES, QUOTH_TIMES)};
+// The same of the shapes of linear_prefill_wgmma_f16.cu.
+constexpr Times kHalfTimes[] = {{1570, 1570, 5900}, {1150, 1150, 8100}, {700, 1180, 2800},
+                                {600, 1030, 3000},  {550, 1000, 700},   {500, 850, 1000}};
 constexpr int32_t kNumShapes = sizeof kShapes / sizeof kShapes[0];
 
 template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
@@ -61,10 +64,7 @@ double cost_of(Type type, const PrefillProblem& problem, int32_t index, int32_t 
   const int32_t tiles = ceil_div(num_rows, rows) * ceil_div(problem.x.num_rows, shape.tokens);
   const double chunks = ceil_div(problem.num_columns, 128);
   const bool are_two = shape.groups == 1;  // tiles in a multiprocessor
-  const double products = rows * shape.tokens;
-  const Times times = type != Type::f16 ? kTimes[index]
-                                        : Times{products * 0.04, products * (are_two ? 0.08 : 0.04),
-                                                products * 0.13 + 1500.0};
+  const Times times = type == Type::f16 ? kHalfTimes[index] : kTimes[index];
   const int32_t places = num_multiprocessors * (are_two ? 2 : 1);
   const double chunk = tiles > num_multiprocessors ? times.beside : times.alone;
   // Of many tiles the last ones fill what others leave.
