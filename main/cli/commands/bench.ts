@@ -4,16 +4,7 @@ import { composeNative } from '../../engine/in-process.ts';
 import { type GivenLimits, limitsOf, type MachineLimits } from '../bench/limits.ts';
 import { memory } from '../bench/memory.ts';
 import { countingPrompt, quote, textPrompt } from '../bench/quote.ts';
-import {
-  decode,
-  type EngineBench,
-  embed,
-  followup,
-  type Measured,
-  prefill,
-  type Sizes,
-  serve,
-} from '../bench/runs.ts';
+import { decode, type EngineBench, embed, followup, type Measured, prefill, type Sizes, serve } from '../bench/runs.ts';
 import { search } from '../bench/search.ts';
 import { type Command, type Context, type Values, WrongUse, wholeNumber } from '../command.ts';
 import { engineOptionNames, engineOptions, type OpenPlan, openPlan } from '../plan-model.ts';
@@ -87,7 +78,8 @@ function words(bench: string, measured: Measured, sequences: number | null): str
   const number = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 4 });
   const { median, unit, limit, limitFrom } = measured;
   const fraction = fractionOf(measured);
-  const end = fraction === null ? '' : `; the limit is ${number(limit!)}: ${(100 * fraction).toFixed(0)} % (${limitFrom})`;
+  const end =
+    fraction === null ? '' : `; the limit is ${number(limit!)}: ${(100 * fraction).toFixed(0)} % (${limitFrom})`;
   return `${bench}${sequences === null ? '' : ` × ${sequences}`}: ${number(median)} ${unit}${end}`;
 }
 

@@ -58,9 +58,7 @@ export const command: Command = {
     const files = random === null ? await filesOf(checkpoint!, values) : null;
 
     if (values.print !== undefined) {
-      const report = random
-        ? explainRandom(random)
-        : await explainBuild({ ...files!, precision });
+      const report = random ? explainRandom(random) : await explainBuild({ ...files!, precision });
       await output.say({ type: 'program', ...report }, printReport(report));
       if (isOnlyPrinted) return 0;
     }
