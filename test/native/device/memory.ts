@@ -1,5 +1,5 @@
 /** The device's memory comes back, also from loads that fail; and a load that fails says why and ends nothing. */
-import { greedy } from '../../../native/index.ts';
+import { type Engine, greedy } from '../../../native/index.ts';
 import { codeOf, generateAll, randomIds } from '../native.ts';
 import { type Check, judge, withEngine } from './checks.ts';
 import { buildLlama, smallLlama } from './models.ts';
@@ -50,7 +50,7 @@ export const deviceMemory: Check = {
     const half = Math.floor((0.4 * (await free())) / 2 ** 20) * 2 ** 20;
     const kvTokens = Math.floor(half / (4 * smallLlama.layers * smallLlama.kvHeads * 128) / 64) * 64;
     if (device === 'cuda') {
-      const held = [];
+      const held: Engine[] = [];
       const ends: string[] = [];
       for (let at = 0; at < 5; at += 1)
         ends.push(
