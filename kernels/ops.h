@@ -65,9 +65,11 @@ struct Ops {
   // A step's operations stand between these two; null on a device that needs no such frame. After `begin_step` with
   // `*replayed` true the device does again what it recorded for a step of this shape by the same caller (`program`),
   // with the arrays of this batch, and the operations must not be called. Otherwise they must, all of them and in
-  // order.
+  // order, with this batch. The batch's arrays may be changed once `begin_step` is back. `is_whole` false: an operation
+  // failed or was left out. `*again` true: nothing was done, and the caller starts again with `begin_step`. What was
+  // recorded is forgotten when memory is released or reserved.
   Status (*begin_step)(Device*, const void* program, const Batch*, bool* replayed);
-  Status (*end_step)(Device*);
+  Status (*end_step)(Device*, bool is_whole, bool* again);
 
   // -- rows from tokens --------------------------------------------------------------------------------------------
   // out[t] = table[ids[t]] * scale                            table  any but i32 [V, D] out [T, D]
