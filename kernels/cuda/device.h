@@ -26,6 +26,10 @@ struct DeviceBatch {
 };
 
 inline constexpr int32_t kStagingSlots = 2;
+inline constexpr int32_t kFrameSlots = 3;    // steps whose arrays may be on their way
+inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
+struct StepRecorder;                         // step.cu
+struct SampleBuffers;                        // sample.cu
 // Entries of a step's page tables: 64 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
@@ -54,6 +58,13 @@ struct Device {
   int32_t next_slot = 0;
   int32_t* staged = nullptr;  // on the GPU
   int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
+  // Of recorded steps: pinned slots in turn, each with an event after it was read.
+  int32_t* frame_slots[cuda::kFrameSlots] = {};
+  cudaEvent_t brought[cuda::kFrameSlots] = {};
+  int32_t next_frame_slot = 0;
+  cuda::StepRecorder* recorder = nullptr;
+  cuda::SampleBuffers* samples = nullptr;
+  int32_t* chosen = nullptr;  // i32 [kMaxChosen]: what the last `sample` chose
   int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
   float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
   float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
@@ -112,7 +123,21 @@ struct Uses {
 };
 // Brings the arrays of a step to the GPU, once for all operations of a step: what is there already is not sent again.
 // Checks that sequences cover the rows where they are used.
+// In a recorded step they are there already.
 Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged);
+// Where these arrays lie on the GPU.
+DeviceBatch places_of(const Device* device);
+
+// A recorded step is done again for other batches, so what is launched may depend on these bounds of a batch and not on
+// its arrays: kv pages of the longest context, rounded up to a power of two, and rows of the longest sequence.
+inline int32_t pages_bound(const Batch& batch) {
+  int32_t pages = 1;
+  for (int32_t t = 0; t < batch.num_tokens; ++t) {
+    while (batch.positions[t] / kPageTokens >= pages) pages *= 2;
+  }
+  return pages;
+}
+int32_t rows_bound(const Device* device, const Batch& batch);
 
 inline bool same_shape(const Rows& a, const Rows& b) {
   return a.num_rows == b.num_rows && a.width == b.width;
