@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "device.h"
+#include "sample.h"
 #include "step.h"
 
 #ifdef _WIN32
@@ -173,8 +174,7 @@ void free_scratch(Device* device) {
     (void)cudaFreeHost(slot);
     slot = nullptr;
   }
-  (void)cudaFree(device->chosen);
-  device->chosen = nullptr;
+  cuda::free_samples(device);
   for (int32_t*& slot : device->slots) {
     (void)cudaFreeHost(slot);
     slot = nullptr;
@@ -215,7 +215,6 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
     if (status.ok()) *place = static_cast<std::remove_reference_t<decltype(*place)>>(memory);
   };
   for (int32_t*& slot : device->frame_slots) take(&slot, staging_bytes, true);
-  take(&device->chosen, cuda::kMaxChosen * sizeof(int32_t), false);
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
   take(&device->digits, tokens * groups * cuda::kDigits * kQuantGroup, false);
@@ -225,6 +224,7 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
+  if (status.ok()) status = cuda::make_samples(device);
   if (!status.ok()) {
     free_scratch(device);
     return status;
@@ -281,6 +281,8 @@ const Ops kOps = {
     .pool_mean = cuda::pool_mean,
     .pool_first = cuda::pool_first,
     .normalize = cuda::normalize,
+    .sample = cuda::sample,
+    .read_samples = cuda::read_samples,
 };
 
 void close(Device* device) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "sample.h"
 
@@ -22,13 +23,19 @@ constexpr int32_t kMaxVocabulary = 1 << 18;
 constexpr int32_t kRowsOfCall = 24;  // that travel with the launch: 4 KB in all
 constexpr int32_t kSlots = 2;
 constexpr uint64_t kListBytes = uint64_t{1} << 20;
+constexpr int64_t kCopyFloats = int64_t{1} << 20;
 
 // Beyond this distance, in temperatures, every weight is 0: 42 ln 2.
 constexpr float kFarthest = 29.2f;
 
-struct Call {
-  SampleRow rows[kRowsOfCall];
+struct Task {
+  SampleRow row;
+  float* copy;  // f32 [V] to change instead of the logits, whose own numbers are still wanted; or null
 };
+struct Call {
+  Task tasks[kRowsOfCall];
+};
+static_assert(sizeof(Call) <= 4000);
 
 }  // namespace
 
@@ -44,6 +51,7 @@ struct SampleBuffers {
   int32_t oldest = 0;
   int32_t* chosen[2] = {};  // [kMaxChosen], in turn
   int32_t last_chosen = 0;
+  float* copies = nullptr;  // f32 [kCopyFloats]
 };
 
 namespace {
@@ -117,7 +125,7 @@ struct Logits {
   __device__ void each(const Body& body) const {
     if (is_aligned) {
       const float4* fours = reinterpret_cast<const float4*>(data);
-#pragma unroll 4
+#pragma unroll 2
       for (int32_t i = threadIdx.x; i < size / 4; i += kThreads) {
         const float4 four = fours[i];
         body(4 * i, four.x);
@@ -126,13 +134,13 @@ struct Logits {
         body(4 * i + 3, four.w);
       }
     } else {
-#pragma unroll 4
+#pragma unroll 1
       for (int32_t i = threadIdx.x; i < size; i += kThreads) body(i, data[i]);
     }
   }
 };
 
-__device__ uint64_t best_of(Shared& shared, const Logits& logits, uint64_t below) {
+__device__ __noinline__ uint64_t best_of(Shared& shared, const Logits& logits, uint64_t below) {
   uint64_t best = 0;
   logits.each([&](int32_t id, float logit) {
     const uint64_t key = key_of(logit, id);
@@ -142,7 +150,7 @@ __device__ uint64_t best_of(Shared& shared, const Logits& logits, uint64_t below
 }
 
 // What the model thinks, before anything is changed.
-__device__ void think(Shared& shared, const Logits& logits, int32_t num_top, SampledRow* result) {
+__device__ __noinline__ void think(Shared& shared, const Logits& logits, int32_t num_top, SampledRow* result) {
   uint64_t key = best_of(shared, logits, ~uint64_t{0});
   const float best = logit_of(key);
   const float rate = rate_of(1);
@@ -172,7 +180,7 @@ __device__ void penalize(const SampleRow& row, float& logit, int32_t num_all, in
   }
 }
 
-__device__ void weaken(Shared& shared, const Logits& logits, const SampleRow& row, const int32_t* chosen) {
+__device__ __noinline__ void weaken(Shared& shared, const Logits& logits, const SampleRow& row, const int32_t* chosen) {
   for (int32_t i = threadIdx.x; i < row.num_biases; i += kThreads) {
     float& logit = logits.data[row.biases[i].id];
     logit = __fadd_rn(logit, row.biases[i].bias);
@@ -234,7 +242,7 @@ class Candidates {
   // Sets cut_key to the first candidate with which the number (kByCount) or the weights of all up to it reach `wanted`,
   // which is at least 1 and at most that of all; gives their weights.
   template <bool kByCount>
-  __device__ uint64_t reach(uint64_t wanted) {
+  __device__ __noinline__ uint64_t reach(uint64_t wanted) {
     __syncthreads();
     for (int32_t bin = threadIdx.x; bin < kBins; bin += kThreads) {
       if (before<kByCount>(bin) < wanted && wanted <= before<kByCount>(bin + 1)) shared_.bin = bin;
@@ -266,9 +274,7 @@ class Candidates {
  private:
   // Without those below min-p.
   __device__ uint64_t kept(uint64_t weight) const { return weight < least_ ? 0 : weight; }
-  __device__ int32_t bin_of(float distance) const {
-    return min(static_cast<int32_t>(distance * scale_), kBins - 1);
-  }
+  __device__ int32_t bin_of(float distance) const { return min(static_cast<int32_t>(distance * scale_), kBins - 1); }
   // Of all bins before that one.
   template <bool kByCount>
   __device__ uint64_t before(int32_t bin) const {
@@ -334,7 +340,7 @@ class Candidates {
   }
 
   // Brings the bin's candidates together, in any order.
-  __device__ void list(int32_t bin) {
+  __device__ __noinline__ void list(int32_t bin) {
     if (shared_.listed_bin == bin) return;
     __syncthreads();  // all have seen which bin was listed
     if (threadIdx.x == 0) shared_.num_listed = 0, shared_.listed_bin = bin;
@@ -354,7 +360,7 @@ class Candidates {
 
   // The greatest key such that all from it on reach `wanted`, from its highest bit on.
   template <bool kByCount>
-  __device__ uint64_t reach_by_bits(uint64_t wanted) {
+  __device__ __noinline__ uint64_t reach_by_bits(uint64_t wanted) {
     uint64_t key = 0, reached = 0;
     const auto try_key = [&](uint64_t next) {
       uint64_t count = 0, weights = 0;
@@ -387,32 +393,30 @@ class Candidates {
   uint64_t least_;  // weight that min-p keeps
 };
 
-// Block r: row first + r of the logits. far_rows: null, or the rows that do not travel with the launch.
+// Block r: row r of the logits. far_tasks: null, or where the tasks are when they do not travel with the launch.
 __global__ void __launch_bounds__(kThreads)
-    sample_kernel(const __grid_constant__ Call call, const SampleRow* far_rows, Rows all, const int32_t* chosen_before,
+    sample_kernel(const __grid_constant__ Call call, const Task* far_tasks, Rows all, const int32_t* chosen_before,
                   int32_t* chosen, SampledRow* results) {
   __shared__ Shared shared;
-  __shared__ SampleRow far_row;
-  if (far_rows != nullptr && threadIdx.x == 0) far_row = far_rows[blockIdx.x];
-  __syncthreads();
-  const SampleRow& row = far_rows != nullptr ? far_row : call.rows[blockIdx.x];
-  wait_for_previous();
-  float* data = row_of(all, blockIdx.x);
-  const Logits logits{data, all.width, all.width % 4 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0};
-  SampledRow* result = results + blockIdx.x;
-  if (row.num_top >= 0) {
-    think(shared, logits, row.num_top, result);
-    __syncthreads();  // all have read before anything changes
+  __shared__ __align__(alignof(Task)) uint32_t far_words[sizeof(Task) / 4];
+  if (far_tasks != nullptr && threadIdx.x < sizeof(Task) / 4) {
+    far_words[threadIdx.x] = reinterpret_cast<const uint32_t*>(far_tasks + blockIdx.x)[threadIdx.x];
   }
-  const bool is_changed = row.num_biases > 0 || row.repetition_penalty != 1 || row.presence_penalty != 0 ||
-                          row.frequency_penalty != 0;
-  const auto original = [&](int32_t id) {  // before the changes: only asked for when scores are wanted
-    return logits.data[id];
-  };
-  float kept_logit = 0;
-  (void)kept_logit;
-  (void)original;
-  if (is_changed) weaken(shared, logits, row, chosen_before);
+  __syncthreads();
+  const Task& task = far_tasks != nullptr ? *reinterpret_cast<const Task*>(far_words) : call.tasks[blockIdx.x];
+  const SampleRow& row = task.row;
+  wait_for_previous();
+  float* own = row_of(all, static_cast<int32_t>(blockIdx.x));
+  const bool is_aligned = all.width % 4 == 0 && reinterpret_cast<uintptr_t>(own) % 16 == 0;
+  Logits logits{own, all.width, is_aligned};
+  SampledRow* result = results + blockIdx.x;
+  if (row.num_top >= 0) think(shared, logits, row.num_top, result);
+  if (task.copy != nullptr) {
+    logits.each([&](int32_t id, float logit) { task.copy[id] = logit; });
+    logits.data = task.copy;
+  }
+  __syncthreads();  // all have read before anything changes
+  weaken(shared, logits, row, chosen_before);
 
   uint64_t key = best_of(shared, logits, ~uint64_t{0});
   const float best = logit_of(key);
@@ -431,8 +435,132 @@ __global__ void __launch_bounds__(kThreads)
     const int32_t id = is_number ? id_of(key) : -1;
     chosen[blockIdx.x] = max(id, 0);
     result->id = id;
+    result->logit = own[max(id, 0)];
   }
 }
 
+bool has_penalties(const SampleRow& row) {
+  return row.repetition_penalty != 1 || row.presence_penalty != 0 || row.frequency_penalty != 0;
+}
+
+bool is_right(const SampleRow& row, int32_t vocabulary_size) {
+  const auto is_id = [&](int32_t id) { return id >= 0 && id < vocabulary_size; };
+  bool right = row.num_top <= std::min(kMaxTopIds, vocabulary_size) && row.num_later >= 0 &&
+               row.num_later <= kMaxLaterIds && row.temperature >= 0 && row.min_p >= 0 && row.min_p <= 1 &&
+               row.top_p > 0 && row.top_p <= 1;
+  for (int32_t i = 0; right && i < row.num_later; ++i) {
+    right = row.later_ids[i] < vocabulary_size && row.later_ids[i] >= -kMaxChosen;
+  }
+  for (int32_t i = 0; right && i < row.num_biases; ++i) right = is_id(row.biases[i].id);
+  for (int32_t i = 0; right && has_penalties(row) && i < row.num_counts; ++i) right = is_id(row.counts[i].id);
+  return right;
+}
+
 }  // namespace
+
+Status make_samples(Device* device) {
+  device->samples = new (std::nothrow) SampleBuffers;
+  if (device->samples == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
+  SampleBuffers& samples = *device->samples;
+  Status status;
+  const auto take = [&](auto** place, uint64_t size_bytes, bool is_pinned) {
+    if (!status.ok()) return;
+    void* memory = nullptr;
+    status = status_of(device, is_pinned ? cudaMallocHost(&memory, size_bytes) : cudaMalloc(&memory, size_bytes));
+    if (status.ok()) *place = static_cast<std::remove_reference_t<decltype(*place)>>(memory);
+  };
+  for (SampleBuffers::Slot& slot : samples.slots) {
+    take(&slot.lists, kListBytes, true);
+    take(&slot.results, kMaxChosen * sizeof(SampledRow), true);
+    if (status.ok()) status = status_of(device, cudaEventCreateWithFlags(&slot.done, cudaEventDisableTiming));
+  }
+  for (int32_t*& chosen : samples.chosen) take(&chosen, kMaxChosen * sizeof(int32_t), false);
+  take(&samples.copies, kCopyFloats * sizeof(float), false);
+  if (!status.ok()) {
+    free_samples(device);
+    return status;
+  }
+  device->chosen = samples.chosen[0];
+  return status_of(device, cudaMemsetAsync(device->chosen, 0, kMaxChosen * sizeof(int32_t), device->stream));
+}
+
+void free_samples(Device* device) {
+  if (device->samples == nullptr) return;
+  for (SampleBuffers::Slot& slot : device->samples->slots) {
+    (void)cudaFreeHost(slot.lists);
+    (void)cudaFreeHost(slot.results);
+    if (slot.done != nullptr) (void)cudaEventDestroy(slot.done);
+  }
+  for (int32_t* chosen : device->samples->chosen) (void)cudaFree(chosen);
+  (void)cudaFree(device->samples->copies);
+  device->chosen = nullptr;
+  delete device->samples;
+  device->samples = nullptr;
+}
+
+Status sample(Device* device, Rows logits, const SampleRow* rows) {
+  if (!device->lost.ok()) return device->lost;
+  if (device->samples == nullptr) return {Code::invalid_input, "sample: nothing was reserved"};
+  SampleBuffers& samples = *device->samples;
+  if (is_in_frame(device)) return {Code::internal, "sample: inside a step"};
+  if (samples.num_unread == kSlots) return {Code::internal, "sample: what was chosen has not been read"};
+  if (logits.num_rows < 1 || logits.num_rows > kMaxChosen || logits.width > kMaxVocabulary) {
+    return {Code::unsupported, "sample: more rows or ids than there is room for"};
+  }
+  SampleBuffers::Slot& slot = samples.slots[(samples.oldest + samples.num_unread) % kSlots];
+  const bool is_far = logits.num_rows > kRowsOfCall;
+  uint64_t taken = is_far ? sizeof(Task) * static_cast<uint64_t>(logits.num_rows) : 0;
+  int64_t copied = 0;
+  Call call;
+  Task* tasks = is_far ? reinterpret_cast<Task*>(slot.lists) : call.tasks;
+  const auto put = [&](auto*& list, int32_t count) {
+    const uint64_t size_bytes = sizeof(*list) * static_cast<uint64_t>(std::max(count, 0));
+    if (taken + size_bytes > kListBytes) return false;
+    if (size_bytes > 0) std::memcpy(slot.lists + taken, list, size_bytes);
+    list = reinterpret_cast<std::remove_reference_t<decltype(list)>>(slot.lists + taken);
+    taken = ceil_div(taken + size_bytes, uint64_t{16}) * 16;
+    return true;
+  };
+  for (int32_t r = 0; r < logits.num_rows; ++r) {
+    Task task{rows[r], nullptr};
+    SampleRow& row = task.row;
+    if (!is_right(row, logits.width)) return {Code::invalid_input, "sample: a row asks for what there is not"};
+    if (!has_penalties(row)) row.num_counts = row.num_later = 0;
+    if (!put(row.biases, row.num_biases) || !put(row.counts, row.num_counts)) {
+      return {Code::unsupported, "sample: longer lists than there is room for"};
+    }
+    if (row.num_top >= 0 && (row.num_biases > 0 || has_penalties(row))) {
+      if (copied + logits.width > kCopyFloats) return {Code::unsupported, "sample: more rows than there is room for"};
+      task.copy = samples.copies + copied;
+      copied += ceil_div(logits.width, 4) * 4;
+    }
+    tasks[r] = task;
+  }
+  int32_t* chosen = samples.chosen[1 - samples.last_chosen];
+  Status status = launch_overlapped(device, sample_kernel, dim3(static_cast<unsigned>(logits.num_rows)), dim3(kThreads),
+                                    0, call, is_far ? tasks : nullptr, logits, device->chosen, chosen, slot.results);
+  if (status.ok()) status = status_of(device, cudaEventRecord(slot.done, device->stream));
+  if (!status.ok()) return status;
+  samples.last_chosen = 1 - samples.last_chosen;
+  device->chosen = chosen;
+  slot.num_rows = logits.num_rows;
+  ++samples.num_unread;
+  return {};
+}
+
+Status read_samples(Device* device, SampledRow* rows) {
+  if (!device->lost.ok()) return device->lost;
+  if (device->samples == nullptr || device->samples->num_unread == 0) {
+    return {Code::internal, "read_samples: nothing was chosen"};
+  }
+  SampleBuffers& samples = *device->samples;
+  SampleBuffers::Slot& slot = samples.slots[samples.oldest];
+  samples.oldest = (samples.oldest + 1) % kSlots;
+  --samples.num_unread;
+  const Status status = status_of(device, cudaEventSynchronize(slot.done));
+  if (!status.ok()) return status;
+  std::memcpy(rows, slot.results, sizeof(SampledRow) * static_cast<size_t>(slot.num_rows));
+  return {};
+}
+
 }  // namespace quoth::cuda
