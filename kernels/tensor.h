@@ -94,6 +94,9 @@ struct Batch {
   int32_t page_table_stride = 0;         // M
   int32_t num_outputs = 0;               // O
   const int32_t* output_rows = nullptr;  // [O]     rows of this step whose logits are wanted, ascending
+  // [T] or null: the id that the last `sample` chose for its row so stands in place of ids[t]; -1: ids[t]. Between
+  // `begin_step` and `end_step` of a device with `sample` only.
+  const int32_t* chosen_ids = nullptr;
 };
 
 }  // namespace quoth

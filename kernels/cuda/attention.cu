@@ -334,7 +334,7 @@ bool is_aligned(const void* data, int64_t stride_bytes) {
   return reinterpret_cast<uintptr_t>(data) % 16 == 0 && stride_bytes % 16 == 0;
 }
 
-Task make_task(const Rows& queries, const Rows& out, const Attention& shape, const Batch& batch,
+Task make_task(const Device* device, const Rows& queries, const Rows& out, const Attention& shape, const Batch& batch,
                const DeviceBatch& staged) {
   Task task{};
   task.queries = queries;
@@ -346,9 +346,7 @@ Task make_task(const Rows& queries, const Rows& out, const Attention& shape, con
   task.scale = shape.scale;
   task.soft_cap = shape.soft_cap;
   task.batch = staged;
-  for (int32_t b = 0; b < batch.num_sequences; ++b) {
-    task.max_tiles = std::max(task.max_tiles, batch.first_row[b + 1] - batch.first_row[b]);  // rows, for now
-  }
+  task.max_tiles = rows_bound(device, batch);  // rows, for now
   return task;
 }
 
@@ -363,18 +361,17 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
       pages.num_heads != shape->num_kv_heads || pages.head_size != head_size || queries.num_rows != batch->num_tokens) {
     return {Code::invalid_input, "attention: queries and out must be [T, H * d] and the pages [P, G, 64, d]"};
   }
-  int32_t num_pages = 0;
   for (int32_t t = 0; t < batch->num_tokens; ++t) {
     if (batch->positions[t] < 0 || batch->positions[t] / kPageTokens >= batch->page_table_stride) {
       return {Code::invalid_input, "a position lies outside its sequence's page table"};
     }
-    num_pages = std::max(num_pages, batch->positions[t] / kPageTokens + 1);
   }
+  const int32_t num_pages = pages_bound(*batch);
   DeviceBatch staged;
   Status status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
   if (!status.ok() || queries.num_rows == 0 || shape->num_heads == 0) return status;
 
-  Task task = make_task(queries, out, *shape, *batch, staged);
+  Task task = make_task(device, queries, out, *shape, *batch, staged);
   task.group_size = shape->num_heads / shape->num_kv_heads;
   task.max_tiles = ceil_div(task.max_tiles * task.group_size, kTileLanes);
   task.window = shape->window;
@@ -414,7 +411,7 @@ Status attention_full(Device* device, Rows queries, Rows keys, Rows values, cons
   DeviceBatch staged;
   const Status status = stage(device, *batch, {.first_row = true}, &staged);
   if (!status.ok() || queries.num_rows == 0 || shape->num_heads == 0) return status;
-  Task task = make_task(queries, out, *shape, *batch, staged);
+  Task task = make_task(device, queries, out, *shape, *batch, staged);
   task.group_size = 1;
   task.max_tiles = ceil_div(task.max_tiles, kTileLanes);
   task.keys = keys.data;

@@ -129,7 +129,7 @@ void Engine::propose_drafts() {
 void Engine::read_scores(const Part& part, int32_t row) {
   Request& request = static_cast<Request&>(*part.sequence);
   for (int32_t i = 0; i < part.count; ++i) {
-    runner_->read_output(row + i, logits_.data());
+    runner_->read_outputs(row + i, 1, logits_.data());
     const size_t at = static_cast<size_t>(part.first + i);
     if (request.wants_logits) {
       std::copy(logits_.begin(), logits_.end(),
@@ -145,7 +145,7 @@ void Engine::read_scores(const Part& part, int32_t row) {
 void Engine::read_ids(Part& part, int32_t row, Found& found) {
   Request& request = static_cast<Request&>(*part.sequence);
   for (int32_t i = 0; i <= part.num_drafts; ++i) {
-    runner_->read_output(row + i, logits_.data());
+    runner_->read_outputs(row + i, 1, logits_.data());
     if (request.num_top >= 0) unchanged_logits_ = logits_;
     const int32_t id = sampler_.sample(logits_, request.sampling, request.tokens, request.num_output);
     found.stopped = std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
@@ -319,7 +319,7 @@ bool Engine::step_encodings(Lock& lock) {
     for (size_t i = 0; done && i < shares.size(); ++i) {
       EncodeJob& job = *shares[i].job;
       for (size_t j = 0; j < shares[i].count; ++j) {
-        runner_->read_output(row++, job.results.data() + (job.num_done + j) * width);
+        runner_->read_outputs(row++, 1, job.results.data() + (job.num_done + j) * width);
       }
     }
   } catch (...) {

@@ -39,6 +39,9 @@ enum class Op {
   pool_mean,
   pool_first,
   normalize,
+  // Not of a plan: made by fuse.h.
+  linear_fused,
+  rope_kv_attention,
 };
 
 // What a buffer has one row for, in a step.
@@ -74,6 +77,11 @@ struct Instruction {
   bool adjacent_pairs = false;
   float rope_factor = 1;
   Attention attention{};
+  // linear_fused: as LinearFusion; `epsilon` is the norm's.
+  LinearFusion::Norm norm = LinearFusion::Norm::none;
+  std::array<int32_t, 2> norm_weights{-1, -1};
+  bool is_gated = false;
+  bool adds = false;
 };
 
 struct Program {

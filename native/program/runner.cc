@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "../fault.h"
+#include "fuse.h"
 
 namespace quoth {
 
@@ -14,6 +15,7 @@ struct Runner::Call {
   RowsOf out_rows = RowsOf::tokens;
   const Weight* table = nullptr;  // embed, add_positions, add_segments, linear, permute_columns
   const float* vectors[2] = {};   // norms: weight, bias; linear: bias in [1]; add_bias: in [0]
+  LinearFusion fusion;
   Rope rope;
   Attention attention;
 };
@@ -77,6 +79,10 @@ bool offers(const Ops& ops, Op op) {
       return ops.pool_first != nullptr;
     case Op::normalize:
       return ops.normalize != nullptr;
+    case Op::linear_fused:
+      return ops.linear_fused != nullptr;
+    case Op::rope_kv_attention:
+      return ops.rope_kv_attention != nullptr;
   }
   return false;
 }
@@ -164,33 +170,48 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
     check(reserved, reserved.code == Code::out_of_memory ? "There is not enough memory for the device's scratch"
                                                          : "The device's scratch");
 
-    const auto rows_of = [this](const View& view) {
-      const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
-      return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
-    };
-    for (const Instruction& step : program_.instructions) {
-      Call& call = calls_.emplace_back();
-      for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
-        call.in[i] = rows_of(step.in[i]);
-        call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
-      }
-      if (step.num_out == 1) {
-        call.out = rows_of(step.out);
-        call.out_rows = program_.buffers[static_cast<size_t>(step.out.buffer)].rows;
-      }
-      for (size_t i = 0; i < 2; ++i) {
-        if (step.weights[i] < 0) continue;
-        const Weight& weight = weights_[static_cast<size_t>(step.weights[i])];
-        call.vectors[i] = static_cast<const float*>(weight.data);
-        if (i == 0) call.table = &weight;
-      }
-      call.attention = step.attention;
-      if (step.op == Op::attention) call.attention.slopes = call.vectors[0];
-      call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs, step.rope_factor};
+    written_.instructions = program_.instructions;
+    prepare(written_);
+    if (ops_->linear_fused != nullptr || ops_->rope_kv_attention != nullptr) {
+      fused_.instructions = fuse(program_, {ops_->linear_fused != nullptr, ops_->rope_kv_attention != nullptr});
+      prepare(fused_);
     }
   } catch (...) {
     release();
     throw;
+  }
+}
+
+void Runner::prepare(Steps& steps) {
+  const auto rows_of = [this](const View& view) {
+    const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
+    return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
+  };
+  for (const Instruction& step : steps.instructions) {
+    Call& call = steps.calls.emplace_back();
+    for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
+      call.in[i] = rows_of(step.in[i]);
+      call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
+    }
+    if (step.num_out == 1) {
+      call.out = rows_of(step.out);
+      call.out_rows = program_.buffers[static_cast<size_t>(step.out.buffer)].rows;
+    }
+    for (size_t i = 0; i < 2; ++i) {
+      if (step.weights[i] < 0) continue;
+      const Weight& weight = weights_[static_cast<size_t>(step.weights[i])];
+      call.vectors[i] = static_cast<const float*>(weight.data);
+      if (i == 0) call.table = &weight;
+    }
+    call.attention = step.attention;
+    if (step.op == Op::attention) call.attention.slopes = call.vectors[0];
+    if (step.op == Op::rope_kv_attention) call.attention.slopes = call.vectors[1];
+    call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs, step.rope_factor};
+    const auto norm_weight = [&](size_t i) {
+      const int32_t index = step.norm_weights[i];
+      return index < 0 ? nullptr : static_cast<const float*>(weights_[static_cast<size_t>(index)].data);
+    };
+    call.fusion = LinearFusion{step.norm, norm_weight(0), norm_weight(1), step.epsilon, step.is_gated, step.adds};
   }
 }
 
@@ -225,25 +246,66 @@ void* Runner::allocate(uint64_t size_bytes, const std::string& what) {
 }
 
 bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
-  for (size_t i = 0; i < calls_.size(); ++i) {
+  const bool is_done = watch ? call_all(written_, batch, abandon, watch) : start(batch, abandon);
+  if (is_done) wait();
+  return is_done;
+}
+
+bool Runner::start(const Batch& batch, const std::atomic<bool>& abandon) {
+  const Steps& steps = fused_.calls.empty() ? written_ : fused_;
+  if (ops_->begin_step == nullptr) return call_all(steps, batch, abandon, {});
+  bool again = true;
+  while (again) {
+    bool replayed = false;
     if (abandon.load(std::memory_order_relaxed)) return false;
-    const Instruction& step = program_.instructions[i];
-    if (watch && step.num_in > 0) {
-      Rows in = calls_[i].in[0];
-      in.num_rows = rows_in(batch, calls_[i].in_rows[0]);
-      watch(i, in);
+    check(ops_->begin_step(device_, this, &batch, &replayed), "The engine failed at the start of a step");
+    if (replayed) return true;
+    bool is_whole = false;
+    try {
+      is_whole = call_all(steps, batch, abandon, {});
+    } catch (...) {
+      const Status ended = ops_->end_step(device_, false, &again);
+      if (!ended.ok() || !again) throw;
+      continue;
     }
-    const Status status = call(calls_[i], step, batch);
-    if (!status.ok()) check(status, "The engine failed in " + step.place);
+    check(ops_->end_step(device_, is_whole, &again), "The engine failed at the end of a step");
+    if (!is_whole) return false;
   }
-  check(ops_->synchronize(device_), "The engine failed at the end of a step");
   return true;
 }
 
-void Runner::read_output(int32_t row, float* to) {
+void Runner::wait() {
+  check(ops_->synchronize(device_), "The engine failed at the end of a step");
+}
+
+bool Runner::call_all(const Steps& steps, const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
+  for (size_t i = 0; i < steps.calls.size(); ++i) {
+    if (abandon.load(std::memory_order_relaxed)) return false;
+    const Instruction& step = steps.instructions[i];
+    if (watch && step.num_in > 0) {
+      Rows in = steps.calls[i].in[0];
+      in.num_rows = rows_in(batch, steps.calls[i].in_rows[0]);
+      watch(i, in);
+    }
+    const Status status = call(steps.calls[i], step, batch);
+    if (!status.ok()) check(status, "The engine failed in " + step.place);
+  }
+  return true;
+}
+
+size_t Runner::num_calls() const {
+  return fused_.calls.empty() ? written_.calls.size() : fused_.calls.size();
+}
+
+Rows Runner::output(int32_t num_rows) const {
+  return Rows{buffers_[static_cast<size_t>(program_.output)], num_rows, output_width(), output_width()};
+}
+
+void Runner::read_outputs(int32_t first_row, int32_t num_rows, float* to) {
   const size_t width = static_cast<size_t>(output_width());
-  const float* from = buffers_[static_cast<size_t>(program_.output)] + static_cast<size_t>(row) * width;
-  check(ops_->download(device_, to, from, width * sizeof(float)), "The engine failed to read its output");
+  const float* from = buffers_[static_cast<size_t>(program_.output)] + static_cast<size_t>(first_row) * width;
+  check(ops_->download(device_, to, from, static_cast<size_t>(num_rows) * width * sizeof(float)),
+        "The engine failed to read its output");
 }
 
 Status Runner::call(const Call& call, const Instruction& step, const Batch& batch) {
@@ -311,6 +373,10 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
       return ops_->pool_first(device_, a, &batch, out);
     case Op::normalize:
       return ops_->normalize(device_, out);
+    case Op::linear_fused:
+      return ops_->linear_fused(device_, a, call.table, bias, step.activation, &call.fusion, out);
+    case Op::rope_kv_attention:
+      return ops_->rope_kv_attention(device_, a, &call.attention, &call.rope, &batch, pages(), out);
   }
   return Status{Code::internal, "an operation without a call"};
 }
