@@ -71,6 +71,9 @@ struct Device {
   float* partials = nullptr;  // f32 [kMaxPartials]
   float* normed = nullptr;    // f32 [kFusedRows, max_columns]
   float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;     // sm_90a's matrix instructions
+  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
 };
 
 }  // namespace quoth

@@ -17,6 +17,7 @@
 //
 // Both permutations are free: rows and columns of a product may be met in any order if x is met in the same.
 #include "device.h"
+#include "linear_prefill.h"
 
 namespace quoth::cuda {
 namespace {
@@ -329,6 +330,10 @@ Status linear(Device* device, Rows x, const Weight* weight, const float* bias, A
   if (x.num_rows == 0 || weight->num_rows == 0) return {};
   if (weight->type == Type::i32) return {Code::unsupported, "linear: a weight of whole numbers"};
   const int32_t columns = record_columns(weight->type);
+  const bool is_many = x.num_rows > kFewRows && can_prefill(*weight, LinearFusion{});
+  if (is_many && columns == 0) {
+    return linear_prefill(device, x, *weight, bias, activation, LinearFusion{}, out);
+  }
   if (columns == 0) {
     return linear_float(device, x, weight, bias, activation, out);
   }
@@ -340,6 +345,7 @@ Status linear(Device* device, Rows x, const Weight* weight, const float* bias, A
   if (x.num_rows > device->max_tokens || x.width > device->max_columns) {
     return {Code::invalid_input, "linear: the step is larger than was reserved"};
   }
+  if (is_many) return linear_prefill(device, x, *weight, bias, activation, LinearFusion{}, out);
   const int32_t num_groups = weight->num_columns / kQuantGroup;
   const int32_t padded_rows = ceil_div(x.num_rows, kTileTokens) * kTileTokens;
   const dim3 grid(static_cast<unsigned>(padded_rows),
