@@ -157,11 +157,13 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->scales);
   (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
+  (void)cudaFree(device->arrivals);
   device->staged = nullptr;
   device->digits = nullptr;
   device->scales = nullptr;
   device->sums = nullptr;
   device->partials = nullptr;
+  device->arrivals = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
 }
@@ -189,6 +191,10 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->scales, tokens * groups * sizeof(float), false);
   take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
+  if (status.ok()) {
+    status = status_of(device, cudaMemsetAsync(device->arrivals, 0, cuda::kMaxArrivals * sizeof(int32_t), device->stream));
+  }
   if (!status.ok()) {
     free_scratch(device);
     return status;
@@ -237,6 +243,7 @@ const Ops kOps = {
     .kv_write = cuda::kv_write,
     .rope_kv_write = cuda::rope_kv_write,
     .attention = cuda::attention,
+    .rope_kv_attention = cuda::rope_kv_attention,
     .attention_full = cuda::attention_full,
     .pool_mean = cuda::pool_mean,
     .pool_first = cuda::pool_first,

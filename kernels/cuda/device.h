@@ -30,6 +30,8 @@ inline constexpr int32_t kStagingSlots = 2;
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
+// Counters of the blocks that share the context of a sequence's lanes.
+inline constexpr int64_t kMaxArrivals = int64_t{1} << 16;
 inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
 
 }  // namespace quoth::cuda
@@ -56,6 +58,7 @@ struct Device {
   float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
   float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
   float* partials = nullptr;  // f32 [kMaxPartials]
+  int32_t* arrivals = nullptr;  // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth
@@ -231,6 +234,7 @@ Status rope(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, 
 Status kv_write(Device*, Rows keys, Rows values, const Batch*, KvPages);
 Status rope_kv_write(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
 Status attention(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
+Status rope_kv_attention(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
 Status attention_full(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 Status pool_mean(Device*, Rows x, const Batch*, Rows out);
 Status pool_first(Device*, Rows x, const Batch*, Rows out);
