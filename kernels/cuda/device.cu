@@ -190,6 +190,7 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->result);
   (void)cudaFree(device->rounded);
   (void)cudaFree(device->inverse_scales);
+  (void)cudaFree(device->arrivals);
   device->staged = nullptr;
   device->digits = nullptr;
   device->scales = nullptr;
@@ -199,6 +200,7 @@ void free_scratch(Device* device) {
   device->result = nullptr;
   device->rounded = nullptr;
   device->inverse_scales = nullptr;
+  device->arrivals = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
 }
@@ -233,6 +235,10 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   if (status.ok()) status = cuda::make_samples(device);
   take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
   take(&device->inverse_scales, tokens * sizeof(float), false);
+  take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
+  if (status.ok()) {
+    status = status_of(device, cudaMemsetAsync(device->arrivals, 0, cuda::kMaxArrivals * sizeof(int32_t), device->stream));
+  }
   if (!status.ok()) {
     free_scratch(device);
     return status;

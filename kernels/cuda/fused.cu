@@ -59,13 +59,4 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   return {};
 }
 
-Status rope_kv_attention(Device* device, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
-                         KvPages pages, Rows out) {
-  const Status status = rope_kv_write(device, qkv, shape, rope, batch, pages);
-  if (!status.ok()) return status;
-  Rows queries = qkv;
-  queries.width = shape->num_heads * shape->head_size;
-  return attention(device, queries, shape, batch, pages, out);
-}
-
 }  // namespace quoth::cuda
