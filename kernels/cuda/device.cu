@@ -157,11 +157,15 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->scales);
   (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
+  (void)cudaFree(device->normed);
+  (void)cudaFree(device->result);
   device->staged = nullptr;
   device->digits = nullptr;
   device->scales = nullptr;
   device->sums = nullptr;
   device->partials = nullptr;
+  device->normed = nullptr;
+  device->result = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
 }
@@ -189,6 +193,9 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->scales, tokens * groups * sizeof(float), false);
   take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
+  take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
+  take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
   if (!status.ok()) {
     free_scratch(device);
     return status;
@@ -215,11 +222,14 @@ const Ops kOps = {
     .synchronize = synchronize,
     .reserve = reserve,
     .memory = memory,
+    .begin_step = nullptr,
+    .end_step = nullptr,
     .embed = cuda::embed,
     .add_positions = cuda::add_positions,
     .add_segments = cuda::add_segments,
     .gather_outputs = cuda::gather_outputs,
     .linear = cuda::linear,
+    .linear_fused = cuda::linear_fused,
     .rms_norm = cuda::rms_norm,
     .layer_norm = cuda::layer_norm,
     .rms_norm_heads = cuda::rms_norm_heads,
@@ -237,6 +247,7 @@ const Ops kOps = {
     .kv_write = cuda::kv_write,
     .rope_kv_write = cuda::rope_kv_write,
     .attention = cuda::attention,
+    .rope_kv_attention = cuda::rope_kv_attention,
     .attention_full = cuda::attention_full,
     .pool_mean = cuda::pool_mean,
     .pool_first = cuda::pool_first,

@@ -30,6 +30,8 @@ inline constexpr int32_t kStagingSlots = 2;
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
+// Rows that a composed `linear_fused` takes at once.
+inline constexpr int32_t kFusedRows = 256;
 inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
 
 }  // namespace quoth::cuda
@@ -56,6 +58,8 @@ struct Device {
   float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
   float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
   float* partials = nullptr;  // f32 [kMaxPartials]
+  float* normed = nullptr;    // f32 [kFusedRows, max_columns]
+  float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
 };
 
 }  // namespace quoth
@@ -214,6 +218,8 @@ Status add_positions(Device*, const Weight* table, const Batch*, int32_t offset,
 Status add_segments(Device*, const Weight* table, const Batch*, Rows x);
 Status gather_outputs(Device*, Rows x, const Batch*, Rows out);
 Status linear(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
+Status linear_fused(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,
+                    Rows out);
 Status rms_norm(Device*, Rows x, const float* weight, float epsilon, Rows out);
 Status layer_norm(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
 Status rms_norm_heads(Device*, Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon);
@@ -231,6 +237,7 @@ Status rope(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, 
 Status kv_write(Device*, Rows keys, Rows values, const Batch*, KvPages);
 Status rope_kv_write(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
 Status attention(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
+Status rope_kv_attention(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
 Status attention_full(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 Status pool_mean(Device*, Rows x, const Batch*, Rows out);
 Status pool_first(Device*, Rows x, const Batch*, Rows out);
