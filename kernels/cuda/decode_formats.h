@@ -201,7 +201,7 @@ struct Format<Type::q4> {
 // conflict of banks.
 template <>
 struct Format<Type::f16> {
-  static constexpr int32_t kColumns = 64, kBytes = 2048, kChunk = 1, kSumColumns = 0;
+  static constexpr int32_t kColumns = 64, kBytes = 2048, kChunk = 2, kSumColumns = 0;
   static constexpr XOrder kOrder = XOrder::natural;
   static constexpr bool kIsRowMajor = true;
   __device__ static int32_t place_of(int32_t row, int32_t piece) {
@@ -223,7 +223,7 @@ struct Format<Type::f16> {
 
 template <>
 struct Format<Type::f8> {
-  static constexpr int32_t kColumns = 128, kBytes = 2048, kChunk = 1, kSumColumns = 0;
+  static constexpr int32_t kColumns = 128, kBytes = 2048, kChunk = 2, kSumColumns = 0;
   static constexpr XOrder kOrder = XOrder::natural;
   static constexpr bool kIsRowMajor = true;
   __device__ static int32_t place_of(int32_t row, int32_t piece) {

@@ -10,11 +10,14 @@ namespace quoth::cuda {
 
 inline constexpr int32_t kDecodeWarps = 8;
 inline constexpr int32_t kDecodeThreads = kDecodeWarps * kWarp;
-inline constexpr int32_t kPieceColumns = 8 * kWarp;  // of x that a warp loads at once, eight a lane
-inline constexpr int32_t kMaxPieces = 8;             // that it can hold
+inline constexpr int32_t kPartColumns = 512;
+inline constexpr int32_t kPieces = kPartColumns / (8 * kWarp);  // of eight columns that a lane has in a part
+template <typename F>
+inline constexpr int32_t kPartRecords = kPartColumns / F::kColumns;
 
-// K is cut into as many slices as a block has warps, in whole records; each warp multiplies its slice of all of the
-// block's tiles (16 weight rows each), and at the end of a group of tiles the block adds the slices up, ascending.
+// K is cut into as many slices as a block has warps, in whole records, and each slice into parts of 512 columns. Each
+// warp multiplies its slice of all of the block's tiles (16 weight rows each), part by part, and at the end of a group
+// of tiles the block adds the slices up, ascending.
 struct DecodeLinear {
   const uint8_t* weight;
   const int8_t* codebook;   // q4
@@ -24,18 +27,20 @@ struct DecodeLinear {
   Activation activation;
   LinearFusion fusion;
   int32_t num_columns;
-  int32_t num_records;    // of a tile
-  int32_t num_outputs;    // columns of out
-  int32_t num_units;      // tiles of 16 columns of out
-  int32_t unit_tiles;     // weight tiles of each: 1; gated: 2
-  int32_t weight_rows;    // N
-  int32_t group_tiles;    // whose sums are kept until the block adds them up; a multiple of unit_tiles
-  int32_t num_passes;     // parts of a slice: x of one part is in shared memory
-  int32_t slice_records;  // of a part, at most
+  int32_t num_records;  // of a tile
+  int32_t num_outputs;  // columns of out
+  int32_t num_units;    // tiles of 16 columns of out
+  int32_t unit_tiles;   // weight tiles of each: 1; gated: 2
+  int32_t weight_rows;  // N
+  int32_t group_tiles;  // whose sums are kept until the block adds them up; a multiple of unit_tiles
+  int32_t num_slice_columns, num_parts;  // of the longest slice
+  // Parts whose x is in shared memory at once: all of them, or one, and then each group of tiles goes through them.
+  int32_t held_parts;
   int32_t num_stages;
   int32_t trigger_ahead;
   int32_t num_prefetched;
-  bool is_x_aligned;  // rows of x at multiples of 16 bytes
+  bool is_x_aligned;     // rows of x at multiples of 16 bytes
+  bool is_norm_aligned;  // the norm's weight and bias too
   // Offsets into shared memory, and sizes in bytes.
   int32_t x_at, x_stride;  // of a token of a warp
   int32_t offsets_at, offsets_bytes;
@@ -47,11 +52,9 @@ struct DecodeLinear {
 struct Range {
   int32_t begin, end;
 };
-// Records of part `pass` of the slice of `warp`.
-__device__ inline Range part_of(const DecodeLinear& p, int32_t warp, int32_t pass) {
-  const int32_t first = p.num_records * warp / kDecodeWarps;
-  const int32_t count = p.num_records * (warp + 1) / kDecodeWarps - first;
-  return {first + count * pass / p.num_passes, first + count * (pass + 1) / p.num_passes};
+// Records of the slice of `warp`.
+__device__ inline Range slice_of(const DecodeLinear& p, int32_t warp) {
+  return {p.num_records * warp / kDecodeWarps, p.num_records * (warp + 1) / kDecodeWarps};
 }
 
 __device__ inline uint32_t bits_of(__half low, __half high) {
@@ -87,6 +90,19 @@ __device__ inline void load_eight(const float* from, bool is_aligned, float (&to
   }
 }
 
+// The same of what never changes.
+__device__ inline void load_eight_constant(const float* from, bool is_aligned, float (&to)[8]) {
+  if (is_aligned) {
+    const float4 low = __ldg(reinterpret_cast<const float4*>(from));
+    const float4 high = __ldg(reinterpret_cast<const float4*>(from) + 1);
+    to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w;
+    to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
+  } else {
+#pragma unroll
+    for (int32_t i = 0; i < 8; ++i) to[i] = __ldg(from + i);
+  }
+}
+
 // The power of two that brings a slice's largest magnitude to 2^14 .. 2^15, as the exponent's field; 127 (no change)
 // for a slice of zeros, and for one with an infinity or a NaN, which then stays one.
 __device__ inline uint32_t range_exponent(uint32_t largest_bits) {
@@ -95,80 +111,91 @@ __device__ inline uint32_t range_exponent(uint32_t largest_bits) {
   return min(268u - exponent, 253u);
 }
 
-// This warp's part of x: normed, brought into f16's range by a power of two of its own, rounded, and put as operand B
-// wants it; with the sums that the type's offsets need. A warp does this for itself: no other reads what it writes.
-// `squares` (rms): x's squares of the part, added.
-template <Type kType, int32_t kPieces>
-__device__ inline void stage_part(const DecodeLinear& p, uint8_t* shared, int32_t warp, int32_t lane, Range part,
-                                  bool adds_squares) {
+// Of a warp's x: where it is put.
+struct Staged {
+  uint8_t* x;        // tokens of p.x_stride bytes
+  float* offsets;    // of each sum of columns {-64 (high - low), sum} of two tokens, four times
+  float* inverse;    // [held parts][8 tokens]: what undoes the power of two
+  float* squares;    // [8 tokens]
+  const float* moments;  // [8 tokens][2], of the layer norm
+};
+__device__ inline Staged staged_of(const DecodeLinear& p, uint8_t* shared, int32_t warp) {
+  return {shared + p.x_at + warp * p.x.num_rows * p.x_stride,
+          reinterpret_cast<float*>(shared + p.offsets_at + warp * p.offsets_bytes),
+          reinterpret_cast<float*>(shared + p.inverse_at) + warp * p.held_parts * kDecodeTokens,
+          reinterpret_cast<float*>(shared + p.squares_at) + warp * kDecodeTokens,
+          reinterpret_cast<const float*>(shared + p.moments_at)};
+}
+
+// Parts `first_part` .. of this warp's slice: normed, brought into f16's range by a power of two for each part and
+// token, rounded, and put as operand B wants it; with the sums that the type's offsets need. A warp does this for
+// itself: no other reads what it writes. `adds_squares` (rms): x's squares are added to the warp's.
+template <Type kType, bool kNorm>
+__device__ inline void stage_parts(const DecodeLinear& p, const Staged& to, int32_t lane, Range slice,
+                                   int32_t first_part, bool adds_squares) {
   using F = Format<kType>;
-  constexpr int32_t kAtOnce = kPieces >= 4 ? 1 : 4 / kPieces;  // tokens
+  constexpr int32_t kAtOnce = 4;  // parts of tokens whose loads are under way together
   const int32_t num_tokens = p.x.num_rows;
-  const int32_t first_column = part.begin * F::kColumns;
-  const int32_t part_columns = (part.end - part.begin) * F::kColumns;
-  uint8_t* x = shared + p.x_at + warp * num_tokens * p.x_stride;
-  float* offsets = reinterpret_cast<float*>(shared + p.offsets_at + warp * p.offsets_bytes);
-  float* squares = reinterpret_cast<float*>(shared + p.squares_at) + warp * kDecodeTokens;
-  float* inverse = reinterpret_cast<float*>(shared + p.inverse_at) + warp * kDecodeTokens;
-  const float* moments = reinterpret_cast<const float*>(shared + p.moments_at);
-  const bool is_rms = p.fusion.norm == LinearFusion::Norm::rms;
-  const bool is_layer = p.fusion.norm == LinearFusion::Norm::layer;
-  for (int32_t first = 0; first < num_tokens; first += kAtOnce) {
+  const int32_t end_column = min(slice.end * F::kColumns, p.num_columns);
+  const int32_t padded_end = slice.end * F::kColumns;
+  const bool is_layer = kNorm && p.fusion.norm == LinearFusion::Norm::layer;
+  int32_t token = 0, part = 0;
+  const int32_t parts = min(p.held_parts, ceil_div(padded_end - slice.begin * F::kColumns, kPartColumns) - first_part);
+  for (int32_t left = parts * num_tokens; left > 0; left -= kAtOnce) {
     float v[kAtOnce][kPieces][8];
+    int32_t load_token = token, load_part = part;
 #pragma unroll
     for (int32_t a = 0; a < kAtOnce; ++a) {
 #pragma unroll
       for (int32_t i = 0; i < kPieces; ++i) {
-        const int32_t inside = i * kPieceColumns + lane * 8;
-        const int32_t column = first_column + inside;
 #pragma unroll
         for (int32_t j = 0; j < 8; ++j) v[a][i][j] = 0;
-        if (first + a < num_tokens && inside < part_columns && column < p.num_columns) {
-          load_eight(row_of(p.x, first + a) + column, p.is_x_aligned, v[a][i]);
+      }
+      if (a < left) {
+        const int32_t first = slice.begin * F::kColumns + (first_part + load_part) * kPartColumns + lane * 8;
+        const float* row = row_of(p.x, load_token);
+#pragma unroll
+        for (int32_t i = 0; i < kPieces; ++i) {
+          const int32_t column = first + i * 8 * kWarp;
+          if (column < end_column) load_eight(row + column, p.is_x_aligned, v[a][i]);
+        }
+        if (++load_token == num_tokens) {
+          load_token = 0;
+          ++load_part;
         }
       }
     }
-    if (is_rms || is_layer) {
-      float sums[kAtOnce] = {};
 #pragma unroll
-      for (int32_t i = 0; i < kPieces; ++i) {
-        const int32_t inside = i * kPieceColumns + lane * 8;
-        const int32_t column = first_column + inside;
-        if (inside >= part_columns || column >= p.num_columns) continue;
-        float weight[8], bias[8] = {};
+    for (int32_t a = 0; a < kAtOnce; ++a) {
+      if (a >= left) break;
+      const int32_t first = slice.begin * F::kColumns + (first_part + part) * kPartColumns + lane * 8;
+      if constexpr (kNorm) {
+        float squares = 0;
 #pragma unroll
-        for (int32_t j = 0; j < 8; ++j) weight[j] = __ldg(p.fusion.norm_weight + column + j);
-        if (is_layer && p.fusion.norm_bias != nullptr) {
-#pragma unroll
-          for (int32_t j = 0; j < 8; ++j) bias[j] = __ldg(p.fusion.norm_bias + column + j);
-        }
-#pragma unroll
-        for (int32_t a = 0; a < kAtOnce; ++a) {
-          if (first + a >= num_tokens) continue;
+        for (int32_t i = 0; i < kPieces; ++i) {
+          const int32_t column = first + i * 8 * kWarp;
+          if (column >= end_column) continue;
+          float weight[8];
+          load_eight_constant(p.fusion.norm_weight + column, p.is_norm_aligned, weight);
 #pragma unroll
           for (int32_t j = 0; j < 8; ++j) {
             const float value = v[a][i][j];
-            if (is_rms) {
-              sums[a] = fmaf(value, value, sums[a]);
-              v[a][i][j] = value * weight[j];
-            } else {
-              v[a][i][j] = (value - moments[2 * (first + a)]) * moments[2 * (first + a) + 1] * weight[j] + bias[j];
-            }
+            squares = fmaf(value, value, squares);
+            v[a][i][j] = is_layer ? (value - to.moments[2 * token]) * to.moments[2 * token + 1] * weight[j]
+                                  : value * weight[j];
+          }
+          if (is_layer && p.fusion.norm_bias != nullptr) {
+            float bias[8];
+            load_eight_constant(p.fusion.norm_bias + column, p.is_norm_aligned, bias);
+#pragma unroll
+            for (int32_t j = 0; j < 8; ++j) v[a][i][j] += bias[j];
           }
         }
-      }
-      if (is_rms && adds_squares) {
-#pragma unroll
-        for (int32_t a = 0; a < kAtOnce; ++a) {
-          const float sum = warp_sum(sums[a]);
-          if (lane == 0 && first + a < num_tokens) squares[first + a] += sum;
+        if (adds_squares) {
+          squares = warp_sum(squares);
+          if (lane == 0) to.squares[token] += squares;
         }
       }
-    }
-#pragma unroll
-    for (int32_t a = 0; a < kAtOnce; ++a) {
-      if (first + a >= num_tokens) break;
-      const int32_t token = first + a;
       uint32_t largest = 0;
 #pragma unroll
       for (int32_t i = 0; i < kPieces; ++i) {
@@ -177,33 +204,45 @@ __device__ inline void stage_part(const DecodeLinear& p, uint8_t* shared, int32_
       }
       const uint32_t exponent = range_exponent(__reduce_max_sync(0xffffffffu, largest));
       const float scale = __uint_as_float(exponent << 23);
-      if (lane == 0) inverse[token] = __uint_as_float((254 - exponent) << 23);
+      if (lane == 0) to.inverse[part * kDecodeTokens + token] = __uint_as_float((254 - exponent) << 23);
+      float sums[kPieces][2];
 #pragma unroll
       for (int32_t i = 0; i < kPieces; ++i) {
-        const int32_t piece = i * kWarp + lane;
         __half halves[8];
 #pragma unroll
         for (int32_t j = 0; j < 8; ++j) halves[j] = __float2half_rn(v[a][i][j] * scale);
-        if (piece * 8 < part_columns) put_piece<F::kOrder>(x + token * p.x_stride, piece, halves);
-        if constexpr (F::kSumColumns > 0) {
-          float low = 0, high = 0;
+        const int32_t piece = part * (kPieces * kWarp) + i * kWarp + lane;
+        if (first + i * 8 * kWarp < padded_end) put_piece<F::kOrder>(to.x + token * p.x_stride, piece, halves);
+        sums[i][0] = sums[i][1] = 0;
 #pragma unroll
-          for (int32_t j = 0; j < 4; ++j) {
-            low += __half2float(halves[j]);
-            high += __half2float(halves[4 + j]);
-          }
+        for (int32_t j = 0; j < 4; ++j) {
+          sums[i][0] += __half2float(halves[j]);
+          sums[i][1] += __half2float(halves[4 + j]);
+        }
+      }
+      if constexpr (F::kSumColumns > 0) {
+        constexpr int32_t kLanes = F::kSumColumns / 8;
 #pragma unroll
-          for (int32_t step = F::kSumColumns / 16; step > 0; step /= 2) {
-            low += __shfl_xor_sync(0xffffffffu, low, step);
-            high += __shfl_xor_sync(0xffffffffu, high, step);
-          }
-          constexpr int32_t kLanes = F::kSumColumns / 8;
-          if (lane % kLanes == 0 && piece * 8 < part_columns) {
-            float* at = offsets + piece / kLanes * 16 + token / 2 * 4 + token % 2;
-            at[0] = 64.0f * (low - high);
-            at[2] = low + high;
+        for (int32_t step = kLanes / 2; step > 0; step /= 2) {
+#pragma unroll
+          for (int32_t i = 0; i < kPieces; ++i) {
+            sums[i][0] += __shfl_xor_sync(0xffffffffu, sums[i][0], step);
+            sums[i][1] += __shfl_xor_sync(0xffffffffu, sums[i][1], step);
           }
         }
+#pragma unroll
+        for (int32_t i = 0; i < kPieces; ++i) {
+          if (lane % kLanes == 0 && first + i * 8 * kWarp < padded_end) {
+            const int32_t sum = (part * (kPieces * kWarp) + i * kWarp + lane) / kLanes;
+            float* at = to.offsets + sum * 16 + token / 2 * 4 + token % 2;
+            at[0] = 64.0f * (sums[i][0] - sums[i][1]);
+            at[2] = sums[i][0] + sums[i][1];
+          }
+        }
+      }
+      if (++token == num_tokens) {
+        token = 0;
+        ++part;
       }
     }
   }
@@ -236,8 +275,9 @@ __device__ inline void find_moments(const DecodeLinear& p, uint8_t* shared) {
 
 // First weight row of tile `tile` of this block's list.
 __device__ inline int32_t first_row_of(const DecodeLinear& p, int32_t tile) {
-  const int32_t unit = static_cast<int32_t>(blockIdx.x) + tile / p.unit_tiles * static_cast<int32_t>(gridDim.x);
-  return unit * kQuantRows + tile % p.unit_tiles * p.num_outputs;
+  const int32_t unit =
+      static_cast<int32_t>(blockIdx.x) + (tile >> (p.unit_tiles - 1)) * static_cast<int32_t>(gridDim.x);
+  return unit * kQuantRows + (tile & (p.unit_tiles - 1)) * p.num_outputs;
 }
 
 // Asks for what out holds, for the tiles of the first group.

@@ -17,12 +17,8 @@
 namespace quoth::cuda {
 namespace {
 
-// Where a warp is in its list of copies: tiles of a group, for each part of its slice, for each group.
-struct Cursor {
-  int32_t group, pass, tile, record;
-  Range part;
-};
-
+// The copies of a warp: for each group of tiles, for each part of its slice (or the slice whole), for each tile of the
+// group, the records in pairs (kChunk). They go through a ring of slots.
 template <Type kType, bool kBulk>
 struct Stream {
   using F = Format<kType>;
@@ -30,131 +26,121 @@ struct Stream {
 
   const DecodeLinear& p;
   int32_t warp, lane, num_tiles;
+  Range slice;
   uint32_t slots, barriers;  // shared addresses of this warp's
   uint64_t policy;
-  Cursor next;          // to be asked for
-  int32_t asked_slot = 0, used_slot = 0;
+  // The next copy.
+  const uint8_t* source = nullptr;  // its first record
+  int32_t record = 0, run_end = 0;  // of the run: slice or part
+  int32_t tile = 0, group = 0, part = 0;
+  uint32_t asked_slot = 0, used_slot = 0;  // offsets of slots
+  uint32_t asked_barrier = 0, used_barrier = 0;
   uint32_t parity = 0;  // of the phase to wait for
-  int32_t left = 0;     // copies to be asked for
+  int32_t left;         // tiles whose last copy has not been asked for, counted once for each part
 
   __device__ Stream(const DecodeLinear& linear, uint8_t* shared, int32_t tiles)
       : p(linear),
         warp(static_cast<int32_t>(threadIdx.x) / kWarp),
         lane(static_cast<int32_t>(threadIdx.x) % kWarp),
         num_tiles(tiles),
+        slice(slice_of(linear, warp)),
         slots(shared_address(shared) + static_cast<uint32_t>(warp * p.num_stages * kSlotBytes)),
         barriers(shared_address(shared + p.barriers_at) + static_cast<uint32_t>(8 * warp * p.num_stages)),
         policy(read_once_policy()),
-        next{0, 0, 0, 0, part_of(linear, warp, 0)} {
-    next.record = next.part.begin;
-    settle(next);
-    for (int32_t pass = 0; pass < p.num_passes; ++pass) {
-      const Range part = part_of(p, warp, pass);
-      left += num_tiles * ceil_div(part.end - part.begin, F::kChunk);
+        left(slice.begin == slice.end ? 0 : tiles * runs_of_tile()) {
+    find_run();
+  }
+  __device__ int32_t runs_of_tile() const {
+    return p.held_parts == p.num_parts ? 1 : ceil_div(slice.end - slice.begin, kPartRecords<F>);
+  }
+  __device__ void find_run() {
+    const bool is_whole = p.held_parts == p.num_parts;
+    record = slice.begin + part * kPartRecords<F>;
+    run_end = is_whole ? slice.end : min(record + kPartRecords<F>, slice.end);
+    const int64_t first_row = first_row_of(p, tile);
+    if constexpr (F::kIsRowMajor) {
+      source = p.weight + (first_row + lane / 8) * row_bytes() + record * 128 + lane % 8 * 16;
+    } else {
+      source = p.weight + (first_row / kQuantRows * p.num_records + record) * F::kBytes;
     }
   }
-
-  // Moves a cursor that is past its part to the next that is not empty, or past the end.
-  __device__ void settle(Cursor& c) const {
-    while (c.record >= c.part.end && c.tile < num_tiles) {
-      if (++c.tile == min(c.group + p.group_tiles, num_tiles)) {
-        if (++c.pass == p.num_passes) {
-          c.pass = 0;
-          c.group = c.tile;
-        }
-        c.tile = c.group;
-        if (p.num_passes > 1) c.part = part_of(p, warp, c.pass);
+  __device__ void next_run() {
+    --left;
+    if (++tile == min(group + p.group_tiles, num_tiles)) {
+      if (++part >= runs_of_tile()) {
+        part = 0;
+        group = tile;
       }
-      c.record = c.part.begin;
+      tile = group;
     }
+    if (left > 0) find_run();
   }
-  __device__ void step(Cursor& c) const {
-    c.record += F::kChunk;
-    if (c.record >= c.part.end) settle(c);
-  }
-  __device__ const uint8_t* source_of(const Cursor& c) const {
-    const int64_t block = first_row_of(p, c.tile) / kQuantRows;
-    return p.weight + (block * p.num_records + c.record) * F::kBytes;
-  }
+  __device__ int64_t row_bytes() const { return static_cast<int64_t>(p.num_columns) * (128 / F::kColumns); }
 
   __device__ void ask() {
-    if (next.tile >= num_tiles) return;
-    const int32_t count = min(F::kChunk, next.part.end - next.record);
-    const uint32_t slot = slots + static_cast<uint32_t>(asked_slot * kSlotBytes);
-    const uint32_t barrier = barriers + static_cast<uint32_t>(8 * asked_slot);
-    if constexpr (kBulk) {
-      if (lane == 0) copy_bulk(slot, source_of(next), static_cast<uint32_t>(count * F::kBytes), barrier, policy);
-    } else if constexpr (F::kIsRowMajor) {
-      constexpr int32_t kElementBytes = 128 / F::kColumns;
-      const int64_t row_bytes = static_cast<int64_t>(p.num_columns) * kElementBytes;
-      const int32_t first_row = first_row_of(p, next.tile);
+    if (left <= 0) return;
+    const uint32_t slot = slots + asked_slot;
+    const uint32_t barrier = barriers + asked_barrier;
+    if constexpr (F::kIsRowMajor) {
+      const int32_t first_row = first_row_of(p, tile) + lane / 8;
 #pragma unroll
-      for (int32_t i = 0; i < 4; ++i) {  // eight lanes bring 128 bytes of a row
-        const int32_t row = 4 * i + lane / 8;
-        const int64_t column_byte = static_cast<int64_t>(next.record) * 128 + lane % 8 * 16;
-        const bool is_inside = first_row + row < p.weight_rows && column_byte < row_bytes;
-        copy_16(slot + static_cast<uint32_t>(F::place_of(row, lane % 8)),
-                is_inside ? p.weight + (first_row + row) * row_bytes + column_byte : p.weight, is_inside ? 16 : 0,
-                policy);
+      for (int32_t r = 0; r < F::kChunk; ++r) {
+        const bool is_column = static_cast<int64_t>(record + r) * 128 + lane % 8 * 16 < row_bytes();
+#pragma unroll
+        for (int32_t i = 0; i < 4; ++i) {  // eight lanes bring 128 bytes of a row
+          const bool is_inside = is_column && first_row + 4 * i < p.weight_rows && record + r < run_end;
+          copy_16(slot + static_cast<uint32_t>(r * F::kBytes + F::place_of(4 * i + lane / 8, lane % 8)),
+                  is_inside ? source + 4 * i * row_bytes() + r * 128 : p.weight, is_inside ? 16 : 0, policy);
+        }
       }
       arrive_after_copies(barrier);
+      source += F::kChunk * 128;
     } else {
-      const uint8_t* from = source_of(next);
-      for (int32_t at = lane * 16; at < count * F::kBytes; at += kWarp * 16) {
-        copy_16(slot + static_cast<uint32_t>(at), from + at, 16, policy);
+      const int32_t bytes = min(F::kChunk, run_end - record) * F::kBytes;
+      if constexpr (kBulk) {
+        if (lane == 0) copy_bulk(slot, source, static_cast<uint32_t>(bytes), barrier, policy);
+      } else {
+        for (int32_t at = lane * 16; at < bytes; at += kWarp * 16) {
+          copy_16(slot + static_cast<uint32_t>(at), source + at, 16, policy);
+        }
+        arrive_after_copies(barrier);
       }
-      arrive_after_copies(barrier);
+      source += kSlotBytes;
     }
-    if (++asked_slot == p.num_stages) asked_slot = 0;
-    --left;
-    step(next);
+    asked_slot += kSlotBytes;
+    asked_barrier += 8;
+    if (asked_slot == static_cast<uint32_t>(p.num_stages * kSlotBytes)) asked_slot = asked_barrier = 0;
+    record += F::kChunk;
+    if (record >= run_end) next_run();
   }
 
   __device__ void start() {
     if (lane == 0) {
-      for (int32_t i = 0; i < p.num_stages; ++i) init_barrier(barriers + static_cast<uint32_t>(8 * i), kBulk ? 1 : kWarp);
+      for (int32_t i = 0; i < p.num_stages; ++i) {
+        init_barrier(barriers + static_cast<uint32_t>(8 * i), kBulk ? 1 : kWarp);
+      }
       publish_barriers();
     }
     __syncwarp();
     for (int32_t i = 0; i < p.num_stages; ++i) ask();
-    if constexpr (kBulk) {
-      Cursor ahead = next;
-      for (int32_t i = 0; i < p.num_prefetched && ahead.tile < num_tiles; ++i) {
-        const int32_t count = min(F::kChunk, ahead.part.end - ahead.record);
-        if (lane == 0) prefetch_bulk(source_of(ahead), static_cast<uint32_t>(count * F::kBytes));
-        step(ahead);
-      }
-    }
   }
-  // Offset of the next copy's slot in shared memory, once it is there.
+  // Offset in shared memory of the copy that is next to be used, once it is there.
   __device__ int32_t wait() {
-    wait_barrier(barriers + static_cast<uint32_t>(8 * used_slot), parity);
-    return (warp * p.num_stages + used_slot) * kSlotBytes;
+    wait_barrier(barriers + used_barrier, parity);
+    return warp * p.num_stages * kSlotBytes + static_cast<int32_t>(used_slot);
   }
-  // The slot has been read: it takes the next copy.
+  // It has been read: its slot takes the next copy.
   __device__ void release() {
     __syncwarp();
     ask();
-    if (++used_slot == p.num_stages) {
-      used_slot = 0;
+    used_slot += kSlotBytes;
+    used_barrier += 8;
+    if (used_slot == static_cast<uint32_t>(p.num_stages * kSlotBytes)) {
+      used_slot = used_barrier = 0;
       parity ^= 1;
     }
   }
 };
-
-template <Type kType>
-__device__ void stage(const DecodeLinear& p, uint8_t* shared, int32_t warp, int32_t lane, Range part, bool is_first) {
-  const int32_t pieces = ceil_div((part.end - part.begin) * Format<kType>::kColumns, kPieceColumns);
-  if (pieces <= 1) {
-    stage_part<kType, 1>(p, shared, warp, lane, part, is_first);
-  } else if (pieces == 2) {
-    stage_part<kType, 2>(p, shared, warp, lane, part, is_first);
-  } else if (pieces <= 4) {
-    stage_part<kType, 4>(p, shared, warp, lane, part, is_first);
-  } else {
-    stage_part<kType, kMaxPieces>(p, shared, warp, lane, part, is_first);
-  }
-}
 
 template <Type kType, bool kBulk>
 __global__ void __launch_bounds__(kDecodeThreads, 2) decode_kernel(const __grid_constant__ DecodeLinear p) {
@@ -169,21 +155,20 @@ __global__ void __launch_bounds__(kDecodeThreads, 2) decode_kernel(const __grid_
   Stream<kType, kBulk> stream(p, shared, num_tiles);
   const int32_t warp = stream.warp;
   const int32_t lane = stream.lane;
+  const Range slice = stream.slice;
   stream.start();
   bool has_triggered = p.trigger_ahead < 0 || stream.left <= p.trigger_ahead;
   if (has_triggered) let_next_start();
 
   // What does not depend on the kernel before.
-  float* const offsets = reinterpret_cast<float*>(shared + p.offsets_at + warp * p.offsets_bytes);
-  for (int32_t i = lane; i < p.offsets_bytes / 4; i += kWarp) offsets[i] = 0;
-  if (lane < kDecodeTokens) {
-    reinterpret_cast<float*>(shared + p.squares_at)[warp * kDecodeTokens + lane] = 0;
-    reinterpret_cast<float*>(shared + p.inverse_at)[warp * kDecodeTokens + lane] = 0;
-  }
-  if (p.fusion.norm != LinearFusion::Norm::none) {
-    for (int32_t k = threadIdx.x * 32; k < p.num_columns; k += kDecodeThreads * 32) {
-      prefetch_line(p.fusion.norm_weight + k);
-    }
+  const Staged staged = staged_of(p, shared, warp);
+  for (int32_t i = lane; i < p.offsets_bytes / 4; i += kWarp) staged.offsets[i] = 0;
+  for (int32_t i = lane; i < p.held_parts * kDecodeTokens; i += kWarp) staged.inverse[i] = 0;
+  if (lane < kDecodeTokens) staged.squares[lane] = 0;
+  const bool has_norm = p.fusion.norm != LinearFusion::Norm::none;
+  if (has_norm) {
+    const int32_t end = min(slice.end * F::kColumns, p.num_columns);
+    for (int32_t k = slice.begin * F::kColumns + lane; k < end; k += kWarp) touch(p.fusion.norm_weight + k);
   }
   uint4 book[1] = {};
   if constexpr (kType == Type::q4) {
@@ -201,53 +186,81 @@ __global__ void __launch_bounds__(kDecodeThreads, 2) decode_kernel(const __grid_
   if (p.fusion.norm == LinearFusion::Norm::layer) find_moments(p, shared);
 
   const Lane place{lane / 4, lane % 4, lane / 4 < num_tokens};
-  const uint8_t* const x = shared + p.x_at + (warp * num_tokens + (place.has_x ? place.g : 0)) * p.x_stride + 16 * place.t;
-  const float4* const lane_offsets = reinterpret_cast<const float4*>(offsets) + place.t;
-  const float* const inverse = reinterpret_cast<const float*>(shared + p.inverse_at) + warp * kDecodeTokens;
+  const uint8_t* const x = staged.x + (place.has_x ? place.g : 0) * p.x_stride + 16 * place.t;
+  const float4* const lane_offsets = reinterpret_cast<const float4*>(staged.offsets) + place.t;
   const int32_t tile_floats = kDecodeWarps * num_tokens * kQuantRows;
+  constexpr int32_t kSumsOfRecord = F::kSumColumns > 0 ? F::kColumns / F::kSumColumns * 4 : 0;  // in float4
   int32_t buffer = 0;
   for (int32_t group = 0; group < num_tiles; group += p.group_tiles) {
     const int32_t group_end = min(group + p.group_tiles, num_tiles);
     float* const sums = reinterpret_cast<float*>(shared + p.sums_at + buffer * p.sums_bytes);
-    for (int32_t pass = 0; pass < p.num_passes; ++pass) {
-      const Range part = part_of(p, warp, pass);
-      if (p.num_passes > 1 || group == 0) stage<kType>(p, shared, warp, lane, part, group == 0);
+    for (int32_t first_part = 0; first_part < p.num_parts; first_part += p.held_parts) {
+      if (p.held_parts < p.num_parts || group == 0) {
+        if (has_norm) {
+          stage_parts<kType, true>(p, staged, lane, slice, first_part, group == 0);
+        } else {
+          stage_parts<kType, false>(p, staged, lane, slice, first_part, false);
+        }
+      }
+      const int32_t first = slice.begin + first_part * kPartRecords<F>;
+      const int32_t end = min(slice.end, first + p.held_parts * kPartRecords<F>);
       for (int32_t tile = group; tile < group_end; ++tile) {
-        float c[4] = {};
-        for (int32_t record = part.begin; record < part.end; record += F::kChunk) {
-          const uint8_t* slot = shared + stream.wait();
-          const int32_t inside = record - part.begin;
-          if (record + F::kChunk <= part.end) {
+        float* const to = sums + (tile - group) * tile_floats + warp * num_tokens * kQuantRows + 2 * place.g;
+        float total[4] = {};
+        if (first_part > 0) {
 #pragma unroll
-            for (int32_t i = 0; i < F::kChunk; ++i) {
-              F::multiply(c, slot + i * F::kBytes, x + (inside + i) * F::kColumns * 2, lane_offsets + (inside + i) * 4,
-                          book, place);
-            }
-          } else {
-            for (int32_t i = 0; record + i < part.end; ++i) {
-              F::multiply(c, slot + i * F::kBytes, x + (inside + i) * F::kColumns * 2, lane_offsets + (inside + i) * 4,
-                          book, place);
-            }
-          }
-          stream.release();
-          if (!has_triggered && stream.left <= p.trigger_ahead) {
-            has_triggered = true;
-            if (warp == 0) let_next_start();
+          for (int32_t i = 0; i < 2; ++i) {
+            const int32_t token = 2 * place.t + i;
+            if (token >= num_tokens) continue;
+            const float2 sum = *reinterpret_cast<const float2*>(to + token * kQuantRows);
+            total[i] = sum.x;
+            total[2 + i] = sum.y;
           }
         }
-        float* to = sums + (tile - group) * tile_floats + warp * num_tokens * kQuantRows + 2 * place.g;
+        const float2* inverse = reinterpret_cast<const float2*>(staged.inverse) + place.t;
+        const uint8_t* x_record = x;
+        const float4* sums_record = lane_offsets;
+        for (int32_t part = first; part < end; part += kPartRecords<F>) {
+          const int32_t part_end = min(part + kPartRecords<F>, end);
+          float c[4] = {};
+          for (int32_t record = part; record < part_end; record += F::kChunk) {
+            const uint8_t* slot = shared + stream.wait();
+            if (record + F::kChunk <= part_end) {
+#pragma unroll
+              for (int32_t i = 0; i < F::kChunk; ++i) {
+                F::multiply(c, slot + i * F::kBytes, x_record + i * F::kColumns * 2, sums_record + i * kSumsOfRecord,
+                            book, place);
+              }
+            } else {
+              for (int32_t i = 0; record + i < part_end; ++i) {
+                F::multiply(c, slot + i * F::kBytes, x_record + i * F::kColumns * 2, sums_record + i * kSumsOfRecord,
+                            book, place);
+              }
+            }
+            x_record += F::kChunk * F::kColumns * 2;
+            sums_record += F::kChunk * kSumsOfRecord;
+            stream.release();
+          }
+          const float2 factor = *inverse;
+          inverse += kDecodeTokens / 2;
+          total[0] += c[0] * factor.x;
+          total[1] += c[1] * factor.y;
+          total[2] += c[2] * factor.x;
+          total[3] += c[3] * factor.y;
+        }
 #pragma unroll
         for (int32_t i = 0; i < 2; ++i) {
           const int32_t token = 2 * place.t + i;
-          if (token >= num_tokens) continue;
-          float2* at = reinterpret_cast<float2*>(to + token * kQuantRows);
-          float2 sum = pass == 0 ? float2{0, 0} : *at;
-          sum.x += c[i] * inverse[token];
-          sum.y += c[2 + i] * inverse[token];
-          *at = sum;
+          if (token < num_tokens) {
+            *reinterpret_cast<float2*>(to + token * kQuantRows) = float2{total[i], total[2 + i]};
+          }
         }
-        __syncwarp();  // `inverse` has been read before the next part's is put
+        if (!has_triggered && stream.left <= p.trigger_ahead) {
+          has_triggered = true;
+          if (warp == 0) let_next_start();
+        }
       }
+      __syncwarp();  // x has been read before the next parts are put
     }
     if (p.fusion.adds) wait_all_copies();
     __syncthreads();
@@ -272,15 +285,15 @@ int32_t place(DecodeLinear& p, int32_t num_tiles) {
     return start;
   };
   at = round_up(at, 128);
-  const int32_t part_bytes = p.slice_records * F::kColumns * 2;
-  p.x_stride = part_bytes % 128 == 0 ? part_bytes + 64 : part_bytes;  // two tokens never meet in a bank
+  const int32_t held_columns = std::min(p.held_parts * kPartColumns, p.num_slice_columns);
+  p.x_stride = held_columns * 2 % 128 == 0 ? held_columns * 2 + 64 : held_columns * 2;  // two tokens never meet in a bank
   p.x_at = take(kDecodeWarps * tokens * p.x_stride);
-  p.offsets_bytes = F::kSumColumns > 0 ? p.slice_records * F::kColumns / F::kSumColumns * 64 : 0;
+  p.offsets_bytes = F::kSumColumns > 0 ? held_columns / F::kSumColumns * 64 : 0;
   p.offsets_at = take(kDecodeWarps * p.offsets_bytes);
   p.sums_bytes = p.group_tiles * kDecodeWarps * tokens * kQuantRows * 4;
   p.sums_at = take(p.sums_bytes * (num_tiles > p.group_tiles ? 2 : 1));
   p.squares_at = take(kDecodeWarps * kDecodeTokens * 4);
-  p.inverse_at = take(kDecodeWarps * kDecodeTokens * 4);
+  p.inverse_at = take(kDecodeWarps * p.held_parts * kDecodeTokens * 4);
   p.moments_at = take(2 * kDecodeTokens * 4);
   p.residual_count = p.fusion.adds ? std::min(2048, p.group_tiles / p.unit_tiles * tokens * kQuantRows) : 0;
   p.residual_at = take(4 * p.residual_count);
@@ -304,22 +317,18 @@ Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
   // The sums of a group take at most 16 KB, two of them.
   const int32_t tile_bytes = kDecodeWarps * p.x.num_rows * kQuantRows * 4;
   p.group_tiles = std::min(num_tiles, std::max(1, 16384 / tile_bytes / p.unit_tiles) * p.unit_tiles);
-  constexpr int32_t kMaxSlice = kMaxPieces * kPieceColumns / F::kColumns;
-  const int32_t wanted = choice.stages > 0 ? choice.stages : 4;
-  int32_t shared_bytes = 0;
-  p.num_passes = ceil_div(slice, kMaxSlice);
-  for (;; ++p.num_passes) {
-    p.slice_records = ceil_div(slice, p.num_passes);
-    p.num_stages = wanted;
+  p.num_slice_columns = slice * F::kColumns;
+  p.num_parts = ceil_div(slice, kPartRecords<F>);
+  p.held_parts = p.num_parts;
+  p.num_stages = choice.stages > 0 ? choice.stages : 4;
+  int32_t shared_bytes = place<kType, kBulk>(p, num_tiles);
+  if (shared_bytes > budget && p.num_parts > 1) {
+    p.held_parts = 1;
     shared_bytes = place<kType, kBulk>(p, num_tiles);
-    if (shared_bytes <= budget) break;
-    if (p.num_passes >= slice) {
-      while (shared_bytes > limit && p.num_stages > 1) {
-        --p.num_stages;
-        shared_bytes = place<kType, kBulk>(p, num_tiles);
-      }
-      break;
-    }
+  }
+  while (shared_bytes > (p.num_stages > 2 ? budget : limit) && p.num_stages > 1) {
+    --p.num_stages;
+    shared_bytes = place<kType, kBulk>(p, num_tiles);
   }
   while (choice.stages == 0 && p.num_stages < 8) {
     DecodeLinear more = p;
@@ -354,6 +363,9 @@ Status launch(Device* device, const DecodeLinear& p, const DecodeChoice& choice)
 
 bool decodes(const Rows& x, const Weight& weight, const LinearFusion& fusion) {
   if (x.num_rows > kDecodeTokens) return false;
+  const int32_t columns = record_columns(weight.type);
+  if (columns > 0 && weight.num_columns % columns != 0) return false;
+  if (weight.type == Type::q4 && weight.codebook == nullptr) return false;
   const bool is_aligned = reinterpret_cast<uintptr_t>(weight.data) % 16 == 0;
   const int32_t half = weight.num_rows / 2;
   switch (weight.type) {
@@ -387,6 +399,8 @@ Status linear_decode(Device* device, Rows x, const Weight* weight, const float* 
   p.unit_tiles = fusion.is_gated ? 2 : 1;
   p.weight_rows = weight->num_rows;
   p.is_x_aligned = reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.stride % 4 == 0;
+  p.is_norm_aligned = reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 == 0 &&
+                      reinterpret_cast<uintptr_t>(fusion.norm_bias) % 16 == 0;
   switch (weight->type) {
     case Type::f16:
       return launch<Type::f16>(device, p, choice);

@@ -15,7 +15,7 @@ struct DecodeChoice {
   int32_t prefetch = 0;       // copies after the first `stages` that are brought into the L2 cache before x is there; < 0: none
 };
 
-// Whether `linear_decode` takes this weight and these rows.
+// Whether `linear_decode` takes this weight and so many rows; false also for a weight that no kernel may take.
 bool decodes(const Rows& x, const Weight& weight, const LinearFusion& fusion);
 // out = act(norm(x) W^T + bias), gated, added: as LinearFusion says. Shapes have been checked.
 Status linear_decode(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion&,

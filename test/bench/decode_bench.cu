@@ -498,13 +498,17 @@ int main(int count, char** arguments) {
   std::vector<int> tokens;
   for (int i = 2; i < count; ++i) tokens.push_back(std::atoi(arguments[i]));
   if (tokens.empty()) tokens = {1, 8};
+  if (what == "once") {  // for a profiler
+    chain.time(tokens[0], {}, -1);
+    return 0;
+  }
   for (const int t : tokens) {
-    for (const int stages : {0, 3}) {
-      for (const int trigger : {-1, 0, 4, 8}) {
-        for (const int prefetch : {0, 8}) {
-          const DecodeChoice choice{stages, 0, trigger, prefetch};
+    for (const int shared : {0, 220 * 1024}) {
+      for (const int stages : {0, 3}) {
+        for (const int trigger : {-1, 0, 1, 2}) {
+          const DecodeChoice choice{stages, shared, trigger, 0};
           char name[80];
-          std::snprintf(name, sizeof name, "T=%d stages %d trigger %d prefetch %d", t, stages, trigger, prefetch);
+          std::snprintf(name, sizeof name, "T=%d stages %d shared %d trigger %d", t, stages, shared >> 10, trigger);
           report(name, chain.time(t, choice, -1), static_cast<double>(chain.bytes), t);
         }
       }
