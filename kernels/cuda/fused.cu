@@ -1,8 +1,10 @@
-// Fused operations as compositions of the plain ones: what they mean, in the order in which they do it. Rows go through
-// the scratch some at a time.
+// Fused operations: few rows in one kernel; else compositions of the plain ones: what they mean, in the order in which
+// they do it. Rows go through the scratch some at a time.
 #include <algorithm>
 
 #include "device.h"
+#include "linear_decode.h"
+#include "linear_prefill.h"
 
 namespace quoth::cuda {
 namespace {
@@ -31,6 +33,12 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   }
   if (x.width > device->max_columns || width > 2 * device->max_columns) {
     return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
+  }
+  if (x.num_rows > 0 && width > 0 && decodes(x, *weight, *fusion)) {
+    return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  }
+  if (x.num_rows > kFewRows && width > 0 && x.num_rows <= device->max_tokens && can_prefill(*weight, *fusion)) {
+    return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
   }
   const bool has_result = fusion->is_gated || fusion->adds;
   for (int32_t first = 0; first < x.num_rows; first += kFusedRows) {

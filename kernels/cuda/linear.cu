@@ -17,6 +17,7 @@
 //
 // Both permutations are free: rows and columns of a product may be met in any order if x is met in the same.
 #include "device.h"
+#include "linear_decode.h"
 #include "linear_prefill.h"
 
 namespace quoth::cuda {
@@ -330,18 +331,15 @@ Status linear(Device* device, Rows x, const Weight* weight, const float* bias, A
   if (x.num_rows == 0 || weight->num_rows == 0) return {};
   if (weight->type == Type::i32) return {Code::unsupported, "linear: a weight of whole numbers"};
   const int32_t columns = record_columns(weight->type);
-  const bool is_many = x.num_rows > kFewRows && can_prefill(*weight, LinearFusion{});
-  if (is_many && columns == 0) {
-    return linear_prefill(device, x, *weight, bias, activation, LinearFusion{}, out);
-  }
-  if (columns == 0) {
-    return linear_float(device, x, weight, bias, activation, out);
-  }
-  if (weight->num_columns % columns != 0)
+  if (columns != 0 && weight->num_columns % columns != 0) {
     return {Code::invalid_input, "linear: K must be whole groups of the weight's"};
+  }
   if (weight->type == Type::q4 && weight->codebook == nullptr) {
     return {Code::invalid_input, "linear: a q4 weight has no codebook"};
   }
+  if (decodes(x, *weight, {})) return linear_decode(device, x, weight, bias, activation, {}, out);
+  const bool is_many = x.num_rows > kFewRows && can_prefill(*weight, LinearFusion{});
+  if (!is_many && columns == 0) return linear_float(device, x, weight, bias, activation, out);
   if (x.num_rows > device->max_tokens || x.width > device->max_columns) {
     return {Code::invalid_input, "linear: the step is larger than was reserved"};
   }
