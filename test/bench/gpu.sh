@@ -4,7 +4,7 @@
 # one table. For Linux with an NVIDIA GPU, nvcc, CMake, a C++20 compiler, and a python3 with PyTorch. Needs this checkout alone and,
 # for models and benchmarks, a Node of version 24 or newer. No network. From anywhere:
 #
-#   test/bench/gpu.sh [--node PATH] [check|models|sanitize|bench|all]
+#   test/bench/gpu.sh [--node PATH] [build|check|models|sanitize|bench|all]
 #
 # $OUT: where the logs go (else a temporary folder). $QUOTH_GPU_BUILD: the build's folder, $QUOTH_GPU_PLANS: one with 20 GB of room
 # for plans (else /dev/shm or the build's folder). $QUOTH_SHARED_DATA: shared/data, for the trained model (else beside the checkout).
@@ -16,8 +16,8 @@ what=all
 while [ $# -gt 0 ]; do
   case $1 in
     --node) node=${2:?--node needs a path}; shift ;;
-    check | models | sanitize | bench | all) what=$1 ;;
-    *) echo "gpu.sh [--node PATH] [check|models|sanitize|bench|all]" >&2; exit 2 ;;
+    build | check | models | sanitize | bench | all) what=$1 ;;
+    *) echo "gpu.sh [--node PATH] [build|check|models|sanitize|bench|all]" >&2; exit 2 ;;
   esac
   shift
 done
@@ -63,6 +63,7 @@ build_addon() {
 }
 build_benches() {
   for name in cuda_bench gpu_limits; do
+    [ "$build/$name" -nt "test/bench/$name.cu" ] && [ "$build/$name" -nt kernels/ops.h ] && continue
     nvcc -std=c++20 -O3 -gencode="arch=compute_$architecture,code=sm_$architecture" -I. -o "$build/$name" "test/bench/$name.cu" || return 1
   done
 }
@@ -73,10 +74,11 @@ in_log benches build_benches &
 [ $with_engine = 1 ] && in_log addon build_addon &
 wait
 if [ -f "$out/build-failed" ]; then
-  while read -r name; do grep -E -A4 'error|Error' "$out/build-$name.log" | cut -c1-300 | head -30; done < "$out/build-failed"
+  while read -r name; do grep -E -A4 '[Ee]rror' "$out/build-$name.log" | grep -v '^ptxas info\|bytes stack frame' | cut -c1-300 | head -30; done < "$out/build-failed"
   echo "not built: $(tr '\n' ' ' < "$out/build-failed")"
   exit 1
 fi
+[ "$what" = build ] && { say "built"; exit 0; }
 library=$build/bin/libquoth_kernels_cuda.so
 tests=$build/kernels/quoth_kernels_test
 export QUOTH_ADDON=$build/bin/quoth.node QUOTH_PROFILE=$out/profile
