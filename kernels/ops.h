@@ -193,6 +193,7 @@ struct DeviceInfo {
   char name[128];         // "AMD EPYC 9B45"
   char instructions[32];  // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
   int32_t num_threads;    // CPU only
+  double memory_bytes_per_second;  // what its memory could give at best; 0 = it does not say
 };
 
 // Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the

@@ -359,6 +359,12 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   }
   *info = {};
   std::memcpy(info->name, properties.name, sizeof info->name - 1);
+  int kilohertz = 0, bits = 0;
+  if (cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, 0) == cudaSuccess &&
+      cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, 0) == cudaSuccess) {
+    info->memory_bytes_per_second = 2e3 * kilohertz * (bits / 8);  // two words a cycle
+  }
+  (void)cudaGetLastError();
   std::memcpy(info->instructions, "sm_", 3);
   char* digit = info->instructions + 3;
   if (properties.major >= 10) *digit++ = static_cast<char>('0' + properties.major / 10);

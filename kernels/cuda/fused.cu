@@ -31,16 +31,19 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
       (fusion->is_gated && width % 2 != 0) || out.num_rows != x.num_rows) {
     return {Code::invalid_input, "linear_fused: x must be [T, K] and out [T, N] or, gated, [T, N / 2]"};
   }
-  if (x.width > device->max_columns || width > 2 * device->max_columns) {
-    return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
+  if (x.width > device->max_columns || x.num_rows > device->max_tokens) {
+    return {Code::invalid_input, "linear_fused: the step is larger than was reserved"};
   }
   if (x.num_rows > 0 && width > 0 && decodes(x, *weight, *fusion)) {
     return linear_decode(device, x, weight, bias, activation, *fusion, out);
   }
-  if (x.num_rows > kFewRows && width > 0 && x.num_rows <= device->max_tokens && can_prefill(*weight, *fusion)) {
+  if (x.num_rows > kFewRows && width > 0 && can_prefill(*weight, *fusion)) {
     return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
   }
   const bool has_result = fusion->is_gated || fusion->adds;
+  if (has_result && width > 2 * device->max_columns) {
+    return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
+  }
   for (int32_t first = 0; first < x.num_rows; first += kFusedRows) {
     const int32_t count = std::min(kFusedRows, x.num_rows - first);
     Rows from = some_rows(x, first, count);

@@ -26,7 +26,8 @@ export function createSmallNative(): SmallNative {
         deviceName: 'small',
         reason: 'a test',
         instructions: 'plain',
-        numThreads: 1,
+        memoryBytesPerSecond: 0,
+    numThreads: 1,
         vectorIndex: 'exact',
         vectorIndexReason: 'a test',
       };
