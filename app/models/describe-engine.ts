@@ -6,7 +6,7 @@ import type { Offer } from './offer.ts';
 export async function describeEngine<Thing>(
   engineOf: (thing: Thing) => Engine | null,
   thing: Thing | null,
-  offer: Offer | null,
+  offer: Pick<Offer, 'name' | 'role'> | null,
 ): Promise<EngineReport | null> {
   const engine = thing === null ? null : engineOf(thing);
   if (!engine || !offer) return null;

@@ -26,8 +26,7 @@ export function createSmallNative(): SmallNative {
         deviceName: 'small',
         reason: 'a test',
         instructions: 'plain',
-        memoryBytesPerSecond: 0,
-    numThreads: 1,
+        numThreads: 1,
         vectorIndex: 'exact',
         vectorIndexReason: 'a test',
       };
@@ -70,6 +69,7 @@ function engine(native: SmallNative): Engine {
       device: 'cpu',
       numThreads: 1,
       vocabularySize: 10,
+      memoryBytesPerSecond: 0,
       contextTokens: 10,
       kvTokens: 64,
       embeddingSize: 0,
