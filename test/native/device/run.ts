@@ -6,20 +6,8 @@
  */
 import { parseArgs } from 'node:util';
 import { openNative } from '../native.ts';
-import { againstTorch } from './against-torch.ts';
 import { runChecks } from './checks.ts';
-import { greedyAnswers } from './greedy.ts';
-import { deviceMemory } from './memory.ts';
-import { referenceModels } from './reference-models.ts';
-import { story } from './story.ts';
-
-const families = {
-  reference: referenceModels,
-  greedy: greedyAnswers,
-  memory: deviceMemory,
-  story,
-  torch: againstTorch,
-};
+import { families } from './families.ts';
 
 const { values } = parseArgs({
   options: { device: { type: 'string' }, only: { type: 'string' }, small: { type: 'boolean', default: false } },
