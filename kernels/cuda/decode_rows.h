@@ -133,7 +133,7 @@ template <Type kType, bool kNorm>
 __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32_t warp, int32_t lane,
                                    int32_t first_slot, bool adds_squares) {
   using F = Format<kType>;
-  constexpr int32_t kAtOnce = 16;  // whose loads are under way together
+  constexpr int32_t kAtOnce = 8;  // whose loads are under way together
   const int32_t num_tokens = p.x.num_rows;
   uint8_t* x = shared + p.x_at + warp * p.x_bytes;
   auto* factors = reinterpret_cast<float2*>(shared + p.factors_at + warp * p.factors_bytes);

@@ -91,6 +91,19 @@ struct Ring {
   }
 };
 
+// One unit of a tile; `x_at` and `factors_at`: from where the lane stands.
+template <Type kType, bool kWhole, bool kMany>
+__device__ inline void multiply(Sums<kMany>& sums, const uint8_t* unit, Lane lane, int32_t x_at, int32_t factors_at) {
+  using F = Format<kType>;
+  lane.x += x_at;
+  lane.factors += factors_at;
+  if constexpr (F::kIsRowMajor) {
+    F::template multiply<kWhole, kMany>(sums, unit, Ring<kType, true>::kRowStride, lane);
+  } else {
+    F::template multiply<kWhole, kMany>(sums, unit, lane);
+  }
+}
+
 template <Type kType, bool kMany, bool kBulk>
 __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const __grid_constant__ DecodeLinear p) {
 #if __CUDA_ARCH__ < 900
@@ -189,27 +202,22 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
     for (; slot < slot_end; ++slot) {
       wait_barrier(ring.full_at(), ring.parity);
       const uint8_t* unit = shared + ring.slot_at() + warp * F::kUnitBytes;
+      constexpr int32_t kColumnStep = kDecodeWarps * kUnitColumns;
+      if (column + (F::kSlotUnits - 1) * kColumnStep + kUnitColumns <= p.num_columns) {
 #pragma unroll
-      for (int32_t i = 0; i < F::kSlotUnits; ++i) {
-        place.num_columns = p.num_columns - column;
-        if constexpr (F::kIsRowMajor) {
-          if (place.num_columns >= kUnitColumns) {
-            F::template multiply<true, kMany>(total, unit, Ring<kType, kBulk>::kRowStride, place);
-          } else if (place.num_columns > 0) {
-            F::template multiply<false, kMany>(total, unit, Ring<kType, kBulk>::kRowStride, place);
-          }
-        } else {
-          if (place.num_columns >= kUnitColumns) {
-            F::template multiply<true, kMany>(total, unit, place);
-          } else if (place.num_columns > 0) {
-            F::template multiply<false, kMany>(total, unit, place);
-          }
+        for (int32_t i = 0; i < F::kSlotUnits; ++i) {
+          multiply<kType, true>(total, unit + i * kDecodeWarps * F::kUnitBytes, place, i * kXBytes, i * kFactors);
         }
-        unit += kDecodeWarps * F::kUnitBytes;
-        place.x += kXBytes;
-        place.factors += kFactors;
-        column += kDecodeWarps * kUnitColumns;
+      } else {
+        for (int32_t i = 0; i < F::kSlotUnits; ++i) {
+          place.num_columns = p.num_columns - column - i * kColumnStep;
+          if (place.num_columns <= 0) break;
+          multiply<kType, false>(total, unit + i * kDecodeWarps * F::kUnitBytes, place, i * kXBytes, i * kFactors);
+        }
       }
+      place.x += F::kSlotUnits * kXBytes;
+      place.factors += F::kSlotUnits * kFactors;
+      column += F::kSlotUnits * kColumnStep;
       __syncwarp();
       if (lane == 0) arrive(ring.empty_at());
       ring.step();
