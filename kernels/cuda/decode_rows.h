@@ -22,6 +22,7 @@ struct DecodeLinear {
   Activation activation;
   LinearFusion fusion;
   int32_t num_columns;
+  float inverse_columns;
   int32_t num_outputs;  // columns of out
   int32_t num_tiles;    // of 16 columns of out
   int32_t pair_tiles;   // weight tiles of each: 1; gated: 2
@@ -54,7 +55,7 @@ __device__ inline float4 load_four_constant(const float* from, bool is_aligned) 
   return {__ldg(from), __ldg(from + 1), __ldg(from + 2), __ldg(from + 3)};
 }
 
-// The largest of `kLanes` lanes beside each other, and their sum.
+// The largest of `kLanes` lanes beside each other (of numbers' bits without their signs: NaN above all), and their sum.
 template <int32_t kLanes>
 __device__ inline uint32_t group_max(uint32_t value) {
   if constexpr (kLanes == kWarp) {
@@ -83,47 +84,51 @@ __device__ inline uint32_t halves_of(float low, float high) {
   return bits;
 }
 
+// Where a warp's x goes.
+struct Staging {
+  uint8_t* x;
+  float2* factors;
+  int32_t lane, place;  // `place`: of the lane's digits in a unit
+};
+
 // Four columns of x in each of 32 lanes, rounded as the type wants them. A group with an infinity or a NaN gets a
 // factor that is one, so that the row's results say so.
 template <Type kType>
-__device__ inline void put_unit(const DecodeLinear& p, uint8_t* x, float2* factors, int32_t lane, int32_t index,
-                                int32_t token, float4 v) {
+__device__ inline void put_unit(const Staging& to, int32_t x_stride, int32_t index, int32_t token, float4 v) {
   using F = Format<kType>;
   constexpr int32_t kLanes = F::kSumColumns / 4;
-  const uint32_t largest = group_max<kLanes>(
-      max(max(__float_as_uint(v.x) & 0x7fffffffu, __float_as_uint(v.y) & 0x7fffffffu),
-          max(__float_as_uint(v.z) & 0x7fffffffu, __float_as_uint(v.w) & 0x7fffffffu)));
-  const bool is_finite = largest < 0x7f800000u;
-  float2* factor = factors + (index * (kUnitColumns / F::kSumColumns) + lane / kLanes) * kDecodeTokens + token;
+  constexpr uint32_t kSize = 0x7fffffffu;
+  const uint32_t largest = group_max<kLanes>(max(max(__float_as_uint(v.x) & kSize, __float_as_uint(v.y) & kSize),
+                                                 max(__float_as_uint(v.z) & kSize, __float_as_uint(v.w) & kSize)));
+  float2* factor = to.factors + (index * (kUnitColumns / F::kSumColumns) + to.lane / kLanes) * kDecodeTokens + token;
   if constexpr (F::kIsRowMajor) {
     // By a power of two to 2^14 .. 2^15; zeros, infinities and NaN as they are.
-    const uint32_t exponent = largest == 0 || !is_finite ? 127u : min(268u - (largest >> 23), 253u);
+    const uint32_t exponent = largest == 0 || largest >= 0x7f800000u ? 127u : min(268u - (largest >> 23), 253u);
     const float scale = __uint_as_float(exponent << 23);
-    *reinterpret_cast<uint2*>(x + token * p.x_stride + index * (2 * kUnitColumns) + 8 * lane) =
+    *reinterpret_cast<uint2*>(to.x + token * x_stride + index * (2 * kUnitColumns) + 8 * to.lane) =
         uint2{halves_of(v.x * scale, v.y * scale), halves_of(v.z * scale, v.w * scale)};
-    if (lane == 0) *factor = {__uint_as_float((254 - exponent) << 23), 0};
+    if (to.lane == 0) *factor = {__uint_as_float((254 - exponent) << 23), 0};
   } else {
     constexpr float kLargest = 127.0f * 256.0f;  // its high digit stays in int8
+    // A float of 2^23 .. 2^24 has its integer in its low bits: adding 1.5 * 2^23 rounds, and 128 more rounds the high digit.
+    constexpr float kShift = 12582912.0f;
+    constexpr uint32_t kShiftBits = 0x4b400000u;
     const float maximum = __uint_as_float(largest);
-    const bool is_zero = maximum < 1e-31f;  // kLargest / maximum would overflow
-    const float inverse = is_finite && !is_zero ? kLargest / maximum : 0.0f;
-    const float values[4] = {v.x, v.y, v.z, v.w};
-    uint32_t high = 0, low = 0;
-    int32_t sum = 0;
-#pragma unroll
-    for (int32_t i = 0; i < 4; ++i) {
-      const int32_t rounded = is_finite ? __float2int_rn(values[i] * inverse) : 0;
-      sum += rounded;
-      low |= (static_cast<uint32_t>(rounded) & 0xffu) << (8 * i);
-      high |= (static_cast<uint32_t>((rounded + 128) >> 8) & 0xffu) << (8 * i);
-    }
-    const int32_t place = F::kIsQuads ? lane / 8 * 32 + lane % 4 * 8 + lane % 8 / 4 * 4 : 4 * lane;
-    uint8_t* at = x + 2 * token * p.x_stride + index * kUnitColumns + place;
+    const float inverse = maximum < 1e-31f ? 0.0f : __fdividef(kLargest, maximum);
+    const float a = fmaf(v.x, inverse, kShift), b = fmaf(v.y, inverse, kShift);
+    const float c = fmaf(v.z, inverse, kShift), d = fmaf(v.w, inverse, kShift);
+    const uint32_t low = __byte_perm(__byte_perm(__float_as_uint(a), __float_as_uint(b), 0x0040),
+                                     __byte_perm(__float_as_uint(c), __float_as_uint(d), 0x0040), 0x5410);
+    const uint32_t high = __byte_perm(
+        __byte_perm(__float_as_uint(a + 128.0f), __float_as_uint(b + 128.0f), 0x0051),
+        __byte_perm(__float_as_uint(c + 128.0f), __float_as_uint(d + 128.0f), 0x0051), 0x5410);
+    uint8_t* at = to.x + 2 * token * x_stride + index * kUnitColumns + to.place;
     *reinterpret_cast<uint32_t*>(at) = high;
-    *reinterpret_cast<uint32_t*>(at + p.x_stride) = low;
-    sum = group_sum<kLanes>(sum);
-    const float scale = is_finite && is_zero ? 0.0f : maximum / kLargest;
-    if (lane % kLanes == 0) *factor = {scale, scale * static_cast<float>(sum)};
+    *reinterpret_cast<uint32_t*>(at + x_stride) = low;
+    const uint32_t bits = __float_as_uint(a) + __float_as_uint(b) + __float_as_uint(c) + __float_as_uint(d);
+    const int32_t sum = group_sum<kLanes>(static_cast<int32_t>(bits - 4 * kShiftBits));
+    const float scale = maximum > 1e37f ? __uint_as_float(0x7f800000u) : maximum * (1.0f / kLargest);  // too large: infinite
+    if (to.lane % kLanes == 0) *factor = {scale, scale * static_cast<float>(sum)};
   }
 }
 
@@ -134,40 +139,39 @@ __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32
                                    int32_t first_slot, bool adds_squares) {
   using F = Format<kType>;
   constexpr int32_t kAtOnce = 8;  // whose loads are under way together
+  constexpr int32_t kStep = kDecodeWarps * kUnitColumns;
   const int32_t num_tokens = p.x.num_rows;
-  uint8_t* x = shared + p.x_at + warp * p.x_bytes;
-  auto* factors = reinterpret_cast<float2*>(shared + p.factors_at + warp * p.factors_bytes);
+  const Staging to{shared + p.x_at + warp * p.x_bytes,
+                   reinterpret_cast<float2*>(shared + p.factors_at + warp * p.factors_bytes), lane,
+                   F::kIsQuads ? lane / 8 * 32 + lane % 4 * 8 + lane % 8 / 4 * 4 : 4 * lane};
   float* squares = reinterpret_cast<float*>(shared + p.squares_at) + warp * kDecodeTokens;
   const float* moments = reinterpret_cast<const float*>(shared + p.moments_at);
   const bool is_layer = kNorm && p.fusion.norm == LinearFusion::Norm::layer;
-  const int32_t first_column = (first_slot * F::kSlotUnits * kDecodeWarps + warp) * kUnitColumns;
-  constexpr int32_t kStep = kDecodeWarps * kUnitColumns;
+  const int32_t first_column = (first_slot * F::kSlotUnits * kDecodeWarps + warp) * kUnitColumns + 4 * lane;
   const int32_t wanted = min(p.held_slots, p.tile_slots - first_slot) * F::kSlotUnits;
-  const int32_t units = min(wanted, max(0, ceil_div(p.num_columns - first_column, kStep)));
-  int32_t index = 0, token = 0;
+  const int32_t units = min(wanted, max(0, ceil_div(p.num_columns - first_column + 4 * lane, kStep)));
+  int32_t index = 0, token = 0, load_index = 0;
+  const float* from = row_of(p.x, 0) + first_column;
+  float sum = 0;  // of squares of the token, in this lane's columns
   for (int32_t left = units * num_tokens; left > 0; left -= kAtOnce) {
     float4 v[kAtOnce];
-    int32_t load_index = index, load_token = token;
 #pragma unroll
     for (int32_t a = 0; a < kAtOnce; ++a) {
       v[a] = {0, 0, 0, 0};
       if (a >= left) continue;
-      const int32_t column = first_column + load_index * kStep + 4 * lane;
-      if (column < p.num_columns) v[a] = load_four(row_of(p.x, load_token) + column, p.is_x_aligned);
+      if (first_column + load_index * kStep < p.num_columns) v[a] = load_four(from, p.is_x_aligned);
+      from += kStep;
       if (++load_index == units) {
         load_index = 0;
-        ++load_token;
+        from += p.x.stride - units * kStep;
       }
     }
 #pragma unroll
     for (int32_t a = 0; a < kAtOnce; ++a) {
       if (a >= left) break;
-      const int32_t column = first_column + index * kStep + 4 * lane;
       if constexpr (kNorm) {
-        if (adds_squares) {
-          const float sum = warp_sum(fmaf(v[a].x, v[a].x, fmaf(v[a].y, v[a].y, fmaf(v[a].z, v[a].z, v[a].w * v[a].w))));
-          if (lane == 0) squares[token] += sum;
-        }
+        const int32_t column = first_column + index * kStep;
+        sum = fmaf(v[a].x, v[a].x, fmaf(v[a].y, v[a].y, fmaf(v[a].z, v[a].z, fmaf(v[a].w, v[a].w, sum))));
         if (column < p.num_columns) {
           const float4 weight = load_four_constant(p.fusion.norm_weight + column, p.is_norm_aligned);
           if (is_layer) {
@@ -182,8 +186,13 @@ __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32
           }
         }
       }
-      put_unit<kType>(p, x, factors, lane, index, token, v[a]);
+      put_unit<kType>(to, p.x_stride, index, token, v[a]);
       if (++index == units) {
+        if constexpr (kNorm) {
+          sum = warp_sum(sum);
+          if (adds_squares && lane == 0) squares[token] += sum;
+          sum = 0;
+        }
         index = 0;
         ++token;
       }
@@ -269,7 +278,7 @@ __device__ inline void finish_group(const DecodeLinear& p, const uint8_t* shared
       float sum = 0;
 #pragma unroll
       for (int32_t warp = 0; warp < kDecodeWarps; ++warp) sum += squares[warp * kDecodeTokens + token];
-      factor = 1.0f / sqrtf(sum / static_cast<float>(p.num_columns) + p.fusion.epsilon);
+      factor = rsqrtf(sum * p.inverse_columns + p.fusion.epsilon);
     }
     const auto total_of = [&](int32_t second) {
       const float* at = sums + (pair * p.pair_tiles + second) * tile_floats + token * kQuantRows + row;

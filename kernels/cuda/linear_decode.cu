@@ -281,13 +281,13 @@ Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
   const int32_t most_tiles = ceil_div(p.num_tiles, blocks) * p.pair_tiles;
   p.tile_slots = ceil_div(units, slot_units);
   p.held_slots = p.tile_slots;
-  const int32_t budget =
-      std::min(choice.shared_bytes > 0 ? choice.shared_bytes : kSharedOfTwo, device->shared_bytes);
+  int32_t budget = std::min(choice.shared_bytes > 0 ? choice.shared_bytes : kSharedOfTwo, device->shared_bytes);
   // The sums of a group take at most 16 KB, of two groups 32.
   const int32_t tile_bytes = kDecodeWarps * p.x.num_rows * kQuantRows * 4;
   p.group_tiles = std::min(most_tiles, std::max(1, 16384 / tile_bytes / p.pair_tiles) * p.pair_tiles);
   p.num_stages = choice.stages > 0 ? choice.stages : 3;
   const auto fits = [&] { return place<kType, kMany, kBulk>(p, most_tiles) <= budget; };
+  if (!fits()) budget = device->shared_bytes;  // x of many tokens: better alone on the multiprocessor than in parts
   while (!fits() && p.held_slots > 1) p.held_slots = ceil_div(p.held_slots, 2);
   while (!fits() && p.num_stages > 1) --p.num_stages;
   while (choice.stages == 0 && p.num_stages < 12 && fits()) ++p.num_stages;
@@ -355,6 +355,7 @@ Status linear_decode(Device* device, Rows x, const Weight* weight, const float* 
   p.activation = activation;
   p.fusion = fusion;
   p.num_columns = weight->num_columns;
+  p.inverse_columns = 1.0f / static_cast<float>(weight->num_columns);
   p.num_outputs = out.width;
   p.num_tiles = ceil_div(out.width, kQuantRows);
   p.pair_tiles = fusion.is_gated ? 2 : 1;
