@@ -1,10 +1,12 @@
 // Opening a GPU, its memory, the integers of a step, and the table of operations.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <type_traits>
 
 #include "device.h"
+#include "linear_prefill.h"
 
 #ifdef _WIN32
 #define QUOTH_EXPORT __declspec(dllexport)
@@ -157,6 +159,8 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->scales);
   (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
+  (void)cudaFree(device->rounded);
+  (void)cudaFree(device->inverse_scales);
   (void)cudaFree(device->normed);
   (void)cudaFree(device->result);
   device->staged = nullptr;
@@ -164,6 +168,8 @@ void free_scratch(Device* device) {
   device->scales = nullptr;
   device->sums = nullptr;
   device->partials = nullptr;
+  device->rounded = nullptr;
+  device->inverse_scales = nullptr;
   device->normed = nullptr;
   device->result = nullptr;
   device->max_tokens = device->max_columns = 0;
@@ -193,6 +199,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->scales, tokens * groups * sizeof(float), false);
   take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
+  take(&device->inverse_scales, tokens * sizeof(float), false);
   const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
@@ -294,6 +302,8 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   if (opened == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
   opened->num_multiprocessors = properties.multiProcessorCount;
   opened->overlaps = properties.major >= 9;
+  // Tests alone set the variable: they check on one GPU what others would run.
+  opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
   for (cudaEvent_t& event : opened->copied) {

@@ -58,6 +58,9 @@ struct Device {
   float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
   float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
   float* partials = nullptr;  // f32 [kMaxPartials]
+  bool has_wgmma = false;     // sm_90a's matrix instructions
+  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
   float* normed = nullptr;    // f32 [kFusedRows, max_columns]
   float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
 };

@@ -4,6 +4,7 @@
 
 #include "device.h"
 #include "linear_decode.h"
+#include "linear_prefill.h"
 
 namespace quoth::cuda {
 namespace {
@@ -33,8 +34,10 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   if (x.width > device->max_columns || width > 2 * device->max_columns) {
     return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
   }
-  if (x.num_rows > 0 && width > 0 && decodes(x, *weight, *fusion)) {
-    return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  if (x.num_rows == 0 || width == 0) return {};
+  if (decodes(x, *weight, *fusion)) return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  if (x.num_rows > kFewRows && can_prefill(*weight, *fusion)) {
+    return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
   }
   const bool has_result = fusion->is_gated || fusion->adds;
   for (int32_t first = 0; first < x.num_rows; first += kFusedRows) {
