@@ -52,22 +52,25 @@ __device__ inline uint64_t read_once_policy() {
   return policy;
 }
 
-// By one thread: it arrives itself, and the copy's bytes end the phase.
+__device__ inline void arrive(uint32_t barrier) {
+  asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}" ::"r"(barrier) : "memory");
+}
+
+// Arrives, and lets the phase end only after so many bytes of bulk copies too.
+__device__ inline void expect_bytes(uint32_t barrier, uint32_t size_bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(size_bytes) : "memory");
+#endif
+}
+// Starts one bulk copy.
 __device__ inline void copy_bulk(uint32_t to, const void* from, uint32_t size_bytes, uint32_t barrier,
                                  uint64_t policy) {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(size_bytes) : "memory");
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(
           to),
       "l"(from), "r"(size_bytes), "r"(barrier), "l"(policy)
       : "memory");
-#endif
-}
-// Brings bytes into the L2 cache alone.
-__device__ inline void prefetch_bulk(const void* from, uint32_t size_bytes) {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(size_bytes) : "memory");
 #endif
 }
 // Brings what never changes into the nearest cache.

@@ -34,8 +34,10 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   if (x.width > device->max_columns || x.num_rows > device->max_tokens) {
     return {Code::invalid_input, "linear_fused: the step is larger than was reserved"};
   }
-  if (x.num_rows > 0 && width > 0 && decodes(x, *weight, *fusion)) {
-    return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  if (x.num_rows == 0 || width == 0) return {};
+  if (decodes(x, *weight, *fusion)) return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  if (x.num_rows > kFewRows && can_prefill(*weight, *fusion)) {
+    return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
   }
   if (x.num_rows > kFewRows && width > 0 && can_prefill(*weight, *fusion)) {
     return linear_prefill(device, x, *weight, bias, activation, *fusion, out);

@@ -9,10 +9,9 @@ inline constexpr int32_t kDecodeTokens = 8;
 
 // How one call is cut. 0 = chosen by `linear_decode`.
 struct DecodeChoice {
-  int32_t stages = 0;         // copies in flight per warp
+  int32_t stages = 0;         // slots of the ring
   int32_t shared_bytes = 0;   // of a block, at most
-  int32_t trigger_ahead = 0;  // the next kernel may start when so many copies are left to ask for; < 0: at once
-  int32_t prefetch = 0;       // copies after the first `stages` that are brought into the L2 cache before x is there; < 0: none
+  int32_t trigger_ahead = 0;  // the next kernel may start when so many slots are left to be filled; < 0: at once
 };
 
 // Whether `linear_decode` takes this weight and so many rows; false also for a weight that no kernel may take.

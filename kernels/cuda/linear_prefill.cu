@@ -6,11 +6,13 @@ namespace quoth::cuda {
 bool can_prefill(const Weight& weight, const LinearFusion& fusion) {
   if (fusion.is_gated && (weight.num_rows % 2 != 0 || weight.num_rows / 2 % kQuantRows != 0)) return false;
   switch (weight.type) {
-    case Type::q8:
     case Type::q4:
+      if (weight.codebook == nullptr) return false;
+      [[fallthrough]];
+    case Type::q8:
     case Type::int4_g32:
     case Type::int4_g128:
-      return true;
+      return weight.num_columns % record_columns(weight.type) == 0;
     case Type::f16:
       return weight.num_columns % 8 == 0 && reinterpret_cast<uintptr_t>(weight.data) % 16 == 0;
     case Type::f8:

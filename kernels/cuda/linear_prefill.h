@@ -62,10 +62,12 @@ struct PrefillShape {
   int32_t groups;  // warpgroups that multiply
   int32_t tiles;   // times 64 weight rows, each
   int32_t tokens;  // of a block
+  int32_t wide;    // groups of 32 columns that a warp unpacks before it multiplies; 0: other warps unpack
 };
 bool has_wgmma(Type type, int32_t num_columns);
 int32_t num_wgmma_shapes();
-PrefillShape wgmma_shape(int32_t index);
+bool has_wgmma_shape(Type type, int32_t index);
+PrefillShape wgmma_shape(Type type, int32_t index);
 Status multiply_wgmma(Device* device, Type type, const PrefillProblem& problem, int32_t shape);
 Status multiply_mma(Device* device, Type type, const PrefillProblem& problem, int32_t shape);
 

@@ -75,8 +75,8 @@ __device__ inline uint32_t pair_of(float a, float b) {
 }
 
 // kGroup threads to a row, kSteps times 8 columns of each are kept.
-template <int32_t kGroup, int32_t kSteps>
-__global__ void __launch_bounds__(block_threads<kGroup>)
+template <int32_t kGroup, int32_t kSteps, bool kIsNormed>
+__global__ void __launch_bounds__(block_threads<kGroup>, kGroup == 512 ? 2 : 1)
     round_kernel(Rows x, Norm norm, bool is_permuted, bool is_aligned, int32_t padded_rows, int32_t padded_columns,
                  __half* values, float* inverse_scales) {
   constexpr int32_t kThreads = block_threads<kGroup>;
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(block_threads<kGroup>)
   }
   // What is done to a column: (x - mean) * scale * weight + bias, as norm.cu does it.
   float mean = 0, scale = 1;
-  if (norm.kind != LinearFusion::Norm::none) {
+  if constexpr (kIsNormed) {
     if (norm.kind == LinearFusion::Norm::layer) {
       float sum = 0;
 #pragma unroll
@@ -174,8 +174,10 @@ Status launch(Device* device, const Rows& x, const Norm& norm, bool is_permuted,
               int32_t padded_columns) {
   constexpr int32_t kThreads = block_threads<kGroup>;
   const dim3 grid(static_cast<unsigned>(ceil_div(padded_rows, kThreads / kGroup)));
-  return launch_overlapped(device, round_kernel<kGroup, kSteps>, grid, dim3(kThreads), 0, x, norm, is_permuted,
-                           is_aligned, padded_rows, padded_columns, device->rounded, device->inverse_scales);
+  const auto kernel =
+      norm.kind == LinearFusion::Norm::none ? round_kernel<kGroup, kSteps, false> : round_kernel<kGroup, kSteps, true>;
+  return launch_overlapped(device, kernel, grid, dim3(kThreads), 0, x, norm, is_permuted, is_aligned, padded_rows,
+                           padded_columns, device->rounded, device->inverse_scales);
 }
 
 }  // namespace
@@ -197,8 +199,8 @@ Status round_rows(Device* device, const Rows& x, const LinearFusion& fusion, boo
   if (padded_columns <= 4096) return run(launch<256, 2>);
   if (padded_columns <= 8192) return run(launch<256, 4>);
   if (padded_columns <= 16384) return run(launch<512, 4>);
-  if (padded_columns <= 65536) return run(launch<1024, 8>);
-  return {Code::unsupported, "linear: rows of more than 65,536 columns"};
+  if (padded_columns <= 32768) return run(launch<1024, 4>);
+  return {Code::unsupported, "linear: rows of more than 32,768 columns"};
 }
 
 }  // namespace quoth::cuda

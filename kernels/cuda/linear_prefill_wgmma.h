@@ -110,9 +110,40 @@ QUOTH_WGMMA(128, QUOTH_N64, QUOTH_FLOATS_64, 64, 65, 66, 67, 68)
 QUOTH_WGMMA(256, QUOTH_N128, QUOTH_FLOATS_128, 128, 129, 130, 131, 132)
 #endif
 
+// A place in a ring, and the parity of the round.
+template <int32_t kPlaces>
+struct Turn {
+  int32_t place = 0;
+  uint32_t parity = 0;
+  __device__ inline void advance(int32_t by = 1) {
+    place += by;
+    while (place >= kPlaces) place -= kPlaces, parity ^= 1;
+  }
+};
+
+// The four warps that bring take the stages in turn: one round (a wait, the bytes to expect, the copies) takes a third of
+// a microsecond whatever it brings. Each brings the weights of its first stage before it waits for the kernel before.
+template <int32_t kStages, typename Weights, typename X>
+__device__ inline void bring_stages(int32_t warp, int32_t num_stages, uint32_t empty, const Weights& bring_weights,
+                                    const X& bring_x) {
+  const bool is_first = warp < kStages && warp < num_stages;
+  if (is_first) bring_weights(warp, warp);
+  wait_for_previous();
+  if (is_first) bring_x(warp, warp);
+  Turn<kStages> turn;
+  turn.advance(warp);
+  int32_t stage = warp;
+  if (is_first) stage += 4, turn.advance(4);
+  for (; stage < num_stages; stage += 4, turn.advance(4)) {
+    barrier_wait(empty + 8 * turn.place, turn.parity ^ 1);
+    bring_weights(stage, turn.place);
+    bring_x(stage, turn.place);
+  }
+}
+
 // -- the kernel ------------------------------------------------------------------------------------------------------
 
-template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens>
+template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
 struct WgmmaPlan {
   static constexpr int32_t kRows = 64 * kGroups * kTiles;
   // Registers are dealt to whole warpgroups: the one that brings gives most of its own to those that multiply.
@@ -124,9 +155,8 @@ struct WgmmaPlan {
   static constexpr int32_t kStageBytes = ceil_div(2 * kPieceBytes + kRows / 16 * kBlockBytes, 1024) * 1024;
   static constexpr int32_t kBlocks = kGroups == 1 ? 2 : 1;  // of a multiprocessor, at least
   static constexpr int32_t kRoom = (227 * 1024 / kBlocks - 3072) / 1024 * 1024;
-  // Groups of 32 columns that are unpacked at once: with few sums there are registers for more.
-  static constexpr int32_t kFree = (kMultiplying - 48 - kTiles * kTokens / 2) / (16 * kTiles);
-  static constexpr int32_t kAtOnce = kFree >= 4 ? 4 : kFree >= 2 ? 2 : 1;
+  // Groups of 32 columns that are unpacked at once.
+  static constexpr int32_t kAtOnce = kWide;
   static constexpr int32_t kStages = kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8;
   static constexpr int32_t kPitch = kRows + 4;  // floats of a token's results in shared memory
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
@@ -155,12 +185,12 @@ __device__ inline int32_t count_blocks(const PrefillProblem& problem, int32_t bl
   return count;
 }
 
-template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens>
-__global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kThreads,
-                                  WgmmaPlan<kType, kGroups, kTiles, kTokens>::kBlocks)
+template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
+__global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>::kThreads,
+                                  WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>::kBlocks)
     wgmma_records_kernel(const __grid_constant__ PrefillProblem problem) {
 #if QUOTH_HAS_WGMMA
-  using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens>;
+  using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>;
   extern __shared__ uint8_t raw[];
   uint8_t* shared = raw + (1024 - shared_address(raw) % 1024) % 1024;
   const uint32_t stages = shared_address(shared);
@@ -183,8 +213,7 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kT
 
   if (warp >= kGroups * 4) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Plan::kBringing));
-    if (warp > kGroups * 4) return;
-    // The warp that brings: lane m the block of 16 rows m, lanes 30 and 31 x.
+    // Of a warp that brings: lane m the block of 16 rows m, lanes 30 and 31 x.
     const int32_t num_blocks = ceil_div(problem.num_rows, kQuantRows);
     const int32_t my_block =
         lane < Plan::kRows / 16
@@ -210,18 +239,7 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens>::kT
                   x + (2 * stage + lane - 30) * piece, x_bytes, full + 8 * place);
       }
     };
-    const int32_t ahead = min(Plan::kStages, num_stages);
-    for (int32_t stage = 0; stage < ahead; ++stage) bring_weights(stage, stage);
-    wait_for_previous();
-    for (int32_t stage = 0; stage < ahead; ++stage) bring_x(stage, stage);
-    int32_t place = 0;
-    uint32_t parity = 0;
-    for (int32_t stage = ahead; stage < num_stages; ++stage) {
-      barrier_wait(empty + 8 * place, parity);
-      bring_weights(stage, place);
-      bring_x(stage, place);
-      if (++place == Plan::kStages) place = 0, parity ^= 1;
-    }
+    bring_stages<Plan::kStages>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
     return;
   }
 
@@ -329,6 +347,12 @@ inline dim3 wgmma_grid(const PrefillProblem& problem, const PrefillShape& shape)
   return dim3(static_cast<unsigned>(ceil_div(problem.x.num_rows, shape.tokens)),
               static_cast<unsigned>(ceil_div(rows, block_rows)));
 }
+// linear_prefill_wgmma_f16.cu
+bool has_wgmma_f16_shape(int32_t index);
+PrefillShape wgmma_f16_shape(int32_t index);
 Status multiply_wgmma_f16(Device* device, const PrefillProblem& problem, int32_t shape);
+
+// linear_prefill_unpack.h
+Status multiply_unpack(Device* device, Type type, const PrefillProblem& problem, int32_t tiles, int32_t tokens);
 
 }  // namespace quoth::cuda

@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
 
   if (warp >= kGroups * 4) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Plan::kBringing));
-    if (warp > kGroups * 4 || lane != 0) {
+    if (lane != 0) {
       wait_for_previous();
       return;
     }
@@ -79,18 +79,7 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
     const auto bring_x = [&](int32_t stage, int32_t place) {
       copy_bulk(stages + place * Plan::kStageBytes, x + stage * piece, x_bytes, full + 8 * place);
     };
-    const int32_t ahead = min(Plan::kStages, num_stages);
-    for (int32_t stage = 0; stage < ahead; ++stage) bring_weights(stage, stage);
-    wait_for_previous();
-    for (int32_t stage = 0; stage < ahead; ++stage) bring_x(stage, stage);
-    int32_t place = 0;
-    uint32_t parity = 0;
-    for (int32_t stage = ahead; stage < num_stages; ++stage) {
-      barrier_wait(empty + 8 * place, parity);
-      bring_weights(stage, place);
-      bring_x(stage, place);
-      if (++place == Plan::kStages) place = 0, parity ^= 1;
-    }
+    bring_stages<Plan::kStages>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
     return;
   }
 
@@ -184,26 +173,29 @@ Status launch(Device* device, const PrefillProblem& problem) {
   status =
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
   if (!status.ok()) return status;
-  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens}), dim3(Plan::kThreads),
+  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens, 0}), dim3(Plan::kThreads),
                            Plan::kSharedBytes, problem, map);
 }
 
 }  // namespace
 
+#define QUOTH_SHAPES(shape) shape(0, 2, 2, 128) shape(1, 2, 1, 256) shape(2, 1, 1, 128) shape(3, 1, 2, 64) shape(4, 1, 1, 64) shape(5, 1, 2, 16)
+constexpr PrefillShape kShapes[] = {
+#define QUOTH_ENTRY(index, groups, tiles, tokens) {groups, tiles, tokens, 0},
+    QUOTH_SHAPES(QUOTH_ENTRY)};
+
+bool has_wgmma_f16_shape(int32_t index) {
+  return index >= 0 && index < static_cast<int32_t>(sizeof kShapes / sizeof kShapes[0]);
+}
+PrefillShape wgmma_f16_shape(int32_t index) {
+  return kShapes[index];
+}
 Status multiply_wgmma_f16(Device* device, const PrefillProblem& problem, int32_t shape) {
   switch (shape) {
-    case 0:
-      return launch<2, 2, 128>(device, problem);
-    case 1:
-      return launch<2, 1, 256>(device, problem);
-    case 4:
-      return launch<1, 1, 128>(device, problem);
-    case 5:
-      return launch<1, 2, 64>(device, problem);
-    case 6:
-      return launch<1, 1, 64>(device, problem);
-    case 9:
-      return launch<1, 2, 16>(device, problem);
+#define QUOTH_CASE(index, groups, tiles, tokens) \
+  case index:                                    \
+    return launch<groups, tiles, tokens>(device, problem);
+    QUOTH_SHAPES(QUOTH_CASE)
     default:
       return {Code::internal, "linear: no such shape of tile"};
   }

@@ -296,7 +296,7 @@ int check_all() {
   for (int32_t t = 1; t <= 8; ++t) failed += !check({Type::int4_g128, 6144, 4096, t, 1, t % 3}, plain);
   for (int32_t t = 1; t <= 8; ++t) failed += !check({Type::int4_g128, 5120, 13824, t, 4, t % 3}, plain);
   DecodeChoice late;
-  late.trigger_ahead = 4, late.prefetch = 8;
+  late.trigger_ahead = 4;
   failed += !check({Type::int4_g128, 28672, 4096, 1, 3, 0}, late);
   failed += !check({Type::f16, 32000, 4096, 1, 1, 0}, late);
   std::printf("%d cases failed\n", failed);
@@ -433,10 +433,11 @@ __global__ void read_bulk(const uint8_t* data, uint64_t bytes, uint32_t size, in
   const uint64_t policy = cuda::read_once_policy();
   const uint64_t count = bytes / size, step = static_cast<uint64_t>(gridDim.x) * warps;
   uint64_t next = static_cast<uint64_t>(blockIdx.x) * warps + warp, used = next;
-  for (int32_t i = 0; i < stages && next < count; ++i, next += step) cuda::copy_bulk(slots + i * size, data + next * size, size, barriers + 8 * i, policy);
+  for (int32_t i = 0; i < stages && next < count; ++i, next += step) cuda::expect_bytes(barriers + 8 * i, size), cuda::copy_bulk(slots + i * size, data + next * size, size, barriers + 8 * i, policy);
   for (int32_t slot = 0, parity = 0; used < count; used += step) {
     cuda::wait_barrier(barriers + 8 * slot, parity);
     if (next < count) {
+      cuda::expect_bytes(barriers + 8 * slot, size);
       cuda::copy_bulk(slots + slot * size, data + next * size, size, barriers + 8 * slot, policy);
       next += step;
     }
@@ -505,8 +506,8 @@ int main(int count, char** arguments) {
   for (const int t : tokens) {
     for (const int shared : {0, 220 * 1024}) {
       for (const int stages : {0, 3}) {
-        for (const int trigger : {-1, 0, 1, 2}) {
-          const DecodeChoice choice{stages, shared, trigger, 0};
+        for (const int trigger : {-1, 0, 2, 4}) {
+          const DecodeChoice choice{stages, shared, trigger};
           char name[80];
           std::snprintf(name, sizeof name, "T=%d stages %d shared %d trigger %d", t, stages, shared >> 10, trigger);
           report(name, chain.time(t, choice, -1), static_cast<double>(chain.bytes), t);

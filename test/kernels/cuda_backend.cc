@@ -199,6 +199,21 @@ Status linear(Device* d, Rows x, const Weight* weight, const float* bias, Activa
     return bare_ops->linear(d, m.gpu(x), &on_gpu, m.gpu(bias), activation, m.gpu(out));
   });
 }
+Status linear_fused(Device* d, Rows x, const Weight* weight, const float* bias, Activation activation,
+                    const LinearFusion* fusion, Rows out) {
+  Mirror m(d);
+  const uint64_t columns = sizeof(float) * static_cast<uint64_t>(weight->num_columns);
+  m.add(x), m.add(*weight), m.add(out);
+  m.add(bias, sizeof(float) * static_cast<uint64_t>(weight->num_rows));
+  m.add(fusion->norm_weight, columns), m.add(fusion->norm_bias, columns);
+  return mirrored(m, [&] {
+    const Weight on_gpu = m.gpu(*weight);
+    LinearFusion moved = *fusion;
+    moved.norm_weight = m.gpu(fusion->norm_weight);
+    moved.norm_bias = m.gpu(fusion->norm_bias);
+    return bare_ops->linear_fused(d, m.gpu(x), &on_gpu, m.gpu(bias), activation, &moved, m.gpu(out));
+  });
+}
 uint64_t vector_bytes(const Rows& rows) {
   return sizeof(float) * static_cast<uint64_t>(rows.width);
 }
@@ -348,6 +363,7 @@ Ops mirrored_ops() {
   ops.add_segments = add_segments;
   ops.gather_outputs = gather_outputs;
   ops.linear = linear;
+  ops.linear_fused = linear_fused;
   ops.rms_norm = rms_norm;
   ops.layer_norm = layer_norm;
   ops.rms_norm_heads = rms_norm_heads;

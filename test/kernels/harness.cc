@@ -61,7 +61,7 @@ static bool on_cuda = false;
 Backend::Backend(int32_t num_threads, const char* name) {
   if (name != nullptr && std::strcmp(name, "cuda") == 0) {
     // More rows than any case has, and wide ones: what is refused is tested apart.
-    const CudaDevice made = make_cuda_device(512, 8192);
+    const CudaDevice made = make_cuda_device(512, 16384);
     device = made.device;
     ops = made.ops;
     info = made.info;
