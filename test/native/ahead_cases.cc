@@ -1,8 +1,10 @@
 // Steps in flight: an engine on a device that chooses ids itself, and tells them only when it is asked, must give what
 // an engine gives that waits for each id. The device is a CPU behind a table of operations that keeps the rules of a
 // GPU's. Prints a line for each case: "ok <name>" or "FAILED <name>: <why>".
-//   quoth_ahead_cases <plan>       a small model with a context of at least 2,000 tokens
+//   quoth_ahead_cases <plan> [cuda]   a small model with a context of at least 2,000 tokens; with the GPU against
+//   itself
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <deque>
@@ -25,7 +27,7 @@ namespace {
 
 // -- the device ------------------------------------------------------------------------------------------------------
 struct Late {
-  const Ops* cpu = nullptr;
+  const Ops* plain = nullptr;
   int32_t vocabulary_size = 0;
   bool is_in_frame = false;
   std::vector<int32_t> ids;     // of the step, with those that were chosen
@@ -77,7 +79,7 @@ Status late_embed(Device* device, const Weight* table, const Batch* batch, float
   Batch own = *batch;
   own.ids = late.ids.data();
   own.chosen_ids = nullptr;
-  return late.cpu->embed(device, table, &own, scale, out);
+  return late.plain->embed(device, table, &own, scale, out);
 }
 
 // As the CPU chooses, from what the row says instead of from the tokens.
@@ -154,11 +156,28 @@ Status late_read(Device*, SampledRow* rows) {
   return {late.fails_with, "the test let it fail"};
 }
 
-Ops late_ops;
+Ops late_ops, waiting_ops;
+bool is_on_gpu = false;
+std::chrono::duration<double, std::milli> spent[2];  // by the engine that waits, and by the other
+
+Status counted_begin(Device* device, const void* program, const Batch* batch, bool* replayed) {
+  late.num_ahead += batch->chosen_ids != nullptr ? 1 : 0;
+  return late.plain->begin_step(device, program, batch, replayed);
+}
+
 std::unique_ptr<OpenDevice> open_late_device() {
+  if (is_on_gpu) {
+    auto device = open_device(DeviceChoice::cuda, 0);
+    late = Late{};
+    late.plain = device->ops;
+    late_ops = *device->ops;
+    late_ops.begin_step = counted_begin;
+    device->ops = &late_ops;
+    return device;
+  }
   auto device = open_device(DeviceChoice::cpu, 1);
   late = Late{};
-  late.cpu = device->ops;
+  late.plain = device->ops;
   late_ops = test::with_fused_ops(device->ops);
   late_ops.begin_step = late_begin;
   late_ops.end_step = late_end;
@@ -166,6 +185,17 @@ std::unique_ptr<OpenDevice> open_late_device() {
   late_ops.sample = late_sample;
   late_ops.read_samples = late_read;
   device->ops = &late_ops;
+  return device;
+}
+
+// One whose engine waits for every id.
+std::unique_ptr<OpenDevice> open_waiting_device() {
+  auto device = open_device(is_on_gpu ? DeviceChoice::cuda : DeviceChoice::cpu, 1);
+  waiting_ops = *device->ops;
+  waiting_ops.begin_step = nullptr;
+  waiting_ops.end_step = nullptr;
+  waiting_ops.sample = nullptr;
+  device->ops = &waiting_ops;
   return device;
 }
 
@@ -323,11 +353,16 @@ EngineOptions options_for(const char* plan, int64_t kv_tokens) {
 }
 
 std::string check(const char* plan, const Case& one) {
-  Engine plain(options_for(plan, one.kv_tokens));
+  Engine plain(options_for(plan, one.kv_tokens), open_waiting_device());
   const std::vector<Answered> expected = run(plain, one);
+  auto start = Clock::now();
+  run(plain, one);
+  spent[0] = Clock::now() - start;
   Engine engine(options_for(plan, one.kv_tokens), open_late_device());
   for (int again = 0; again < 3; ++again) {
+    start = Clock::now();
     const std::vector<Answered> found = run(engine, one);
+    spent[1] = Clock::now() - start;
     for (size_t i = 0; i < found.size(); ++i) {
       if (!(found[i] == expected[i])) {
         size_t at = 0;
@@ -350,7 +385,7 @@ std::string check(const char* plan, const Case& one) {
 // The n-th call fails while steps are in the air.
 std::string check_faults(const char* plan, Code code) {
   const Case good{"", {request(60, 40, 5), request(7, 50, 6)}};
-  Engine plain(options_for(plan, 4096));
+  Engine plain(options_for(plan, 4096), open_waiting_device());
   const std::vector<Answered> expected = run(plain, good);
   for (int64_t n = 1; n < 60; ++n) {
     Engine engine(options_for(plan, 4096), open_late_device());
@@ -384,9 +419,17 @@ std::string check_faults(const char* plan, Code code) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 2) return 2;
+  if (count != 2 && count != 3) return 2;
+  is_on_gpu = count == 3;
   try {
-    for (const Case& one : cases()) report(one.name, check(arguments[1], one));
+    for (const Case& one : cases()) {
+      report(one.name, check(arguments[1], one));
+      if (is_on_gpu) std::printf("# %.1f ms, waiting %.1f ms\n", spent[1].count(), spent[0].count());
+    }
+    if (is_on_gpu) {
+      std::printf("%s\n", num_failed == 0 ? "all ok" : "FAILED");
+      return num_failed == 0 ? 0 : 1;
+    }
     report("a step that fails", check_faults(arguments[1], Code::internal));
     report("a device that is lost", check_faults(arguments[1], Code::device_lost));
   } catch (const Fault& fault) {
