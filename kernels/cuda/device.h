@@ -148,6 +148,10 @@ int32_t rows_bound(const Device* device, const Batch& batch);
 inline bool same_shape(const Rows& a, const Rows& b) {
   return a.num_rows == b.num_rows && a.width == b.width;
 }
+// Whether rows can be read four columns at a time.
+inline bool has_fours(const Rows& rows) {
+  return rows.width % 4 == 0 && rows.stride % 4 == 0 && reinterpret_cast<uintptr_t>(rows.data) % 16 == 0;
+}
 template <typename Integer>
 __host__ __device__ constexpr Integer ceil_div(Integer a, Integer b) {
   return (a + b - 1) / b;

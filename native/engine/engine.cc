@@ -55,7 +55,6 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
                                      device_->reads_host_memory(), capacity_, num_pages);
   scheduler_.emplace(num_pages, capacity_.tokens, capacity_.sequences, capacity_.outputs);
   arrays_ = std::make_unique<StepArrays>();
-  arrays_->page_table_stride = Scheduler::pages_for(plan_.has_kv ? max_sequence_tokens_ : 0);
   logits_.resize(static_cast<size_t>(runner_->output_width()));
 
   info_.architecture = plan_.architecture;
@@ -106,15 +105,15 @@ void Engine::submit(std::shared_ptr<Request> request) {
   check_open();
   request->arrival = num_arrivals_++;
   // One that a person waits for does not wait for a step of prompts that can wait.
-  if (current_ != nullptr) {
-    int32_t num_rows = 0;
-    bool all_lower = true;
-    for (const Part& part : *current_) {
+  int32_t num_rows = 0;
+  bool all_lower = true;
+  for (const Flight& flight : flights_) {
+    for (const Part& part : flight.parts) {
       num_rows += part.count;
       all_lower = all_lower && part.sequence->priority < request->priority;
     }
-    if (all_lower && num_rows >= kAbandonRows) abandon_ = true;
   }
+  if (all_lower && num_rows >= kAbandonRows) abandon_ = true;
   scheduler_->add(std::move(request));
   wake_.notify_one();
 }
@@ -164,6 +163,7 @@ std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
   request->tokens.reserve(static_cast<size_t>(request->max_rows) + 1);
   request->stop_ids = std::move(asked.stop_ids);
   request->sampling = sampling;
+  for (const auto& [id, bias] : sampling.logit_bias) request->biases.push_back({id, static_cast<float>(bias)});
   request->num_top = std::min(asked.num_top, info_.vocabulary_size);
   request->priority = asked.priority;
   request->speculation = asked.speculation;
@@ -190,8 +190,8 @@ void Engine::cancel(const std::shared_ptr<Generation>& generation, Answer<bool> 
   found->cancel_answers.push_back(std::move(answer));
   int32_t num_rows = 0, num_cancelled = 0;
   bool in_step = false;
-  if (current_ != nullptr) {
-    for (const Part& part : *current_) {
+  for (const Flight& flight : flights_) {
+    for (const Part& part : flight.parts) {
       num_rows += part.count;
       if (part.sequence->cancelled) num_cancelled += part.count;
       in_step = in_step || part.sequence == found;

@@ -42,9 +42,11 @@ void Scheduler::remove(const Sequence* sequence) {
   const auto is_it = [&](const auto& other) { return other.get() == sequence; };
   if (const auto found = std::find_if(running_.begin(), running_.end(), is_it); found != running_.end()) {
     release(**found);
+    (*found)->removed = true;
     running_.erase(found);
   }
   if (const auto found = std::find_if(waiting_.begin(), waiting_.end(), is_it); found != waiting_.end()) {
+    (*found)->removed = true;
     waiting_.erase(found);
   }
 }
@@ -141,6 +143,26 @@ int32_t Scheduler::num_spare_rows() const {
   return std::max(0, std::min(scores ? num_outputs / 2 : num_outputs, num_rows));
 }
 
+// Those that so many rows need, of the promised ones.
+void Scheduler::take_pages(Sequence& sequence, int32_t num_rows) {
+  while (static_cast<int32_t>(sequence.pages.size()) < pages_for(num_rows)) {
+    sequence.pages.push_back(pool_.take());
+    --sequence.num_reserved;
+    --num_reserved_;
+  }
+}
+
+std::vector<Part> Scheduler::schedule_ahead(const std::vector<Part>& parts) {
+  std::vector<Part> next;
+  next.reserve(parts.size());
+  for (const Part& part : parts) {
+    const int32_t first = part.first + part.count;
+    take_pages(*part.sequence, first + 1);
+    next.push_back({part.sequence, first, 1, 0, true, 0});
+  }
+  return next;
+}
+
 std::vector<Part> Scheduler::schedule() {
   admit();
   std::vector<Part> parts;
@@ -149,11 +171,7 @@ std::vector<Part> Scheduler::schedule() {
 
   const auto add_part = [&](const std::shared_ptr<Sequence>& sequence, int32_t count, int32_t num_drafts) {
     const int32_t end = sequence->num_computed + count;
-    while (static_cast<int32_t>(sequence->pages.size()) < pages_for(end)) {
-      sequence->pages.push_back(pool_.take());
-      --sequence->num_reserved;
-      --num_reserved_;
-    }
+    take_pages(*sequence, end);
     const bool wants_last = !sequence->wants_all && end - num_drafts == static_cast<int32_t>(sequence->tokens.size());
     parts.push_back({sequence, sequence->num_computed, count, num_drafts, wants_last, 0});
     num_tokens += count;
@@ -193,6 +211,7 @@ std::vector<Part> Scheduler::schedule() {
 void Scheduler::complete(const std::vector<Part>& parts) {
   for (const Part& part : parts) {
     Sequence& sequence = *part.sequence;
+    if (sequence.removed) continue;
     sequence.num_computed = part.first + part.count - part.num_drafts + part.num_right;
     while ((sequence.num_published + 1) * kPageTokens <= sequence.num_computed) {
       const int32_t page = sequence.num_published++;

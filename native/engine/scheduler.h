@@ -24,6 +24,7 @@ struct Sequence {
   double priority = 0;
   uint64_t arrival = 0;
   bool cancelled = false;
+  bool removed = false;         // the scheduler has forgotten it
   std::vector<int32_t> drafts;  // what may follow `tokens`: computed with the row that generates, where there is room
 
   // The scheduler's:
@@ -62,6 +63,9 @@ class Scheduler {
   // The next step; empty when there is nothing to do. Every part's pages are taken. Drafts take no page that is not
   // promised to their sequence, and no row or output that another could use.
   std::vector<Part> schedule();
+  // The step after one in which each of these parts generates one token, while that token is not known: the row after
+  // it. No row is beyond `max_rows`.
+  std::vector<Part> schedule_ahead(const std::vector<Part>& parts);
   // The rows of these parts are computed, and their right drafts are in `tokens`. Full pages become reusable; the rows
   // of wrong drafts are as if they had never been: they are behind all that a sequence reads, and written again.
   void complete(const std::vector<Part>& parts);
@@ -76,6 +80,7 @@ class Scheduler {
   static int32_t most_drafts(const Sequence& sequence) { return sequence.max_rows - sequence.num_computed - 1; }
 
  private:
+  void take_pages(Sequence& sequence, int32_t num_rows);
   void admit();
   bool try_admit(Sequence& sequence);
   bool make_room(const Sequence& sequence);

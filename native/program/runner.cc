@@ -301,6 +301,19 @@ Rows Runner::output(int32_t num_rows) const {
   return Rows{buffers_[static_cast<size_t>(program_.output)], num_rows, output_width(), output_width()};
 }
 
+int32_t Runner::sample(const std::vector<SampleRow>& rows) {
+  if (rows.empty()) return 0;
+  const int32_t num_rows = static_cast<int32_t>(rows.size());
+  const Status status = ops_->sample(device_, output(num_rows), rows.data());
+  if (status.code == Code::unsupported) return 0;
+  check(status, "The engine failed to choose an id");
+  return num_rows;
+}
+
+void Runner::read_samples(SampledRow* rows) {
+  check(ops_->read_samples(device_, rows), "The engine failed to choose an id");
+}
+
 void Runner::read_outputs(int32_t first_row, int32_t num_rows, float* to) {
   const size_t width = static_cast<size_t>(output_width());
   const float* from = buffers_[static_cast<size_t>(program_.output)] + static_cast<size_t>(first_row) * width;

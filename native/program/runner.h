@@ -41,6 +41,14 @@ class Runner {
   bool start(const Batch& batch, const std::atomic<bool>& abandon);
   void wait();
 
+  // Whether the device chooses ids from the logits of a step, and whether the next step can take them from it.
+  bool can_sample() const { return ops_->sample != nullptr; }
+  bool can_run_ahead() const { return can_sample() && ops_->begin_step != nullptr; }
+  // Lets the device choose an id from each of the first rows of the output; gives how many, or 0 when it cannot for
+  // these. `read_samples` waits for them, in the order in which they were asked for.
+  int32_t sample(const std::vector<SampleRow>& rows);
+  void read_samples(SampledRow* rows);
+
   // Copies rows of the output (logits or embeddings) of the last step to `to`, f32 [num_rows, output_width].
   void read_outputs(int32_t first_row, int32_t num_rows, float* to);
   // The output's rows on the device, of the last step that was started.

@@ -408,7 +408,7 @@ int main(int count, char** arguments) {
     const bool is_short = std::getenv("QUOTH_SHORT") != nullptr;
     for (const int32_t size : {1, 7, 97, 1000, 32000, 32001, 151936}) {
       for (const int32_t rows : {1, 24, 60}) {
-        if (is_short && (rows == 60 || size > 1000)) continue;
+        if ((is_short && size > 1000) || (size > 100000 && rows > 1)) continue;
         guarded("ids chosen from " + std::to_string(size) + ", rows " + std::to_string(rows),
                 [&] { return check_sampling(*gpu, size, rows, static_cast<uint32_t>(size + rows)); });
       }
@@ -416,6 +416,7 @@ int main(int count, char** arguments) {
     for (int i = 1; i < count; ++i) {
       guarded(std::string("recorded steps of ") + arguments[i],
               [&] { return check_steps(*gpu, *other, arguments[i]); });
+      if (is_short) continue;  // a tool would take what is refused for an error
       guarded(std::string("what cannot be recorded, ") + arguments[i],
               [&] { return check_refusal(*gpu, arguments[i]); });
     }
