@@ -51,11 +51,12 @@ StepShape shape_of(const Batch& batch) {
   bool all_one = true;
   for (int32_t b = 0; b < batch.num_sequences; ++b) {
     const int32_t rows = batch.first_row[b + 1] - batch.first_row[b];
-    if (rows == 0) continue;
     all_one = all_one && rows == 1;
+    if (rows == 0) continue;
     (rows <= kFewRows ? shape.has_few : shape.has_many) = true;
     while (batch.positions[batch.first_row[b + 1] - 1] / kPageTokens >= shape.num_pages) shape.num_pages *= 2;
   }
+  shape.is_one_row = all_one;
   shape.few_rows = all_one ? 1 : std::min(kFewRows, batch.num_tokens);
   return shape;
 }

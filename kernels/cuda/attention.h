@@ -113,6 +113,7 @@ __device__ inline Slot slot_of(const Rope& rope, int32_t slot) {
 // attention.cu: whether a step has sequences of few rows, of many, and the longest context.
 struct StepShape {
   bool has_few = false, has_many = false;
+  bool is_one_row = false;  // every sequence has one row
   int32_t few_rows = 0;   // the most rows of a sequence of few, from what a recorded step is keyed by
   int32_t num_pages = 0;  // the longest context, rounded up to a power of two
 };

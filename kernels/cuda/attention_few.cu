@@ -14,6 +14,17 @@
 
 #include "attention.h"
 
+#ifdef QUOTH_CLOCK
+__device__ long long quoth_stamps[4096][16];
+#define STAMP(i) \
+  if (threadIdx.x == 0) quoth_stamps[(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)) % 4096][i] = clock64();
+extern "C" __attribute__((visibility("default"))) void quoth_read_stamps(long long* to) {
+  cudaMemcpyFromSymbol(to, quoth_stamps, sizeof quoth_stamps);
+}
+#else
+#define STAMP(i)
+#endif
+
 namespace quoth::cuda {
 namespace {
 
@@ -51,6 +62,7 @@ struct FewTask {
   PagedTask base;
   Rope rope;
   bool is_fused;       // queries are a qkv buffer: turn, write keys and values
+  bool is_one_row;     // every sequence has one row
   bool is_walking;     // a block takes all splits of its lanes
   bool is_aligned;     // 16-byte stores to out
   int32_t tiles;       // blocks' worth of lanes per kv head
@@ -88,39 +100,42 @@ __device__ inline int32_t value_key(int32_t i, int32_t t) {
   return 2 * t + (i & 1) + (i & 2) * 4;
 }
 
-// Brings keys from `first` on (16) that are below `end`; the rest is zero.
+// Brings keys from `first` on (16) that are below `end`, of page `id`; the rest is zero.
 template <int32_t kColumns>
-__device__ inline void bring(const FewTask& task, const int32_t* table, int32_t kv_head, int32_t first, int32_t least,
-                             int32_t end, int32_t g, int32_t t, Part<kColumns>& part) {
-  const PagedTask& base = task.base;
+__device__ inline void bring_keys(const PagedTask& base, int32_t id, int32_t kv_head, int32_t first, int32_t end,
+                                  int32_t g, int32_t t, Part<kColumns>& part) {
   const int32_t head_size = base.head_size;
-  const int64_t start =
-      ((static_cast<int64_t>(table[first / kPageTokens]) * base.pages.num_heads + kv_head) * kPageTokens +
-       first % kPageTokens) *
-      head_size;
-  const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
-  const __half* values = static_cast<const __half*>(base.pages.values) + start;
+  const int64_t block = static_cast<int64_t>(id) * base.pages.num_heads + kv_head;
+  const __half* keys = static_cast<const __half*>(base.pages.keys) +
+                       (block * kPageTokens + first % kPageTokens + g) * head_size + 8 * t;
 #pragma unroll
   for (int32_t i = 0; i < 2; ++i) {
     const bool is_there = first + g + 8 * i < end;
 #pragma unroll
     for (int32_t j = 0; j < kColumns / 32; ++j) {
-      const int32_t column = 32 * j + 8 * t;
 #pragma unroll
       for (uint32_t& word : part.keys[i][j]) word = 0;
-      if (is_there && column < head_size) load_words(keys + (g + 8 * i) * head_size + column, part.keys[i][j]);
+      if (is_there && 32 * j + 8 * t < head_size) load_words(keys + 8 * i * head_size + 32 * j, part.keys[i][j]);
     }
   }
+}
+// The same of values; one that no lane sees may be anything and is zero here.
+template <int32_t kColumns>
+__device__ inline void bring_values(const PagedTask& base, int32_t id, int32_t kv_head, int32_t first, int32_t least,
+                                    int32_t end, int32_t g, int32_t t, Part<kColumns>& part) {
+  const int32_t head_size = base.head_size;
+  const int64_t block = static_cast<int64_t>(id) * base.pages.num_heads + kv_head;
+  const __half* values = static_cast<const __half*>(base.pages.values) +
+                         (block * kPageTokens + first % kPageTokens) * head_size + 8 * g;
 #pragma unroll
   for (int32_t i = 0; i < 4; ++i) {
     const int32_t key = value_key(i, t);
-    const bool is_there = first + key < end && first + key >= least;  // a value that no lane sees may be anything
+    const bool is_there = first + key < end && first + key >= least;
 #pragma unroll
     for (int32_t c = 0; c < kColumns / 64; ++c) {
-      const int32_t column = 64 * c + 8 * g;
 #pragma unroll
       for (uint32_t& word : part.values[i][c]) word = 0;
-      if (is_there && column < head_size) load_words(values + key * head_size + column, part.values[i][c]);
+      if (is_there && 64 * c + 8 * g < head_size) load_words(values + key * head_size + 64 * c, part.values[i][c]);
     }
   }
 }
@@ -166,6 +181,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   extern __shared__ __align__(16) uint8_t shared_bytes[];
   Memory& shared = *reinterpret_cast<Memory*>(shared_bytes);
   let_next_start();
+  STAMP(0)
   const PagedTask& base = task.base;
   const int32_t warp = threadIdx.x / kWarp;
   const int32_t g = threadIdx.x % kWarp / 4;
@@ -175,8 +191,12 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   const int32_t sequence = blockIdx.z;
   const int32_t kv_head = static_cast<int32_t>(blockIdx.y) % base.pages.num_heads;
   const int32_t tile = static_cast<int32_t>(blockIdx.y) / base.pages.num_heads;
-  const int32_t first_row = base.batch.first_row[sequence];
-  const int32_t num_rows = base.batch.first_row[sequence + 1] - first_row;
+  const int32_t rank = blockIdx.x;
+  const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
+  int32_t page = start_of(rank) + warp / (kWarps / kPagesAtOnce);
+  int32_t id = base.window <= 0 && page < base.page_table_stride ? table[page] : 0;  // early: less waits for it
+  const int32_t first_row = task.is_one_row ? sequence : base.batch.first_row[sequence];
+  const int32_t num_rows = task.is_one_row ? 1 : base.batch.first_row[sequence + 1] - first_row;
   const int32_t first_lane = tile * kLanes;
   const int32_t num_lanes = num_rows * group - first_lane;  // from this tile on
   if (num_rows > kFewRows || num_lanes <= 0) {
@@ -192,28 +212,33 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   const int32_t most = position + high_row + 1;
   const int32_t first_split = split_of(least / kPageTokens);
   const int32_t num_splits = split_of((most - 1) / kPageTokens) + 1 - first_split;
-  const int32_t rank = blockIdx.x;
   if (rank >= num_splits) {
     wait_for_previous();
     return;
   }
   const int32_t end_page = min(ceil_div(most, kPageTokens),
                                start_of(first_split + (task.is_walking ? num_splits : rank + 1)));
-  const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
   const int32_t first_key = warp % (kWarps / kPagesAtOnce) * kWarpKeys;  // of a page
-  int32_t page = start_of(first_split + rank) + warp / (kWarps / kPagesAtOnce);
+  page = start_of(first_split + rank) + warp / (kWarps / kPagesAtOnce);
   const auto is_seen = [&](int32_t of_page) {
     const int32_t key = of_page * kPageTokens + first_key;
     return of_page < end_page && key < most && key + kWarpKeys > least;
   };
 
+  STAMP(1)
+  while (page < end_page && page * kPageTokens + first_key + kWarpKeys <= least) page += kPagesAtOnce;
   // Before the kernel before this one has ended: what older steps left.
   if (!task.is_fused) wait_for_previous();
   const int32_t old_end = task.is_fused ? position : most;
   Part<kColumns> part;
+  const int32_t loaded_end = min(old_end, most);
   if (is_seen(page)) {
-    bring<kColumns>(task, table, kv_head, page * kPageTokens + first_key, least, min(old_end, most), g, t, part);
+    if (window > 0) id = table[page];
+    bring_keys<kColumns>(base, id, kv_head, page * kPageTokens + first_key, loaded_end, g, t, part);
+    bring_values<kColumns>(base, id, kv_head, page * kPageTokens + first_key, least, loaded_end, g, t, part);
   }
+  if (is_seen(page + kPagesAtOnce)) id = table[page + kPagesAtOnce];
+  STAMP(2)
   if (task.is_fused) {
     const int32_t half = task.rope.rotary_size / 2;
     for (int32_t index = threadIdx.x; index < (high_row + 1) * half; index += kThreads) {
@@ -221,8 +246,10 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       shared.turns[row][index % half] = turn_of(task.rope, index % half, position + row);
     }
     __syncthreads();
+  STAMP(3)
     wait_for_previous();
   }
+  STAMP(4)
   // Queries, then the keys and values of this step that lie in this block's pages: a warp a row of a head.
   {
     const int32_t half = task.is_fused ? task.rope.rotary_size / 2 : 0;
@@ -261,7 +288,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
 #pragma unroll
       for (int32_t k = 0; k < kColumns / kWarp; ++k) {
         const int32_t slot = thread + k * kWarp;
-        if (slot < turning) {
+        if (!is_there) {
+          if (slot < kColumns) to[slot] = __float2half_rn(0);
+        } else if (slot < turning) {
           const Slot columns = slot_of(task.rope, slot);
           float a = from[columns.first], b = from[columns.second];
           turn(shared.turns[row][slot], a, b);
@@ -269,7 +298,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
           put(columns.second, b);
         } else if (slot + turning < kColumns) {
           const int32_t column = slot + turning;
-          if (column < head_size && is_there) {
+          if (column < head_size) {
             put(column, from[column]);
           } else if (is_query) {
             to[column] = __float2half_rn(0);
@@ -280,6 +309,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   }
   __syncthreads();
 
+  STAMP(5)
   // What each of the thread's lanes sees: lanes 2 t and 2 t + 1 of every tile.
   int32_t ends[kTiles][2];
   float slopes[kTiles][2];
@@ -376,6 +406,11 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
 #pragma unroll
           for (int32_t e = 0; e < 4; ++e) products[i][e] = __fadd_rn(products[i][e], other[e]);
         }
+  STAMP(6)
+        const int32_t next = page + kPagesAtOnce;
+        if (is_seen(next)) {
+          bring_keys<kColumns>(base, id, kv_head, next * kPageTokens + first_key, loaded_end, g, t, part);
+        }
         // Keys that some lanes of the block see and others do not may hold values that the others must not notice.
         const bool is_mixed =
             first + kWarpKeys > position + low_row + 1 || (window > 0 && first < position + high_row + 1 - window);
@@ -434,6 +469,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
             sights[i][1] = transposed(halves_of(sees[2] ? 1.0f : 0.0f, sees[3] ? 1.0f : 0.0f));
           }
         }
+  STAMP(7)
 #pragma unroll
         for (int32_t c = 0; c < kColumns / 64; ++c) {
 #pragma unroll
@@ -468,12 +504,14 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
           }
         }
       }
-      if (is_seen(page + kPagesAtOnce)) {
-        bring<kColumns>(task, table, kv_head, (page + kPagesAtOnce) * kPageTokens + first_key, least,
-                        min(old_end, most), g, t, part);
+      const int32_t next = page + kPagesAtOnce;
+      if (is_seen(next)) {
+        bring_values<kColumns>(base, id, kv_head, next * kPageTokens + first_key, least, loaded_end, g, t, part);
+        if (is_seen(next + kPagesAtOnce)) id = table[next + kPagesAtOnce];
       }
     }
 
+  STAMP(8)
     // The warps' results to one.
 #pragma unroll
     for (int32_t i = 0; i < kTiles; ++i) {
@@ -515,6 +553,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
         }
       }
       __syncthreads();
+  STAMP(9)
 #pragma unroll
       for (int32_t k = 0; k < kOwned; ++k) {
         const int32_t lane = lane_of(k);
@@ -546,6 +585,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
         }
       }
     }
+  STAMP(10)
     if (!task.is_walking) break;
     __syncthreads();  // the maxima and totals have been read
   }
@@ -571,6 +611,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
     __threadfence();
   }
   __syncthreads();
+  STAMP(11)
   if (!shared.is_last) return;
   if (threadIdx.x == 0) *arrivals = 0;
   constexpr int32_t kAtOnce = 8;
@@ -619,6 +660,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       }
     }
     __syncthreads();
+  STAMP(12)
     float4 sum[kOwned];
     float total[kOwned];
 #pragma unroll
@@ -644,6 +686,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       if (lane >= kTileLanes || i * kTileLanes + lane >= num_lanes) continue;
       finish(i * kTileLanes + lane, column_of(k), sum[k], total[k]);
     }
+  STAMP(13)
     __syncthreads();  // the factors have been read
   }
 }
@@ -674,6 +717,7 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   task.base = base;
   if (rope != nullptr) task.rope = *rope;
   task.is_fused = rope != nullptr;
+  task.is_one_row = shape.is_one_row;
   task.tiles = ceil_div(num_lanes, lanes_of_block);
   task.max_splits = num_splits;
   task.is_aligned = reinterpret_cast<uintptr_t>(base.out.data) % 16 == 0 && base.out.stride % 4 == 0;

@@ -9,6 +9,7 @@
 // Tiles of keys begin at multiples of 64 and a key that a row does not see changes none of its sums: a row's bits depend
 // on its own sequence alone, not on the chunks in which it came.
 #include <algorithm>
+#include <cstdlib>
 #include <type_traits>
 
 #include "attention.h"
@@ -16,8 +17,6 @@
 namespace quoth::cuda {
 namespace {
 
-constexpr int32_t kWarps = 4;
-constexpr int32_t kThreads = kWarps * kWarp;
 constexpr uint32_t kAll = 0xffffffffu;
 
 struct ManyTask {
@@ -28,7 +27,7 @@ struct ManyTask {
   bool out_aligned;   // 8-byte stores to out
 };
 
-template <bool kPaged, int32_t kColumns, int32_t kRowTiles>
+template <bool kPaged, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
 struct Shared {
   static constexpr int32_t kRows = kWarps * kRowTiles * 16;
   static constexpr int32_t kStages = kPaged && kColumns < 256 ? 2 : 1;  // RTX: 99 KB for a block
@@ -71,7 +70,7 @@ __device__ inline void wait_for_groups() {
 }
 
 // Rows 0 .. num_rows - 1 of f32 [.., d] to f16 in shared memory; what is beyond the rows or the columns is zero.
-template <int32_t kColumns>
+template <int32_t kColumns, int32_t kThreads>
 __device__ inline void round_rows(const float* from, int64_t stride, int32_t num_rows, int32_t room, int32_t head_size,
                                   bool is_aligned, float factor, __half* to) {
   for (int32_t index = threadIdx.x; index < room * (kColumns / 8); index += kThreads) {
@@ -129,9 +128,11 @@ __device__ inline int2 tile_of(const ManyTask& task, int32_t index, int32_t rows
   return {-1, 0};
 }
 
-template <bool kPaged, int32_t kColumns, int32_t kRowTiles>
-__global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant__ ManyTask task) {
-  using Memory = Shared<kPaged, kColumns, kRowTiles>;
+template <bool kPaged, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
+__global__ void __launch_bounds__(kWarps* kWarp, kWarps * kRowTiles == 16 ? 1 : 2)
+    many_kernel(const __grid_constant__ ManyTask task) {
+  using Memory = Shared<kPaged, kColumns, kWarps, kRowTiles>;
+  constexpr int32_t kThreads = kWarps * kWarp;
   extern __shared__ __align__(128) uint8_t shared_bytes[];
   Memory& shared = *reinterpret_cast<Memory*>(shared_bytes);
   let_next_start();
@@ -180,7 +181,7 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
     end_group();
   };
   if constexpr (Memory::kStages == 2) bring_pages(first_tile);
-  round_rows<kColumns>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
+  round_rows<kColumns, kThreads>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
                        base.queries.stride, block_rows, Memory::kRows, head_size, task.rows_aligned, kQueryPart,
                        shared.queries);
 
@@ -371,9 +372,9 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
       __syncthreads();
       const int64_t offset = static_cast<int64_t>(head) * head_size;
       const int32_t num_valid = num_rows - first_key;
-      round_rows<kColumns>(row_of(task.keys, first_row + first_key) + offset, task.keys.stride, num_valid, kPageTokens,
+      round_rows<kColumns, kThreads>(row_of(task.keys, first_row + first_key) + offset, task.keys.stride, num_valid, kPageTokens,
                            head_size, task.rows_aligned, 1, shared.keys[0]);
-      round_rows<kColumns>(row_of(task.values, first_row + first_key) + offset, task.values.stride, num_valid,
+      round_rows<kColumns, kThreads>(row_of(task.values, first_row + first_key) + offset, task.values.stride, num_valid,
                            kPageTokens, head_size, task.rows_aligned, 1, shared.values[0]);
       __syncthreads();
     }
@@ -410,11 +411,11 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
   }
 }
 
-template <bool kPaged, int32_t kColumns, int32_t kRowTiles>
+template <bool kPaged, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
 Status launch(Device* device, const ManyTask& task) {
-  using Memory = Shared<kPaged, kColumns, kRowTiles>;
+  using Memory = Shared<kPaged, kColumns, kWarps, kRowTiles>;
   constexpr int32_t kSharedBytes = static_cast<int32_t>(sizeof(Memory));
-  const auto kernel = many_kernel<kPaged, kColumns, kRowTiles>;
+  const auto kernel = many_kernel<kPaged, kColumns, kWarps, kRowTiles>;
   if (kSharedBytes > 48 << 10) {
     if (kSharedBytes > device->shared_bytes) return {Code::unsupported, "attention: the heads are too wide for this GPU"};
     const Status status =
@@ -423,7 +424,7 @@ Status launch(Device* device, const ManyTask& task) {
   }
   const int32_t tiles = task.base.queries.num_rows / Memory::kRows + task.num_sequences;  // at least
   const dim3 grid(static_cast<unsigned>(task.base.num_heads), static_cast<unsigned>(tiles));
-  return launch_overlapped(device, kernel, grid, dim3(kThreads), kSharedBytes, task);
+  return launch_overlapped(device, kernel, grid, dim3(kWarps * kWarp), kSharedBytes, task);
 }
 
 bool is_aligned(const Rows& rows, int32_t floats) {
@@ -439,9 +440,19 @@ Status attention_many(Device* device, const PagedTask& base, int32_t num_sequenc
   task.num_sequences = num_sequences;
   task.rows_aligned = is_aligned(base.queries, 4);
   task.out_aligned = is_aligned(base.out, 2);
-  if (base.head_size <= 64) return launch<true, 64, 2>(device, task);
-  if (base.head_size <= 128) return launch<true, 128, 2>(device, task);
-  return launch<true, 256, 1>(device, task);
+  static const int variant = getenv("QUOTH_MANY") ? atoi(getenv("QUOTH_MANY")) : 0;
+  if (variant == 1) {
+    if (base.head_size <= 64) return launch<true, 64, 8, 1>(device, task);
+    if (base.head_size <= 128) return launch<true, 128, 8, 1>(device, task);
+    return launch<true, 256, 8, 1>(device, task);
+  }
+  if (variant == 2) {
+    if (base.head_size <= 64) return launch<true, 64, 8, 2>(device, task);
+    if (base.head_size <= 128) return launch<true, 128, 8, 2>(device, task);
+  }
+  if (base.head_size <= 64) return launch<true, 64, 4, 2>(device, task);
+  if (base.head_size <= 128) return launch<true, 128, 4, 2>(device, task);
+  return launch<true, 256, 4, 1>(device, task);
 }
 
 Status encoder_attention(Device* device, Rows queries, Rows keys, Rows values, const Attention& shape,
@@ -460,10 +471,15 @@ Status encoder_attention(Device* device, Rows queries, Rows keys, Rows values, c
   task.num_sequences = num_sequences;
   task.rows_aligned = is_aligned(queries, 4) && is_aligned(keys, 4) && is_aligned(values, 4);
   task.out_aligned = is_aligned(out, 2);
-  if (shape.head_size <= 32) return launch<false, 32, 2>(device, task);
-  if (shape.head_size <= 64) return launch<false, 64, 2>(device, task);
-  if (shape.head_size <= 128) return launch<false, 128, 2>(device, task);
-  return launch<false, 256, 1>(device, task);
+  static const int variant = getenv("QUOTH_MANY") ? atoi(getenv("QUOTH_MANY")) : 0;
+  if (variant == 1) {
+    if (shape.head_size <= 32) return launch<false, 32, 8, 1>(device, task);
+    if (shape.head_size <= 64) return launch<false, 64, 8, 1>(device, task);
+  }
+  if (shape.head_size <= 32) return launch<false, 32, 4, 2>(device, task);
+  if (shape.head_size <= 64) return launch<false, 64, 4, 2>(device, task);
+  if (shape.head_size <= 128) return launch<false, 128, 4, 2>(device, task);
+  return launch<false, 256, 4, 1>(device, task);
 }
 
 }  // namespace quoth::cuda
