@@ -16,7 +16,7 @@ Status check(const char* const (&complaints)[2], const Attention& shape, const B
              int32_t num_rows, int32_t width, int32_t expected_width) {
   const int32_t head_size = shape.head_size;
   if (head_size < 1 || head_size > kMaxHeadSize) return {Code::unsupported, complaints[0]};
-  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   if (shape.num_kv_heads < 1 || shape.num_heads % shape.num_kv_heads != 0 || width != expected_width ||
       pages.num_heads != shape.num_kv_heads || pages.head_size != head_size || num_rows != batch.num_tokens) {
     return {Code::invalid_input, complaints[1]};
@@ -31,7 +31,7 @@ Status check(const char* const (&complaints)[2], const Attention& shape, const B
 
 // The tensor cores' kernels bring 8 columns at once.
 bool is_simple(const KvPages& pages) {
-  return pages.type != Type::f16 || pages.head_size % 8 != 0 || reinterpret_cast<uintptr_t>(pages.keys) % 16 != 0 ||
+  return pages.type == Type::f32 || pages.head_size % 8 != 0 || reinterpret_cast<uintptr_t>(pages.keys) % 16 != 0 ||
          reinterpret_cast<uintptr_t>(pages.values) % 16 != 0;
 }
 
@@ -94,10 +94,14 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
   status = stage(device, *batch, kPagedUses, &staged);
   if (!status.ok() || queries.num_rows == 0 || shape->num_heads == 0) return status;
   if (is_simple(pages) || !are_consecutive(*batch)) {
+    if (pages.type != Type::f32 && pages.type != Type::f16) {
+      return {Code::unsupported, "attention: heads of i8 or f8 pages must be a multiple of 8 wide"};
+    }
     return simple_attention(device, queries, *shape, *batch, staged, pages, out);
   }
   const PagedTask task = task_of(queries, out, *shape, *batch, staged, pages);
   const StepShape step = shape_of(*batch);
+  if (step.has_many && pages.type != Type::f16) return {Code::unsupported, "soon"};
   if (step.has_many) status = attention_many(device, task, batch->num_sequences);
   if (step.has_few && status.ok()) status = attention_few(device, task, nullptr, step, batch->num_sequences);
   return status;

@@ -242,6 +242,7 @@ int main(int count, char** arguments) {
   bench.check(bench.ops->reserve(bench.device, 64 * 256, 4096));
   std::printf("%s, %s\n", bench.info.name, bench.info.instructions);
   measure_read(bench);
+  if (what == "batch") bench_paged(bench, kMistral, 64, 1, 255, true);
   if (what == "stamps") {
     const auto read = reinterpret_cast<void (*)(long long*)>(dlsym(library, "quoth_read_stamps"));
     const auto show = [&](int blocks) {
