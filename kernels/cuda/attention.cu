@@ -101,7 +101,6 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
   }
   const PagedTask task = task_of(queries, out, *shape, *batch, staged, pages);
   const StepShape step = shape_of(*batch);
-  if (step.has_many && pages.type != Type::f16) return {Code::unsupported, "soon"};
   if (step.has_many) status = attention_many(device, task, batch->num_sequences);
   if (step.has_few && status.ok()) status = attention_few(device, task, nullptr, step, batch->num_sequences);
   return status;
