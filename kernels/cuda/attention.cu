@@ -16,7 +16,7 @@ Status check(const char* const (&complaints)[2], const Attention& shape, const B
              int32_t num_rows, int32_t width, int32_t expected_width) {
   const int32_t head_size = shape.head_size;
   if (head_size < 1 || head_size > kMaxHeadSize) return {Code::unsupported, complaints[0]};
-  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   if (shape.num_kv_heads < 1 || shape.num_heads % shape.num_kv_heads != 0 || width != expected_width ||
       pages.num_heads != shape.num_kv_heads || pages.head_size != head_size || num_rows != batch.num_tokens) {
     return {Code::invalid_input, complaints[1]};
@@ -31,7 +31,7 @@ Status check(const char* const (&complaints)[2], const Attention& shape, const B
 
 // The tensor cores' kernels bring 8 columns at once.
 bool is_simple(const KvPages& pages) {
-  return pages.type != Type::f16 || pages.head_size % 8 != 0 || reinterpret_cast<uintptr_t>(pages.keys) % 16 != 0 ||
+  return pages.type == Type::f32 || pages.head_size % 8 != 0 || reinterpret_cast<uintptr_t>(pages.keys) % 16 != 0 ||
          reinterpret_cast<uintptr_t>(pages.values) % 16 != 0;
 }
 
@@ -51,11 +51,12 @@ StepShape shape_of(const Batch& batch) {
   bool all_one = true;
   for (int32_t b = 0; b < batch.num_sequences; ++b) {
     const int32_t rows = batch.first_row[b + 1] - batch.first_row[b];
-    if (rows == 0) continue;
     all_one = all_one && rows == 1;
+    if (rows == 0) continue;
     (rows <= kFewRows ? shape.has_few : shape.has_many) = true;
     while (batch.positions[batch.first_row[b + 1] - 1] / kPageTokens >= shape.num_pages) shape.num_pages *= 2;
   }
+  shape.is_one_row = all_one;
   shape.few_rows = all_one ? 1 : std::min(kFewRows, batch.num_tokens);
   return shape;
 }
@@ -93,6 +94,9 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
   status = stage(device, *batch, kPagedUses, &staged);
   if (!status.ok() || queries.num_rows == 0 || shape->num_heads == 0) return status;
   if (is_simple(pages) || !are_consecutive(*batch)) {
+    if (pages.type != Type::f32 && pages.type != Type::f16) {
+      return {Code::unsupported, "attention: heads of i8 or f8 pages must be a multiple of 8 wide"};
+    }
     return simple_attention(device, queries, *shape, *batch, staged, pages, out);
   }
   const PagedTask task = task_of(queries, out, *shape, *batch, staged, pages);

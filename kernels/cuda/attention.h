@@ -9,6 +9,8 @@
 // Queries are kept as a sixteenth, so that f16 holds magnitudes up to a million.
 #pragma once
 
+#include <cuda_fp8.h>
+
 #include "device.h"
 
 namespace quoth::cuda {
@@ -69,6 +71,30 @@ __device__ inline uint32_t scaled_halves(uint32_t word, uint32_t factors) {
   return word;
 }
 
+__device__ inline float half_value(uint32_t bits) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(bits)));
+}
+// Four bytes of i8 or E4M3 as halves, exactly.
+__device__ inline void halves_of_bytes(uint32_t bytes, Type type, uint32_t& low, uint32_t& high) {
+  if (type == Type::i8) {
+    const uint32_t shifted = bytes ^ 0x80808080u;  // 0 .. 255; behind 0x64 it is 1024 and more
+    const __half2 offset = __floats2half2_rn(1152, 1152);
+    const uint32_t words[2] = {__byte_perm(shifted, 0x64646464u, 0x4140), __byte_perm(shifted, 0x64646464u, 0x4342)};
+    __half2 pair;
+    memcpy(&pair, &words[0], 4);
+    pair = __hsub2(pair, offset);
+    memcpy(&low, &pair, 4);
+    memcpy(&pair, &words[1], 4);
+    pair = __hsub2(pair, offset);
+    memcpy(&high, &pair, 4);
+  } else {
+    const __half2_raw first = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(bytes & 0xffffu), __NV_E4M3);
+    const __half2_raw second = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(bytes >> 16), __NV_E4M3);
+    low = static_cast<uint32_t>(first.x) | static_cast<uint32_t>(first.y) << 16;
+    high = static_cast<uint32_t>(second.x) | static_cast<uint32_t>(second.y) << 16;
+  }
+}
+
 // Of two halves, those that are an infinity or no number: 0xffff in their place, else 0.
 __device__ inline uint32_t not_finite(uint32_t halves) {
   return ((halves & 0x7c00u) == 0x7c00u ? 0x0000ffffu : 0u) | ((halves & 0x7c000000u) == 0x7c000000u ? 0xffff0000u : 0u);
@@ -104,15 +130,34 @@ __device__ inline void turn(float2 by, float& a, float& b) {
 struct Slot {
   int32_t first, second;
 };
-__device__ inline Slot slot_of(const Rope& rope, int32_t slot) {
-  const int32_t half = rope.rotary_size / 2;
+__device__ inline Slot slot_of(const Rope& rope, int32_t slot, int32_t half) {
   if (slot >= half) return {slot + half, -1};
   return rope.adjacent_pairs ? Slot{2 * slot, 2 * slot + 1} : Slot{slot, slot + half};
+}
+
+// Bytes of a token's key or value of one head, as KvPages states it. `largest`: its largest magnitude, infinity if it
+// holds what is no number.
+__host__ __device__ inline int64_t block_bytes_of(Type type, int64_t head_size) {  // kv_block_bytes
+  return kPageTokens * (type == Type::f32 ? 4 * head_size : type == Type::f16 ? 2 * head_size : head_size + 2);
+}
+__device__ inline __half byte_scale(float largest, Type type) {
+  if (!(largest <= kMaxKvByteValue)) return __ushort_as_half(0x7e00);
+  return __float2half_rn(largest / (type == Type::i8 ? 127.0f : 448.0f));
+}
+__device__ inline float magnitude_of(float value) {
+  return isnan(value) ? INFINITY : fabsf(value);
+}
+__device__ inline uint8_t byte_of(float value, float scale, Type type) {
+  if (!(scale > 0)) return 0;
+  const float ratio = value / scale;
+  if (type == Type::i8) return static_cast<uint8_t>(static_cast<int8_t>(fminf(fmaxf(rintf(ratio), -127.0f), 127.0f)));
+  return __nv_cvt_float_to_fp8(ratio, __NV_SATFINITE, __NV_E4M3);
 }
 
 // attention.cu: whether a step has sequences of few rows, of many, and the longest context.
 struct StepShape {
   bool has_few = false, has_many = false;
+  bool is_one_row = false;  // every sequence has one row
   int32_t few_rows = 0;   // the most rows of a sequence of few, from what a recorded step is keyed by
   int32_t num_pages = 0;  // the longest context, rounded up to a power of two
 };

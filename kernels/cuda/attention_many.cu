@@ -16,8 +16,6 @@
 namespace quoth::cuda {
 namespace {
 
-constexpr int32_t kWarps = 4;
-constexpr int32_t kThreads = kWarps * kWarp;
 constexpr uint32_t kAll = 0xffffffffu;
 
 struct ManyTask {
@@ -28,10 +26,13 @@ struct ManyTask {
   bool out_aligned;   // 8-byte stores to out
 };
 
-template <bool kPaged, int32_t kColumns, int32_t kRowTiles>
+// Where keys and values come from.
+enum class Source { halves, bytes, rows };
+
+template <Source kSource, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
 struct Shared {
   static constexpr int32_t kRows = kWarps * kRowTiles * 16;
-  static constexpr int32_t kStages = kPaged && kColumns < 256 ? 2 : 1;  // RTX: 99 KB for a block
+  static constexpr int32_t kStages = kSource == Source::halves && kColumns < 256 ? 2 : 1;  // RTX: 99 KB for a block
   alignas(128) __half queries[kRows * kColumns];
   alignas(128) __half keys[kStages][kPageTokens * kColumns];
   alignas(128) __half values[kStages][kPageTokens * kColumns];
@@ -71,7 +72,7 @@ __device__ inline void wait_for_groups() {
 }
 
 // Rows 0 .. num_rows - 1 of f32 [.., d] to f16 in shared memory; what is beyond the rows or the columns is zero.
-template <int32_t kColumns>
+template <int32_t kColumns, int32_t kThreads>
 __device__ inline void round_rows(const float* from, int64_t stride, int32_t num_rows, int32_t room, int32_t head_size,
                                   bool is_aligned, float factor, __half* to) {
   for (int32_t index = threadIdx.x; index < room * (kColumns / 8); index += kThreads) {
@@ -96,6 +97,27 @@ __device__ inline void round_rows(const float* from, int64_t stride, int32_t num
     words.z = halves_of(__fmul_rn(columns[4], factor), __fmul_rn(columns[5], factor));
     words.w = halves_of(__fmul_rn(columns[6], factor), __fmul_rn(columns[7], factor));
     *reinterpret_cast<uint4*>(to + place_of<kColumns>(row, part)) = words;
+  }
+}
+
+// Rows 0 .. num_valid - 1 of a page of bytes to f16; the others are zero.
+template <int32_t kColumns, int32_t kThreads>
+__device__ inline void widen_rows(const uint8_t* block, Type type, int32_t num_valid, int32_t head_size, __half* to) {
+  const auto* scales = reinterpret_cast<const unsigned short*>(block + kPageTokens * head_size);
+#pragma unroll 4
+  for (int32_t index = threadIdx.x; index < kPageTokens * (kColumns / 8); index += kThreads) {
+    const int32_t row = index / (kColumns / 8);
+    const int32_t part = index % (kColumns / 8);
+    uint32_t words[4] = {};
+    if (row < num_valid && part * 8 < head_size) {
+      const uint2 bytes = __ldg(reinterpret_cast<const uint2*>(block + row * head_size + part * 8));
+      const uint32_t scale = __ldg(scales + row) * 0x10001u;
+      halves_of_bytes(bytes.x, type, words[0], words[1]);
+      halves_of_bytes(bytes.y, type, words[2], words[3]);
+#pragma unroll
+      for (uint32_t& word : words) word = scaled_halves(word, scale);
+    }
+    *reinterpret_cast<uint4*>(to + place_of<kColumns>(row, part)) = make_uint4(words[0], words[1], words[2], words[3]);
   }
 }
 
@@ -129,9 +151,12 @@ __device__ inline int2 tile_of(const ManyTask& task, int32_t index, int32_t rows
   return {-1, 0};
 }
 
-template <bool kPaged, int32_t kColumns, int32_t kRowTiles>
-__global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant__ ManyTask task) {
-  using Memory = Shared<kPaged, kColumns, kRowTiles>;
+template <Source kSource, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
+__global__ void __launch_bounds__(kWarps* kWarp, 2)
+    many_kernel(const __grid_constant__ ManyTask task) {
+  using Memory = Shared<kSource, kColumns, kWarps, kRowTiles>;
+  constexpr int32_t kThreads = kWarps * kWarp;
+  constexpr bool kPaged = kSource != Source::rows;
   extern __shared__ __align__(128) uint8_t shared_bytes[];
   Memory& shared = *reinterpret_cast<Memory*>(shared_bytes);
   let_next_start();
@@ -180,7 +205,7 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
     end_group();
   };
   if constexpr (Memory::kStages == 2) bring_pages(first_tile);
-  round_rows<kColumns>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
+  round_rows<kColumns, kThreads>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
                        base.queries.stride, block_rows, Memory::kRows, head_size, task.rows_aligned, kQueryPart,
                        shared.queries);
 
@@ -205,7 +230,7 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
     return kPaged ? position + warp_row + r * 16 + g + 8 * e + 1 : num_rows;
   };
 
-  const auto step = [&](int32_t tile, const auto is_masked) {
+  const auto step = [&](int32_t tile, const auto is_masked, bool is_poisoned) {
     constexpr bool kMasked = decltype(is_masked)::value;
     const int32_t first_key = tile * kPageTokens;
     const uint32_t keys = address_of(shared.keys[tile % Memory::kStages]);
@@ -290,10 +315,12 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
           }
         }
         totals[r][e] = fmaf(totals[r][e], old_part, total);
+        if (__any_sync(kAll, old_part != 1.0f)) {  // mostly none after the first tiles
 #pragma unroll
-        for (int32_t n = 0; n < kColumns / 8; ++n) {
-          sums[r][n][2 * e] = __fmul_rn(sums[r][n][2 * e], old_part);
-          sums[r][n][2 * e + 1] = __fmul_rn(sums[r][n][2 * e + 1], old_part);
+          for (int32_t n = 0; n < kColumns / 8; ++n) {
+            sums[r][n][2 * e] = __fmul_rn(sums[r][n][2 * e], old_part);
+            sums[r][n][2 * e + 1] = __fmul_rn(sums[r][n][2 * e + 1], old_part);
+          }
         }
       }
     }
@@ -313,9 +340,7 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
         const int32_t key = k * 16 + thread / 8 % 2 * 8 + thread % 8;
         load_transposed(values + static_cast<uint32_t>(place_of<kColumns>(key, 2 * n + thread / 16)) * 2, b);
         if constexpr (kMasked) {
-          // A key that some rows see and others do not may hold values that the others must not notice.
-          const uint32_t bad = not_finite(b[0]) | not_finite(b[1]) | not_finite(b[2]) | not_finite(b[3]);
-          if (__any_sync(kAll, bad != 0)) {
+          if (is_poisoned) {  // rare: count what is not finite among the keys that a row sees
             uint32_t ones[4];
 #pragma unroll
             for (int32_t i = 0; i < 4; ++i) {
@@ -362,26 +387,52 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
       wait_for_groups();
       __syncthreads();  // the tile is there, and the one before it has been read by all
       if (tile + 1 < end_tile) bring_pages(tile + 1);
-    } else if constexpr (kPaged) {
+    } else if constexpr (kSource == Source::halves) {
       __syncthreads();
       bring_pages(tile);
       wait_for_groups();
+      __syncthreads();
+    } else if constexpr (kSource == Source::bytes) {
+      __syncthreads();
+      const int64_t block = (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) *
+                            block_bytes_of(base.pages.type, head_size);
+      const int32_t num_valid = end_key - first_key;
+      widen_rows<kColumns, kThreads>(static_cast<const uint8_t*>(base.pages.keys) + block, base.pages.type, num_valid,
+                                     head_size, shared.keys[0]);
+      widen_rows<kColumns, kThreads>(static_cast<const uint8_t*>(base.pages.values) + block, base.pages.type, num_valid,
+                                     head_size, shared.values[0]);
       __syncthreads();
     } else {
       __syncthreads();
       const int64_t offset = static_cast<int64_t>(head) * head_size;
       const int32_t num_valid = num_rows - first_key;
-      round_rows<kColumns>(row_of(task.keys, first_row + first_key) + offset, task.keys.stride, num_valid, kPageTokens,
+      round_rows<kColumns, kThreads>(row_of(task.keys, first_row + first_key) + offset, task.keys.stride, num_valid, kPageTokens,
                            head_size, task.rows_aligned, 1, shared.keys[0]);
-      round_rows<kColumns>(row_of(task.values, first_row + first_key) + offset, task.values.stride, num_valid,
+      round_rows<kColumns, kThreads>(row_of(task.values, first_row + first_key) + offset, task.values.stride, num_valid,
                            kPageTokens, head_size, task.rows_aligned, 1, shared.values[0]);
       __syncthreads();
     }
+    // A key that some rows of the block see and others do not may hold values that the others must not notice.
+    bool is_poisoned = false;
+    if (kPaged && (first_key + kPageTokens > position + 1 || (window > 0 && first_key < end_key - window))) {
+      __half2 zeros = __floats2half2_rn(0, 0);  // of products with zero: a NaN if anything is not finite
+      const __half* values = shared.values[tile % Memory::kStages];
+#pragma unroll
+      for (int32_t i = 0; i < kPageTokens * (kColumns / 8) / kThreads; ++i) {
+        const uint4 words = *reinterpret_cast<const uint4*>(values + (static_cast<int32_t>(threadIdx.x) + i * kThreads) * 8);
+        for (const uint32_t word : {words.x, words.y, words.z, words.w}) {
+          __half2 pair;
+          memcpy(&pair, &word, sizeof pair);
+          zeros = __hfma2(pair, __floats2half2_rn(0, 0), zeros);
+        }
+      }
+      is_poisoned = __syncthreads_or(__hisnan(zeros.x) || __hisnan(zeros.y));
+    }
     if (!has_rows || first_key >= high_end || (window > 0 && first_key + kPageTokens <= low_end - window)) continue;
     if (first_key + kPageTokens > low_end || (window > 0 && first_key < high_end - window)) {
-      step(tile, std::true_type{});
+      step(tile, std::true_type{}, is_poisoned);
     } else {
-      step(tile, std::false_type{});
+      step(tile, std::false_type{}, false);
     }
   }
 
@@ -410,11 +461,11 @@ __global__ void __launch_bounds__(kThreads, 2) many_kernel(const __grid_constant
   }
 }
 
-template <bool kPaged, int32_t kColumns, int32_t kRowTiles>
+template <Source kSource, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
 Status launch(Device* device, const ManyTask& task) {
-  using Memory = Shared<kPaged, kColumns, kRowTiles>;
+  using Memory = Shared<kSource, kColumns, kWarps, kRowTiles>;
   constexpr int32_t kSharedBytes = static_cast<int32_t>(sizeof(Memory));
-  const auto kernel = many_kernel<kPaged, kColumns, kRowTiles>;
+  const auto kernel = many_kernel<kSource, kColumns, kWarps, kRowTiles>;
   if (kSharedBytes > 48 << 10) {
     if (kSharedBytes > device->shared_bytes) return {Code::unsupported, "attention: the heads are too wide for this GPU"};
     const Status status =
@@ -423,7 +474,7 @@ Status launch(Device* device, const ManyTask& task) {
   }
   const int32_t tiles = task.base.queries.num_rows / Memory::kRows + task.num_sequences;  // at least
   const dim3 grid(static_cast<unsigned>(task.base.num_heads), static_cast<unsigned>(tiles));
-  return launch_overlapped(device, kernel, grid, dim3(kThreads), kSharedBytes, task);
+  return launch_overlapped(device, kernel, grid, dim3(kWarps * kWarp), kSharedBytes, task);
 }
 
 bool is_aligned(const Rows& rows, int32_t floats) {
@@ -439,9 +490,14 @@ Status attention_many(Device* device, const PagedTask& base, int32_t num_sequenc
   task.num_sequences = num_sequences;
   task.rows_aligned = is_aligned(base.queries, 4);
   task.out_aligned = is_aligned(base.out, 2);
-  if (base.head_size <= 64) return launch<true, 64, 2>(device, task);
-  if (base.head_size <= 128) return launch<true, 128, 2>(device, task);
-  return launch<true, 256, 1>(device, task);
+  if (base.pages.type == Type::f16) {
+    if (base.head_size <= 64) return launch<Source::halves, 64, 8, 1>(device, task);
+    if (base.head_size <= 128) return launch<Source::halves, 128, 8, 1>(device, task);
+    return launch<Source::halves, 256, 4, 1>(device, task);
+  }
+  if (base.head_size <= 64) return launch<Source::bytes, 64, 8, 1>(device, task);
+  if (base.head_size <= 128) return launch<Source::bytes, 128, 8, 1>(device, task);
+  return launch<Source::bytes, 256, 4, 1>(device, task);
 }
 
 Status encoder_attention(Device* device, Rows queries, Rows keys, Rows values, const Attention& shape,
@@ -460,10 +516,10 @@ Status encoder_attention(Device* device, Rows queries, Rows keys, Rows values, c
   task.num_sequences = num_sequences;
   task.rows_aligned = is_aligned(queries, 4) && is_aligned(keys, 4) && is_aligned(values, 4);
   task.out_aligned = is_aligned(out, 2);
-  if (shape.head_size <= 32) return launch<false, 32, 2>(device, task);
-  if (shape.head_size <= 64) return launch<false, 64, 2>(device, task);
-  if (shape.head_size <= 128) return launch<false, 128, 2>(device, task);
-  return launch<false, 256, 1>(device, task);
+  if (shape.head_size <= 32) return launch<Source::rows, 32, 8, 1>(device, task);
+  if (shape.head_size <= 64) return launch<Source::rows, 64, 8, 1>(device, task);
+  if (shape.head_size <= 128) return launch<Source::rows, 128, 8, 1>(device, task);
+  return launch<Source::rows, 256, 4, 1>(device, task);
 }
 
 }  // namespace quoth::cuda

@@ -39,9 +39,6 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   if (x.num_rows > kFewRows && can_prefill(*weight, *fusion)) {
     return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
   }
-  if (x.num_rows > kFewRows && width > 0 && can_prefill(*weight, *fusion)) {
-    return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
-  }
   const bool has_result = fusion->is_gated || fusion->adds;
   if (has_result && width > 2 * device->max_columns) {
     return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};

@@ -10,6 +10,58 @@ constexpr double kAttention = 1e-5;
 constexpr double kHalfAttention = 6e-4, kHalfAttentionAll = 1e-3;
 constexpr int32_t kFewRows = 8;  // sequences of more rows go to another kernel there
 
+// E4M3 by arithmetic.
+double float8_value(uint8_t byte) {
+  const int32_t exponent = byte >> 3 & 15, fraction = byte & 7;
+  const double magnitude = exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+  return byte & 0x80 ? -magnitude : magnitude;
+}
+uint8_t nearest_float8(double value) {
+  uint8_t best = 0;
+  for (int32_t byte = 0; byte < 0x7f; ++byte) {
+    const double off = std::abs(float8_value(static_cast<uint8_t>(byte)) - std::abs(value));
+    const double least = std::abs(float8_value(best) - std::abs(value));
+    if (off < least || (off == least && byte % 2 == 0)) best = static_cast<uint8_t>(byte);
+  }
+  return std::signbit(value) ? best | 0x80 : best;
+}
+
+// One token's key or value of one head in the page's block, as tensor.h states it; gives what it then means.
+std::vector<double> put_token(Type type, uint8_t* block, int32_t token, const std::vector<float>& columns) {
+  const size_t d = columns.size();
+  std::vector<double> means(d);
+  if (type == Type::f32) {
+    std::memcpy(block + sizeof(float) * d * static_cast<size_t>(token), columns.data(), sizeof(float) * d);
+    return {columns.begin(), columns.end()};
+  }
+  if (type == Type::f16) {
+    for (size_t i = 0; i < d; ++i) {
+      const uint16_t half = nearest_half(columns[i]);
+      std::memcpy(block + 2 * (d * static_cast<size_t>(token) + i), &half, 2);
+      means[i] = half_value(half);
+    }
+    return means;
+  }
+  float largest = 0;
+  for (const float column : columns) largest = std::max(largest, std::abs(column));
+  const uint16_t half = nearest_half(largest / (type == Type::i8 ? 127.0f : 448.0f));
+  std::memcpy(block + 64 * d + 2 * static_cast<size_t>(token), &half, 2);
+  const double scale = half_value(half);
+  for (size_t i = 0; i < d; ++i) {
+    uint8_t& byte = block[d * static_cast<size_t>(token) + i];
+    const float ratio = scale > 0 ? columns[i] / static_cast<float>(scale) : 0;
+    if (type == Type::i8) {
+      const double whole = std::clamp(std::nearbyint(ratio), -127.0f, 127.0f);
+      byte = static_cast<uint8_t>(static_cast<int8_t>(whole));
+      means[i] = scale * whole;
+    } else {
+      byte = nearest_float8(ratio);
+      means[i] = scale * float8_value(byte);
+    }
+  }
+  return means;
+}
+
 struct Sequence {
   int32_t num_before;  // tokens in the pages already
   int32_t num_rows;    // rows of this step
@@ -61,8 +113,8 @@ Step make_step(const AttentionCase& c, uint64_t seed) {
   for (int32_t i = 0; i < num_pages; ++i) order[i] = i;
   for (int32_t i = num_pages - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
   const int64_t width = static_cast<int64_t>(c.num_kv_heads) * c.head_size;
-  const size_t element_bytes = c.type == Type::f32 ? 4 : 2;
-  const size_t pool = static_cast<size_t>(num_pages) * 64 * static_cast<size_t>(width) * element_bytes;
+  const size_t block_bytes = static_cast<size_t>(kv_block_bytes(c.type, c.head_size));
+  const size_t pool = static_cast<size_t>(num_pages) * static_cast<size_t>(c.num_kv_heads) * block_bytes;
   step.keys = std::make_unique<Guarded<uint8_t>>(pool);
   step.values = std::make_unique<Guarded<uint8_t>>(pool);
   std::memset(step.keys->data(), 0xff, pool);
@@ -73,23 +125,20 @@ Step make_step(const AttentionCase& c, uint64_t seed) {
     const int32_t num_tokens = c.sequences[b].num_before + c.sequences[b].num_rows;
     std::vector<double>& exact_keys = step.exact_keys.emplace_back(static_cast<size_t>(num_tokens * width));
     std::vector<double>& exact_values = step.exact_values.emplace_back(static_cast<size_t>(num_tokens * width));
+    std::vector<float> key(static_cast<size_t>(c.head_size)), value(key);
     for (int32_t token = 0; token < num_tokens; ++token) {
       if (token % 64 == 0) step.page_table[b * longest + token / 64] = order[next_page++];
       const int64_t page = step.page_table[b * longest + token / 64];
-      for (int64_t column = 0; column < width; ++column) {
-        const int64_t head = column / c.head_size;
-        const int64_t at = ((page * c.num_kv_heads + head) * 64 + token % 64) * c.head_size + column % c.head_size;
-        const auto put = [&](Guarded<uint8_t>& to, float value) {
-          if (c.type == Type::f32) {
-            reinterpret_cast<float*>(to.data())[at] = value;
-            return static_cast<double>(value);
-          }
-          const uint16_t half = nearest_half(value);
-          reinterpret_cast<uint16_t*>(to.data())[at] = half;
-          return half_value(half);
-        };
-        exact_keys[token * width + column] = put(*step.keys, random.normal() + (c.shape == Shape::biased ? 2 : 0));
-        exact_values[token * width + column] = put(*step.values, draw(random, c.shape));
+      for (int64_t head = 0; head < c.num_kv_heads; ++head) {
+        for (int32_t i = 0; i < c.head_size; ++i) {
+          key[i] = random.normal() + (c.shape == Shape::biased ? 2 : 0);
+          value[i] = draw(random, c.shape);
+        }
+        const size_t block = static_cast<size_t>(page * c.num_kv_heads + head) * block_bytes;
+        const std::vector<double> keys = put_token(c.type, step.keys->data() + block, token % 64, key);
+        const std::vector<double> values = put_token(c.type, step.values->data() + block, token % 64, value);
+        std::copy(keys.begin(), keys.end(), exact_keys.begin() + token * width + head * c.head_size);
+        std::copy(values.begin(), values.end(), exact_values.begin() + token * width + head * c.head_size);
       }
     }
   }
@@ -227,7 +276,6 @@ std::string check_unseen(const std::string& set, const AttentionCase& c) {
         .ok();
   };
   if (!run(out)) return "failed";
-  const size_t element_bytes = c.type == Type::f32 ? 4 : 2;
   const std::vector<uint8_t> keys(step.keys->data(), step.keys->data() + step.keys->size());
   const std::vector<uint8_t> values(step.values->data(), step.values->data() + step.values->size());
   for (size_t b = 0; b < c.sequences.size(); ++b) {
@@ -239,10 +287,16 @@ std::string check_unseen(const std::string& set, const AttentionCase& c) {
         if (t + 1 == step.first_row[b + 1]) continue;
         const int64_t page = step.page_table[b * step.batch.page_table_stride + token / 64];
         Guarded<uint8_t>& pool = is_key ? *step.keys : *step.values;
-        const size_t row_bytes = static_cast<size_t>(c.head_size) * element_bytes;
+        const bool has_scales = c.type == Type::i8 || c.type == Type::f8;
+        const size_t row_bytes = static_cast<size_t>(kv_row_bytes(c.type, c.head_size)) - (has_scales ? 2 : 0);
         for (int32_t head = 0; head < c.num_kv_heads; ++head) {
-          std::memset(pool.data() + static_cast<size_t>((page * c.num_kv_heads + head) * 64 + token % 64) * row_bytes,
-                      0xff, row_bytes);
+          uint8_t* block = pool.data() + static_cast<size_t>((page * c.num_kv_heads + head) *
+                                                             kv_block_bytes(c.type, c.head_size));
+          if (has_scales) {
+            std::memset(block + 64 * row_bytes + 2 * static_cast<size_t>(token % 64), 0xff, 2);
+          } else {
+            std::memset(block + static_cast<size_t>(token % 64) * row_bytes, 0xff, row_bytes);
+          }
         }
         const bool ran = run(other);
         std::memcpy(step.keys->data(), keys.data(), keys.size());
@@ -427,37 +481,32 @@ std::string check_write(const std::string& set, Type type, int32_t num_heads, in
     frequencies[i] = std::pow(1e4f, -static_cast<float>(i) / frequencies.size());
   const Rope rope{frequencies.data(), head_size, false};
   const std::vector<uint8_t> old_keys(step.keys->data(), step.keys->data() + step.keys->size());
+  const std::vector<uint8_t> old_values(step.values->data(), step.values->data() + step.values->size());
   Backend& device = backend(set);
   if (!device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).ok())
     return "failed";
   if (!device.ops->rope(device.device, turned.rows(), num_heads + num_kv_heads, head_size, &rope, &step.batch).ok())
     return "rope failed";
-  const size_t element_bytes = type == Type::f32 ? 4 : 2;
-  std::vector<bool> written(step.keys->size(), false);
+  std::vector<uint8_t> expected_keys = old_keys, expected_values = old_values;
+  const auto part_of = [&](int32_t t, int32_t first_column) {
+    return std::vector<float>(qkv.row(t) + first_column, qkv.row(t) + first_column + head_size);
+  };
   for (size_t b = 0; b < c.sequences.size(); ++b) {
     for (int32_t t = step.first_row[b]; t < step.first_row[b + 1]; ++t) {
       if (std::memcmp(turned.row(t), qkv.row(t), sizeof(float) * static_cast<size_t>(query_width + key_width)) != 0)
         return text("row %d is not turned as rope turns it", t);
       const int64_t page = step.page_table[b * step.batch.page_table_stride + step.positions[t] / 64];
-      for (int32_t column = 0; column < key_width; ++column) {
-        const size_t at =
-            static_cast<size_t>(((page * num_kv_heads + column / head_size) * 64 + step.positions[t] % 64) * head_size +
-                                column % head_size) *
-            element_bytes;
-        for (size_t i = 0; i < element_bytes; ++i) written[at + i] = true;
-        for (int32_t part = 0; part < 2; ++part) {
-          const float value = qkv.at(t, query_width + part * key_width + column);
-          const uint8_t* place = (part == 0 ? step.keys : step.values)->data() + at;
-          const uint16_t half = nearest_half(value);
-          if (std::memcmp(place, type == Type::f32 ? static_cast<const void*>(&value) : &half, element_bytes) != 0) {
-            return text("%s of row %d, column %d was not stored", part == 0 ? "key" : "value", t, column);
-          }
-        }
+      for (int32_t head = 0; head < num_kv_heads; ++head) {
+        const size_t block = static_cast<size_t>((page * num_kv_heads + head) * kv_block_bytes(type, head_size));
+        const int32_t column = query_width + head * head_size, token = step.positions[t] % 64;
+        put_token(type, expected_keys.data() + block, token, part_of(t, column));
+        put_token(type, expected_values.data() + block, token, part_of(t, column + key_width));
       }
     }
   }
-  for (size_t i = 0; i < written.size(); ++i) {
-    if (!written[i] && step.keys->data()[i] != old_keys[i]) return "a place of another token was overwritten";
+  if (std::memcmp(step.keys->data(), expected_keys.data(), expected_keys.size()) != 0) return "keys were stored wrongly";
+  if (std::memcmp(step.values->data(), expected_values.data(), expected_values.size()) != 0) {
+    return "values were stored wrongly";
   }
   step.positions[0] = 64 * step.batch.page_table_stride;
   if (device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).code !=
@@ -538,10 +587,26 @@ void attention_cases() {
                     c.head_size, s),
                [&] { return check_attention(set, c, 40 + static_cast<uint64_t>(c.head_size)); });
     }
+    for (const Type type : {Type::i8, Type::f8}) {
+      const std::vector<AttentionCase> bytes = {
+          {"decode and prefill in one step", type, 8, 2, 64, 0, {{300, 1}, {0, 40}, {63, 5}, {199, 1}, {64, 64}}},
+          {"heads of 128, drafts", type, 8, 2, 128, 0, {{200, 8}, {130, 3}, {2050, 1}}},
+          {"heads of 80 and a window", type, 4, 2, 80, 100, {{60, 10}, {300, 2}}},
+          {"heads of 256", type, 2, 1, 256, 0, {{90, 3}, {0, 70}}},
+          {"biased keys and values", type, 4, 2, 64, 0, {{100, 20}, {70, 1}}, Shape::biased},
+      };
+      for (const AttentionCase& c : bytes) {
+        run_case(text("attention, %s [%s H=%d G=%d d=%d], %s", c.name, name_of(c.type), c.num_heads, c.num_kv_heads,
+                      c.head_size, s),
+                 [&] { return check_attention(set, c, 50); });
+      }
+    }
     const std::vector<AttentionCase> mixed = {
         {"rows of prefill and decode", Type::f16, 4, 2, 64, 0, {{60, 12}, {126, 8}, {200, 3}}},
         {"a window", Type::f16, 4, 2, 128, 7, {{50, 20}, {60, 8}}},
         {"f32 pages", Type::f32, 2, 2, 16, 0, {{60, 10}}},
+        {"i8 pages", Type::i8, 4, 2, 64, 0, {{60, 12}, {126, 8}}},
+        {"f8 pages", Type::f8, 4, 2, 64, 0, {{60, 12}, {126, 8}}},
     };
     for (const AttentionCase& c : mixed) {
       run_case(text("attention does not notice what a row does not see, %s, %s", c.name, s),
@@ -560,6 +625,9 @@ void attention_cases() {
         {{"heads of 256, 8 to a kv head", Type::f16, 8, 1, 256, 0, {{130, 5}, {20, 1}}}, 256, false},
         {{"rows of prefill, too", Type::f16, 8, 2, 64, 0, {{300, 1}, {0, 40}, {63, 5}}}, 64, false},
         {{"f32 pages", Type::f32, 4, 2, 64, 0, {{100, 1}, {0, 3}}}, 64, false},
+        {{"i8 pages", Type::i8, 8, 2, 128, 0, {{100, 1}, {0, 3}, {60, 8}}}, 128, false},
+        {{"f8 pages", Type::f8, 8, 2, 64, 0, {{100, 1}, {0, 3}, {60, 8}}}, 64, false},
+        {{"i8 pages and rows of prefill", Type::i8, 4, 2, 64, 0, {{100, 1}, {0, 30}}}, 64, false},
         {{"slopes and a cap", Type::f16, 8, 2, 64, 0, {{100, 3}, {500, 1}}, Shape::normal, 5, true}, 64, false},
         {{"40 sequences", Type::f16, 32, 8, 64, 0, std::vector<Sequence>(40, Sequence{199, 1})}, 64, false},
     };
@@ -584,7 +652,7 @@ void attention_cases() {
     run_case(text("attention_full [H=4 d=32] with a cap of 0.8, %s", s), [&] {
       return check_full(set, 4, 32, {20, 70, 1}, Shape::biased, 0.8f);
     });
-    for (const Type type : {Type::f16, Type::f32}) {
+    for (const Type type : {Type::f16, Type::f32, Type::i8, Type::f8}) {
       run_case(text("rope_kv_write %s [H=4 G=2 d=64], %s", name_of(type), s),
                [&] { return check_write(set, type, 4, 2, 64); });
       run_case(text("rope_kv_write %s [H=3 G=3 d=10], %s", name_of(type), s),
