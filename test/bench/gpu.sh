@@ -140,7 +140,7 @@ if wants bench; then
 fi
 if wants bench && [ $with_engine = 1 ]; then
   bench() {
-    timeout 60 "$node" --disable-warning=ExperimentalWarning main/cli/cli.ts bench "$@" --device cuda --json \
+    timeout 100 "$node" --disable-warning=ExperimentalWarning main/cli/cli.ts bench "$@" --device cuda --json \
       --bandwidth "$bandwidth" --matrix-rate "$matrix_rate" >> "$out/bench.jsonl" 2>> "$out/bench.log" || { echo "bench $*" >> "$out/bench.log"; failed=1; }
   }
   : > "$out/bench.jsonl"
