@@ -47,12 +47,6 @@ export type DeviceReport = {
   vectorIndexReason: string;
 };
 
-/**
- * What keys and values are kept as. `i8` and `f8` (E4M3) take half the memory of `f16`, with a scale for each token of each head;
- * `f32` belongs to plans that are all of it.
- */
-export type KvType = 'f32' | 'f16' | 'i8' | 'f8';
-
 export type EngineOptions = {
   /** Path of a plan file, see engines/plan/format.md. */
   plan: string;
@@ -70,8 +64,6 @@ export type EngineOptions = {
    * fails with `out-of-memory` and a sentence with the numbers. Absent = `kvTokens`, or 1024 where that is absent, too.
    */
   minKvTokens?: number;
-  /** Absent = as the plan says, or, on a GPU whose memory is too short for the wanted context, `i8`. */
-  kvType?: Exclude<KvType, 'f32'>;
   /** The most that the engine may take of the device's memory. Absent = what is free, but for 256 MiB. */
   memoryBytes?: number;
   /** The most tokens of one step: prefill is cut into chunks of this. A cancel does not wait for a step's end. */
@@ -95,7 +87,6 @@ export type MemoryPlan = {
   kvBytes: number;
   /** As many of the wanted ones as fit; when nothing fits, the least that was asked for. */
   kvTokens: number;
-  kvType: KvType;
   wantedKvTokens: number;
 };
 
@@ -111,7 +102,6 @@ export type EngineInfo = {
   contextTokens: number;
   /** How many tokens the KV cache holds. */
   kvTokens: number;
-  kvType: KvType;
   /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;

@@ -33,10 +33,6 @@ const char* name_of(DeviceKind kind) {
   return kind == DeviceKind::cuda ? "cuda" : "cpu";
 }
 
-const char* name_of_kv(Type type) {
-  return type == Type::f32 ? "f32" : type == Type::i8 ? "i8" : type == Type::f8 ? "f8" : "f16";
-}
-
 // A member that may be absent: 0 then.
 int64_t optional_integer(const Napi::Object& object, const char* name, int64_t most) {
   const Napi::Value value = object.Get(name);
@@ -57,14 +53,6 @@ EngineOptions options_of(const Napi::Value& value) {
   options.kv_tokens = optional_integer(object, "kvTokens", int64_t{1} << 53);
   options.min_kv_tokens = optional_integer(object, "minKvTokens", int64_t{1} << 53);
   options.memory_bytes = optional_integer(object, "memoryBytes", int64_t{1} << 53);
-  const Napi::Value kv_type = object.Get("kvType");
-  if (!kv_type.IsUndefined()) {
-    const std::string name = string_of(kv_type, "kvType");
-    if (name != "f16" && name != "i8" && name != "f8") {
-      throw Fault(FaultCode::invalid_input, "kvType is not \"f16\", \"i8\" or \"f8\".");
-    }
-    options.kv_type = name == "f16" ? Type::f16 : name == "i8" ? Type::i8 : Type::f8;
-  }
   options.step_tokens = static_cast<int32_t>(optional_integer(object, "stepTokens", INT32_MAX));
   return options;
 }
@@ -137,7 +125,6 @@ Napi::Value to_js(Napi::Env env, const EngineInfo& info) {
   object.Set("vocabularySize", info.vocabulary_size);
   object.Set("contextTokens", info.context_tokens);
   object.Set("kvTokens", info.kv_tokens);
-  object.Set("kvType", name_of_kv(info.kv_type));
   object.Set("embeddingSize", info.embedding_size);
   object.Set("weightBytes", static_cast<double>(info.weight_bytes));
   object.Set("kvBytes", static_cast<double>(info.kv_bytes));
@@ -166,7 +153,6 @@ Napi::Value to_js(Napi::Env env, const MemoryPlan& memory) {
   set("activationBytes", memory.activation_bytes);
   set("kvBytes", memory.kv_bytes());
   set("kvTokens", static_cast<uint64_t>(memory.num_pages) * kPageTokens);
-  object.Set("kvType", name_of_kv(memory.kv_type));
   set("wantedKvTokens", static_cast<uint64_t>(memory.wanted_pages) * kPageTokens);
   return object;
 }

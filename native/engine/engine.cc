@@ -45,7 +45,6 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   if (!memory.fits) throw Fault(FaultCode::out_of_memory, memory.sentence);
 
   capacity_ = memory.capacity;
-  plan_.kv.type = memory.kv_type;
   const int32_t num_pages = memory.num_pages;
   max_sequence_tokens_ =
       std::min(plan_.context_tokens, plan_.role == Role::chat ? num_pages * kPageTokens : capacity_.tokens);
@@ -66,7 +65,6 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   info_.vocabulary_size = plan_.vocabulary_size;
   info_.context_tokens = plan_.context_tokens;
   info_.kv_tokens = num_pages * kPageTokens;
-  info_.kv_type = plan_.kv.type;
   info_.embedding_size = plan_.embedding_size;
   info_.weight_bytes = plan_.weight_bytes;
   info_.kv_bytes = runner_->kv_bytes();

@@ -40,7 +40,6 @@ struct EngineInfo {
   int32_t vocabulary_size = 0;
   int32_t context_tokens = 0;
   int32_t kv_tokens = 0;
-  Type kv_type = Type::f16;
   int32_t embedding_size = 0;
   uint64_t weight_bytes = 0;
   uint64_t kv_bytes = 0;

@@ -36,10 +36,10 @@ int32_t pages_for(int64_t kv_tokens) {
   return static_cast<int32_t>((kv_tokens + kPageTokens - 1) / kPageTokens);
 }
 
-uint64_t bytes_of_kv_page(const PlanFile& plan, Type type) {
+uint64_t bytes_of_kv_page(const PlanFile& plan) {
   if (!plan.has_kv) return 0;
-  return uint64_t{2} * static_cast<uint64_t>(kv_block_bytes(type, plan.kv.head_size)) *
-         static_cast<uint64_t>(plan.kv.num_layers) * static_cast<uint64_t>(plan.kv.num_heads);
+  return uint64_t{2} * (plan.kv.type == Type::f32 ? 4 : 2) * kPageTokens * static_cast<uint64_t>(plan.kv.num_layers) *
+         static_cast<uint64_t>(plan.kv.num_heads) * static_cast<uint64_t>(plan.kv.head_size);
 }
 
 void check(const EngineOptions& options) {
@@ -50,10 +50,6 @@ void check(const EngineOptions& options) {
   if (options.memory_bytes < 0) fail("memoryBytes is negative.");
   if (options.step_tokens < 0 || options.step_tokens > kMaxStepTokens) {
     fail("stepTokens is not between 1 and " + std::to_string(kMaxStepTokens) + ".");
-  }
-  if (options.kv_type && *options.kv_type != Type::f16 && *options.kv_type != Type::i8 &&
-      *options.kv_type != Type::f8) {
-    fail("kvType is not f16, i8 or f8.");
   }
 }
 
@@ -73,8 +69,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   memory.capacity.sequences = memory.capacity.outputs;
   memory.weight_bytes = plan.weight_bytes;
   memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
-  memory.kv_type = options.kv_type.value_or(plan.kv.type);
-  memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
+  memory.kv_page_bytes = bytes_of_kv_page(plan);
 
   int32_t least_pages = 0;
   if (plan.has_kv) {
@@ -107,19 +102,9 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   if (is_known || options.memory_bytes > 0) {
     const uint64_t fixed = memory.weight_bytes + memory.activation_bytes;
     const uint64_t left = memory.free_bytes > fixed ? memory.free_bytes - fixed : 0;
-    const auto num_fitting = [&] {
-      return static_cast<int32_t>(
-          std::min<uint64_t>(static_cast<uint64_t>(memory.wanted_pages), left / memory.kv_page_bytes));
-    };
     if (memory.kv_page_bytes > 0) {
-      memory.num_pages = num_fitting();
-      // A GPU's memory cannot grow, and its kernels read bytes as fast as halves: better all of the context in 8 bits.
-      const bool may_round = device.kind == DeviceKind::cuda && !options.kv_type && plan.kv.type == Type::f16;
-      if (may_round && memory.num_pages < memory.wanted_pages) {
-        memory.kv_type = Type::i8;
-        memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
-        memory.num_pages = num_fitting();
-      }
+      memory.num_pages = static_cast<int32_t>(
+          std::min<uint64_t>(static_cast<uint64_t>(memory.wanted_pages), left / memory.kv_page_bytes));
     }
     memory.fits = memory.free_bytes >= fixed && memory.num_pages >= least_pages;
     memory.num_pages = std::max(memory.num_pages, least_pages);
@@ -131,7 +116,6 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   if (plan.has_kv) {
     parts += " and " + megabytes(memory.kv_bytes()) + " for a context of " +
              std::to_string(int64_t{memory.num_pages} * kPageTokens) + " tokens";
-    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) parts += " in 8 bits";
   }
   if (!memory.fits) {
     memory.sentence = "The model needs " + megabytes(memory.needed_bytes()) + " " + where + " (" + parts + "), and " +

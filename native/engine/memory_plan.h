@@ -19,7 +19,6 @@ struct MemoryPlan {
   uint64_t weight_bytes = 0;
   uint64_t activation_bytes = 0;
   uint64_t kv_page_bytes = 0;
-  Type kv_type = Type::f16;  // of keys and values, where there are any
   int32_t wanted_pages = 0;
   int32_t num_pages = 0;  // as many of the wanted ones as fit
   bool fits = false;      // else `num_pages` is the least that was asked for

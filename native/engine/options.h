@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
-#include "../../kernels/tensor.h"
 #include "device.h"
 
 namespace quoth {
@@ -19,7 +17,6 @@ struct EngineOptions {
   int64_t min_kv_tokens = 0;
   int64_t memory_bytes = 0;
   int32_t step_tokens = 0;
-  std::optional<Type> kv_type;  // f16, i8 or f8
 };
 
 }  // namespace quoth
