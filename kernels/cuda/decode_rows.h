@@ -33,6 +33,7 @@ struct DecodeLinear {
   // Of them, those whose x is in shared memory at once: all, or some, and then each group of tiles goes through them.
   int32_t held_slots;
   int32_t num_stages;    // slots of the ring
+  int32_t num_ahead;     // of them that may be on their way at once
   int32_t trigger_ahead;
   bool is_x_aligned;     // rows of x at multiples of 16 bytes
   bool is_norm_aligned;  // the norm's weight and bias too

@@ -9,6 +9,7 @@
 // The ring is filled before `wait_for_previous`: two of these kernels fit on a multiprocessor, so the memory is busy
 // while x of the next one is being made.
 #include <algorithm>
+#include <type_traits>
 
 #include "decode_rows.h"
 
@@ -22,7 +23,7 @@ __device__ inline void for_each_tile(const DecodeLinear& p, int32_t num_tiles, c
     const int32_t group_end = min(group + p.group_tiles, num_tiles);
     for (int32_t slot = 0; slot < p.tile_slots; slot += p.held_slots) {
       const int32_t slot_end = min(slot + p.held_slots, p.tile_slots);
-      for (int32_t tile = group; tile < group_end; ++tile) body(tile, slot, slot_end);
+      for (int32_t tile = group; tile < group_end; ++tile) body(tile, slot, slot_end, tile - group, tile + 1 == group_end);
     }
   }
 }
@@ -124,11 +125,19 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
     const uint64_t policy = read_once_policy();
     int32_t left = num_tiles * p.tile_slots;
     bool is_first_round = true;
+    Ring<kType, kBulk> arrived = ring;  // `num_ahead` slots behind
+    int32_t ahead = p.num_ahead;
     if (left <= p.trigger_ahead || p.trigger_ahead < 0) let_next_start();
-    for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end) {
+    for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end, int32_t, bool) {
       const int32_t first_row = first_row_of(p, tile);
       for (; slot < slot_end; ++slot) {
         if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
+        if (ahead > 0) {
+          --ahead;
+        } else {
+          wait_barrier(arrived.full_at(), arrived.parity);
+          arrived.step();
+        }
         ring.bring(p, first_row, slot, lane, policy);
         ring.step();
         if (ring.slot == 0) is_first_round = false;
@@ -175,8 +184,7 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
   constexpr int32_t kXBytes = kHasDigits ? kUnitColumns : 2 * kUnitColumns;
   constexpr int32_t kFactors = kUnitColumns / F::kSumColumns * kDecodeTokens;
   int32_t buffer = 0;
-  for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end) {
-    const int32_t in_group = tile % p.group_tiles;
+  for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end, int32_t in_group, bool is_last) {
     if (in_group == 0 && (tile == 0 || p.held_slots < p.tile_slots)) {
       __syncwarp();  // x of the slots before has been read
       if (has_norm) {
@@ -199,25 +207,54 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
     int32_t column = (slot * Ring<kType, kBulk>::kSlotUnits + warp) * kUnitColumns;
     place.x = x;
     place.factors = factors;
+    constexpr int32_t kColumnStep = kDecodeWarps * kUnitColumns;
+    const auto multiply_slots = [&](auto count) {  // `count` slots with all their columns
+      const uint8_t* units[count.value];
+      uint32_t freed[count.value];
+#pragma unroll
+      for (int32_t j = 0; j < count.value; ++j) {
+        wait_barrier(ring.full_at(), ring.parity);
+        units[j] = shared + ring.slot_at() + warp * F::kUnitBytes;
+        freed[j] = ring.empty_at();
+        ring.step();
+      }
+#pragma unroll
+      for (int32_t i = 0; i < count.value * F::kSlotUnits; ++i) {
+        multiply<kType, true>(total, units[i / F::kSlotUnits] + i % F::kSlotUnits * kDecodeWarps * F::kUnitBytes, place,
+                              i * kXBytes, i * kFactors);
+      }
+      __syncwarp();
+      if (lane == 0) {
+#pragma unroll
+        for (int32_t j = 0; j < count.value; ++j) arrive(freed[j]);
+      }
+      place.x += count.value * F::kSlotUnits * kXBytes;
+      place.factors += count.value * F::kSlotUnits * kFactors;
+      column += count.value * F::kSlotUnits * kColumnStep;
+      slot += count.value;
+    };
+    // So many slots that one warp has enough to do at once, but for the last ones.
+    constexpr int32_t kAtOnce = kMany || F::kSlotUnits == 1 ? 1 : 2;
+    const auto has_columns = [&](int32_t count) {
+      return slot + count <= slot_end &&
+             column + (count * F::kSlotUnits - 1) * kColumnStep + kUnitColumns <= p.num_columns;
+    };
+    while (has_columns(kAtOnce)) multiply_slots(std::integral_constant<int32_t, kAtOnce>());
     for (; slot < slot_end; ++slot) {
       wait_barrier(ring.full_at(), ring.parity);
       const uint8_t* unit = shared + ring.slot_at() + warp * F::kUnitBytes;
-      constexpr int32_t kColumnStep = kDecodeWarps * kUnitColumns;
-      if (column + (F::kSlotUnits - 1) * kColumnStep + kUnitColumns <= p.num_columns) {
-#pragma unroll
-        for (int32_t i = 0; i < F::kSlotUnits; ++i) {
-          multiply<kType, true>(total, unit + i * kDecodeWarps * F::kUnitBytes, place, i * kXBytes, i * kFactors);
+      for (int32_t i = 0; i < F::kSlotUnits; ++i) {
+        place.num_columns = p.num_columns - column;
+        if (place.num_columns >= kUnitColumns) {
+          multiply<kType, true>(total, unit, place, 0, 0);
+        } else if (place.num_columns > 0) {
+          multiply<kType, false>(total, unit, place, 0, 0);
         }
-      } else {
-        for (int32_t i = 0; i < F::kSlotUnits; ++i) {
-          place.num_columns = p.num_columns - column - i * kColumnStep;
-          if (place.num_columns <= 0) break;
-          multiply<kType, false>(total, unit + i * kDecodeWarps * F::kUnitBytes, place, i * kXBytes, i * kFactors);
-        }
+        unit += kDecodeWarps * F::kUnitBytes;
+        place.x += kXBytes;
+        place.factors += kFactors;
+        column += kColumnStep;
       }
-      place.x += F::kSlotUnits * kXBytes;
-      place.factors += F::kSlotUnits * kFactors;
-      column += F::kSlotUnits * kColumnStep;
       __syncwarp();
       if (lane == 0) arrive(ring.empty_at());
       ring.step();
@@ -229,7 +266,7 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
         *reinterpret_cast<float2*>(to + token * kQuantRows) = float2{total.of[2 * i], total.of[2 * i + 1]};
       }
     }
-    if (slot_end < p.tile_slots || (in_group + 1 < p.group_tiles && tile + 1 < num_tiles)) return;
+    if (slot_end < p.tile_slots || !is_last) return;
     if (p.fusion.adds) wait_all_copies();
     sync_multipliers();
     finish_group(p, shared, sums, tile - in_group, tile + 1);
@@ -269,8 +306,11 @@ int32_t place(DecodeLinear& p, int32_t most_tiles) {
   return at;
 }
 
-// Blocks of two kernels share a multiprocessor's 228 KB, of which each block loses one.
-constexpr int32_t kSharedOfTwo = (228 * 1024 - 2 * 1024) / 2 / 128 * 128;
+// Blocks of two kernels share a multiprocessor's 228 KB, of which each block loses one. Kernels take more and less than
+// half in turn, so that two blocks of one kernel do not meet on one multiprocessor and leave another without.
+constexpr int32_t kShared[2] = {119 * 1024, 106 * 1024};
+// Slots that are on their way at once. More would only make everybody's reads wait longer, those of x first of all.
+constexpr int32_t kAhead = 3;
 
 template <Type kType, bool kMany, bool kBulk>
 Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
@@ -281,7 +321,9 @@ Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
   const int32_t most_tiles = ceil_div(p.num_tiles, blocks) * p.pair_tiles;
   p.tile_slots = ceil_div(units, slot_units);
   p.held_slots = p.tile_slots;
-  int32_t budget = std::min(choice.shared_bytes > 0 ? choice.shared_bytes : kSharedOfTwo, device->shared_bytes);
+  device->decode_turn ^= 1;
+  const int32_t wanted = choice.shared_bytes > 0 ? choice.shared_bytes : kShared[device->decode_turn];
+  int32_t budget = std::min(wanted, device->shared_bytes);
   // The sums of a group take at most 16 KB, of two groups 32.
   const int32_t tile_bytes = kDecodeWarps * p.x.num_rows * kQuantRows * 4;
   p.group_tiles = std::min(most_tiles, std::max(1, 16384 / tile_bytes / p.pair_tiles) * p.pair_tiles);
@@ -292,9 +334,10 @@ Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
   while (!fits() && p.num_stages > 1) --p.num_stages;
   while (choice.stages == 0 && p.num_stages < 12 && fits()) ++p.num_stages;
   while (!fits() && p.num_stages > 1) --p.num_stages;
-  const int32_t shared_bytes = place<kType, kMany, kBulk>(p, most_tiles);
+  const int32_t shared_bytes = std::max(budget, place<kType, kMany, kBulk>(p, most_tiles));
   if (shared_bytes > device->shared_bytes) return {Code::unsupported, "linear: the GPU has too little shared memory"};
   p.trigger_ahead = choice.trigger_ahead;
+  p.num_ahead = std::min(choice.ahead > 0 ? choice.ahead : kAhead, p.num_stages);
   const auto kernel = decode_kernel<kType, kMany, kBulk>;
   static bool has_room = false;  // of this kernel; set again to the same by whoever comes at the same time
   if (!has_room) {
