@@ -17,11 +17,18 @@
 #include "../../native/engine/device.h"
 #include "../../native/engine/sampler.h"
 #include "../../native/fault.h"
+#include "../../native/program/fuse.h"
 #include "../../native/program/runner.h"
 
 using namespace quoth;
 
 namespace {
+
+Program fused(const PlanFile& plan, const Ops& ops) {
+  Program program = read_program(plan);
+  fuse(program, fusions_of(ops));
+  return program;
+}
 
 int num_failed = 0;
 
@@ -276,8 +283,8 @@ std::string check_steps(OpenDevice& gpu, OpenDevice& other, const std::string& p
   Ops plain = *other.ops;
   plain.begin_step = nullptr;
   plain.end_step = nullptr;
-  Runner with(plan, read_program(plan), gpu.device, &recorded, false, capacity, kPages);
-  Runner without(plan, read_program(plan), other.device, &plain, false, capacity, kPages);
+  Runner with(plan, fused(plan, *gpu.ops), gpu.device, &recorded, false, capacity, kPages);
+  Runner without(plan, fused(plan, *gpu.ops), other.device, &plain, false, capacity, kPages);
   num_replayed = num_begun = 0;
 
   std::vector<std::vector<int32_t>> steps{{290}, {1}, {0, 30}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 0, 45}};
@@ -328,8 +335,8 @@ std::string check_refusal(OpenDevice& gpu, const std::string& path) {
     const Status status = gpu_ops->synchronize(device);  // not allowed while it is recorded
     return status.ok() ? gpu_ops->embed(device, table, batch, scale, out) : status;
   };
-  Runner runner(plan, read_program(plan), gpu.device, &hindered, false, {16, 16, 16}, 8);
-  Runner plain(plan, read_program(plan), gpu.device, gpu.ops, false, {16, 16, 16}, 8);
+  Runner runner(plan, fused(plan, *gpu.ops), gpu.device, &hindered, false, {16, 16, 16}, 8);
+  Runner plain(plan, fused(plan, *gpu.ops), gpu.device, gpu.ops, false, {16, 16, 16}, 8);
   const std::atomic<bool> never{false};
   std::vector<Growing> sequences(1);
   int32_t next_page = 0;
@@ -361,7 +368,7 @@ void time_steps(OpenDevice& gpu, const std::string& path) {
   for (const bool is_recorded : {false, true}) {
     Ops ops = *gpu.ops;
     if (!is_recorded) ops.begin_step = nullptr, ops.end_step = nullptr;
-    Runner runner(plan, read_program(plan), gpu.device, &ops, false, {16, 16, 16}, 16);
+    Runner runner(plan, fused(plan, *gpu.ops), gpu.device, &ops, false, {16, 16, 16}, 16);
     const std::atomic<bool> never{false};
     std::vector<Growing> sequences(1);
     int32_t next_page = 0;
@@ -383,8 +390,8 @@ void time_steps(OpenDevice& gpu, const std::string& path) {
       worst_ms = std::max(worst_ms, ms);
     }
     std::printf("# %s, %zu calls, %s: host %.1f us (worst %.1f), whole %.1f us\n", plan.architecture.c_str(),
-                runner.num_calls(), is_recorded ? "recorded" : "not recorded", 1000 * host_ms / kTimes, 1000 * worst_ms,
-                1000 * whole_ms / kTimes);
+                fused(plan, ops).instructions.size(), is_recorded ? "recorded" : "not recorded",
+                1000 * host_ms / kTimes, 1000 * worst_ms, 1000 * whole_ms / kTimes);
   }
 }
 
