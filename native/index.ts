@@ -95,6 +95,8 @@ export type EngineInfo = {
   role: 'chat' | 'embedder' | 'reranker';
   device: DeviceName;
   numThreads: number;
+  /** What the device’s memory could give at best, by the device’s own words; 0 = it does not say (processors do not). */
+  memoryBytesPerSecond: number;
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;

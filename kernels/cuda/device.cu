@@ -1,5 +1,6 @@
 // Opening a GPU, its memory, the integers of a step, and the table of operations.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -7,6 +8,7 @@
 #include "device.h"
 #include "sample.h"
 #include "step.h"
+#include "linear_prefill.h"
 
 #ifdef _WIN32
 #define QUOTH_EXPORT __declspec(dllexport)
@@ -186,6 +188,9 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->partials);
   (void)cudaFree(device->normed);
   (void)cudaFree(device->result);
+  (void)cudaFree(device->rounded);
+  (void)cudaFree(device->inverse_scales);
+  (void)cudaFree(device->arrivals);
   device->staged = nullptr;
   device->digits = nullptr;
   device->scales = nullptr;
@@ -193,6 +198,9 @@ void free_scratch(Device* device) {
   device->partials = nullptr;
   device->normed = nullptr;
   device->result = nullptr;
+  device->rounded = nullptr;
+  device->inverse_scales = nullptr;
+  device->arrivals = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
 }
@@ -225,6 +233,12 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
   if (status.ok()) status = cuda::make_samples(device);
+  take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
+  take(&device->inverse_scales, tokens * sizeof(float), false);
+  take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
+  if (status.ok()) {
+    status = status_of(device, cudaMemsetAsync(device->arrivals, 0, cuda::kMaxArrivals * sizeof(int32_t), device->stream));
+  }
   if (!status.ok()) {
     free_scratch(device);
     return status;
@@ -329,6 +343,8 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   if (opened == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
   opened->num_multiprocessors = properties.multiProcessorCount;
   opened->overlaps = properties.major >= 9;
+  // Tests alone set the variable: they check on one GPU what others would run.
+  opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = cuda::make_recorder(opened);
   if (status.ok()) status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
@@ -343,6 +359,12 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   }
   *info = {};
   std::memcpy(info->name, properties.name, sizeof info->name - 1);
+  int kilohertz = 0, bits = 0;
+  if (cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, 0) == cudaSuccess &&
+      cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, 0) == cudaSuccess) {
+    info->memory_bytes_per_second = 2e3 * kilohertz * (bits / 8);  // two words a cycle
+  }
+  (void)cudaGetLastError();
   std::memcpy(info->instructions, "sm_", 3);
   char* digit = info->instructions + 3;
   if (properties.major >= 10) *digit++ = static_cast<char>('0' + properties.major / 10);

@@ -36,6 +36,8 @@ inline constexpr int64_t kMaxPageTable = 64 * 4096;
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
 // Rows that a composed `linear_fused` takes at once.
 inline constexpr int32_t kFusedRows = 256;
+// Counters of the blocks that share the context of a sequence's lanes.
+inline constexpr int64_t kMaxArrivals = int64_t{1} << 16;
 inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
 
 }  // namespace quoth::cuda
@@ -71,6 +73,10 @@ struct Device {
   float* partials = nullptr;  // f32 [kMaxPartials]
   float* normed = nullptr;    // f32 [kFusedRows, max_columns]
   float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;     // sm_90a's matrix instructions
+  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
+  int32_t* arrivals = nullptr;  // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth

@@ -1,16 +1,13 @@
 // Rotary positions (RoFormer, arXiv 2104.09864) and the writing of keys and values to their kv pages.
 //
-// A block takes a row, or a part of its slots: a pair that turns, a column that passes, or a value. A head has R / 2
-// slots of pairs and d - R of single columns. The sines of a row's position are the same for all its heads: a block
-// reckons them once.
-#include "device.h"
+// Block (row, part of the row); a thread takes one slot of the row: a pair that turns, a column that passes, or a
+// value. A head has R / 2 slots of pairs and d - R of single columns.
+#include "attention.h"
 
 namespace quoth::cuda {
 namespace {
 
-constexpr int32_t kThreads = 256;
-constexpr int32_t kSlotsOfBlock = 8 * kThreads;
-constexpr int32_t kMaxPairs = 256;  // whose sines are kept
+constexpr int32_t kThreads = 128;
 
 struct PageView {
   KvPages pages;
@@ -32,118 +29,88 @@ struct PageView {
   }
 };
 
-// The columns of a head that slot `slot` holds; `second` < 0: one column, which passes.
-struct Slot {
-  int32_t first, second;
-};
-__device__ Slot slot_of(const Rope& rope, int32_t slot) {
-  const int32_t half = rope.rotary_size / 2;
-  if (slot >= half) return {slot + half, -1};
-  return rope.adjacent_pairs ? Slot{2 * slot, 2 * slot + 1} : Slot{slot, slot + half};
-}
-
-// Sine and cosine of position * frequency: an angle in f32, as on the CPU. No contraction: the same bits in every
-// kernel.
-__device__ inline float2 turn_of(const Rope& rope, int32_t pair, int32_t position) {
-  float sine = 0, cosine = 0;
-  sincosf(__fmul_rn(static_cast<float>(position), rope.inverse_frequencies[pair]), &sine, &cosine);
-  return make_float2(__fmul_rn(sine, rope.factor), __fmul_rn(cosine, rope.factor));
-}
-
-// Those of one row, for all threads of the block.
-class Turns {
- public:
-  __device__ Turns(const Rope& rope, int32_t position) : rope_(rope), position_(position) {
-    const int32_t kept = min(rope.rotary_size / 2, kMaxPairs);
-    for (int32_t pair = threadIdx.x; pair < kept; pair += kThreads) turns()[pair] = turn_of(rope, pair, position);
-    __syncthreads();
-  }
-  __device__ void apply(int32_t pair, float& a, float& b) const {
-    const float2 turn = pair < kMaxPairs ? turns()[pair] : turn_of(rope_, pair, position_);
-    const float turned = __fsub_rn(__fmul_rn(a, turn.y), __fmul_rn(b, turn.x));
-    b = __fadd_rn(__fmul_rn(b, turn.y), __fmul_rn(a, turn.x));
-    a = turned;
-  }
-
- private:
-  __device__ static float2* turns() {
-    __shared__ float2 kept[kMaxPairs];
-    return kept;
-  }
-  const Rope& rope_;
-  int32_t position_;
-};
-
-// body(slot) for the slots of this block.
-template <typename Body>
-__device__ inline void each_slot(int64_t num_slots, const Body& body) {
-  const int64_t first = static_cast<int64_t>(blockIdx.y) * kSlotsOfBlock;
-  const int64_t end = min(first + kSlotsOfBlock, num_slots);
-#pragma unroll 2
-  for (int64_t slot = first + threadIdx.x; slot < end; slot += kThreads) body(static_cast<int32_t>(slot));
+__device__ void turn(const Rope& rope, int32_t pair, int32_t position, float& a, float& b) {
+  cuda::turn(turn_of(rope, pair, position), a, b);
 }
 
 __global__ void __launch_bounds__(kThreads)
-    rope_kernel(Rows x, int32_t num_heads, int32_t head_size, Rope rope, const int32_t* positions) {
-  let_next_start();
-  wait_for_previous();
+    rope_kernel(Rows x, int32_t num_heads, int32_t head_size, Rope rope, const int32_t* __restrict__ positions) {
   const int32_t half = rope.rotary_size / 2;
-  const Turns turns(rope, positions[blockIdx.x]);
-  each_slot(static_cast<int64_t>(num_heads) * half, [&](int32_t index) {
-    float* head = row_of(x, blockIdx.x) + static_cast<int64_t>(index / half) * head_size;
-    const Slot slot = slot_of(rope, index % half);
-    turns.apply(index % half, head[slot.first], head[slot.second]);
-  });
+  const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+  if (index >= num_heads * half) return;
+  float* head = row_of(x, blockIdx.x) + static_cast<int64_t>(index / half) * head_size;
+  const Slot slot = slot_of(rope, index % half, half);
+  turn(rope, index % half, positions[blockIdx.x], head[slot.first], head[slot.second]);
 }
 
 __global__ void __launch_bounds__(kThreads)
-    kv_write_kernel(Rows keys, Rows values, const int32_t* positions, PageView view) {
-  let_next_start();
-  wait_for_previous();
+    kv_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
+  const int32_t column = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+  if (column >= keys.width) return;
   const int32_t row = blockIdx.x;
   const int32_t head_size = view.pages.head_size;
-  each_slot(keys.width, [&](int32_t column) {
-    const int64_t at = view.at(row, positions[row], column / head_size, column % head_size);
-    view.put(view.pages.keys, at, row_of(keys, row)[column]);
-    view.put(view.pages.values, at, row_of(values, row)[column]);
-  });
+  const int64_t at = view.at(row, positions[row], column / head_size, column % head_size);
+  view.put(view.pages.keys, at, row_of(keys, row)[column]);
+  view.put(view.pages.values, at, row_of(values, row)[column]);
+}
+
+// A warp a token's key or value of one head, for i8 and f8 pages. Grid: rows, the 2 G of them four at a time.
+__global__ void __launch_bounds__(kThreads)
+    byte_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
+  const int32_t part = static_cast<int32_t>(blockIdx.y) * (kThreads / kWarp) + static_cast<int32_t>(threadIdx.x) / kWarp;
+  const KvPages& pages = view.pages;
+  if (part >= 2 * pages.num_heads) return;
+  const bool is_key = part < pages.num_heads;
+  const int32_t head = part % pages.num_heads;
+  const int32_t row = blockIdx.x;
+  const int32_t head_size = pages.head_size;
+  const int64_t page = view.page_table[static_cast<int64_t>(view.sequences[row]) * view.page_table_stride +
+                                       positions[row] / kPageTokens];
+  const int32_t token = positions[row] % kPageTokens;
+  uint8_t* block = static_cast<uint8_t*>(is_key ? pages.keys : pages.values) +
+                   (page * pages.num_heads + head) * block_bytes_of(pages.type, head_size);
+  const float* from = row_of(is_key ? keys : values, row) + static_cast<int64_t>(head) * head_size;
+  const int32_t thread = threadIdx.x % kWarp;
+  float largest = 0;
+  for (int32_t i = thread; i < head_size; i += kWarp) largest = fmaxf(largest, magnitude_of(from[i]));
+  const __half scale = byte_scale(warp_max(largest), pages.type);
+  if (thread == 0) reinterpret_cast<__half*>(block + static_cast<int64_t>(kPageTokens) * head_size)[token] = scale;
+  for (int32_t i = thread; i < head_size; i += kWarp) {
+    block[static_cast<int64_t>(token) * head_size + i] = byte_of(from[i], __half2float(scale), pages.type);
+  }
 }
 
 // Slots of the row: those of the H + G heads that turn, then the G * d columns of the values.
 __global__ void __launch_bounds__(kThreads)
-    rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* positions, PageView view) {
-  let_next_start();
-  wait_for_previous();
+    rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* __restrict__ positions, PageView view) {
   const int32_t head_size = view.pages.head_size;
   const int32_t num_kv_heads = view.pages.num_heads;
-  const int32_t slots = head_size - rope.rotary_size / 2;  // of one head
+  const int32_t half = rope.rotary_size / 2;
+  const int32_t slots = head_size - half;  // of one head
   const int32_t turning = (num_heads + num_kv_heads) * slots;
+  const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
   const int32_t row = blockIdx.x;
   const int32_t position = positions[row];
   float* data = row_of(qkv, row);
-  const Turns turns(rope, position);
-  const int64_t first_of_page = view.at(row, position, 0, 0);
-  const int64_t head_stride = static_cast<int64_t>(kPageTokens) * head_size;
-  each_slot(static_cast<int64_t>(turning) + num_kv_heads * head_size, [&](int32_t index) {
-    if (index >= turning) {
-      const int32_t column = index - turning;
-      const float value = data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column];
-      view.put(view.pages.values, first_of_page + column / head_size * head_stride + column % head_size, value);
-      return;
-    }
-    const int32_t head = index / slots;
-    const Slot slot = slot_of(rope, index % slots);
-    float* columns = data + static_cast<int64_t>(head) * head_size;
-    if (slot.second >= 0) turns.apply(index % slots, columns[slot.first], columns[slot.second]);
-    if (head < num_heads) return;
-    const int64_t at = first_of_page + (head - num_heads) * head_stride;
-    view.put(view.pages.keys, at + slot.first, columns[slot.first]);
-    if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, columns[slot.second]);
-  });
+  if (index >= turning) {
+    const int32_t column = index - turning;
+    if (column >= num_kv_heads * head_size) return;
+    const float value = data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column];
+    view.put(view.pages.values, view.at(row, position, column / head_size, column % head_size), value);
+    return;
+  }
+  const int32_t head = index / slots;
+  const Slot slot = slot_of(rope, index % slots, half);
+  float* columns = data + static_cast<int64_t>(head) * head_size;
+  if (slot.second >= 0) turn(rope, index % slots, position, columns[slot.first], columns[slot.second]);
+  if (head < num_heads) return;
+  const int64_t at = view.at(row, position, head - num_heads, 0);
+  view.put(view.pages.keys, at + slot.first, columns[slot.first]);
+  if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, columns[slot.second]);
 }
 
 Status check_pages(const Batch& batch, const KvPages& pages) {
-  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   for (int32_t t = 0; t < batch.num_tokens; ++t) {
     if (batch.positions[t] < 0 || batch.positions[t] / kPageTokens >= batch.page_table_stride) {
       return {Code::invalid_input, "a position lies outside its sequence's page table"};
@@ -156,8 +123,12 @@ bool is_turnable(const Rope& rope, int32_t head_size) {
   return rope.rotary_size >= 0 && rope.rotary_size <= head_size && rope.rotary_size % 2 == 0;
 }
 
+bool holds_bytes(const KvPages& pages) {
+  return pages.type == Type::i8 || pages.type == Type::f8;
+}
+
 dim3 grid_of(int32_t num_rows, int64_t slots_of_row) {
-  return dim3(static_cast<unsigned>(num_rows), static_cast<unsigned>(ceil_div<int64_t>(slots_of_row, kSlotsOfBlock)));
+  return dim3(static_cast<unsigned>(num_rows), static_cast<unsigned>(ceil_div<int64_t>(slots_of_row, kThreads)));
 }
 
 }  // namespace
@@ -170,8 +141,9 @@ Status rope(Device* device, Rows x, int32_t num_heads, int32_t head_size, const 
   const Status status = stage(device, *batch, {.positions = true}, &staged);
   const int64_t slots = static_cast<int64_t>(num_heads) * (rope->rotary_size / 2);
   if (!status.ok() || x.num_rows == 0 || slots == 0) return status;
-  return launch_overlapped(device, rope_kernel, grid_of(x.num_rows, slots), dim3(kThreads), 0, x, num_heads, head_size,
-                           *rope, staged.positions);
+  rope_kernel<<<grid_of(x.num_rows, slots), kThreads, 0, device->stream>>>(x, num_heads, head_size, *rope,
+                                                                           staged.positions);
+  return launched(device);
 }
 
 Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPages pages) {
@@ -185,8 +157,15 @@ Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPa
   status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
   if (!status.ok() || keys.num_rows == 0 || keys.width == 0) return status;
   const PageView view{pages, staged.page_table, batch->page_table_stride, staged.sequences};
-  return launch_overlapped(device, kv_write_kernel, grid_of(keys.num_rows, keys.width), dim3(kThreads), 0, keys, values,
-                           staged.positions, view);
+  if (holds_bytes(pages)) {
+    const int64_t threads = int64_t{2} * pages.num_heads * kWarp;
+    byte_write_kernel<<<grid_of(keys.num_rows, threads), kThreads, 0, device->stream>>>(keys, values, staged.positions,
+                                                                                       view);
+  } else {
+    kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values,
+                                                                                        staged.positions, view);
+  }
+  return launched(device);
 }
 
 Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
@@ -200,6 +179,15 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   }
   Status status = check_pages(*batch, pages);
   if (!status.ok()) return status;
+  if (holds_bytes(pages)) {  // a token's scale needs all of its columns first
+    const auto part = [&](int32_t first_column, int32_t width) {
+      return Rows{qkv.data + first_column, qkv.num_rows, width, qkv.stride};
+    };
+    status = cuda::rope(device, part(0, query_width + key_width), shape->num_heads + shape->num_kv_heads,
+                        shape->head_size, rope, batch);
+    if (!status.ok()) return status;
+    return kv_write(device, part(query_width, key_width), part(query_width + key_width, key_width), batch, pages);
+  }
   DeviceBatch staged;
   status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
   if (!status.ok() || qkv.num_rows == 0 || qkv.width == 0) return status;
@@ -207,8 +195,9 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   const int64_t slots =
       static_cast<int64_t>(shape->num_heads + shape->num_kv_heads) * (shape->head_size - rope->rotary_size / 2) +
       key_width;
-  return launch_overlapped(device, rope_kv_write_kernel, grid_of(qkv.num_rows, slots), dim3(kThreads), 0, qkv,
-                           shape->num_heads, *rope, staged.positions, view);
+  rope_kv_write_kernel<<<grid_of(qkv.num_rows, slots), kThreads, 0, device->stream>>>(qkv, shape->num_heads, *rope,
+                                                                                      staged.positions, view);
+  return launched(device);
 }
 
 }  // namespace quoth::cuda

@@ -20,6 +20,8 @@ struct StepKey {
   int32_t longest_pages = 0;
   bool has_segments = false;
   bool has_one_row_each = false;
+  bool has_few = false;   // sequences of up to 8 rows, and those of more: attention has kernels for each
+  bool has_many = false;
 
   bool operator==(const StepKey&) const = default;
 };
@@ -109,6 +111,9 @@ StepKey key_of(const void* program, const Batch& batch) {
   key.longest_pages = pages_bound(batch);
   key.has_segments = batch.segments != nullptr;
   key.has_one_row_each = batch.num_tokens == batch.num_sequences;
+  for (int32_t b = 0; b < batch.num_sequences; ++b) {
+    (batch.first_row[b + 1] - batch.first_row[b] <= 8 ? key.has_few : key.has_many) = true;
+  }
   return key;
 }
 

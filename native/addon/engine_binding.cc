@@ -122,6 +122,7 @@ Napi::Value to_js(Napi::Env env, const EngineInfo& info) {
   object.Set("role", info.role == Role::chat ? "chat" : info.role == Role::embedder ? "embedder" : "reranker");
   object.Set("device", name_of(info.device));
   object.Set("numThreads", info.num_threads);
+  object.Set("memoryBytesPerSecond", info.memory_bytes_per_second);
   object.Set("vocabularySize", info.vocabulary_size);
   object.Set("contextTokens", info.context_tokens);
   object.Set("kvTokens", info.kv_tokens);

@@ -65,6 +65,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   info_.role = plan_.role;
   info_.device = device_->kind;
   info_.num_threads = device_->info.num_threads;
+  info_.memory_bytes_per_second = device_->info.memory_bytes_per_second;
   info_.vocabulary_size = plan_.vocabulary_size;
   info_.context_tokens = plan_.context_tokens;
   info_.kv_tokens = num_pages * kPageTokens;

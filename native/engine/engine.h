@@ -37,6 +37,7 @@ struct EngineInfo {
   Role role = Role::chat;
   DeviceKind device = DeviceKind::cpu;
   int32_t num_threads = 0;
+  double memory_bytes_per_second = 0;  // of the device, by its own words; 0 = it does not say
   int32_t vocabulary_size = 0;
   int32_t context_tokens = 0;
   int32_t kv_tokens = 0;

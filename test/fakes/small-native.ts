@@ -69,6 +69,7 @@ function engine(native: SmallNative): Engine {
       device: 'cpu',
       numThreads: 1,
       vocabularySize: 10,
+      memoryBytesPerSecond: 0,
       contextTokens: 10,
       kvTokens: 64,
       embeddingSize: 0,

@@ -9,9 +9,13 @@ namespace {
 constexpr double kFloatSum = 4e-6;
 // q8, q4 and int4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
 constexpr double kGroupSum = 1e-6;
-// The same on a GPU: x is rounded to 24 bits of its group's largest value; sums of up to 450 groups in f32.
-constexpr double kRounding24 = 1.0 / (1 << 23);
-constexpr double kGpuGroupSum = 4e-6;
+// On a GPU x becomes f16 (after its row was scaled by a power of two), and so does a weight: (nibble - zero point) where
+// that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25 of themselves.
+constexpr double kHalf = 1.0 / (1 << 11);
+constexpr double kGpuSum = 4e-6;
+constexpr double kSubnormal = 1.0 / (1 << 25);
+// And of all results together: errors over what the products are, in square mean.
+constexpr double kGpuRelative = 5e-4;
 // exp, erf and tanh of the vector loops, relative to max(1, |value|).
 constexpr double kActivation = 3e-6;
 
@@ -40,6 +44,12 @@ bool is_quantized(Type type) {
   return record_columns(type) > 0;
 }
 
+// Whether the GPU multiplies halves: all weights but f32 and those whose rows are not whole 16-byte pieces.
+bool is_in_halves(const std::string& set, Type type, int32_t num_columns) {
+  if (set != "cuda" || type == Type::f32) return false;
+  return type == Type::f16 ? num_columns % 8 == 0 : type == Type::f8 ? num_columns % 16 == 0 : true;
+}
+
 struct LinearCase {
   Type type;
   int32_t num_tokens, num_rows, num_columns;
@@ -60,33 +70,41 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
                                            c.activation, out.rows());
   if (!status.ok()) return status.message;
   const bool quantized = is_quantized(c.type);
-  const bool to_16_bits = quantized && set != "cuda";  // how the device rounds x
+  const bool in_halves = is_in_halves(set, c.type, c.num_columns);
+  const bool to_16_bits = quantized && !in_halves;  // how the device rounds x
+  double errors = 0, sizes = 0;
   for (int32_t t = 0; t < c.num_tokens; ++t) {
     const std::vector<double> rounded =
         to_16_bits ? rounded_row(x.row(t), c.num_columns) : std::vector<double>(x.row(t), x.row(t) + c.num_columns);
+    double values = 0;  // sum of |x|
+    for (const double value : rounded) values += std::abs(value);
     for (int32_t n = 0; n < c.num_rows; ++n) {
       const double added = c.has_bias ? static_cast<double>(bias[n]) : 0.0;
-      double sum = added, magnitude = std::abs(sum), unrounded = sum, rounding = 0;
+      double sum = added, magnitude = std::abs(sum), unrounded = sum, rounding = 0, products = 0, squares = 0;
       for (int32_t k = 0; k < c.num_columns; ++k) {
-        sum += w.at(n, k) * rounded[k];
+        const double product = w.at(n, k) * rounded[k];
+        sum += product;
+        products += std::abs(product);
+        squares += product * product;
         unrounded += w.at(n, k) * x.at(t, k);
         magnitude += std::abs(w.size_at(n, k) * rounded[k]);
         double largest = 0;
-        if (k % 32 == 0 && quantized) {
+        if (k % 32 == 0 && to_16_bits) {
           double weights = 0;
           for (int32_t i = k; i < k + 32; ++i) {
             largest = std::max(largest, std::abs(static_cast<double>(x.at(t, i))));
             weights += std::abs(w.at(n, i));
           }
-          rounding += largest * weights * (to_16_bits ? kRounding : kRounding24);
+          rounding += largest * weights * kRounding;
         }
       }
+      if (in_halves) rounding = 3 * kHalf * products + kSubnormal * values;
       const double expected = exact_activation(sum, c.activation);
       const double tolerance = (to_16_bits  ? kGroupSum
-                                : quantized ? kGpuGroupSum
+                                : in_halves ? kGpuSum
                                             : kFloatSum) *
                                    magnitude * 1.2 +
-                               (quantized && !to_16_bits ? rounding : 0) +
+                               (in_halves ? 1.13 * rounding : 0) +  // the steepest slope of an activation
                                (c.activation == Activation::none ? 0 : kActivation * std::max(1.0, std::abs(sum))) +
                                1e-12;
       std::string why = compare("out", t, n, out.at(t, n), expected, tolerance);
@@ -94,7 +112,12 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
         why = compare("out (x not rounded)", t, n, out.at(t, n), unrounded, tolerance + rounding * 1.001);
       }
       if (!why.empty()) return why;
+      sizes += std::max(sum * sum, squares);  // a sum may be far less than what is added
+      errors += (out.at(t, n) - expected) * (out.at(t, n) - expected);
     }
+  }
+  if (in_halves && c.activation == Activation::none && !(errors <= kGpuRelative * kGpuRelative * sizes)) {
+    return text("errors are %.3g of the products", std::sqrt(errors / sizes));
   }
   if (!out.intact() || !x.intact() || !w.data->intact() || !bias.intact()) return "a guard byte was overwritten";
   return {};
@@ -114,14 +137,22 @@ std::string check_same_bits(const std::string& set, Type type, int32_t num_rows,
     return where.ops->linear(where.device, some, &w.weight, nullptr, Activation::silu, out.rows());
   };
   if (!run(device, 0, kTokens, all).ok()) return "linear failed";
+  // A GPU has two families of kernels, for up to 8 rows and for more: the bits are the same within each.
+  Matrix alone(kTokens, num_rows);
+  for (int32_t t = 0; t < kTokens; ++t) {
+    Matrix out(1, num_rows);
+    if (!run(device, t, 1, out).ok()) return "linear failed";
+    std::memcpy(alone.row(t), out.row(0), sizeof(float) * static_cast<size_t>(num_rows));
+  }
   const size_t row_bytes = sizeof(float) * static_cast<size_t>(num_rows);
   for (const int32_t count : {1, 2, 3, 4, 5, 8, 11, 12, 13, 17, 24, 31}) {
     for (int32_t first = 0; first + count <= kTokens; first += count == 1 ? 1 : 7) {
       Matrix out(count, num_rows);
       if (!run(count % 2 == 0 ? device : backend(set, 1), first, count, out).ok()) return "linear failed";
       for (int32_t t = 0; t < count; ++t) {
-        if (std::memcmp(out.row(t), all.row(first + t), row_bytes) != 0) {
-          return text("row %d differs among %d rows from among 40", first + t, count);
+        const bool is_few = set == "cuda" && count <= 8;
+        if (std::memcmp(out.row(t), (is_few ? alone : all).row(first + t), row_bytes) != 0) {
+          return text("row %d differs among %d rows from %s", first + t, count, is_few ? "alone" : "among 40");
         }
       }
     }
@@ -237,20 +268,131 @@ std::string check_not_a_number(const std::string& set, Type type, float bad) {
   return {};
 }
 
+struct FusedCase {
+  Type type;
+  int32_t num_tokens, num_rows, num_columns;
+  LinearFusion::Norm norm;
+  bool is_gated, adds, has_bias;
+  Activation activation;
+};
+
+// linear_fused against float64: norm, product, bias, gate, residual.
+std::string check_fused(const std::string& set, const FusedCase& c, uint64_t seed) {
+  Random random(seed);
+  const TestWeight w = make_weight(c.type, c.num_rows, c.num_columns, random);
+  const int32_t width = c.is_gated ? c.num_rows / 2 : c.num_rows;
+  Matrix x(c.num_tokens, c.num_columns, 4), out(c.num_tokens, width, 8);
+  x.fill(random, Shape::biased);
+  out.fill(random, Shape::normal);
+  Guarded<float> bias(static_cast<size_t>(c.num_rows)), norm_weight(static_cast<size_t>(c.num_columns)),
+      norm_bias(static_cast<size_t>(c.num_columns));
+  for (size_t n = 0; n < bias.size(); ++n) bias[n] = random.normal();
+  for (size_t k = 0; k < norm_weight.size(); ++k) norm_weight[k] = 1 + 0.3f * random.normal();
+  for (size_t k = 0; k < norm_bias.size(); ++k) norm_bias[k] = 0.1f * random.normal();
+  LinearFusion fusion;
+  fusion.norm = c.norm;
+  fusion.norm_weight = norm_weight.data();
+  fusion.norm_bias = c.norm == LinearFusion::Norm::layer ? norm_bias.data() : nullptr;
+  fusion.epsilon = 1e-5f;
+  fusion.is_gated = c.is_gated;
+  fusion.adds = c.adds;
+  std::vector<double> before;
+  for (int32_t t = 0; t < c.num_tokens; ++t) before.insert(before.end(), out.row(t), out.row(t) + width);
+  Backend& device = backend(set);
+  const Status status = device.ops->linear_fused(device.device, x.rows(), &w.weight, c.has_bias ? bias.data() : nullptr,
+                                                 c.activation, &fusion, out.rows());
+  if (!status.ok()) return status.message;
+  std::vector<double> normed(static_cast<size_t>(c.num_columns)), sums(static_cast<size_t>(c.num_rows)),
+      rounding(sums.size());
+  for (int32_t t = 0; t < c.num_tokens; ++t) {
+    double mean = 0, squares = 0;
+    for (int32_t k = 0; k < c.num_columns; ++k) mean += x.at(t, k) / static_cast<double>(c.num_columns);
+    if (c.norm != LinearFusion::Norm::layer) mean = 0;
+    for (int32_t k = 0; k < c.num_columns; ++k) squares += (x.at(t, k) - mean) * (x.at(t, k) - mean);
+    const double scale = 1 / std::sqrt(squares / c.num_columns + 1e-5);
+    double values = 0;
+    for (int32_t k = 0; k < c.num_columns; ++k) {
+      const size_t at = static_cast<size_t>(k);
+      normed[at] = c.norm == LinearFusion::Norm::none
+                       ? x.at(t, k)
+                       : (x.at(t, k) - mean) * scale * norm_weight[at] + (fusion.norm_bias != nullptr ? norm_bias[at] : 0);
+      values += std::abs(normed[at]);
+    }
+    for (int32_t n = 0; n < c.num_rows; ++n) {
+      double sum = c.has_bias ? static_cast<double>(bias[static_cast<size_t>(n)]) : 0.0, products = 0, magnitude = 0;
+      for (int32_t k = 0; k < c.num_columns; ++k) {
+        sum += w.at(n, k) * normed[static_cast<size_t>(k)];
+        products += std::abs(w.at(n, k) * normed[static_cast<size_t>(k)]);
+        magnitude += w.size_at(n, k) * std::abs(normed[static_cast<size_t>(k)]);
+      }
+      sums[static_cast<size_t>(n)] = sum;
+      rounding[static_cast<size_t>(n)] =
+          3.1 * kHalf * products + kSubnormal * values + 2 * kGpuSum * (magnitude + std::abs(sum)) + 1e-6;
+    }
+    for (int32_t n = 0; n < width; ++n) {
+      const size_t at = static_cast<size_t>(n), other = static_cast<size_t>(width) + at;
+      double expected = exact_activation(sums[at], c.activation);
+      double tolerance = 1.13 * rounding[at] + kActivation * std::max(1.0, std::abs(sums[at]));
+      if (c.is_gated) {
+        tolerance = tolerance * (std::abs(sums[other]) + rounding[other]) + std::abs(expected) * rounding[other];
+        expected *= sums[other];
+        tolerance += 1e-6 * std::abs(expected);
+      }
+      if (c.adds) expected += before[static_cast<size_t>(t) * static_cast<size_t>(width) + at];
+      const std::string why = compare("out", t, n, out.at(t, n), expected, tolerance);
+      if (!why.empty()) return why;
+    }
+  }
+  if (!out.intact() || !x.intact() || !w.data->intact() || !bias.intact() || !norm_weight.intact()) {
+    return "a guard byte was overwritten";
+  }
+  return {};
+}
+
+void fused_linear_cases(const std::string& set) {
+  uint64_t seed = 700;
+  using Norm = LinearFusion::Norm;
+  for (const Type type : {Type::int4_g128, Type::int4_g32, Type::q8, Type::q4, Type::f16, Type::f8, Type::f32}) {
+    for (const int32_t tokens : {1, 3, 8, 9, 20, 130}) {
+      const FusedCase cases[] = {
+          {type, tokens, 96, 384, Norm::rms, false, false, false, Activation::none},
+          {type, tokens, 96, 256, Norm::none, false, true, false, Activation::none},
+          {type, tokens, 192, 384, Norm::rms, true, false, false, Activation::silu},
+          {type, tokens, 320, 128, Norm::layer, true, true, true, Activation::gelu_tanh},
+          {type, tokens, 272, 384, Norm::layer, false, true, true, Activation::gelu},
+      };
+      for (const FusedCase& c : cases) {
+        constexpr const char* kNorms[] = {"", " after rms norm", " after layer norm"};
+        run_case(text("linear_fused %s [T=%d N=%d K=%d]%s, %s%s%s, %s", name_of(type), tokens, c.num_rows, c.num_columns,
+                      kNorms[static_cast<int32_t>(c.norm)], name_of(c.activation), c.is_gated ? ", gated" : "",
+                      c.adds ? ", added" : "", set.c_str()),
+                 [&] { return check_fused(set, c, ++seed); });
+      }
+    }
+  }
+}
+
 // Sizes at which a GPU takes another of its kernels, at the borders of its tiles and chunks.
 void gpu_linear_cases(const std::string& set) {
   uint64_t seed = 900;
   for (const Type type : {Type::q8, Type::q4, Type::f16, Type::f32, Type::f8, Type::int4_g32, Type::int4_g128}) {
-    for (const int32_t tokens : {1, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 200}) {
+    for (const int32_t tokens : {1, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 200, 257}) {
       const int32_t columns = type == Type::int4_g128 ? 640 : 544;
       const LinearCase c{type, tokens, 272, columns, Shape::biased, Activation::none, true};
       run_case(text("linear %s [T=%d N=272 K=%d], cuda", name_of(type), tokens, columns),
                [&] { return check_against_float64(set, c, ++seed); });
     }
+    for (const int32_t columns : {128, 384, 14336}) {
+      for (const int32_t tokens : {9, 70, 130}) {
+        const LinearCase c{type, tokens, columns > 1000 ? 80 : 272, columns, Shape::outliers};
+        run_case(text("linear %s [T=%d N=%d K=%d] of outlier x, cuda", name_of(type), tokens, c.num_rows, columns),
+                 [&] { return check_against_float64(set, c, ++seed); });
+      }
+    }
     const LinearCase wide{type, 3, 48, 5632, Shape::outliers};
     run_case(text("linear %s [T=3 N=48 K=5632], cuda", name_of(type)),
              [&] { return check_against_float64(set, wide, ++seed); });
-    // Enough rows for the kernel of 256 rows a block on the largest GPU; every other row count takes another kernel.
+    // Few and many blocks: every row count takes another shape of tile.
     run_case(text("linear %s gives a row the same bits in all kernels, cuda", name_of(type)), [&] {
       constexpr int32_t kTokens = 300, kRows = 8000, kColumns = 128;
       Random random(4);
@@ -265,7 +407,7 @@ void gpu_linear_cases(const std::string& set) {
         return device.ops->linear(device.device, some, &w.weight, nullptr, Activation::none, out.rows());
       };
       if (!run(0, kTokens, all).ok()) return std::string("linear failed");
-      for (const int32_t count : {1, 8, 9, 40, 150}) {
+      for (const int32_t count : {9, 16, 40, 64, 150, 257}) {
         Matrix out(count, kRows);
         if (!run(37, count, out).ok()) return std::string("linear failed");
         for (int32_t t = 0; t < count; ++t) {
@@ -364,6 +506,7 @@ void linear_cases() {
     }
     if (set == "cuda") {
       gpu_linear_cases(set);
+      fused_linear_cases(set);
       continue;  // it rounds x less than the plain loops do: other bits
     }
     for (const Type type : {Type::q8, Type::q4, Type::int4_g32, Type::int4_g128}) {

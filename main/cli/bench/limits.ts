@@ -5,7 +5,7 @@
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
-import type { DeviceReport } from '../../../native/index.ts';
+import type { DeviceReport, EngineInfo } from '../../../native/index.ts';
 
 /** Larger than any cache, small enough for any machine. */
 const bytesPerThread = 256 * 2 ** 20;
@@ -47,6 +47,38 @@ export async function measureReadBandwidth(numThreads: number): Promise<number> 
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
+}
+
+/** What the device could do at best; null = nobody has said. */
+export type MachineLimits = {
+  readBytesPerSecond(): Promise<number | null>;
+  /** Multiplications with addition a second. */
+  readonly macsPerSecond: number | null;
+  readonly readFrom: string;
+  readonly macsFrom: string;
+};
+
+/** What was measured beside a benchmark on a GPU: it cannot be measured from here. */
+export type GivenLimits = { readBytesPerSecond: number | null; flops: number | null };
+
+export function limitsOf({ device }: EngineInfo, report: DeviceReport, given: GivenLimits): MachineLimits {
+  if (device === 'cuda')
+    return {
+      readBytesPerSecond: async () => given.readBytesPerSecond,
+      macsPerSecond: given.flops === null ? null : given.flops / 2,
+      readFrom: 'bandwidth of reading the GPU’s memory, as given',
+      macsFrom: 'rate of f16 products on the GPU, as given',
+    };
+  let measured: Promise<number> | undefined;
+  return {
+    readBytesPerSecond() {
+      measured ??= measureReadBandwidth(report.numThreads);
+      return measured;
+    },
+    macsPerSecond: peakMacsPerSecond(report),
+    readFrom: 'measured bandwidth of reading memory',
+    macsFrom: 'peak of int8 arithmetic at the stated clock',
+  };
 }
 
 /**
