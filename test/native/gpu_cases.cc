@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "../../native/fault.h"
 #include "../../native/program/fuse.h"
 #include "../../native/program/runner.h"
+#include "mistral_shape.h"
 
 using namespace quoth;
 
@@ -395,6 +397,68 @@ void time_steps(OpenDevice& gpu, const std::string& path) {
   }
 }
 
+// Decode of Mistral-7B's shape: each step waited for, and each started before the ids of the last are read.
+void time_decode(OpenDevice& gpu) {
+  std::vector<uint8_t> bytes;
+  const PlanFile plan = test::mistral_shape(bytes);
+  const Ops& ops = *gpu.ops;
+  Runner runner(plan, fused(plan, ops), gpu.device, &ops, false, {1024, 64, 64}, 512);
+  const std::atomic<bool> never{false};
+  std::vector<SampleRow> rows;
+  std::vector<SampledRow> chosen(64);
+  for (const auto& [num_sequences, context] :
+       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {8, 256}, {64, 128}}) {
+    std::vector<Growing> sequences(static_cast<size_t>(num_sequences));
+    int32_t next_page = 0;
+    const auto started = std::chrono::steady_clock::now();
+    for (int32_t b = 0; b < num_sequences; ++b) {
+      for (int32_t left = context; left > 0; left -= 1000) {
+        std::vector<int32_t> counts(static_cast<size_t>(num_sequences), 0);
+        counts[static_cast<size_t>(b)] = std::min(left, 1000);
+        Arrays arrays;
+        grow(arrays, sequences, counts, plan.vocabulary_size, &next_page);
+        runner.run(arrays.batch, never);
+      }
+    }
+    const double prefill_ms = ms_since(started);
+    rows.assign(static_cast<size_t>(num_sequences), SampleRow{});
+    std::vector<int32_t> from_last;
+    for (int32_t b = 0; b < num_sequences; ++b) from_last.push_back(b);
+    double host_ms = 0;
+    const auto start = [&](bool is_ahead) {
+      Arrays arrays;
+      grow(arrays, sequences, std::vector<int32_t>(static_cast<size_t>(num_sequences), 1), plan.vocabulary_size,
+           &next_page);
+      if (is_ahead) arrays.batch.chosen_ids = from_last.data();
+      const auto begun = std::chrono::steady_clock::now();
+      runner.start(arrays.batch, never);
+      runner.sample(rows);
+      host_ms += ms_since(begun);
+    };
+    constexpr int kTimes = 60;
+    double waiting_ms = 0, ahead_ms = 0;
+    for (int i = -5; i < kTimes; ++i) {
+      const auto begun = std::chrono::steady_clock::now();
+      start(false);
+      runner.read_samples(chosen.data());
+      if (i >= 0) waiting_ms += ms_since(begun);
+    }
+    start(false);
+    host_ms = 0;
+    const auto begun = std::chrono::steady_clock::now();
+    for (int i = 0; i < kTimes; ++i) {
+      start(true);
+      runner.read_samples(chosen.data());
+    }
+    ahead_ms = ms_since(begun);
+    runner.read_samples(chosen.data());
+    std::printf(
+        "# Mistral-7B's shape, %2d sequences after %4d: waiting %.3f ms, ahead %.3f ms, host %.1f us; prefill %.1f "
+        "ms\n",
+        num_sequences, context, waiting_ms / kTimes, ahead_ms / kTimes, 1000 * host_ms / kTimes, prefill_ms);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -445,6 +509,7 @@ int main(int count, char** arguments) {
         time_sampling(*gpu, 151936, rows, "top-p", nucleus);
       }
       for (int i = 1; i < count; ++i) time_steps(*gpu, arguments[i]);
+      if (std::getenv("QUOTH_MISTRAL") != nullptr) time_decode(*gpu);
     }
   } catch (const Fault& fault) {
     report("the GPU", fault.what());
