@@ -501,6 +501,7 @@ int main(int count, char** arguments) {
       all.top_k = 40;
       all.min_p = 0.01;
       for (const int32_t rows : {1, 64}) {
+        time_sampling(*gpu, 97, rows, "greedy", {});
         time_sampling(*gpu, 32000, rows, "greedy", {});
         time_sampling(*gpu, 32000, rows, "warm", warm);
         time_sampling(*gpu, 32000, rows, "top-p", nucleus);
