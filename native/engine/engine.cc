@@ -57,6 +57,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
                                      device_->reads_host_memory(), capacity_, num_pages);
   scheduler_.emplace(num_pages, capacity_.tokens, capacity_.sequences, capacity_.outputs);
   step_limit_.emplace(capacity_.tokens, device_->kind == DeviceKind::cuda);
+  if (device_->kind == DeviceKind::cuda) draft_policy_ = DraftPolicy(kGpuRowCost);
   scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
   arrays_ = std::make_unique<StepArrays>();
   logits_.resize(static_cast<size_t>(runner_->output_width()));

@@ -1,6 +1,7 @@
 #include "memory_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 
@@ -21,6 +22,8 @@ constexpr int32_t kMaxOutputs = 64;
 // On a GPU as many as fit into so many bytes, within these bounds.
 constexpr int64_t kGpuOutputBytes = int64_t{40} << 20;
 constexpr int32_t kMaxGpuOutputs = 256;
+// Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
+constexpr int32_t kMaxGpuPageTable = 64 * 4096;
 // Sequences that an encoder takes at once there.
 constexpr int32_t kMaxGpuEncoded = 1024;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
@@ -75,6 +78,10 @@ Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, DeviceK
     most = static_cast<int32_t>(std::clamp<int64_t>(kGpuOutputBytes / row_bytes, kMaxOutputs, kMaxGpuOutputs));
   } else if (is_gpu) {
     most = kMaxGpuEncoded;
+  }
+  if (is_gpu && plan.has_kv) {  // a step's page tables travel in one piece
+    const uint32_t pages = std::bit_ceil(static_cast<uint32_t>(pages_for(plan.context_tokens)));
+    most = std::clamp(kMaxGpuPageTable / static_cast<int32_t>(std::min(pages, uint32_t{kMaxGpuPageTable})), 1, most);
   }
   capacity.outputs = capacity.sequences = std::min(capacity.tokens, most);
   return capacity;
