@@ -78,6 +78,10 @@ struct Shared {
   bool is_counted[kMaxLaterIds];
 };
 static_assert(sizeof(Shared) <= 48 << 10);
+__device__ inline Shared& shared_memory() {
+  extern __shared__ __align__(16) uint8_t bytes[];
+  return *reinterpret_cast<Shared*>(bytes);
+}
 
 // Greater keys go first: the logit, and of equal ones the lower id. 0: not a number.
 __device__ inline uint64_t key_of(float logit, int32_t id) {
@@ -95,7 +99,8 @@ __device__ inline float logit_of(uint64_t key) {
 }
 
 template <typename Join>
-__device__ inline uint64_t block_join(Shared& shared, uint64_t value, const Join& join) {
+__device__ inline uint64_t block_join(uint64_t value, const Join& join) {
+  Shared& shared = shared_memory();
 #pragma unroll
   for (int32_t step = kWarp / 2; step > 0; step /= 2) value = join(value, __shfl_xor_sync(0xffffffffu, value, step));
   __syncthreads();  // an earlier one has been read by all
@@ -107,11 +112,11 @@ __device__ inline uint64_t block_join(Shared& shared, uint64_t value, const Join
   return value;
 }
 static_assert(kThreads / kWarp == kWarp);
-__device__ inline uint64_t block_most(Shared& shared, uint64_t value) {
-  return block_join(shared, value, [](uint64_t a, uint64_t b) { return a > b ? a : b; });
+__device__ inline uint64_t block_most(uint64_t value) {
+  return block_join(value, [](uint64_t a, uint64_t b) { return a > b ? a : b; });
 }
-__device__ inline uint64_t block_total(Shared& shared, uint64_t value) {
-  return block_join(shared, value, [](uint64_t a, uint64_t b) { return a + b; });
+__device__ inline uint64_t block_total(uint64_t value) {
+  return block_join(value, [](uint64_t a, uint64_t b) { return a + b; });
 }
 
 // One row's logits.
@@ -140,23 +145,23 @@ struct Logits {
   }
 };
 
-__device__ __noinline__ uint64_t best_of(Shared& shared, const Logits& logits, uint64_t below) {
+__device__ __noinline__ uint64_t best_of(const Logits& logits, uint64_t below) {
   uint64_t best = 0;
   logits.each([&](int32_t id, float logit) {
     const uint64_t key = key_of(logit, id);
     if (key > best && key < below) best = key;
   });
-  return block_most(shared, best);
+  return block_most(best);
 }
 
 // What the model thinks, before anything is changed.
-__device__ __noinline__ void think(Shared& shared, const Logits& logits, int32_t num_top, SampledRow* result) {
-  uint64_t key = best_of(shared, logits, ~uint64_t{0});
+__device__ __noinline__ void think(const Logits& logits, int32_t num_top, SampledRow* result) {
+  uint64_t key = best_of(logits, ~uint64_t{0});
   const float best = logit_of(key);
   const float rate = rate_of(1);
   uint64_t weights = 0;
   logits.each([&](int32_t, float logit) { weights += weight_of(best - logit, rate); });
-  weights = block_total(shared, weights);
+  weights = block_total(weights);
   if (threadIdx.x == 0) {
     result->best_logit = best;
     result->weights = weights;
@@ -166,7 +171,7 @@ __device__ __noinline__ void think(Shared& shared, const Logits& logits, int32_t
       result->top_ids[i] = key == 0 ? -1 : id_of(key);
       result->top_logits[i] = logit_of(key);
     }
-    if (i + 1 < num_top) key = best_of(shared, logits, key);
+    if (i + 1 < num_top) key = best_of(logits, key);
   }
 }
 
@@ -180,7 +185,8 @@ __device__ void penalize(const SampleRow& row, float& logit, int32_t num_all, in
   }
 }
 
-__device__ __noinline__ void weaken(Shared& shared, const Logits& logits, const SampleRow& row, const int32_t* chosen) {
+__device__ __noinline__ void weaken(const Logits& logits, const SampleRow& row, const int32_t* chosen) {
+  Shared& shared = shared_memory();
   for (int32_t i = threadIdx.x; i < row.num_biases; i += kThreads) {
     float& logit = logits.data[row.biases[i].id];
     logit = __fadd_rn(logit, row.biases[i].bias);
@@ -223,21 +229,18 @@ __device__ __noinline__ void weaken(Shared& shared, const Logits& logits, const 
 // The candidates of a row in their order, and sums along it.
 class Candidates {
  public:
-  __device__ Candidates(Shared& shared, const Logits& logits, float best, float temperature, uint64_t least)
-      : shared_(shared), logits_(logits), best_(best), rate_(rate_of(temperature)), least_(least) {
-    uint64_t farthest = 0;  // as bits: distances are not below 0
-    logits_.each([&](int32_t, float logit) {
-      const float distance = best_ - logit;
-      if (distance < INFINITY) farthest = max(farthest, uint64_t{__float_as_uint(distance)});
-    });
-    const float range =
-        fminf(__uint_as_float(static_cast<uint32_t>(block_most(shared_, farthest))), kFarthest * temperature);
+  // farthest: of the logits of this thread, the largest distance from the best one
+  __device__ Candidates(const Logits& logits, float best, float farthest, float temperature, uint64_t least)
+      : logits_(logits), best_(best), rate_(rate_of(temperature)), least_(least) {
+    // A distance is not below 0: its bits are in its order.
+    const uint32_t bits = farthest < INFINITY ? __float_as_uint(farthest) : 0;
+    const float range = fminf(__uint_as_float(static_cast<uint32_t>(block_most(bits))), kFarthest * temperature);
     scale_ = range > 1e-30f ? static_cast<float>(kBins - 1) / range : 0.0f;
     count();
   }
 
-  __device__ uint32_t num_candidates() const { return shared_.counts[kBins - 1]; }
-  __device__ uint64_t total() const { return shared_.sums.weights[kBins - 1]; }
+  __device__ uint32_t num_candidates() const { return shared_memory().counts[kBins - 1]; }
+  __device__ uint64_t total() const { return shared_memory().sums.weights[kBins - 1]; }
 
   // Sets cut_key to the first candidate with which the number (kByCount) or the weights of all up to it reach `wanted`,
   // which is at least 1 and at most that of all; gives their weights.
@@ -245,30 +248,30 @@ class Candidates {
   __device__ __noinline__ uint64_t reach(uint64_t wanted) {
     __syncthreads();
     for (int32_t bin = threadIdx.x; bin < kBins; bin += kThreads) {
-      if (before<kByCount>(bin) < wanted && wanted <= before<kByCount>(bin + 1)) shared_.bin = bin;
+      if (before<kByCount>(bin) < wanted && wanted <= before<kByCount>(bin + 1)) shared_memory().bin = bin;
     }
     __syncthreads();
-    const int32_t bin = shared_.bin;
+    const int32_t bin = shared_memory().bin;
     const int32_t num_inside = static_cast<int32_t>(before<true>(bin + 1) - before<true>(bin));
     if (num_inside > kListed) return reach_by_bits<kByCount>(wanted);
     list(bin);
     if (threadIdx.x < num_inside) {
-      const uint64_t key = key_of(shared_.listed_logits[threadIdx.x], shared_.listed_ids[threadIdx.x]);
+      const uint64_t key = key_of(shared_memory().listed_logits[threadIdx.x], shared_memory().listed_ids[threadIdx.x]);
       uint64_t count = before<true>(bin), weights = before<false>(bin);
       for (int32_t i = 0; i < num_inside; ++i) {
-        if (key_of(shared_.listed_logits[i], shared_.listed_ids[i]) < key) continue;
+        if (key_of(shared_memory().listed_logits[i], shared_memory().listed_ids[i]) < key) continue;
         ++count;
-        weights += shared_.sums.listed_weights[i];
+        weights += shared_memory().sums.listed_weights[i];
       }
-      const uint64_t own = kByCount ? 1 : shared_.sums.listed_weights[threadIdx.x];
+      const uint64_t own = kByCount ? 1 : shared_memory().sums.listed_weights[threadIdx.x];
       const uint64_t reached = kByCount ? count : weights;
       if (reached - own < wanted && wanted <= reached) {
-        shared_.cut_key = key;
-        shared_.cut_weights = weights;
+        shared_memory().cut_key = key;
+        shared_memory().cut_weights = weights;
       }
     }
     __syncthreads();
-    return shared_.cut_weights;
+    return shared_memory().cut_weights;
   }
 
  private:
@@ -279,27 +282,27 @@ class Candidates {
   template <bool kByCount>
   __device__ uint64_t before(int32_t bin) const {
     if (bin == 0) return 0;
-    return kByCount ? shared_.counts[bin - 1] : shared_.sums.weights[bin - 1];
+    return kByCount ? shared_memory().counts[bin - 1] : shared_memory().sums.weights[bin - 1];
   }
 
   __device__ void count() {
     for (int32_t i = threadIdx.x; i < kBins; i += kThreads) {
-      shared_.counts[i] = 0;
-      for (int32_t part = 0; part < 3; ++part) shared_.parts[part][i] = 0;
+      shared_memory().counts[i] = 0;
+      for (int32_t part = 0; part < 3; ++part) shared_memory().parts[part][i] = 0;
     }
-    if (threadIdx.x == 0) shared_.listed_bin = -1;
+    if (threadIdx.x == 0) shared_memory().listed_bin = -1;
     __syncthreads();
     logits_.each([&](int32_t, float logit) {
       const float distance = best_ - logit;
       uint64_t weight = weight_of(distance, rate_);
       if (weight == 0) return;
       const int32_t bin = bin_of(distance);
-      atomicAdd(&shared_.counts[bin], 1u);
+      atomicAdd(&shared_memory().counts[bin], 1u);
       weight = kept(weight);
 #pragma unroll
       for (int32_t part = 0; part < 3; ++part) {
         const uint32_t bits = static_cast<uint32_t>(weight >> (kPartBits * part)) & ((1u << kPartBits) - 1);
-        if (bits != 0) atomicAdd(&shared_.parts[part][bin], bits);
+        if (bits != 0) atomicAdd(&shared_memory().parts[part][bin], bits);
       }
     });
     __syncthreads();
@@ -309,9 +312,9 @@ class Candidates {
 #pragma unroll
     for (int32_t i = 0; i < 2; ++i) {
       const int32_t bin = 2 * static_cast<int32_t>(threadIdx.x) + i;
-      counts[i] = shared_.counts[bin];
-      weights[i] = shared_.parts[0][bin] + (uint64_t{shared_.parts[1][bin]} << kPartBits) +
-                   (uint64_t{shared_.parts[2][bin]} << (2 * kPartBits));
+      counts[i] = shared_memory().counts[bin];
+      weights[i] = shared_memory().parts[0][bin] + (uint64_t{shared_memory().parts[1][bin]} << kPartBits) +
+                   (uint64_t{shared_memory().parts[2][bin]} << (2 * kPartBits));
     }
     counts[1] += counts[0];
     weights[1] += weights[0];
@@ -326,34 +329,34 @@ class Candidates {
       if (lane >= step) count += count_before, weight += weight_before;
     }
     __syncthreads();  // all parts are read
-    if (lane == kWarp - 1) shared_.partial_counts[warp] = count, shared_.partial[warp] = weight;
+    if (lane == kWarp - 1) shared_memory().partial_counts[warp] = count, shared_memory().partial[warp] = weight;
     __syncthreads();
     count -= counts[1], weight -= weights[1];
-    for (int32_t i = 0; i < warp; ++i) count += shared_.partial_counts[i], weight += shared_.partial[i];
+    for (int32_t i = 0; i < warp; ++i) count += shared_memory().partial_counts[i], weight += shared_memory().partial[i];
 #pragma unroll
     for (int32_t i = 0; i < 2; ++i) {
       const int32_t bin = 2 * static_cast<int32_t>(threadIdx.x) + i;
-      shared_.counts[bin] = count + counts[i];
-      shared_.sums.weights[bin] = weight + weights[i];
+      shared_memory().counts[bin] = count + counts[i];
+      shared_memory().sums.weights[bin] = weight + weights[i];
     }
     __syncthreads();
   }
 
   // Brings the bin's candidates together, in any order.
   __device__ __noinline__ void list(int32_t bin) {
-    if (shared_.listed_bin == bin) return;
+    if (shared_memory().listed_bin == bin) return;
     __syncthreads();  // all have seen which bin was listed
-    if (threadIdx.x == 0) shared_.num_listed = 0, shared_.listed_bin = bin;
+    if (threadIdx.x == 0) shared_memory().num_listed = 0, shared_memory().listed_bin = bin;
     __syncthreads();
     logits_.each([&](int32_t id, float logit) {
       const float distance = best_ - logit;
       if (!(distance < INFINITY) || bin_of(distance) != bin) return;
       const uint64_t weight = weight_of(distance, rate_);
       if (weight == 0) return;
-      const int32_t at = atomicAdd(&shared_.num_listed, 1);
-      shared_.listed_logits[at] = logit;
-      shared_.listed_ids[at] = id;
-      shared_.sums.listed_weights[at] = kept(weight);
+      const int32_t at = atomicAdd(&shared_memory().num_listed, 1);
+      shared_memory().listed_logits[at] = logit;
+      shared_memory().listed_ids[at] = id;
+      shared_memory().sums.listed_weights[at] = kept(weight);
     });
     __syncthreads();
   }
@@ -370,8 +373,8 @@ class Candidates {
         ++count;
         weights += kept(weight);
       });
-      weights = block_total(shared_, weights);
-      if ((kByCount ? block_total(shared_, count) : weights) < wanted) return;
+      weights = block_total(weights);
+      if ((kByCount ? block_total(count) : weights) < wanted) return;
       key = next;
       reached = weights;
     };
@@ -380,12 +383,11 @@ class Candidates {
     try_key(key);
     for (int32_t bit = 17; bit >= 0; --bit) try_key(key | uint64_t{1} << bit);
     static_assert(kMaxVocabulary == 1 << 18);
-    if (threadIdx.x == 0) shared_.cut_key = key;
+    if (threadIdx.x == 0) shared_memory().cut_key = key;
     __syncthreads();
     return reached;
   }
 
-  Shared& shared_;
   const Logits& logits_;
   float best_;
   float rate_;
@@ -394,10 +396,9 @@ class Candidates {
 };
 
 // Block r: row r of the logits. far_tasks: null, or where the tasks are when they do not travel with the launch.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     sample_kernel(const __grid_constant__ Call call, const Task* far_tasks, Rows all, const int32_t* chosen_before,
                   int32_t* chosen, SampledRow* results) {
-  __shared__ Shared shared;
   __shared__ __align__(alignof(Task)) uint32_t far_words[sizeof(Task) / 4];
   if (far_tasks != nullptr && threadIdx.x < sizeof(Task) / 4) {
     far_words[threadIdx.x] = reinterpret_cast<const uint32_t*>(far_tasks + blockIdx.x)[threadIdx.x];
@@ -410,26 +411,33 @@ __global__ void __launch_bounds__(kThreads)
   const bool is_aligned = all.width % 4 == 0 && reinterpret_cast<uintptr_t>(own) % 16 == 0;
   Logits logits{own, all.width, is_aligned};
   SampledRow* result = results + blockIdx.x;
-  if (row.num_top >= 0) think(shared, logits, row.num_top, result);
+  if (row.num_top >= 0) think(logits, row.num_top, result);
   if (task.copy != nullptr) {
     logits.each([&](int32_t id, float logit) { task.copy[id] = logit; });
     logits.data = task.copy;
   }
   __syncthreads();  // all have read before anything changes
-  weaken(shared, logits, row, chosen_before);
+  weaken(logits, row, chosen_before);
 
-  uint64_t key = best_of(shared, logits, ~uint64_t{0});
+  uint64_t key = 0;
+  float least = INFINITY;
+  logits.each([&](int32_t id, float logit) {
+    key = max(key, key_of(logit, id));
+    if (logit > -INFINITY) least = fminf(least, logit);
+  });
+  key = block_most(key);
   const float best = logit_of(key);
   const bool is_number = key != 0 && !isinf(best);
   if (is_number && !(row.temperature < kLeastTemperature)) {
-    Candidates candidates(shared, logits, best, row.temperature, share_of(row.min_p, uint64_t{1} << kWeightBits));
+    const float farthest = least < INFINITY ? best - least : 0.0f;
+    Candidates candidates(logits, best, farthest, row.temperature, share_of(row.min_p, uint64_t{1} << kWeightBits));
     uint64_t total = candidates.total();
     if (row.top_k > 0 && static_cast<uint32_t>(row.top_k) < candidates.num_candidates()) {
       total = candidates.reach<true>(static_cast<uint64_t>(row.top_k));
     }
     if (row.top_p < 1) total = candidates.reach<false>(share_of(row.top_p, total));
     candidates.reach<false>(upper_product(total, random_bits(row.seed, row.index)) + 1);
-    key = shared.cut_key;
+    key = shared_memory().cut_key;
   }
   if (threadIdx.x == 0) {
     const int32_t id = is_number ? id_of(key) : -1;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../engine/engine.h"
+#include "../program/fuse.h"
 #include "async_work.h"
 #include "bindings.h"
 #include "settle.h"
@@ -272,8 +273,10 @@ Napi::Value plan_memory_js(const Napi::CallbackInfo& info) {
         info.Env(), "quoth.planMemory",
         [options = options_of(info[0])] {
           const PlanFile plan = open_plan(options.plan);
-          const Program program = read_program(plan);
-          return plan_memory(options, plan, program, *open_device(options.device, options.num_threads));
+          Program program = read_program(plan);
+          const auto device = open_device(options.device, options.num_threads);
+          fuse(program, fusions_of(*device->ops));
+          return plan_memory(options, plan, program, *device);
         },
         [](Napi::Env env, MemoryPlan&& memory) { return to_js(env, memory); });
   });

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "../fault.h"
+#include "../program/fuse.h"
 #include "requests.h"
 
 namespace quoth {
@@ -40,7 +41,9 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   if (options.num_threads < 0 || options.num_threads > 256) fail_input("numThreads is not between 0 and 256.");
   plan_ = open_plan(options.plan);
   Program program = read_program(plan_);
+  step_weight_bytes_ = bytes_of_linears(plan_, program);
   device_ = device ? std::move(device) : open_device(options.device, options.num_threads);
+  fuse(program, fusions_of(*device_->ops));
   const MemoryPlan memory = plan_memory(options, plan_, program, *device_);
   if (!memory.fits) throw Fault(FaultCode::out_of_memory, memory.sentence);
 
@@ -48,12 +51,14 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   const int32_t num_pages = memory.num_pages;
   max_sequence_tokens_ =
       std::min(plan_.context_tokens, plan_.role == Role::chat ? num_pages * kPageTokens : capacity_.tokens);
-  step_weight_bytes_ = bytes_of_linears(plan_, program);
   kv_row_bytes_ = memory.kv_page_bytes / kPageTokens;
 
   runner_ = std::make_unique<Runner>(plan_, std::move(program), device_->device, device_->ops,
                                      device_->reads_host_memory(), capacity_, num_pages);
   scheduler_.emplace(num_pages, capacity_.tokens, capacity_.sequences, capacity_.outputs);
+  step_limit_.emplace(capacity_.tokens, device_->kind == DeviceKind::cuda);
+  if (device_->kind == DeviceKind::cuda) draft_policy_ = DraftPolicy(kGpuRowCost);
+  scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
   arrays_ = std::make_unique<StepArrays>();
   logits_.resize(static_cast<size_t>(runner_->output_width()));
 

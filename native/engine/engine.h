@@ -26,6 +26,7 @@
 #include "options.h"
 #include "sampler.h"
 #include "scheduler.h"
+#include "step_limit.h"
 
 namespace quoth {
 
@@ -157,7 +158,8 @@ class Engine {
   std::vector<float> unchanged_logits_;  // [V], when log-probabilities are wanted
   std::vector<SampleRow> sample_rows_;   // of the step that is started
   std::vector<SampledRow> sampled_;      // of the step that is read
-  DraftPolicy draft_policy_;             // the thread's alone
+  DraftPolicy draft_policy_;             // the thread's alone, as what follows
+  std::optional<StepLimit> step_limit_;
   Clock::time_point last_landing_;
 
   std::mutex mutex_;  // guards what follows

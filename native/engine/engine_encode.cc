@@ -27,8 +27,9 @@ bool Engine::step_encodings(Lock& lock) {
     size_t end = job->num_done;
     for (; end < job->sequences.size(); ++end) {
       const std::vector<int32_t>& ids = job->sequences[end];
-      const bool fits = arrays.ids.size() + ids.size() <= static_cast<size_t>(capacity_.tokens) &&
-                        arrays.first_row.size() <= static_cast<size_t>(capacity_.sequences);
+      const size_t most = static_cast<size_t>(arrays.ids.empty() ? capacity_.tokens : step_limit_->rows());
+      const bool fits =
+          arrays.ids.size() + ids.size() <= most && arrays.first_row.size() <= static_cast<size_t>(capacity_.sequences);
       if (!fits) break;
       arrays.ids.insert(arrays.ids.end(), ids.begin(), ids.end());
       for (size_t i = 0; i < ids.size(); ++i) arrays.positions.push_back(static_cast<int32_t>(i));
@@ -64,6 +65,7 @@ bool Engine::step_encodings(Lock& lock) {
   lock.lock();
   ++stats_.num_steps;
   stats_.busy_ms += ms;
+  if (done && !fault) step_limit_->learn(batch.num_tokens, ms);
 
   if (fault && runner_->device_lost()) {
     broken_ = fault;

@@ -187,7 +187,7 @@ void Engine::propose_drafts() {
     try {
       match = request.draft_index.find(request.tokens);
     } catch (const std::bad_alloc&) {  // it goes on without
-      match = {};  // GCC 12 leaves what its initializer says out on this way
+      match = {};                      // GCC 12 leaves what its initializer says out on this way
       request.speculation = Speculation::off;
       request.draft_index = DraftIndex();
     }
@@ -260,7 +260,11 @@ void Engine::learn(const std::vector<Part>& parts, const std::vector<Found>& fou
     stats_.drafted_tokens += static_cast<uint64_t>(part.num_drafts);
     stats_.accepted_tokens += static_cast<uint64_t>(part.num_right);
   }
-  if (!only_generates) return;
+  if (!only_generates) {
+    step_limit_->learn(num_rows, ms);
+    scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
+    return;
+  }
   draft_policy_.learn_time(num_rows, ms);
   stats_.decode_ms += ms;
   stats_.decode_bytes += step_weight_bytes_;

@@ -1,6 +1,7 @@
 #include "memory_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 
@@ -12,9 +13,19 @@ namespace {
 // Rows of one step when the caller does not say. More rows use the CPU's caches better; at 256 a 1 B model's prefill is
 // within a few percent of its best. A cancel does not wait for them: a step is abandoned between two operations.
 constexpr int32_t kDefaultStepTokens = 256;
-constexpr int32_t kMaxStepTokens = 8192;
+// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
+constexpr int32_t kDefaultGpuStepTokens = 1024;
+constexpr int32_t kDefaultGpuEncoderTokens = 16384;
+constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
 constexpr int32_t kMaxOutputs = 64;
+// On a GPU as many as fit into so many bytes, within these bounds.
+constexpr int64_t kGpuOutputBytes = int64_t{40} << 20;
+constexpr int32_t kMaxGpuOutputs = 256;
+// Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
+constexpr int32_t kMaxGpuPageTable = 64 * 4096;
+// Sequences that an encoder takes at once there.
+constexpr int32_t kMaxGpuEncoded = 1024;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
 // Two whole conversations, if they fit into this.
 constexpr int64_t kDefaultKvBytes = int64_t{2} << 30;
@@ -53,6 +64,29 @@ void check(const EngineOptions& options) {
   }
 }
 
+Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, DeviceKind kind) {
+  const bool is_gpu = kind == DeviceKind::cuda;
+  const bool is_chat = plan.role == Role::chat;
+  const int32_t usual = !is_gpu ? kDefaultStepTokens : is_chat ? kDefaultGpuStepTokens : kDefaultGpuEncoderTokens;
+  Capacity capacity;
+  capacity.tokens = options.step_tokens > 0 ? options.step_tokens : usual;
+  // A sequence is encoded in one step.
+  if (!is_chat) capacity.tokens = std::max(capacity.tokens, std::min(plan.context_tokens, kMaxStepTokens));
+  int32_t most = kMaxOutputs;
+  if (is_gpu && is_chat) {
+    const int64_t row_bytes = int64_t{4} * std::max(plan.vocabulary_size, 1);
+    most = static_cast<int32_t>(std::clamp<int64_t>(kGpuOutputBytes / row_bytes, kMaxOutputs, kMaxGpuOutputs));
+  } else if (is_gpu) {
+    most = kMaxGpuEncoded;
+  }
+  if (is_gpu && plan.has_kv) {  // a step's page tables travel in one piece
+    const uint32_t pages = std::bit_ceil(static_cast<uint32_t>(pages_for(plan.context_tokens)));
+    most = std::clamp(kMaxGpuPageTable / static_cast<int32_t>(std::min(pages, uint32_t{kMaxGpuPageTable})), 1, most);
+  }
+  capacity.outputs = capacity.sequences = std::min(capacity.tokens, most);
+  return capacity;
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const Program& program,
@@ -60,13 +94,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   check(options);
   MemoryPlan memory;
   memory.device = device.kind;
-  memory.capacity.tokens = options.step_tokens > 0 ? options.step_tokens : kDefaultStepTokens;
-  if (plan.role != Role::chat) {
-    // A sequence is encoded in one step.
-    memory.capacity.tokens = std::max(memory.capacity.tokens, std::min(plan.context_tokens, kMaxStepTokens));
-  }
-  memory.capacity.outputs = std::min(memory.capacity.tokens, kMaxOutputs);
-  memory.capacity.sequences = memory.capacity.outputs;
+  memory.capacity = capacity_of(options, plan, device.kind);
   memory.weight_bytes = plan.weight_bytes;
   memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
   memory.kv_page_bytes = bytes_of_kv_page(plan);

@@ -8,6 +8,8 @@
 namespace quoth {
 namespace {
 
+constexpr int32_t kLeastChunk = 16;  // rows of a prompt in a step
+
 bool goes_before(const Sequence& a, const Sequence& b) {
   return a.priority != b.priority ? a.priority > b.priority : a.arrival < b.arrival;
 }
@@ -21,7 +23,11 @@ void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_p
 }  // namespace
 
 Scheduler::Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs)
-    : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {
+    : pool_(num_pages),
+      step_tokens_(step_tokens),
+      limit_(step_tokens),
+      max_sequences_(max_sequences),
+      max_outputs_(max_outputs) {
   running_.reserve(static_cast<size_t>(max_sequences_));
 }
 
@@ -190,14 +196,17 @@ std::vector<Part> Scheduler::schedule() {
   }
   // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next
   // token waits for the whole step. Scorings leave an output to each generation, so that they cannot hold one up.
-  const int32_t small_chunk = std::max(16, step_tokens_ / 8);
+  const int32_t small_chunk = std::max(kLeastChunk, small_chunk_);
   int32_t num_small = 0;
   int32_t num_kept = 0;  // outputs
   for (const auto& sequence : running_) num_kept += sequence->wants_all || sequence->generates() ? 0 : 1;
   for (const auto& sequence : running_) {
     if (sequence->generates()) continue;
     take_cached(*sequence);
-    int32_t count = std::min(sequence->num_rows_wanted(), step_tokens_ - num_tokens);
+    // However many generate, one prompt goes on.
+    const int32_t room =
+        std::min(std::max(limit_ - num_tokens, num_small == 0 ? kLeastChunk : 0), step_tokens_ - num_tokens);
+    int32_t count = std::min(sequence->num_rows_wanted(), room);
     if (decoding_priority >= sequence->priority) count = std::min(count, small_chunk - num_small);
     if (sequence->wants_all) count = std::min(count, max_outputs_ - num_outputs - num_kept);
     if (count <= 0) continue;

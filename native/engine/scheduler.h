@@ -5,6 +5,7 @@
 // ones back to wait: their pages go to the cache, and what was evicted in the meantime is computed again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -57,6 +58,13 @@ class Scheduler {
   // max_sequences: in one step; max_outputs: rows with logits in one step, at least max_sequences.
   Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs);
 
+  // The rows that a step with prompts should have from now on, at most the constructor's; and of prompts, while another
+  // sequence of the same or higher priority generates.
+  void limit_step(int32_t step_tokens, int32_t small_chunk) {
+    limit_ = std::min(step_tokens, step_tokens_);
+    small_chunk_ = small_chunk;
+  }
+
   void add(std::shared_ptr<Sequence> sequence);
   // Frees what the sequence holds and forgets it.
   void remove(const Sequence* sequence);
@@ -91,6 +99,8 @@ class Scheduler {
 
   PagePool pool_;
   int32_t step_tokens_;
+  int32_t limit_;
+  int32_t small_chunk_;
   int32_t max_sequences_;
   int32_t max_outputs_;
   int32_t num_reserved_ = 0;

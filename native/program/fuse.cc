@@ -259,8 +259,21 @@ class Fuser {
 
 }  // namespace
 
-std::vector<Instruction> fuse(const Program& program, Fusions fusions) {
-  return Fuser(program).run(fusions);
+void fuse(Program& program, Fusions fusions) {
+  if (!fusions.linears && !fusions.attention) return;
+  program.instructions = Fuser(program).run(fusions);
+  std::vector<int32_t> widths(program.buffers.size(), 0);
+  const auto use = [&](const View& view) {
+    int32_t& width = widths[static_cast<size_t>(view.buffer)];
+    width = std::max(width, view.first_column + view.width);
+  };
+  for (const Instruction& step : program.instructions) {
+    for (int i = 0; i < step.num_in; ++i) use(step.in[static_cast<size_t>(i)]);
+    if (step.num_out == 1) use(step.out);
+  }
+  const size_t output = static_cast<size_t>(program.output);
+  widths[output] = program.buffers[output].width;
+  for (size_t i = 0; i < widths.size(); ++i) program.buffers[i].width = widths[i];
 }
 
 }  // namespace quoth

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "../fault.h"
-#include "fuse.h"
 
 namespace quoth {
 
@@ -132,7 +131,9 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
 
     activation_bytes_ = activation_bytes_of(plan, program_, capacity);
     for (const Buffer& buffer : program_.buffers) {
-      buffers_.push_back(static_cast<float*>(allocate(bytes_of(buffer, capacity), "an activation buffer")));
+      const uint64_t size_bytes = bytes_of(buffer, capacity);
+      void* memory = size_bytes == 0 ? nullptr : allocate(size_bytes, "an activation buffer");
+      buffers_.push_back(static_cast<float*>(memory));
     }
 
     codebooks_.resize(plan.tensors.size());
@@ -170,25 +171,20 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
     check(reserved, reserved.code == Code::out_of_memory ? "There is not enough memory for the device's scratch"
                                                          : "The device's scratch");
 
-    written_.instructions = program_.instructions;
-    prepare(written_);
-    if (ops_->linear_fused != nullptr || ops_->rope_kv_attention != nullptr) {
-      fused_.instructions = fuse(program_, {ops_->linear_fused != nullptr, ops_->rope_kv_attention != nullptr});
-      prepare(fused_);
-    }
+    prepare();
   } catch (...) {
     release();
     throw;
   }
 }
 
-void Runner::prepare(Steps& steps) {
+void Runner::prepare() {
   const auto rows_of = [this](const View& view) {
     const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
     return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
   };
-  for (const Instruction& step : steps.instructions) {
-    Call& call = steps.calls.emplace_back();
+  for (const Instruction& step : program_.instructions) {
+    Call& call = calls_.emplace_back();
     for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
       call.in[i] = rows_of(step.in[i]);
       call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
@@ -246,14 +242,13 @@ void* Runner::allocate(uint64_t size_bytes, const std::string& what) {
 }
 
 bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
-  const bool is_done = watch ? call_all(written_, batch, abandon, watch) : start(batch, abandon);
+  const bool is_done = watch ? call_all(batch, abandon, watch) : start(batch, abandon);
   if (is_done) wait();
   return is_done;
 }
 
 bool Runner::start(const Batch& batch, const std::atomic<bool>& abandon) {
-  const Steps& steps = fused_.calls.empty() ? written_ : fused_;
-  if (ops_->begin_step == nullptr) return call_all(steps, batch, abandon, {});
+  if (ops_->begin_step == nullptr) return call_all(batch, abandon, {});
   bool again = true;
   while (again) {
     bool replayed = false;
@@ -262,7 +257,7 @@ bool Runner::start(const Batch& batch, const std::atomic<bool>& abandon) {
     if (replayed) return true;
     bool is_whole = false;
     try {
-      is_whole = call_all(steps, batch, abandon, {});
+      is_whole = call_all(batch, abandon, {});
     } catch (...) {
       const Status ended = ops_->end_step(device_, false, &again);
       if (!ended.ok() || !again) throw;
@@ -278,23 +273,19 @@ void Runner::wait() {
   check(ops_->synchronize(device_), "The engine failed at the end of a step");
 }
 
-bool Runner::call_all(const Steps& steps, const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
-  for (size_t i = 0; i < steps.calls.size(); ++i) {
+bool Runner::call_all(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
+  for (size_t i = 0; i < calls_.size(); ++i) {
     if (abandon.load(std::memory_order_relaxed)) return false;
-    const Instruction& step = steps.instructions[i];
+    const Instruction& step = program_.instructions[i];
     if (watch && step.num_in > 0) {
-      Rows in = steps.calls[i].in[0];
-      in.num_rows = rows_in(batch, steps.calls[i].in_rows[0]);
+      Rows in = calls_[i].in[0];
+      in.num_rows = rows_in(batch, calls_[i].in_rows[0]);
       watch(i, in);
     }
-    const Status status = call(steps.calls[i], step, batch);
+    const Status status = call(calls_[i], step, batch);
     if (!status.ok()) check(status, "The engine failed in " + step.place);
   }
   return true;
-}
-
-size_t Runner::num_calls() const {
-  return fused_.calls.empty() ? written_.calls.size() : fused_.calls.size();
 }
 
 Rows Runner::output(int32_t num_rows) const {

@@ -34,8 +34,7 @@ class Runner {
   using Watch = std::function<void(size_t instruction, const Rows& in)>;
 
   // Runs one step. False when `abandon` became true before its end: what it was to write is then unknown, but only in
-  // the rows of this step. Throws Fault; see `device_lost`. With a watch every instruction of the plan is run as it
-  // stands there; without one, what the device can do in one call is one.
+  // the rows of this step. Throws Fault; see `device_lost`.
   bool run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch = {});
   // The same without waiting for the step's end, where the device does not do it at once; `wait` waits for it.
   bool start(const Batch& batch, const std::atomic<bool>& abandon);
@@ -59,22 +58,14 @@ class Runner {
   static uint64_t activation_bytes_of(const PlanFile& plan, const Program& program, Capacity capacity);
   uint64_t activation_bytes() const { return activation_bytes_; }
   uint64_t kv_bytes() const { return kv_bytes_; }
-  // How many calls a step without a watch takes.
-  size_t num_calls() const;
   // True once the device said that nothing more will work on it.
   bool device_lost() const { return device_lost_; }
 
  private:
   struct Call;  // an instruction with its arguments made ready
 
-  // A list of instructions that is ready to be called.
-  struct Steps {
-    std::vector<Instruction> instructions;
-    std::vector<Call> calls;
-  };
-
-  void prepare(Steps& steps);
-  bool call_all(const Steps& steps, const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch);
+  void prepare();
+  bool call_all(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch);
   void release();
   void check(const Status& status, const std::string& what);
   void* allocate(uint64_t size_bytes, const std::string& what);
@@ -90,8 +81,7 @@ class Runner {
   std::vector<const int8_t*> device_codebooks_;
   std::vector<Weight> weights_;
   std::vector<KvPages> layers_;
-  Steps written_;  // the plan's
-  Steps fused_;    // what is run where nobody watches; empty: the plan's
+  std::vector<Call> calls_;
   uint64_t activation_bytes_ = 0;
   uint64_t kv_bytes_ = 0;
   bool device_lost_ = false;

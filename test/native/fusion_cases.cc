@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../../native/engine/device.h"
@@ -59,8 +60,14 @@ void fill(Arrays& arrays, const std::vector<Part>& parts, const PlanFile& plan) 
 std::string check(const std::string& path, OpenDevice& device, const Ops& fused_ops) {
   const PlanFile plan = open_plan(path);
   const Capacity capacity{160, 160, 4};
-  Runner written(plan, read_program(plan), device.device, device.ops, true, capacity, 8);
-  Runner fused(plan, read_program(plan), device.device, &fused_ops, true, capacity, 8);
+  const Program program = read_program(plan);
+  Program fewer = program;
+  fuse(fewer, fusions_of(fused_ops));
+  const size_t num_fewer = fewer.instructions.size();
+  const uint64_t fewer_bytes = Runner::activation_bytes_of(plan, fewer, capacity);
+  if (fewer_bytes > Runner::activation_bytes_of(plan, program, capacity)) return "it takes more memory";
+  Runner written(plan, program, device.device, device.ops, true, capacity, 8);
+  Runner fused(plan, std::move(fewer), device.device, &fused_ops, true, capacity, 8);
 
   const int32_t longest = std::min(70, plan.context_tokens);
   std::vector<std::vector<Part>> steps;
@@ -91,16 +98,7 @@ std::string check(const std::string& path, OpenDevice& device, const Ops& fused_
     }
   }
 
-  // Who watches sees the plan's own instructions.
-  const Program program = read_program(plan);
-  size_t num_seen = 0, num_reading = 0;
-  for (const Instruction& step : program.instructions) num_reading += step.num_in > 0 ? 1 : 0;
-  Arrays arrays;
-  fill(arrays, steps.back(), plan);
-  fused.run(arrays.batch, never, [&](size_t, const Rows&) { ++num_seen; });
-  if (num_seen != num_reading) return "a watch did not see every instruction";
-
-  std::printf("ok %zu %zu %s\n", written.num_calls(), fused.num_calls(), path.c_str());
+  std::printf("ok %zu %zu %s\n", program.instructions.size(), num_fewer, path.c_str());
   return "";
 }
 

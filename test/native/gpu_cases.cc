@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -17,11 +18,19 @@
 #include "../../native/engine/device.h"
 #include "../../native/engine/sampler.h"
 #include "../../native/fault.h"
+#include "../../native/program/fuse.h"
 #include "../../native/program/runner.h"
+#include "mistral_shape.h"
 
 using namespace quoth;
 
 namespace {
+
+Program fused(const PlanFile& plan, const Ops& ops) {
+  Program program = read_program(plan);
+  fuse(program, fusions_of(ops));
+  return program;
+}
 
 int num_failed = 0;
 
@@ -276,8 +285,8 @@ std::string check_steps(OpenDevice& gpu, OpenDevice& other, const std::string& p
   Ops plain = *other.ops;
   plain.begin_step = nullptr;
   plain.end_step = nullptr;
-  Runner with(plan, read_program(plan), gpu.device, &recorded, false, capacity, kPages);
-  Runner without(plan, read_program(plan), other.device, &plain, false, capacity, kPages);
+  Runner with(plan, fused(plan, *gpu.ops), gpu.device, &recorded, false, capacity, kPages);
+  Runner without(plan, fused(plan, *gpu.ops), other.device, &plain, false, capacity, kPages);
   num_replayed = num_begun = 0;
 
   std::vector<std::vector<int32_t>> steps{{290}, {1}, {0, 30}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 0, 45}};
@@ -328,8 +337,8 @@ std::string check_refusal(OpenDevice& gpu, const std::string& path) {
     const Status status = gpu_ops->synchronize(device);  // not allowed while it is recorded
     return status.ok() ? gpu_ops->embed(device, table, batch, scale, out) : status;
   };
-  Runner runner(plan, read_program(plan), gpu.device, &hindered, false, {16, 16, 16}, 8);
-  Runner plain(plan, read_program(plan), gpu.device, gpu.ops, false, {16, 16, 16}, 8);
+  Runner runner(plan, fused(plan, *gpu.ops), gpu.device, &hindered, false, {16, 16, 16}, 8);
+  Runner plain(plan, fused(plan, *gpu.ops), gpu.device, gpu.ops, false, {16, 16, 16}, 8);
   const std::atomic<bool> never{false};
   std::vector<Growing> sequences(1);
   int32_t next_page = 0;
@@ -361,7 +370,7 @@ void time_steps(OpenDevice& gpu, const std::string& path) {
   for (const bool is_recorded : {false, true}) {
     Ops ops = *gpu.ops;
     if (!is_recorded) ops.begin_step = nullptr, ops.end_step = nullptr;
-    Runner runner(plan, read_program(plan), gpu.device, &ops, false, {16, 16, 16}, 16);
+    Runner runner(plan, fused(plan, *gpu.ops), gpu.device, &ops, false, {16, 16, 16}, 16);
     const std::atomic<bool> never{false};
     std::vector<Growing> sequences(1);
     int32_t next_page = 0;
@@ -383,8 +392,70 @@ void time_steps(OpenDevice& gpu, const std::string& path) {
       worst_ms = std::max(worst_ms, ms);
     }
     std::printf("# %s, %zu calls, %s: host %.1f us (worst %.1f), whole %.1f us\n", plan.architecture.c_str(),
-                runner.num_calls(), is_recorded ? "recorded" : "not recorded", 1000 * host_ms / kTimes, 1000 * worst_ms,
-                1000 * whole_ms / kTimes);
+                fused(plan, ops).instructions.size(), is_recorded ? "recorded" : "not recorded",
+                1000 * host_ms / kTimes, 1000 * worst_ms, 1000 * whole_ms / kTimes);
+  }
+}
+
+// Decode of Mistral-7B's shape: each step waited for, and each started before the ids of the last are read.
+void time_decode(OpenDevice& gpu, int32_t num_layers) {
+  std::vector<uint8_t> bytes;
+  const PlanFile plan = test::mistral_shape(bytes, num_layers);
+  const Ops& ops = *gpu.ops;
+  Runner runner(plan, fused(plan, ops), gpu.device, &ops, false, {1024, 64, 64}, 512);
+  const std::atomic<bool> never{false};
+  std::vector<SampleRow> rows;
+  std::vector<SampledRow> chosen(64);
+  for (const auto& [num_sequences, context] :
+       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {8, 256}, {64, 128}}) {
+    std::vector<Growing> sequences(static_cast<size_t>(num_sequences));
+    int32_t next_page = 0;
+    const auto started = std::chrono::steady_clock::now();
+    for (int32_t b = 0; b < num_sequences; ++b) {
+      for (int32_t left = context; left > 0; left -= 1000) {
+        std::vector<int32_t> counts(static_cast<size_t>(num_sequences), 0);
+        counts[static_cast<size_t>(b)] = std::min(left, 1000);
+        Arrays arrays;
+        grow(arrays, sequences, counts, plan.vocabulary_size, &next_page);
+        runner.run(arrays.batch, never);
+      }
+    }
+    const double prefill_ms = ms_since(started);
+    rows.assign(static_cast<size_t>(num_sequences), SampleRow{});
+    std::vector<int32_t> from_last;
+    for (int32_t b = 0; b < num_sequences; ++b) from_last.push_back(b);
+    double host_ms = 0;
+    const auto start = [&](bool is_ahead) {
+      Arrays arrays;
+      grow(arrays, sequences, std::vector<int32_t>(static_cast<size_t>(num_sequences), 1), plan.vocabulary_size,
+           &next_page);
+      if (is_ahead) arrays.batch.chosen_ids = from_last.data();
+      const auto begun = std::chrono::steady_clock::now();
+      runner.start(arrays.batch, never);
+      runner.sample(rows);
+      host_ms += ms_since(begun);
+    };
+    constexpr int kTimes = 60;
+    double waiting_ms = 0, ahead_ms = 0;
+    for (int i = -5; i < kTimes; ++i) {
+      const auto begun = std::chrono::steady_clock::now();
+      start(false);
+      runner.read_samples(chosen.data());
+      if (i >= 0) waiting_ms += ms_since(begun);
+    }
+    start(false);
+    host_ms = 0;
+    const auto begun = std::chrono::steady_clock::now();
+    for (int i = 0; i < kTimes; ++i) {
+      start(true);
+      runner.read_samples(chosen.data());
+    }
+    ahead_ms = ms_since(begun);
+    runner.read_samples(chosen.data());
+    std::printf(
+        "# Mistral-7B's shape, %2d sequences after %4d: waiting %.3f ms, ahead %.3f ms, host %.1f us; prefill %.1f "
+        "ms\n",
+        num_sequences, context, waiting_ms / kTimes, ahead_ms / kTimes, 1000 * host_ms / kTimes, prefill_ms);
   }
 }
 
@@ -406,9 +477,10 @@ int main(int count, char** arguments) {
     std::printf("# %s\n", gpu->info.name);
     must(gpu->ops->reserve(gpu->device, 64, 1024));
     const bool is_short = std::getenv("QUOTH_SHORT") != nullptr;
+    const bool is_timed = std::getenv("QUOTH_MISTRAL") != nullptr;  // and nothing else
     for (const int32_t size : {1, 7, 97, 1000, 32000, 32001, 151936}) {
       for (const int32_t rows : {1, 24, 60}) {
-        if ((is_short && size > 1000) || (size > 100000 && rows > 1)) continue;
+        if (is_timed || (is_short && size > 1000) || (size > 100000 && rows > 1)) continue;
         guarded("ids chosen from " + std::to_string(size) + ", rows " + std::to_string(rows),
                 [&] { return check_sampling(*gpu, size, rows, static_cast<uint32_t>(size + rows)); });
       }
@@ -420,6 +492,7 @@ int main(int count, char** arguments) {
       guarded(std::string("what cannot be recorded, ") + arguments[i],
               [&] { return check_refusal(*gpu, arguments[i]); });
     }
+    if (const char* layers = std::getenv("QUOTH_MISTRAL")) time_decode(*gpu, std::atoi(layers));
     if (!is_short) {
       must(gpu->ops->reserve(gpu->device, 64, 1024));
       Sampling warm;
@@ -430,6 +503,7 @@ int main(int count, char** arguments) {
       all.top_k = 40;
       all.min_p = 0.01;
       for (const int32_t rows : {1, 64}) {
+        time_sampling(*gpu, 97, rows, "greedy", {});
         time_sampling(*gpu, 32000, rows, "greedy", {});
         time_sampling(*gpu, 32000, rows, "warm", warm);
         time_sampling(*gpu, 32000, rows, "top-p", nucleus);
