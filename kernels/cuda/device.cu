@@ -289,6 +289,7 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   Device* opened = new (std::nothrow) Device;
   if (opened == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
   opened->num_multiprocessors = properties.multiProcessorCount;
+  opened->capability = 10 * properties.major + properties.minor;
   opened->overlaps = properties.major >= 9;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
