@@ -43,7 +43,6 @@ struct Device {
   int32_t num_multiprocessors = 0;
   int32_t shared_bytes = 0;  // of one block, at most
   bool overlaps = false;     // programmatic dependent launch: Hopper and newer
-  int32_t decode_turn = 0;   // see linear_decode.cu
   Status lost;               // not ok once the GPU gave an error that does not go away
 
   int32_t max_tokens = 0;
