@@ -50,7 +50,6 @@ struct Device {
   int32_t shared_bytes = 0;  // of one block, at most
   int32_t capability = 0;    // 90: sm_90
   bool overlaps = false;     // programmatic dependent launch: Hopper and newer
-  int32_t decode_turn = 0;   // see linear_decode.cu
   Status lost;               // not ok once the GPU gave an error that does not go away
 
   int32_t max_tokens = 0;

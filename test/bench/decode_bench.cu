@@ -504,9 +504,9 @@ int main(int count, char** arguments) {
     return 0;
   }
   for (const int t : tokens) {
-    for (const int shared : {0, 113 * 1024, 220 * 1024}) {
-      for (const int ahead : {1, 2, 3, 4, 12}) {
-        for (const int trigger : {-1, 2}) {
+    for (const int shared : {0, 160 * 1024}) {
+      for (const int ahead : {1, 2, 3, 4}) {
+        for (const int trigger : {-1}) {
           if (trigger >= 0 && shared > 0) continue;
           const DecodeChoice choice{0, shared, ahead, trigger};
           char name[80];
