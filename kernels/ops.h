@@ -3,8 +3,8 @@
 // A kernel never allocates, never sees a sequence's history or a request; the engine never sees a grid size or a
 // thread. Every pointer is device memory of the device that the operation belongs to, but for `Batch`, whose arrays are
 // host memory. Operations of one device run in the order in which they are called; `synchronize` waits for the last of
-// them. A result does not depend on what else is in the batch: a row gives the same bits alone and among others. On a GPU
-// `linear` has two families of kernels, for up to 8 rows and for more: a row's bits are the same within each.
+// them. A result does not depend on what else is in the batch: a row gives the same bits alone and among others. On a
+// GPU `linear` has two families of kernels, for up to 8 rows and for more: a row's bits are the same within each.
 #pragma once
 
 #include "chance.h"
