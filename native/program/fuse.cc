@@ -71,6 +71,7 @@ class Fuser {
       each(&Fuser::fuse_addition);
       each(&Fuser::fuse_norm);
       each(&Fuser::fuse_gate);
+      each(&Fuser::shorten_gathering);
     }
     return std::move(steps_);
   }
@@ -231,6 +232,18 @@ class Fuser {
   static bool takes_norm(const Instruction& step, const View& in, const View& instead) {
     return is_linear(step) && step.norm == LinearFusion::Norm::none && same(step.in[0], in) &&
            !overlaps(step.out, instead);
+  }
+
+  // gather_outputs(x) -> m; linear(m)
+  bool shorten_gathering(size_t i) {
+    Instruction& gather = steps_[i];
+    if (gather.op != Op::gather_outputs || gather.source) return false;
+    const View x = gather.in[0];
+    const std::optional<size_t> found = next_touch(i, gather.out);
+    if (!found || !is_linear(steps_[*found]) || !same(steps_[*found].in[0], gather.out)) return false;
+    if (overlaps(steps_[*found].out, x) || !is_quiet(i, *found, x, true) || !is_dead(*found, gather.out)) return false;
+    gather.source = steps_[*found].source = x;
+    return false;  // nothing was erased
   }
 
   // linear -> g; gated(g) -> o
