@@ -110,7 +110,10 @@ std::string check(const std::string& path, OpenDevice& device, const Ops& fused_
   // Three steps have rows that are no outputs, one of them has none at all.
   if (plan.role == Role::chat && num_gathered != 3) return "outputs were gathered where every row is one";
 
-  std::printf("ok %zu %zu %s\n", program.instructions.size(), num_fewer, path.c_str());
+  std::printf(
+      "ok %zu %zu %.2f %s\n", program.instructions.size(), num_fewer,
+      static_cast<double>(fewer_bytes) / static_cast<double>(Runner::activation_bytes_of(plan, program, capacity)),
+      path.c_str());
   return "";
 }
 
