@@ -73,9 +73,15 @@ __device__ inline void copy_bulk(uint32_t to, const void* from, uint32_t size_by
       : "memory");
 #endif
 }
-// Brings what never changes into the nearest cache.
-__device__ inline void touch(const float* from) {
-  asm volatile("{\n.reg .f32 ignored;\nld.global.nc.f32 ignored, [%0];\n}" ::"l"(from));
+// Brings what never changes, is small and comes back with every step into the nearest cache, and lets the L2 cache keep
+// it.
+__device__ inline uint64_t keep_policy() {
+  uint64_t policy = 0;
+  asm("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+__device__ inline void touch(const float* from, uint64_t policy) {
+  asm volatile("{\n.reg .f32 ignored;\nld.global.nc.L2::cache_hint.f32 ignored, [%0], %1;\n}" ::"l"(from), "l"(policy));
 }
 
 // 16 bytes of which the last 16 - `valid_bytes` become zero, unread.

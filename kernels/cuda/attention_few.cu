@@ -14,7 +14,6 @@
 // do are a cluster and read each other's results (sm_90 and newer); before, the block that ends last folds what all wrote
 // to memory.
 #include <algorithm>
-#include <cstddef>
 #include <cstdlib>
 
 #include "attention.h"
@@ -69,19 +68,12 @@ struct FewTask {
   bool is_one_row;     // every sequence has one row
   bool is_aligned;     // 16-byte stores to out
   int32_t max_splits;  // the room of a lane in `partials`; 0: there is none
-  int32_t max_blocks;  // that are to run at once
   // Without clusters:
   float* partials;    // f32 [T, H, max_splits, d]
   float2* ends;       // [T, H, max_splits] maximum and total
   int32_t* arrivals;  // [B, tiles, G], zero
 };
 
-// A split's result for a tile of lanes, as other blocks of the cluster read it.
-template <int32_t kColumns, int32_t kTiles>
-struct Partial {
-  float sums[kTiles * kTileLanes][kColumns];
-  float2 ends[kTiles * kTileLanes];  // maximum and total
-};
 template <int32_t kBytes, int32_t kColumns, int32_t kTiles>
 struct Shared {
   static constexpr int32_t kLanes = kTiles * kTileLanes;
@@ -92,40 +84,37 @@ struct Shared {
   float2 ends[kWarps][kLanes];  // maximum and total
   alignas(16) float sums[kWarps][kTileLanes][kColumns + 8];
   bool is_last;
-  alignas(16) Partial<kColumns, kTiles> partials[1];  // as many as a block has splits, where blocks share
+  // Behind it, where blocks share a context: float2 [splits, kLanes] maxima and totals, then float4 [splits, slice]: of
+  // each split the columns that this block folds.
 };
 
-[[maybe_unused]] __device__ inline void meet_cluster() {
+[[maybe_unused]] __device__ inline void arrive_in_cluster() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 #endif
 }
-// Shared memory of another block of the cluster.
-[[maybe_unused]] __device__ inline uint32_t address_in(const void* own, int32_t rank) {
-  uint32_t address = 0;
+[[maybe_unused]] __device__ inline void wait_for_cluster() {
 #if __CUDA_ARCH__ >= 900
-  asm("mapa.shared::cluster.u32 %0, %1, %2;"
-      : "=r"(address)
-      : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(own))), "r"(rank));
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 #endif
-  return address;
 }
-[[maybe_unused]] __device__ inline float4 load_four(uint32_t address) {
-  float4 four = make_float4(0, 0, 0, 0);
+// Stores to shared memory of block `rank` of the cluster, where this block has `own`.
+[[maybe_unused]] __device__ inline void store_in(const void* own, int32_t rank, const float4& four) {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
-               : "=f"(four.x), "=f"(four.y), "=f"(four.z), "=f"(four.w)
-               : "r"(address)
+  asm volatile(
+      "{.reg .b32 to;\nmapa.shared::cluster.u32 to, %0, %1;\nst.shared::cluster.v4.f32 [to], {%2, %3, %4, %5};}" ::"r"(
+          static_cast<uint32_t>(__cvta_generic_to_shared(own))),
+      "r"(rank), "f"(four.x), "f"(four.y), "f"(four.z), "f"(four.w)
+      : "memory");
+#endif
+}
+[[maybe_unused]] __device__ inline void store_in(const void* own, int32_t rank, float2 two) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("{.reg .b32 to;\nmapa.shared::cluster.u32 to, %0, %1;\nst.shared::cluster.v2.f32 [to], {%2, %3};}" ::"r"(
+                   static_cast<uint32_t>(__cvta_generic_to_shared(own))),
+               "r"(rank), "f"(two.x), "f"(two.y)
                : "memory");
 #endif
-  return four;
-}
-[[maybe_unused]] __device__ inline float2 load_two(uint32_t address) {
-  float2 two = make_float2(0, 0);
-#if __CUDA_ARCH__ >= 900
-  asm volatile("ld.shared::cluster.v2.f32 {%0, %1}, [%2];" : "=f"(two.x), "=f"(two.y) : "r"(address) : "memory");
-#endif
-  return two;
 }
 
 template <int32_t kWords>
@@ -329,9 +318,15 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   const int32_t num_pages = ceil_div(most, kPageTokens);
   const int32_t first_split = kLean ? 0 : split_of(least / kPageTokens);
   const int32_t num_splits = split_of(num_pages - 1) + 1 - first_split;
-#if __CUDA_ARCH__ < 900
+  const bool is_shared = num_blocks > 1 && num_splits > 1;
+#if __CUDA_ARCH__ >= 900
+  const auto block_of_split = [&](int32_t split) { return split & (num_blocks - 1); };
+  if (is_shared) arrive_in_cluster();  // that this block's memory may be written to
+#else
+  const auto block_of_split = [&](int32_t split) { return split % num_blocks; };
   if (rank >= num_splits) return;
 #endif
+  const int32_t lanes = min(kLanes, num_lanes);
 
   // The warp's pages, one after the other: `page` of split `page_split`, which ends before page `page_end`.
   int32_t page_split = rank;
@@ -371,6 +366,10 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   };
   go_on();
   STAMP(2)
+  for (int32_t lane = lanes + warp; lane < kLanes; lane += kWarps) {
+    for (int32_t column = thread; column < kColumns; column += kWarp) shared.queries[lane][column] = __half{};
+  }
+  [[maybe_unused]] const int32_t new_id = kLean ? table[position / kPageTokens] : 0;
   if (is_fused) {
     const int32_t half = kLean ? kColumns / 2 : task.rope.rotary_size / 2;
     for (int32_t index = threadIdx.x; index < (high_row + 1) * half; index += kThreads) {
@@ -387,22 +386,17 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   {
     const int32_t half = kLean ? kColumns / 2 : is_fused ? task.rope.rotary_size / 2 : 0;
     constexpr int32_t kSlots = kLean ? kColumns / 64 : kColumns / kWarp;  // of a thread
-    const int32_t lanes = min(kLanes, num_lanes);
-    for (int32_t job = warp; job < kLanes + (is_fused ? 2 * (high_row + 1) : 0); job += kWarps) {
-      const bool is_query = job < kLanes;
-      const bool is_key = !is_query && job <= kLanes + high_row;
+    for (int32_t job = warp; job < lanes + (is_fused ? 2 * (high_row + 1) : 0); job += kWarps) {
+      const bool is_query = job < lanes;
+      const bool is_key = !is_query && job <= lanes + high_row;
       const int32_t lane = first_lane + job;
-      const int32_t row = kLean ? 0 : is_query ? lane / group : is_key ? job - kLanes : job - kLanes - high_row - 1;
+      const int32_t row = kLean ? 0 : is_query ? lane / group : is_key ? job - lanes : job - lanes - high_row - 1;
       const int32_t head = is_query ? kv_head * group + lane - row * group
                                     : base.num_heads + kv_head + (is_key ? 0 : base.pages.num_heads);
       const int32_t place = position + row;
       if (!is_query) {
-        const int32_t split = split_of(place / kPageTokens) - first_split;
-        if (split < 0 || split % num_blocks != rank) continue;
-      }
-      if (is_query && job >= lanes) {
-        for (int32_t column = thread; column < kColumns; column += kWarp) shared.queries[job][column] = __half{};
-        continue;
+        const int32_t split = kLean ? num_splits - 1 : split_of(place / kPageTokens) - first_split;
+        if (split < 0 || block_of_split(split) != rank) continue;
       }
       const float* from = row_of(base.queries, first_row + row) + static_cast<int64_t>(head) * head_size;
       float first[kSlots], second[kSlots];
@@ -430,7 +424,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       uint8_t* block = nullptr;
       if (writes) {
         block = const_cast<uint8_t*>(block_of<kBytes>(is_key ? base.pages.keys : base.pages.values, base.pages,
-                                                      table[place / kPageTokens], kv_head, head_size));
+                                                      kLean ? new_id : table[place / kPageTokens], kv_head, head_size));
       }
       const auto put = [&](int32_t column, float value) {
         if (is_query) {
@@ -503,8 +497,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
     const int32_t row = kLean ? 0 : index / group;
     float* to = row_of(base.out, first_row + row) +
                 static_cast<int64_t>(kv_head * group + index - row * group) * head_size + column;
-    const float4 sum = make_float4(result.sum.x / result.total, result.sum.y / result.total,
-                                   result.sum.z / result.total, result.sum.w / result.total);
+    const float part = __frcp_rn(result.total);
+    const float4 sum = make_float4(__fmul_rn(result.sum.x, part), __fmul_rn(result.sum.y, part),
+                                   __fmul_rn(result.sum.z, part), __fmul_rn(result.sum.w, part));
     if (task.is_aligned) {
       *reinterpret_cast<float4*>(to) = sum;
     } else {
@@ -517,7 +512,12 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
     return (static_cast<int64_t>(first_row + index / group) * base.num_heads + kv_head * group + index % group) *
            task.max_splits;
   };
-  const bool is_shared = num_blocks > 1 && num_splits > 1;
+#if __CUDA_ARCH__ >= 900
+  const int32_t block_shift = __ffs(num_blocks) - 1;
+  const int32_t slice = (lanes * (kColumns / 4) + num_blocks - 1) >> block_shift;
+  auto* received_ends = reinterpret_cast<float2*>(shared_bytes + sizeof(Memory));
+  auto* received = reinterpret_cast<float4*>(received_ends + num_splits * kLanes);
+#endif
 
   for (int32_t split = rank; split < num_splits; split += num_blocks) {
     float maxima[kTiles][2], totals[kTiles][2];
@@ -699,7 +699,6 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
 
     STAMP(8)
     // The warps' results to one.
-    [[maybe_unused]] Partial<kColumns, kTiles>& partial = shared.partials[split / num_blocks];
 #pragma unroll
     for (int32_t i = 0; i < kTiles; ++i) {
       if (i * kTileLanes >= num_lanes) break;  // the same for the whole block
@@ -727,6 +726,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       }
       __syncthreads();
       STAMP(9)
+#if __CUDA_ARCH__ >= 900
+      if (is_shared && i == 0 && split == rank) wait_for_cluster();
+#endif
 #pragma unroll
       for (int32_t k = 0; k < kOwned; ++k) {
         const int32_t lane = lane_of(k);
@@ -753,8 +755,11 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
           continue;
         }
 #if __CUDA_ARCH__ >= 900
-        *reinterpret_cast<float4*>(&partial.sums[i * kTileLanes + lane][column]) = sum;
-        if (column == 0) partial.ends[i * kTileLanes + lane] = make_float2(maximum, total);
+        const int32_t index = (i * kTileLanes + lane) * (kColumns / 4) + column / 4;
+        store_in(received + split * slice + (index >> block_shift), block_of_split(index), sum);
+        if (column / 4 < num_blocks) {
+          store_in(received_ends + split * kLanes + i * kTileLanes + lane, column / 4, make_float2(maximum, total));
+        }
 #else
         const int64_t at = partial_of(i * kTileLanes + lane) + split;
         if (column < head_size) *reinterpret_cast<float4*>(task.partials + at * head_size + column) = sum;
@@ -782,35 +787,26 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   // The splits of a lane, in order: each block of the cluster folds some columns; or the block that ends last folds all.
   constexpr int32_t kAtOnce = 8;
 #if __CUDA_ARCH__ >= 900
-  meet_cluster();
+  if (rank >= num_splits) wait_for_cluster();
+  arrive_in_cluster();
+  wait_for_cluster();
   STAMP(11)
-  const int32_t num_fours = min(kLanes, num_lanes) * (kColumns / 4);
-  for (int32_t index = static_cast<int32_t>(threadIdx.x) * num_blocks + rank; index < num_fours;
-       index += kThreads * num_blocks) {
+  for (int32_t place = threadIdx.x; place < slice; place += kThreads) {
+    const int32_t index = place * num_blocks + rank;
     const int32_t lane = index / (kColumns / 4);
-    const int32_t column = index % (kColumns / 4) * 4;
+    if (lane >= lanes) break;
     Folded result;
     for (int32_t split = 0; split < num_splits; split += kAtOnce) {
-      float4 sums[kAtOnce];
-      float2 parts[kAtOnce];
 #pragma unroll
       for (int32_t s = 0; s < kAtOnce; ++s) {
-        if (split + s >= num_splits) break;
-        const Partial<kColumns, kTiles>& partial = shared.partials[(split + s) / num_blocks];
-        const int32_t other = (split + s) % num_blocks;
-        sums[s] = load_four(address_in(&partial.sums[lane][column], other));
-        parts[s] = load_two(address_in(&partial.ends[lane], other));
-      }
-#pragma unroll
-      for (int32_t s = 0; s < kAtOnce; ++s) {
-        if (split + s < num_splits) result.add(sums[s], parts[s]);
+        if (split + s < num_splits) {
+          result.add(received[(split + s) * slice + place], received_ends[(split + s) * kLanes + lane]);
+        }
       }
     }
-    finish(lane, column, result);
+    finish(lane, index % (kColumns / 4) * 4, result);
   }
   STAMP(12)
-  meet_cluster();  // others may still read this block's results
-  STAMP(13)
 #else
   int32_t* arrivals = task.arrivals + (static_cast<int64_t>(sequence) * gridDim.y + blockIdx.y);
   __syncthreads();
@@ -822,7 +818,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   __syncthreads();
   if (!shared.is_last) return;
   if (threadIdx.x == 0) *arrivals = 0;
-  for (int32_t index = threadIdx.x; index < min(kLanes, num_lanes) * (kColumns / 4); index += kThreads) {
+  for (int32_t index = threadIdx.x; index < lanes * (kColumns / 4); index += kThreads) {
     const int32_t lane = index / (kColumns / 4);
     const int32_t column = index % (kColumns / 4) * 4;
     if (column >= head_size) continue;
@@ -851,18 +847,22 @@ template <int32_t kBytes, int32_t kColumns, int32_t kTiles, bool kLean>
 Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
   using Memory = Shared<kBytes, kColumns, kTiles>;
   const auto kernel = few_kernel<kBytes, kColumns, kTiles, kLean>;
-  constexpr int32_t kLeastBytes = static_cast<int32_t>(offsetof(Memory, partials));
+  const bool has_clusters = device->capability >= 90;
   const auto bytes_for = [&](int32_t num_blocks) {
-    const int32_t slots = num_blocks == 1 || !device->overlaps ? 0 : ceil_div(num_splits, num_blocks);
-    return kLeastBytes + slots * static_cast<int32_t>(sizeof(Partial<kColumns, kTiles>));
+    if (!has_clusters || num_blocks == 1) return static_cast<int32_t>(sizeof(Memory));
+    const int32_t slice = ceil_div(Memory::kLanes * (kColumns / 4), num_blocks);
+    return static_cast<int32_t>(sizeof(Memory)) + num_splits * (Memory::kLanes * 8 + slice * 16);
   };
   // How many blocks share a context: as many as fit the multiprocessors at once. It changes no bit of the results.
   const int64_t lanes = static_cast<int64_t>(grid.y) * grid.z;
   int32_t num_blocks = 1;
-  if (device->overlaps) {
+  if (has_clusters) {
+    // Two of the blocks fit a multiprocessor, or one: then 16 of them may not fit where 8 do.
+    constexpr bool kTwoFit = kTiles == 1 && kColumns <= 128;
+    const int32_t most = kTwoFit && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
+    const int64_t at_once = (kTwoFit ? 2 : 1) * int64_t{device->num_multiprocessors};
     static const int forced = getenv("QUOTH_C") ? atoi(getenv("QUOTH_C")) : 0;
-    const int32_t most = device->shared_bytes > 200 << 10 ? kMaxCluster : kPortableCluster;  // sm_90; sm_120
-    while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= task.max_blocks) num_blocks *= 2;
+    while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= at_once) num_blocks *= 2;
     if (forced) { num_blocks = 1; while (num_blocks < forced && num_blocks < num_splits) num_blocks *= 2; }
     while (num_blocks > 1 && bytes_for(num_blocks) > device->shared_bytes) {
       num_blocks = num_blocks < most ? 2 * num_blocks : 1;
@@ -877,23 +877,28 @@ Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
         status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
     if (!status.ok()) return status;
   }
-  if (device->overlaps && num_blocks > kPortableCluster) {
+  if (has_clusters && num_blocks > kPortableCluster) {
     const Status status = status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
     if (!status.ok()) return status;
   }
   grid.x = static_cast<unsigned>(num_blocks);
   cudaLaunchAttribute attributes[2]{};
-  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attributes[0].val.programmaticStreamSerializationAllowed = 1;
-  attributes[1].id = cudaLaunchAttributeClusterDimension;
-  attributes[1].val.clusterDim = {grid.x, 1, 1};
+  uint32_t num_attributes = 0;
+  if (has_clusters && num_blocks > 1) {
+    attributes[num_attributes].id = cudaLaunchAttributeClusterDimension;
+    attributes[num_attributes++].val.clusterDim = {grid.x, 1, 1};
+  }
+  if (device->overlaps) {
+    attributes[num_attributes].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[num_attributes++].val.programmaticStreamSerializationAllowed = 1;
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = dim3(kThreads);
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = device->stream;
   config.attrs = attributes;
-  config.numAttrs = !device->overlaps ? 0 : num_blocks > 1 ? 2 : 1;
+  config.numAttrs = num_attributes;
   return status_of(device, cudaLaunchKernelEx(&config, kernel, task));
 }
 
@@ -930,7 +935,6 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   task.is_one_row = shape.is_one_row;
   task.is_aligned = reinterpret_cast<uintptr_t>(base.out.data) % 16 == 0 && base.out.stride % 4 == 0;
   task.arrivals = device->arrivals;
-  task.max_blocks = 2 * device->num_multiprocessors;
   const int64_t partials = static_cast<int64_t>(base.queries.num_rows) * base.num_heads * num_splits;
   const int64_t shares = static_cast<int64_t>(num_sequences) * tiles * base.pages.num_heads;
   task.ends = reinterpret_cast<float2*>(device->partials);

@@ -99,7 +99,8 @@ __device__ inline void multiply_nibbles(Products<kMany>& products, const Lane& l
 }
 
 // Of each type:
-//   kSlotUnits    units of 128 columns that a warp takes of one slot of the ring
+//   kWarps        that multiply: a block has one more, which brings the weights
+//   kSlotUnits    units of 128 columns that each takes of one slot of the ring
 //   kUnitBytes    of a unit of a tile; row-major types: of a row of it
 //   kSumColumns   columns that share a factor
 //   multiply(sums, unit, lane)   adds one unit; `kWhole`: it has all its columns. Row-major: rows are `row_stride` apart
@@ -108,7 +109,7 @@ struct Format;
 
 template <>
 struct Format<Type::int4_g128> {
-  static constexpr int32_t kSlotUnits = 2, kUnitBytes = 1088, kSumColumns = 128;
+  static constexpr int32_t kWarps = 16, kSlotUnits = 1, kUnitBytes = 1088, kSumColumns = 128;
   static constexpr bool kIsRowMajor = false, kIsQuads = false;
   template <bool kWhole, bool kMany>
   __device__ static void multiply(Sums<kMany>& sums, const uint8_t* unit, const Lane& lane) {
@@ -123,7 +124,7 @@ struct Format<Type::int4_g128> {
 
 template <>
 struct Format<Type::int4_g32> {
-  static constexpr int32_t kSlotUnits = 2, kUnitBytes = 1280, kSumColumns = 32;
+  static constexpr int32_t kWarps = 16, kSlotUnits = 1, kUnitBytes = 1280, kSumColumns = 32;
   static constexpr bool kIsRowMajor = false, kIsQuads = false;
   template <bool kWhole, bool kMany>
   __device__ static void multiply(Sums<kMany>& sums, const uint8_t* unit, const Lane& lane) {
@@ -141,7 +142,7 @@ struct Format<Type::int4_g32> {
 
 template <>
 struct Format<Type::q8> {
-  static constexpr int32_t kSlotUnits = 1, kUnitBytes = 2176, kSumColumns = 32;
+  static constexpr int32_t kWarps = 8, kSlotUnits = 1, kUnitBytes = 2176, kSumColumns = 32;
   static constexpr bool kIsRowMajor = false, kIsQuads = true;
   template <bool kWhole, bool kMany>
   __device__ static void multiply(Sums<kMany>& sums, const uint8_t* unit, const Lane& lane) {
@@ -161,7 +162,7 @@ struct Format<Type::q8> {
 
 template <>
 struct Format<Type::q4> {
-  static constexpr int32_t kSlotUnits = 2, kUnitBytes = 1152, kSumColumns = 32;
+  static constexpr int32_t kWarps = 16, kSlotUnits = 1, kUnitBytes = 1152, kSumColumns = 32;
   static constexpr bool kIsRowMajor = false, kIsQuads = false;
   // The int8 values of eight nibbles: low nibbles to `low`, high ones to `high`.
   __device__ static void look_up(uint32_t nibbles, const uint4& book, uint32_t& low, uint32_t& high) {
@@ -206,7 +207,7 @@ __device__ inline void finish_floats(Sums<true>& sums, const float2* factors, co
 // Lane t takes columns 8 t .. 8 t + 7 of 32. The instruction meets them in order: 0 1, 2 3 | 4 5, 6 7.
 template <>
 struct Format<Type::f16> {
-  static constexpr int32_t kSlotUnits = 1, kUnitBytes = 256, kSumColumns = 128;
+  static constexpr int32_t kWarps = 8, kSlotUnits = 1, kUnitBytes = 256, kSumColumns = 128;
   static constexpr bool kIsRowMajor = true, kIsQuads = false;
   template <bool kWhole, bool kMany>
   __device__ static void multiply(Sums<true>& sums, const uint8_t* unit, int32_t row_stride, const Lane& lane) {
@@ -229,7 +230,7 @@ struct Format<Type::f16> {
 
 template <>
 struct Format<Type::f8> {
-  static constexpr int32_t kSlotUnits = 2, kUnitBytes = 128, kSumColumns = 128;
+  static constexpr int32_t kWarps = 8, kSlotUnits = 2, kUnitBytes = 128, kSumColumns = 128;
   static constexpr bool kIsRowMajor = true, kIsQuads = false;
   // Bytes 0 and 1, or 2 and 3, as halves that are 256 times too small (with the row's scale that is put right).
   template <uint32_t kSelector>

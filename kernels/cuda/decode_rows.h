@@ -8,10 +8,7 @@
 
 namespace quoth::cuda {
 
-inline constexpr int32_t kDecodeWarps = 8;  // that multiply; one more brings the weights
-inline constexpr int32_t kDecodeThreads = kDecodeWarps * kWarp;
-
-// A block takes tiles of 16 weight rows. K is cut into units of 128 columns, of which warp w takes w, w + 8, w + 16, …;
+// A block takes tiles of 16 weight rows. K is cut into units of 128 columns, of which warp w takes w, w + kWarps, …;
 // at the end of a group of tiles the block adds the warps' sums up, ascending.
 struct DecodeLinear {
   const uint8_t* weight;
@@ -33,6 +30,7 @@ struct DecodeLinear {
   // Of them, those whose x is in shared memory at once: all, or some, and then each group of tiles goes through them.
   int32_t held_slots;
   int32_t num_stages;    // slots of the ring
+  int32_t num_ahead;     // of them that may be on their way at once
   int32_t trigger_ahead;
   bool is_x_aligned;     // rows of x at multiples of 16 bytes
   bool is_norm_aligned;  // the norm's weight and bias too
@@ -139,7 +137,7 @@ __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32
                                    int32_t first_slot, bool adds_squares) {
   using F = Format<kType>;
   constexpr int32_t kAtOnce = 8;  // whose loads are under way together
-  constexpr int32_t kStep = kDecodeWarps * kUnitColumns;
+  constexpr int32_t kStep = F::kWarps * kUnitColumns;
   const int32_t num_tokens = p.x.num_rows;
   const Staging to{shared + p.x_at + warp * p.x_bytes,
                    reinterpret_cast<float2*>(shared + p.factors_at + warp * p.factors_bytes), lane,
@@ -147,7 +145,7 @@ __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32
   float* squares = reinterpret_cast<float*>(shared + p.squares_at) + warp * kDecodeTokens;
   const float* moments = reinterpret_cast<const float*>(shared + p.moments_at);
   const bool is_layer = kNorm && p.fusion.norm == LinearFusion::Norm::layer;
-  const int32_t first_column = (first_slot * F::kSlotUnits * kDecodeWarps + warp) * kUnitColumns + 4 * lane;
+  const int32_t first_column = (first_slot * F::kSlotUnits * F::kWarps + warp) * kUnitColumns + 4 * lane;
   const int32_t wanted = min(p.held_slots, p.tile_slots - first_slot) * F::kSlotUnits;
   const int32_t units = min(wanted, max(0, ceil_div(p.num_columns - first_column + 4 * lane, kStep)));
   int32_t index = 0, token = 0, load_index = 0;
@@ -201,30 +199,32 @@ __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32
   __syncwarp();
 }
 
-// The warps that multiply, among themselves.
+// The `kWarps` warps that multiply, among themselves.
+template <int32_t kWarps>
 __device__ inline void sync_multipliers() {
-  asm volatile("bar.sync 1, %0;" ::"n"(kDecodeThreads) : "memory");
+  asm volatile("bar.sync 1, %0;" ::"n"(kWarps * kWarp) : "memory");
 }
 
 // Mean and 1 / deviation of each row of x, for the layer norm: all warps' work, every thread the same columns in both
 // passes. `parts`: a float for each warp.
+template <int32_t kWarps>
 __device__ inline void find_moments(const DecodeLinear& p, float* moments, float* parts, int32_t warp, int32_t lane) {
   const float width = static_cast<float>(p.num_columns);
   const auto total_of = [&](float value) {
     value = warp_sum(value);
-    sync_multipliers();
+    sync_multipliers<kWarps>();
     if (lane == 0) parts[warp] = value;
-    sync_multipliers();
+    sync_multipliers<kWarps>();
     float total = 0;
-    for (int32_t i = 0; i < kDecodeWarps; ++i) total += parts[i];
+    for (int32_t i = 0; i < kWarps; ++i) total += parts[i];
     return total;
   };
   for (int32_t t = 0; t < p.x.num_rows; ++t) {
     const float* row = row_of(p.x, t);
     float sum = 0, squares = 0;
-    for (int32_t k = threadIdx.x; k < p.num_columns; k += kDecodeThreads) sum += __ldcg(row + k);
+    for (int32_t k = threadIdx.x; k < p.num_columns; k += kWarps * kWarp) sum += __ldcg(row + k);
     const float mean = total_of(sum) / width;
-    for (int32_t k = threadIdx.x; k < p.num_columns; k += kDecodeThreads) {
+    for (int32_t k = threadIdx.x; k < p.num_columns; k += kWarps * kWarp) {
       const float distance = __ldcg(row + k) - mean;
       squares = fmaf(distance, distance, squares);
     }
@@ -234,7 +234,7 @@ __device__ inline void find_moments(const DecodeLinear& p, float* moments, float
       moments[2 * t + 1] = 1.0f / sqrtf(total / width + p.fusion.epsilon);
     }
   }
-  sync_multipliers();
+  sync_multipliers<kWarps>();
 }
 
 // First weight row of tile `tile` of this block's list.
@@ -245,11 +245,12 @@ __device__ inline int32_t first_row_of(const DecodeLinear& p, int32_t tile) {
 }
 
 // Asks for what out holds, for the first tiles of the block.
+template <int32_t kWarps>
 __device__ inline void fetch_residual(const DecodeLinear& p, uint8_t* shared, int32_t num_pairs) {
   const int32_t num_tokens = p.x.num_rows;
   const int32_t count = min(num_pairs * num_tokens * kQuantRows, p.residual_count);
   const uint32_t to = shared_address(shared + p.residual_at);
-  for (int32_t i = threadIdx.x; i < count; i += kDecodeThreads) {
+  for (int32_t i = threadIdx.x; i < count; i += kWarps * kWarp) {
     const int32_t row = i / kQuantRows;
     const int32_t pair = num_tokens == 1 ? row : row / num_tokens;
     const int32_t token = row - pair * num_tokens;
@@ -259,14 +260,15 @@ __device__ inline void fetch_residual(const DecodeLinear& p, uint8_t* shared, in
 }
 
 // Adds up the warps' sums of the tiles [first_tile, end_tile) and writes their columns of out. All warps have put them.
+template <int32_t kWarps>
 __device__ inline void finish_group(const DecodeLinear& p, const uint8_t* shared, const float* sums,
                                     int32_t first_tile, int32_t end_tile) {
   const int32_t num_tokens = p.x.num_rows;
   const int32_t num_pairs = (end_tile - first_tile) >> (p.pair_tiles - 1);
   const float* squares = reinterpret_cast<const float*>(shared + p.squares_at);
   const float* residual = reinterpret_cast<const float*>(shared + p.residual_at);
-  const int32_t tile_floats = kDecodeWarps * num_tokens * kQuantRows;
-  for (int32_t i = threadIdx.x; i < num_pairs * num_tokens * kQuantRows; i += kDecodeThreads) {
+  const int32_t tile_floats = kWarps * num_tokens * kQuantRows;
+  for (int32_t i = threadIdx.x; i < num_pairs * num_tokens * kQuantRows; i += kWarps * kWarp) {
     const int32_t row = i % kQuantRows;
     const int32_t line = i / kQuantRows;
     const int32_t pair = num_tokens == 1 ? line : line / num_tokens;
@@ -277,14 +279,14 @@ __device__ inline void finish_group(const DecodeLinear& p, const uint8_t* shared
     if (p.fusion.norm == LinearFusion::Norm::rms) {
       float sum = 0;
 #pragma unroll
-      for (int32_t warp = 0; warp < kDecodeWarps; ++warp) sum += squares[warp * kDecodeTokens + token];
+      for (int32_t warp = 0; warp < kWarps; ++warp) sum += squares[warp * kDecodeTokens + token];
       factor = rsqrtf(sum * p.inverse_columns + p.fusion.epsilon);
     }
     const auto total_of = [&](int32_t second) {
       const float* at = sums + (pair * p.pair_tiles + second) * tile_floats + token * kQuantRows + row;
       float total = 0;
 #pragma unroll
-      for (int32_t warp = 0; warp < kDecodeWarps; ++warp) total += at[warp * num_tokens * kQuantRows];
+      for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * num_tokens * kQuantRows];
       total *= factor;
       const int32_t weight_row = column + second * p.num_outputs;
       if (p.row_scales != nullptr) total *= p.row_scales[weight_row] * 256.0f;

@@ -342,8 +342,10 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   Device* opened = new (std::nothrow) Device;
   if (opened == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
   opened->num_multiprocessors = properties.multiProcessorCount;
+  opened->capability = 10 * properties.major + properties.minor;
   opened->overlaps = properties.major >= 9;
-  // Tests alone set the variable: they check on one GPU what others would run.
+  // Tests alone set the variables: they check on one GPU what others would run.
+  opened->sums_in_halves = std::getenv("QUOTH_TEST_HALF_SUMS") != nullptr;
   opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = cuda::make_recorder(opened);

@@ -48,6 +48,7 @@ struct Device {
   cudaStream_t stream = nullptr;
   int32_t num_multiprocessors = 0;
   int32_t shared_bytes = 0;  // of one block, at most
+  int32_t capability = 0;    // 90: sm_90
   bool overlaps = false;     // programmatic dependent launch: Hopper and newer
   Status lost;               // not ok once the GPU gave an error that does not go away
 
@@ -74,6 +75,7 @@ struct Device {
   float* normed = nullptr;    // f32 [kFusedRows, max_columns]
   float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
   bool has_wgmma = false;     // sm_90a's matrix instructions
+  bool sums_in_halves = false;  // linear_prefill_mma.cu
   __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
   int32_t* arrivals = nullptr;  // [kMaxArrivals], zero between two operations

@@ -6,9 +6,11 @@
 // ascending order. The order of sums is a function of K alone, and what one token gets depends on no other: a row of x
 // has the same bits alone and among seven others. How x is rounded: decode_formats.h.
 //
-// The ring is filled before `wait_for_previous`: two of these kernels fit on a multiprocessor, so the memory is busy
-// while x of the next one is being made.
+// A block takes a multiprocessor for itself: the ring holds what the memory brings in the time in which the kernel
+// before ends and x is read and rounded. Two smaller blocks, of this kernel and the next, were slower: what the other
+// one reads is in the way of x.
 #include <algorithm>
+#include <type_traits>
 
 #include "decode_rows.h"
 
@@ -22,7 +24,7 @@ __device__ inline void for_each_tile(const DecodeLinear& p, int32_t num_tiles, c
     const int32_t group_end = min(group + p.group_tiles, num_tiles);
     for (int32_t slot = 0; slot < p.tile_slots; slot += p.held_slots) {
       const int32_t slot_end = min(slot + p.held_slots, p.tile_slots);
-      for (int32_t tile = group; tile < group_end; ++tile) body(tile, slot, slot_end);
+      for (int32_t tile = group; tile < group_end; ++tile) body(tile, slot, slot_end, tile - group, tile + 1 == group_end);
     }
   }
 }
@@ -30,7 +32,7 @@ __device__ inline void for_each_tile(const DecodeLinear& p, int32_t num_tiles, c
 template <Type kType, bool kBulk>
 struct Ring {
   using F = Format<kType>;
-  static constexpr int32_t kSlotUnits = F::kSlotUnits * kDecodeWarps;
+  static constexpr int32_t kSlotUnits = F::kSlotUnits * F::kWarps;
   // Row-major: two rows of one lane pair are half of the banks apart.
   static constexpr int32_t kRowBytes = kSlotUnits * F::kUnitBytes;  // of a slot; types in records: all of it
   static constexpr int32_t kRowStride = F::kIsRowMajor ? kRowBytes + 32 : kRowBytes;
@@ -50,7 +52,7 @@ struct Ring {
   __device__ void init() const {
     for (int32_t i = 0; i < num_stages; ++i) {
       init_barrier(full + 8 * static_cast<uint32_t>(i), kBulk ? 1 : kWarp);
-      init_barrier(empty + 8 * static_cast<uint32_t>(i), kDecodeWarps);
+      init_barrier(empty + 8 * static_cast<uint32_t>(i), F::kWarps);
     }
     publish_barriers();
   }
@@ -105,11 +107,12 @@ __device__ inline void multiply(Sums<kMany>& sums, const uint8_t* unit, Lane lan
 }
 
 template <Type kType, bool kMany, bool kBulk>
-__global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const __grid_constant__ DecodeLinear p) {
+__global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1) decode_kernel(const __grid_constant__ DecodeLinear p) {
 #if __CUDA_ARCH__ < 900
   if constexpr (kBulk) return;  // never launched there
 #endif
   using F = Format<kType>;
+  constexpr int32_t kWarps = F::kWarps;
   extern __shared__ __align__(128) uint8_t shared[];
   const int32_t warp = static_cast<int32_t>(threadIdx.x) / kWarp;
   const int32_t lane = static_cast<int32_t>(threadIdx.x) % kWarp;
@@ -117,18 +120,26 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
   const int32_t num_tiles = num_pairs * p.pair_tiles;
   const int32_t num_tokens = p.x.num_rows;
   Ring<kType, kBulk> ring(p, shared);
-  if (threadIdx.x == kDecodeThreads) ring.init();
+  if (threadIdx.x == kWarps * kWarp) ring.init();
   __syncthreads();
 
-  if (warp == kDecodeWarps) {
+  if (warp == kWarps) {
     const uint64_t policy = read_once_policy();
     int32_t left = num_tiles * p.tile_slots;
     bool is_first_round = true;
+    Ring<kType, kBulk> arrived = ring;  // `num_ahead` slots behind
+    int32_t ahead = p.num_ahead;
     if (left <= p.trigger_ahead || p.trigger_ahead < 0) let_next_start();
-    for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end) {
+    for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end, int32_t, bool) {
       const int32_t first_row = first_row_of(p, tile);
       for (; slot < slot_end; ++slot) {
         if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
+        if (ahead > 0) {
+          --ahead;
+        } else {
+          wait_barrier(arrived.full_at(), arrived.parity);
+          arrived.step();
+        }
         ring.bring(p, first_row, slot, lane, policy);
         ring.step();
         if (ring.slot == 0) is_first_round = false;
@@ -142,8 +153,9 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
   if (lane < kDecodeTokens) squares[warp * kDecodeTokens + lane] = 0;
   const bool has_norm = p.fusion.norm != LinearFusion::Norm::none;
   if (has_norm) {
-    for (int32_t k = warp * kUnitColumns; k < p.num_columns; k += kDecodeWarps * kUnitColumns) {
-      if (k + 4 * lane < p.num_columns) touch(p.fusion.norm_weight + k + 4 * lane);
+    const uint64_t keep = keep_policy();
+    for (int32_t k = warp * kUnitColumns; k < p.num_columns; k += kWarps * kUnitColumns) {
+      if (k + 4 * lane < p.num_columns) touch(p.fusion.norm_weight + k + 4 * lane, keep);
     }
   }
   // Columns of B that are no token's read the first one's: what they give is not looked at.
@@ -165,18 +177,17 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
   __syncwarp();
 
   wait_for_previous();
-  if (p.fusion.adds) fetch_residual(p, shared, num_pairs);
+  if (p.fusion.adds) fetch_residual<kWarps>(p, shared, num_pairs);
   if (p.fusion.norm == LinearFusion::Norm::layer) {
     auto* moments = reinterpret_cast<float*>(shared + p.moments_at);
-    find_moments(p, moments, moments + 2 * kDecodeTokens, warp, lane);
+    find_moments<kWarps>(p, moments, moments + 2 * kDecodeTokens, warp, lane);
   }
 
-  const int32_t tile_floats = kDecodeWarps * num_tokens * kQuantRows;
+  const int32_t tile_floats = kWarps * num_tokens * kQuantRows;
   constexpr int32_t kXBytes = kHasDigits ? kUnitColumns : 2 * kUnitColumns;
   constexpr int32_t kFactors = kUnitColumns / F::kSumColumns * kDecodeTokens;
   int32_t buffer = 0;
-  for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end) {
-    const int32_t in_group = tile % p.group_tiles;
+  for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end, int32_t in_group, bool is_last) {
     if (in_group == 0 && (tile == 0 || p.held_slots < p.tile_slots)) {
       __syncwarp();  // x of the slots before has been read
       if (has_norm) {
@@ -199,25 +210,54 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
     int32_t column = (slot * Ring<kType, kBulk>::kSlotUnits + warp) * kUnitColumns;
     place.x = x;
     place.factors = factors;
+    constexpr int32_t kColumnStep = kWarps * kUnitColumns;
+    const auto multiply_slots = [&](auto count) {  // `count` slots with all their columns
+      const uint8_t* units[count.value];
+      uint32_t freed[count.value];
+#pragma unroll
+      for (int32_t j = 0; j < count.value; ++j) {
+        wait_barrier(ring.full_at(), ring.parity);
+        units[j] = shared + ring.slot_at() + warp * F::kUnitBytes;
+        freed[j] = ring.empty_at();
+        ring.step();
+      }
+#pragma unroll
+      for (int32_t i = 0; i < count.value * F::kSlotUnits; ++i) {
+        multiply<kType, true>(total, units[i / F::kSlotUnits] + i % F::kSlotUnits * kWarps * F::kUnitBytes, place,
+                              i * kXBytes, i * kFactors);
+      }
+      __syncwarp();
+      if (lane == 0) {
+#pragma unroll
+        for (int32_t j = 0; j < count.value; ++j) arrive(freed[j]);
+      }
+      place.x += count.value * F::kSlotUnits * kXBytes;
+      place.factors += count.value * F::kSlotUnits * kFactors;
+      column += count.value * F::kSlotUnits * kColumnStep;
+      slot += count.value;
+    };
+    // So many slots that one warp has enough to do at once, but for the last ones.
+    constexpr int32_t kAtOnce = F::kIsRowMajor ? 1 : 2;
+    const auto has_columns = [&](int32_t count) {
+      return slot + count <= slot_end &&
+             column + (count * F::kSlotUnits - 1) * kColumnStep + kUnitColumns <= p.num_columns;
+    };
+    while (has_columns(kAtOnce)) multiply_slots(std::integral_constant<int32_t, kAtOnce>());
     for (; slot < slot_end; ++slot) {
       wait_barrier(ring.full_at(), ring.parity);
       const uint8_t* unit = shared + ring.slot_at() + warp * F::kUnitBytes;
-      constexpr int32_t kColumnStep = kDecodeWarps * kUnitColumns;
-      if (column + (F::kSlotUnits - 1) * kColumnStep + kUnitColumns <= p.num_columns) {
-#pragma unroll
-        for (int32_t i = 0; i < F::kSlotUnits; ++i) {
-          multiply<kType, true>(total, unit + i * kDecodeWarps * F::kUnitBytes, place, i * kXBytes, i * kFactors);
+      for (int32_t i = 0; i < F::kSlotUnits; ++i) {
+        place.num_columns = p.num_columns - column;
+        if (place.num_columns >= kUnitColumns) {
+          multiply<kType, true>(total, unit, place, 0, 0);
+        } else if (place.num_columns > 0) {
+          multiply<kType, false>(total, unit, place, 0, 0);
         }
-      } else {
-        for (int32_t i = 0; i < F::kSlotUnits; ++i) {
-          place.num_columns = p.num_columns - column - i * kColumnStep;
-          if (place.num_columns <= 0) break;
-          multiply<kType, false>(total, unit + i * kDecodeWarps * F::kUnitBytes, place, i * kXBytes, i * kFactors);
-        }
+        unit += kWarps * F::kUnitBytes;
+        place.x += kXBytes;
+        place.factors += kFactors;
+        column += kColumnStep;
       }
-      place.x += F::kSlotUnits * kXBytes;
-      place.factors += F::kSlotUnits * kFactors;
-      column += F::kSlotUnits * kColumnStep;
       __syncwarp();
       if (lane == 0) arrive(ring.empty_at());
       ring.step();
@@ -229,10 +269,10 @@ __global__ void __launch_bounds__(kDecodeThreads + kWarp, 2) decode_kernel(const
         *reinterpret_cast<float2*>(to + token * kQuantRows) = float2{total.of[2 * i], total.of[2 * i + 1]};
       }
     }
-    if (slot_end < p.tile_slots || (in_group + 1 < p.group_tiles && tile + 1 < num_tiles)) return;
+    if (slot_end < p.tile_slots || !is_last) return;
     if (p.fusion.adds) wait_all_copies();
-    sync_multipliers();
-    finish_group(p, shared, sums, tile - in_group, tile + 1);
+    sync_multipliers<kWarps>();
+    finish_group<kWarps>(p, shared, sums, tile - in_group, tile + 1);
     buffer ^= 1;
   });
 }
@@ -256,45 +296,46 @@ int32_t place(DecodeLinear& p, int32_t most_tiles) {
   // Lanes of four columns of B (halves: two) read 32 bytes (64) of each at once: they must not meet in a bank.
   p.x_stride = units * kUnitColumns * (F::kIsRowMajor ? 2 : 1) + (F::kIsRowMajor ? 64 : kMany ? 16 : 32);
   p.x_bytes = tokens * p.x_stride * (F::kIsRowMajor ? 1 : 2);
-  p.x_at = take(kDecodeWarps * p.x_bytes);
+  p.x_at = take(F::kWarps * p.x_bytes);
   p.factors_bytes = units * (kUnitColumns / F::kSumColumns) * kDecodeTokens * 8;
-  p.factors_at = take(kDecodeWarps * p.factors_bytes);
-  p.sums_bytes = p.group_tiles * kDecodeWarps * tokens * kQuantRows * 4;
+  p.factors_at = take(F::kWarps * p.factors_bytes);
+  p.sums_bytes = p.group_tiles * F::kWarps * tokens * kQuantRows * 4;
   p.sums_at = take(p.sums_bytes * (most_tiles > p.group_tiles ? 2 : 1));
-  p.squares_at = take(kDecodeWarps * kDecodeTokens * 4);
-  p.moments_at = take((2 * kDecodeTokens + kDecodeWarps) * 4);
+  p.squares_at = take(F::kWarps * kDecodeTokens * 4);
+  p.moments_at = take((2 * kDecodeTokens + F::kWarps) * 4);
   p.residual_count = p.fusion.adds ? std::min(2048, p.group_tiles / p.pair_tiles * tokens * kQuantRows) : 0;
   p.residual_at = take(4 * p.residual_count);
   p.barriers_at = take(2 * p.num_stages * 8);
   return at;
 }
 
-// Blocks of two kernels share a multiprocessor's 228 KB, of which each block loses one.
-constexpr int32_t kSharedOfTwo = (228 * 1024 - 2 * 1024) / 2 / 128 * 128;
+// Slots that are on their way at once. More would only make everybody's reads wait longer, those of x first of all.
+constexpr int32_t kAhead = 2;
 
 template <Type kType, bool kMany, bool kBulk>
 Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
   using F = Format<kType>;
   const int32_t units = ceil_div(p.num_columns, kUnitColumns);
-  const int32_t slot_units = F::kSlotUnits * kDecodeWarps;
+  const int32_t slot_units = F::kSlotUnits * F::kWarps;
   const int32_t blocks = std::min(p.num_tiles, device->num_multiprocessors);
   const int32_t most_tiles = ceil_div(p.num_tiles, blocks) * p.pair_tiles;
   p.tile_slots = ceil_div(units, slot_units);
   p.held_slots = p.tile_slots;
-  int32_t budget = std::min(choice.shared_bytes > 0 ? choice.shared_bytes : kSharedOfTwo, device->shared_bytes);
+  const int32_t budget =
+      choice.shared_bytes > 0 ? std::min(choice.shared_bytes, device->shared_bytes) : device->shared_bytes;
   // The sums of a group take at most 16 KB, of two groups 32.
-  const int32_t tile_bytes = kDecodeWarps * p.x.num_rows * kQuantRows * 4;
+  const int32_t tile_bytes = F::kWarps * p.x.num_rows * kQuantRows * 4;
   p.group_tiles = std::min(most_tiles, std::max(1, 16384 / tile_bytes / p.pair_tiles) * p.pair_tiles);
   p.num_stages = choice.stages > 0 ? choice.stages : 3;
   const auto fits = [&] { return place<kType, kMany, kBulk>(p, most_tiles) <= budget; };
-  if (!fits()) budget = device->shared_bytes;  // x of many tokens: better alone on the multiprocessor than in parts
   while (!fits() && p.held_slots > 1) p.held_slots = ceil_div(p.held_slots, 2);
   while (!fits() && p.num_stages > 1) --p.num_stages;
-  while (choice.stages == 0 && p.num_stages < 12 && fits()) ++p.num_stages;
+  while (choice.stages == 0 && p.num_stages < 16 && fits()) ++p.num_stages;
   while (!fits() && p.num_stages > 1) --p.num_stages;
   const int32_t shared_bytes = place<kType, kMany, kBulk>(p, most_tiles);
   if (shared_bytes > device->shared_bytes) return {Code::unsupported, "linear: the GPU has too little shared memory"};
   p.trigger_ahead = choice.trigger_ahead;
+  p.num_ahead = std::min(choice.ahead > 0 ? choice.ahead : kAhead, p.num_stages);
   const auto kernel = decode_kernel<kType, kMany, kBulk>;
   static bool has_room = false;  // of this kernel; set again to the same by whoever comes at the same time
   if (!has_room) {
@@ -303,7 +344,7 @@ Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
     if (!status.ok()) return status;
     has_room = true;
   }
-  return launch_overlapped(device, kernel, dim3(static_cast<unsigned>(blocks)), dim3(kDecodeThreads + kWarp),
+  return launch_overlapped(device, kernel, dim3(static_cast<unsigned>(blocks)), dim3((F::kWarps + 1) * kWarp),
                            shared_bytes, p);
 }
 

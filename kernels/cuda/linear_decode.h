@@ -11,7 +11,8 @@ inline constexpr int32_t kDecodeTokens = 8;
 struct DecodeChoice {
   int32_t stages = 0;         // slots of the ring
   int32_t shared_bytes = 0;   // of a block, at most
-  int32_t trigger_ahead = 0;  // the next kernel may start when so many slots are left to be filled; < 0: at once
+  int32_t ahead = 0;          // of them on their way at once
+  int32_t trigger_ahead = -1;  // the next kernel may start when so many slots are left to be filled; < 0: at once
 };
 
 // Whether `linear_decode` takes this weight and so many rows; false also for a weight that no kernel may take.

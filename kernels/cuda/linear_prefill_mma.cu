@@ -4,6 +4,9 @@
 // A block of eight warps takes 128 weight rows and kTokens tokens: four warps below each other with 32 rows each, two
 // side by side with half of the tokens. Stages of 64 columns come by cp.async. Weights in records are unpacked in
 // registers (linear_prefill_weights.h); f16 is read as it lies, f8 is widened (its bits are those of a half).
+//
+// kHalfSums: sums of 64 columns are f16, then f32. GeForce cards add halves in f16 twice as fast as in f32; elsewhere it
+// gains nothing. Off unless `Device::sums_in_halves` says otherwise.
 #include "linear_prefill.h"
 #include "linear_prefill_finish.h"
 #include "linear_prefill_weights.h"
@@ -56,6 +59,13 @@ __device__ inline void multiply_tile(float (&c)[4], const uint32_t (&a)[4], uint
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// The same with sums in f16.
+__device__ inline void multiply_tile(uint32_t (&c)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%0, %1}, {%2, %3, %4, %5}, {%6, %7}, {%0, %1};"
+               : "+r"(c[0]), "+r"(c[1])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 // Four bytes in E4M3 as halves 2^-8 of their value: of bytes s and s + 2.
@@ -122,7 +132,7 @@ __device__ inline void bring_x(const PrefillProblem& problem, int32_t first_toke
   }
 }
 
-template <Type kType, int32_t kTokens>
+template <Type kType, int32_t kTokens, bool kHalfSums>
 __global__ void __launch_bounds__(kThreads) mma_kernel(const __grid_constant__ PrefillProblem problem) {
   using Plan = MmaPlan<kType, kTokens>;
   constexpr int32_t kTiles = kTokens / 16;  // of 8 tokens, for each of the two warps side by side
@@ -153,10 +163,12 @@ __global__ void __launch_bounds__(kThreads) mma_kernel(const __grid_constant__ P
   for (int32_t stage = 0; stage < Plan::kStages - 1; ++stage) bring(stage);
 
   float sums[2][kTiles][4] = {};
+  uint32_t halves[kHalfSums ? 2 : 1][kHalfSums ? kTiles : 1][2];
   for (int32_t stage = 0; stage < num_stages; ++stage) {
     asm volatile("cp.async.wait_group %0;" ::"n"(Plan::kStages - 2) : "memory");
     __syncthreads();  // this stage is there for all, and the one before has been read by all
     bring(stage + Plan::kStages - 1);
+    if constexpr (kHalfSums) memset(halves, 0, sizeof halves);
     const int32_t place = stage % Plan::kStages * Plan::kStageBytes;
     const uint8_t* weights = shared + place + Plan::kPieceBytes + group * 2 * Plan::kBlockBytes;
     // Lane l asks for row l % 8 of matrix l / 8: 16 bytes of a token.
@@ -196,7 +208,27 @@ __global__ void __launch_bounds__(kThreads) mma_kernel(const __grid_constant__ P
 #pragma unroll
         for (int32_t s = 0; s < 2; ++s) {
 #pragma unroll
-          for (int32_t i = 0; i < 2; ++i) multiply_tile(sums[i][n], a[i][s], b[2 * s], b[2 * s + 1]);
+          for (int32_t i = 0; i < 2; ++i) {
+            if constexpr (kHalfSums) {
+              multiply_tile(halves[i][n], a[i][s], b[2 * s], b[2 * s + 1]);
+            } else {
+              multiply_tile(sums[i][n], a[i][s], b[2 * s], b[2 * s + 1]);
+            }
+          }
+        }
+      }
+    }
+    if constexpr (kHalfSums) {
+#pragma unroll
+      for (int32_t i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int32_t n = 0; n < kTiles; ++n) {
+#pragma unroll
+          for (int32_t r = 0; r < 2; ++r) {
+            const float2 pair = floats_of(halves[i][n][r]);
+            sums[i][n][2 * r] += pair.x;
+            sums[i][n][2 * r + 1] += pair.y;
+          }
         }
       }
     }
@@ -228,25 +260,30 @@ __global__ void __launch_bounds__(kThreads) mma_kernel(const __grid_constant__ P
   finish<16, 8, kTokens, Plan::kPitch, kThreads>(problem, results, scales, block, first_token);
 }
 
-template <Type kType, int32_t kTokens>
+template <Type kType, int32_t kTokens, bool kHalfSums>
 Status launch(Device* device, const PrefillProblem& problem) {
   using Plan = MmaPlan<kType, kTokens>;
-  const Status status = status_of(
-      device, cudaFuncSetAttribute(mma_kernel<kType, kTokens>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                   Plan::kSharedBytes));
+  const auto kernel = mma_kernel<kType, kTokens, kHalfSums>;
+  const Status status =
+      status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
   if (!status.ok()) return status;
   const bool is_gated = problem.gate_rows > 0;
   const dim3 grid(static_cast<unsigned>(ceil_div(problem.x.num_rows, kTokens)),
                   static_cast<unsigned>(is_gated ? ceil_div(problem.gate_rows, kRows / 2)
                                                  : ceil_div(problem.num_rows, kRows)));
-  return launch_overlapped(device, mma_kernel<kType, kTokens>, grid, dim3(kThreads), Plan::kSharedBytes, problem);
+  return launch_overlapped(device, kernel, grid, dim3(kThreads), Plan::kSharedBytes, problem);
 }
 
 template <Type kType>
 Status choose(Device* device, const PrefillProblem& problem, int32_t shape) {
   const int64_t large = static_cast<int64_t>(ceil_div(problem.num_rows, kRows)) * ceil_div(problem.x.num_rows, 128);
-  const bool is_large = problem.x.num_rows > 32 && large * 4 >= 3 * device->num_multiprocessors;
-  return (shape < 0 ? is_large : shape == 0) ? launch<kType, 128>(device, problem) : launch<kType, 32>(device, problem);
+  const bool is_large = shape < 0 ? problem.x.num_rows > 32 && large * 4 >= 3 * device->num_multiprocessors : shape == 0;
+  if constexpr (record_columns(kType) > 0) {
+    if (device->sums_in_halves) {
+      return is_large ? launch<kType, 128, true>(device, problem) : launch<kType, 32, true>(device, problem);
+    }
+  }
+  return is_large ? launch<kType, 128, false>(device, problem) : launch<kType, 32, false>(device, problem);
 }
 
 }  // namespace

@@ -6,11 +6,16 @@
 namespace quoth::cuda {
 namespace {
 
+// A row is scaled so that its largest magnitude is in [2^this, 2^(this + 1)); where 64 products are added in f16, so that
+// they do not leave it unless weights are above 30.
+int32_t largest_exponent(const Device* device) {
+  return device->sums_in_halves ? 4 : 14;
+}
+
 // Threads of a block: a row is a warp's, or a whole block's.
 template <int32_t kGroup>
 constexpr int32_t block_threads = kGroup == kWarp ? 256 : kGroup;
 constexpr int32_t kColumns = 8;          // of a thread, at once
-constexpr int32_t kLargestExponent = 14;  // of a scaled row: the largest magnitude is in [2^14, 2^15)
 
 struct Norm {
   LinearFusion::Norm kind;
@@ -77,8 +82,8 @@ __device__ inline uint32_t pair_of(float a, float b) {
 // kGroup threads to a row, kSteps times 8 columns of each are kept.
 template <int32_t kGroup, int32_t kSteps, bool kIsNormed>
 __global__ void __launch_bounds__(block_threads<kGroup>, kGroup == 512 ? 2 : 1)
-    round_kernel(Rows x, Norm norm, bool is_permuted, bool is_aligned, int32_t padded_rows, int32_t padded_columns,
-                 __half* values, float* inverse_scales) {
+    round_kernel(Rows x, Norm norm, int32_t largest_exponent, bool is_permuted, bool is_aligned, int32_t padded_rows,
+                 int32_t padded_columns, __half* values, float* inverse_scales) {
   constexpr int32_t kThreads = block_threads<kGroup>;
   let_next_start();
   wait_for_previous();
@@ -139,9 +144,9 @@ __global__ void __launch_bounds__(block_threads<kGroup>, kGroup == 512 ? 2 : 1)
   // A row with a NaN or an infinity is left as it is, and so is one of zeros.
   const int32_t exponent = max(static_cast<int32_t>(largest >> 23) - 127, -100);
   const bool is_scaled = largest != 0 && largest < 0x7f800000u;
-  const float factor = is_scaled ? __uint_as_float(static_cast<uint32_t>(kLargestExponent - exponent + 127) << 23) : 1;
+  const float factor = is_scaled ? __uint_as_float(static_cast<uint32_t>(largest_exponent - exponent + 127) << 23) : 1;
   if (member == 0 && row < padded_rows) {
-    inverse_scales[row] = is_scaled ? __uint_as_float(static_cast<uint32_t>(exponent - kLargestExponent + 127) << 23) : 1;
+    inverse_scales[row] = is_scaled ? __uint_as_float(static_cast<uint32_t>(exponent - largest_exponent + 127) << 23) : 1;
   }
 #pragma unroll
   for (int32_t step = 0; step < kSteps; ++step) {
@@ -176,8 +181,8 @@ Status launch(Device* device, const Rows& x, const Norm& norm, bool is_permuted,
   const dim3 grid(static_cast<unsigned>(ceil_div(padded_rows, kThreads / kGroup)));
   const auto kernel =
       norm.kind == LinearFusion::Norm::none ? round_kernel<kGroup, kSteps, false> : round_kernel<kGroup, kSteps, true>;
-  return launch_overlapped(device, kernel, grid, dim3(kThreads), 0, x, norm, is_permuted, is_aligned, padded_rows,
-                           padded_columns, device->rounded, device->inverse_scales);
+  return launch_overlapped(device, kernel, grid, dim3(kThreads), 0, x, norm, largest_exponent(device), is_permuted,
+                           is_aligned, padded_rows, padded_columns, device->rounded, device->inverse_scales);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ struct UnpackPlan {
   static constexpr int32_t kXChunks = kTokens <= 32 ? 4 : kTokens == 64 && kTiles == 1 ? 2 : 1;
   static constexpr int32_t kXBytes = kXChunks * 2 * kPieceBytes;
   static constexpr int32_t kRoom = 227 * 1024 - 3072 - kHalfStages * kHalfBytes - kRawStages * kRawBytes;
-  static constexpr int32_t kXStages = kRoom / kXBytes < 6 ? kRoom / kXBytes : 6;
+  static constexpr int32_t kXStages = even_places(kRoom / kXBytes < 6 ? kRoom / kXBytes : 6);
+  static constexpr int32_t kXWarps = bringing_warps(kXStages, 3);
   static constexpr int32_t kXAt = kHalfStages * kHalfBytes;
   static constexpr int32_t kRawAt = kXAt + kXStages * kXBytes;
   static constexpr int32_t kPitch = kRows + 4;
@@ -117,7 +118,7 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
       wait_for_previous();
       Turn<Plan::kXStages> turn;
       for (int32_t chunk = 0, round = 0; chunk < num_stages; chunk += Plan::kXChunks, ++round, turn.advance()) {
-        if (round % 3 != warp - 13) continue;
+        if (round % Plan::kXWarps != warp - 13) continue;
         barrier_wait(x_empty + 8 * turn.place, turn.parity ^ 1);
         const uint32_t full = x_full + 8 * turn.place;
         const int32_t pieces = min(kPieces, 2 * (num_stages - chunk));

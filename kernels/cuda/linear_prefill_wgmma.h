@@ -121,20 +121,29 @@ struct Turn {
   }
 };
 
-// The four warps that bring take the stages in turn: one round (a wait, the bytes to expect, the copies) takes a third of
-// a microsecond whatever it brings. Each brings the weights of its first stage before it waits for the kernel before.
-template <int32_t kStages, typename Weights, typename X>
+// How many of up to `most` warps bring: each has places of the ring to itself, so that it sees each of their rounds.
+constexpr int32_t bringing_warps(int32_t num_places, int32_t most) {
+  while (num_places % most != 0) --most;
+  return most;
+}
+// The most places up to `num_places` that three or four warps share evenly.
+constexpr int32_t even_places(int32_t num_places) {
+  return num_places > 4 && num_places % 3 != 0 && num_places % 4 != 0 ? num_places - 1 : num_places;
+}
+
+// The warps that bring take the stages in turn: one round (a wait, the bytes to expect, the copies) takes a third of a
+// microsecond whatever it brings. Each brings the weights of its first stage before it waits for the kernel before.
+template <int32_t kStages, int32_t kWarps, typename Weights, typename X>
 __device__ inline void bring_stages(int32_t warp, int32_t num_stages, uint32_t empty, const Weights& bring_weights,
                                     const X& bring_x) {
-  const bool is_first = warp < kStages && warp < num_stages;
-  if (is_first) bring_weights(warp, warp);
+  static_assert(kStages % kWarps == 0);
+  if (warp >= kWarps || warp >= num_stages) return wait_for_previous();
+  bring_weights(warp, warp);
   wait_for_previous();
-  if (is_first) bring_x(warp, warp);
+  bring_x(warp, warp);
   Turn<kStages> turn;
-  turn.advance(warp);
-  int32_t stage = warp;
-  if (is_first) stage += 4, turn.advance(4);
-  for (; stage < num_stages; stage += 4, turn.advance(4)) {
+  turn.advance(warp + kWarps);
+  for (int32_t stage = warp + kWarps; stage < num_stages; stage += kWarps, turn.advance(kWarps)) {
     barrier_wait(empty + 8 * turn.place, turn.parity ^ 1);
     bring_weights(stage, turn.place);
     bring_x(stage, turn.place);
@@ -157,7 +166,8 @@ struct WgmmaPlan {
   static constexpr int32_t kRoom = (227 * 1024 / kBlocks - 3072) / 1024 * 1024;
   // Groups of 32 columns that are unpacked at once.
   static constexpr int32_t kAtOnce = kWide;
-  static constexpr int32_t kStages = kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8;
+  static constexpr int32_t kStages = even_places(kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8);
+  static constexpr int32_t kWarps = bringing_warps(kStages, 4);
   static constexpr int32_t kPitch = kRows + 4;  // floats of a token's results in shared memory
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
   static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
@@ -239,7 +249,7 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
                   x + (2 * stage + lane - 30) * piece, x_bytes, full + 8 * place);
       }
     };
-    bring_stages<Plan::kStages>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
+    bring_stages<Plan::kStages, Plan::kWarps>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
     return;
   }
 

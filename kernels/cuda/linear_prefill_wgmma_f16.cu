@@ -20,7 +20,8 @@ struct HalvesPlan {
   static constexpr int32_t kStageBytes = kPieceBytes + kRows / 64 * kTileBytes;
   static constexpr int32_t kBlocks = kGroups == 1 ? 2 : 1;
   static constexpr int32_t kRoom = (227 * 1024 / kBlocks - 3072) / 1024 * 1024;
-  static constexpr int32_t kStages = kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8;
+  static constexpr int32_t kStages = even_places(kRoom / kStageBytes < 8 ? kRoom / kStageBytes : 8);
+  static constexpr int32_t kWarps = bringing_warps(kStages, 4);
   static constexpr int32_t kPitch = kRows + 4;
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
   static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
     const auto bring_x = [&](int32_t stage, int32_t place) {
       copy_bulk(stages + place * Plan::kStageBytes, x + stage * piece, x_bytes, full + 8 * place);
     };
-    bring_stages<Plan::kStages>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
+    bring_stages<Plan::kStages, Plan::kWarps>(warp - kGroups * 4, num_stages, empty, bring_weights, bring_x);
     return;
   }
 

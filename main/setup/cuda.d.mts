@@ -1,3 +1,7 @@
+/** The library's file name. */
+export const cudaLibraryName: string;
+/** Where the kernels for some architectures are kept; for all that they are for, when none are named. */
+export function cudaCacheFolder(architectures?: string): string;
 /** Why the CUDA kernels cannot be compiled here, as the end of a sentence; null when they can. */
 export function whyNoCuda(): string | null;
 /** What CMake calls the architecture of this machine's first GPU ("89-real"); null where there is none. */

@@ -47,7 +47,7 @@ export function gpuArchitecture() {
 }
 
 /** Where the kernels for some architectures are kept; for all that they are for, when none are named. */
-function placeOf(architectures) {
+export function cudaCacheFolder(architectures) {
   const contents = hashOfFiles(sources, (path) => /\.(cu|cuh|h|txt)$/.test(path)).slice(0, 16);
   const name = `${process.platform}-${process.arch}-${architectures ?? 'all'}-${contents}`;
   return cacheFolder('kernels-cuda', name);
@@ -55,7 +55,10 @@ function placeOf(architectures) {
 
 /** The compiled kernels, if these sources were compiled before: for all architectures, or else for the named ones. */
 export function compiledCuda(architectures) {
-  const folders = [placeOf(undefined), ...(architectures === undefined ? [] : [placeOf(architectures)])];
+  const folders = [
+    cudaCacheFolder(undefined),
+    ...(architectures === undefined ? [] : [cudaCacheFolder(architectures)]),
+  ];
   return folders.map((folder) => join(folder, cudaLibraryName)).find((path) => existsSync(path)) ?? null;
 }
 
@@ -66,7 +69,7 @@ export function compiledCuda(architectures) {
  *   report: what ptxas says of each kernel
  */
 export function compileCuda(architectures) {
-  const folder = placeOf(architectures);
+  const folder = cudaCacheFolder(architectures);
   const library = join(folder, cudaLibraryName);
   const reportFile = join(folder, 'report.txt');
   if (existsSync(library) && existsSync(reportFile)) return { library, report: readFileSync(reportFile, 'utf8') };

@@ -47,6 +47,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   const MemoryPlan memory = plan_memory(options, plan_, program, *device_);
   if (!memory.fits) throw Fault(FaultCode::out_of_memory, memory.sentence);
 
+  if (plan_.has_kv) plan_.kv.type = memory.kv_type;
   capacity_ = memory.capacity;
   const int32_t num_pages = memory.num_pages;
   max_sequence_tokens_ =
@@ -72,6 +73,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   info_.kv_tokens = num_pages * kPageTokens;
   info_.embedding_size = plan_.embedding_size;
   info_.weight_bytes = plan_.weight_bytes;
+  info_.kv_type = memory.kv_type;
   info_.kv_bytes = runner_->kv_bytes();
   info_.activation_bytes = runner_->activation_bytes();
   thread_ = std::thread([this] { loop(); });

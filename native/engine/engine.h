@@ -44,6 +44,7 @@ struct EngineInfo {
   int32_t embedding_size = 0;
   uint64_t weight_bytes = 0;
   uint64_t kv_bytes = 0;
+  Type kv_type = Type::i32;  // i32: no kv pages
   uint64_t activation_bytes = 0;
 };
 

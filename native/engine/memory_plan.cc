@@ -49,10 +49,33 @@ int32_t pages_for(int64_t kv_tokens) {
   return static_cast<int32_t>((kv_tokens + kPageTokens - 1) / kPageTokens);
 }
 
-uint64_t bytes_of_kv_page(const PlanFile& plan) {
+uint64_t bytes_of_kv_page(const PlanFile& plan, Type type) {
   if (!plan.has_kv) return 0;
-  return uint64_t{2} * (plan.kv.type == Type::f32 ? 4 : 2) * kPageTokens * static_cast<uint64_t>(plan.kv.num_layers) *
-         static_cast<uint64_t>(plan.kv.num_heads) * static_cast<uint64_t>(plan.kv.head_size);
+  return uint64_t{2} * static_cast<uint64_t>(kv_block_bytes(type, plan.kv.head_size)) *
+         static_cast<uint64_t>(plan.kv.num_layers) * static_cast<uint64_t>(plan.kv.num_heads);
+}
+
+// The GPU's kernels bring 8 columns of a head at once.
+bool can_be_bytes(const PlanFile& plan, const OpenDevice& device) {
+  return device.kind == DeviceKind::cpu || plan.kv.head_size % 8 == 0;
+}
+Type kv_type_of(const EngineOptions& options, const PlanFile& plan, const OpenDevice& device) {
+  switch (options.kv_type) {
+    case KvChoice::f32:
+      return Type::f32;
+    case KvChoice::f16:
+      return Type::f16;
+    case KvChoice::i8:
+    case KvChoice::f8:
+      if (!can_be_bytes(plan, device)) {
+        throw Fault(FaultCode::unsupported,
+                    "kvType: on the GPU, bytes are for heads whose size is a multiple of 8, and this model's is " +
+                        std::to_string(plan.kv.head_size) + ".");
+      }
+      return options.kv_type == KvChoice::i8 ? Type::i8 : Type::f8;
+    default:
+      return plan.kv.type;
+  }
 }
 
 void check(const EngineOptions& options) {
@@ -110,7 +133,8 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   memory.capacity = capacity_of(options, plan, program, device.kind);
   memory.weight_bytes = plan.weight_bytes;
   memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
-  memory.kv_page_bytes = bytes_of_kv_page(plan);
+  if (plan.has_kv) memory.kv_type = kv_type_of(options, plan, device);
+  memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
 
   int32_t least_pages = 0;
   if (plan.has_kv) {
@@ -143,6 +167,13 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   if (is_known || options.memory_bytes > 0) {
     const uint64_t fixed = memory.weight_bytes + memory.activation_bytes;
     const uint64_t left = memory.free_bytes > fixed ? memory.free_bytes - fixed : 0;
+    // A CPU reads bytes slower than halves: not unless it is asked to.
+    const bool may_shrink = options.kv_type == KvChoice::automatic && plan.has_kv &&
+                            device.kind == DeviceKind::cuda && can_be_bytes(plan, device);
+    if (may_shrink && left / memory.kv_page_bytes < static_cast<uint64_t>(memory.wanted_pages)) {
+      memory.kv_type = Type::i8;
+      memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
+    }
     if (memory.kv_page_bytes > 0) {
       memory.num_pages = static_cast<int32_t>(
           std::min<uint64_t>(static_cast<uint64_t>(memory.wanted_pages), left / memory.kv_page_bytes));
@@ -157,6 +188,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   if (plan.has_kv) {
     parts += " and " + megabytes(memory.kv_bytes()) + " for a context of " +
              std::to_string(int64_t{memory.num_pages} * kPageTokens) + " tokens";
+    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) parts += " in 8 bits";
   }
   if (!memory.fits) {
     memory.sentence = "The model needs " + megabytes(memory.needed_bytes()) + " " + where + " (" + parts + "), and " +

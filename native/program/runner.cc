@@ -157,10 +157,8 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
     }
 
     for (int32_t layer = 0; plan.has_kv && layer < plan.kv.num_layers; ++layer) {
-      const uint64_t element_bytes = plan.kv.type == Type::f32 ? 4 : 2;
-      const uint64_t half = element_bytes * static_cast<uint64_t>(num_pages) *
-                            static_cast<uint64_t>(plan.kv.num_heads) * kPageTokens *
-                            static_cast<uint64_t>(plan.kv.head_size);
+      const uint64_t half = static_cast<uint64_t>(num_pages) * static_cast<uint64_t>(plan.kv.num_heads) *
+                            static_cast<uint64_t>(kv_block_bytes(plan.kv.type, plan.kv.head_size));
       KvPages pages{plan.kv.type, nullptr, nullptr, plan.kv.num_heads, plan.kv.head_size};
       pages.keys = allocate(half, "the kv pages");
       pages.values = allocate(half, "the kv pages");

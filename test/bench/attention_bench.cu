@@ -257,9 +257,9 @@ int main(int count, char** arguments) {
     bench_paged(bench, kMistral, 1, 1, 127, true);
     show(8);
     bench_paged(bench, kMistral, 1, 1, 2047, true);
-    show(32);
+    show(16);
     bench_paged(bench, kMistral, 64, 1, 255, true);
-    show(40);
+    show(12);
   }
   if (what == "decode" || what == "all") {
     for (const Shape& shape : {kMistral, kLlama}) {

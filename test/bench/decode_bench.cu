@@ -504,12 +504,13 @@ int main(int count, char** arguments) {
     return 0;
   }
   for (const int t : tokens) {
-    for (const int shared : {0, 220 * 1024}) {
-      for (const int stages : {0, 3}) {
-        for (const int trigger : {-1, 0, 2, 4}) {
-          const DecodeChoice choice{stages, shared, trigger};
+    for (const int shared : {0, 160 * 1024}) {
+      for (const int ahead : {1, 2, 3, 4}) {
+        for (const int trigger : {-1}) {
+          if (trigger >= 0 && shared > 0) continue;
+          const DecodeChoice choice{0, shared, ahead, trigger};
           char name[80];
-          std::snprintf(name, sizeof name, "T=%d stages %d shared %d trigger %d", t, stages, shared >> 10, trigger);
+          std::snprintf(name, sizeof name, "T=%d ahead %d shared %d trigger %d", t, ahead, shared >> 10, trigger);
           report(name, chain.time(t, choice, -1), static_cast<double>(chain.bytes), t);
         }
       }

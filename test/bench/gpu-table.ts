@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 type Fact = {
   bench: string;
   model: string | null;
-  shape: Record<string, number | boolean | null>;
+  shape: Record<string, number | string | boolean | null>;
   median: number;
   unit: string;
   limit: number | null;
@@ -23,7 +23,7 @@ function short(number: number): string {
 
 /** What beside the figure tells how it came about. */
 const shown =
-  'prompt tokens sequences context question texts kvTokens tokensPerSecondOfDecodeSteps firstMs timesFaster tokensPerSecondWithout speedUp sameIds accepted drafted cached ttftMs weightBytes kvBytes embedderBytes leftBytes'.split(
+  'prompt tokens sequences context question texts kvTokens kvType tokensPerSecondOfDecodeSteps firstMs timesFaster tokensPerSecondWithout speedUp sameIds accepted drafted cached ttftMs weightBytes kvBytes embedderBytes leftBytes'.split(
     ' ',
   );
 

@@ -140,7 +140,7 @@ if wants bench; then
 fi
 if wants bench && [ $with_engine = 1 ]; then
   bench() {
-    timeout 60 "$node" --disable-warning=ExperimentalWarning main/cli/cli.ts bench "$@" --device cuda --json \
+    timeout 100 "$node" --disable-warning=ExperimentalWarning main/cli/cli.ts bench "$@" --device cuda --json \
       --bandwidth "$bandwidth" --matrix-rate "$matrix_rate" >> "$out/bench.jsonl" 2>> "$out/bench.log" || { echo "bench $*" >> "$out/bench.log"; failed=1; }
   }
   : > "$out/bench.jsonl"
@@ -154,6 +154,7 @@ if wants bench && [ $with_engine = 1 ]; then
   bench embed --model "$plans/minilm.plan" --prompt 256 --sequences 4096 --step 8192
   bench memory --model "$plans/mistral-small.plan" --embedder "$plans/minilm.plan" --prompt 8192
   bench memory --model "$plans/llama-small.plan" --embedder "$plans/minilm.plan" --prompt 4096
+  bench memory --model "$plans/llama-small.plan" --embedder "$plans/minilm.plan" --prompt 4096 --kv i8
 fi
 
 say "done; the logs are in $out"

@@ -5,7 +5,7 @@
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
-import type { DeviceReport, EngineInfo } from '../../../native/index.ts';
+import type { DeviceReport, EngineInfo, KvType } from '../../../native/index.ts';
 
 /** Larger than any cache, small enough for any machine. */
 const bytesPerThread = 256 * 2 ** 20;
@@ -108,7 +108,9 @@ export function tokenWork(header: PlanHeader): { weightBytes: number; macs: numb
   return { weightBytes, macs };
 }
 
-/** Bytes of keys and values that stand for one token. */
-export function kvBytesPerToken({ kv }: PlanHeader): number {
-  return kv ? 2 * kv.numLayers * kv.numHeads * kv.headSize * (kv.type === 'f16' ? 2 : 4) : 0;
+/** Bytes of keys and values that stand for one token; kernels/tensor.h has the layouts. */
+export function kvBytesPerToken({ kv }: PlanHeader, type: KvType = kv?.type ?? 'f16'): number {
+  if (!kv) return 0;
+  const rowBytes = { f32: 4 * kv.headSize, f16: 2 * kv.headSize, i8: kv.headSize + 2, f8: kv.headSize + 2 };
+  return 2 * kv.numLayers * kv.numHeads * rowBytes[type];
 }

@@ -13,7 +13,7 @@ export async function memory(native: Native, chat: EngineOptions, embedder: Engi
   const withChat = await freeNow();
   const second = embedder === null ? null : await native.loadEngine(embedder);
   const after = await freeNow();
-  const { weightBytes, kvBytes, activationBytes, kvTokens } = engine.info;
+  const { weightBytes, kvBytes, activationBytes, kvTokens, kvType } = engine.info;
   const embedderBytes = withChat.freeBytes - after.freeBytes;
   await second?.close();
   await engine.close();
@@ -21,6 +21,7 @@ export async function memory(native: Native, chat: EngineOptions, embedder: Engi
   return {
     shape: {
       kvTokens,
+      kvType,
       weightBytes,
       kvBytes,
       activationBytes,

@@ -46,7 +46,8 @@ export const decode: EngineBench = async (engine, header, limits, { numPrompt, n
     );
     return (1000 * (numOutputTokens - 1)) / decodeMs;
   });
-  const bytesPerToken = tokenWork(header).weightBytes + kvBytesPerToken(header) * (numPrompt + numTokens / 2);
+  const bytesPerToken =
+    tokenWork(header).weightBytes + kvBytesPerToken(header, engine.info.kvType) * (numPrompt + numTokens / 2);
   return {
     shape: { prompt: numPrompt, tokens: numTokens, bytesPerToken },
     median: rate,
@@ -90,7 +91,7 @@ export const serve: EngineBench = async (engine, header, limits, { numPrompt, nu
     return (1000 * finished.reduce((sum, { numOutputTokens }) => sum + numOutputTokens, 0)) / ms;
   });
   const { weightBytes, macs } = tokenWork(header);
-  const bytes = weightBytes / numSequences + kvBytesPerToken(header) * (numPrompt + numTokens / 2);
+  const bytes = weightBytes / numSequences + kvBytesPerToken(header, engine.info.kvType) * (numPrompt + numTokens / 2);
   return {
     shape: {
       sequences: numSequences,
@@ -123,7 +124,7 @@ export const followup: EngineBench = async (engine, header, limits, { numPrompt 
     return again.ttftMs;
   });
   const bandwidth = await limits.readBytesPerSecond();
-  const bytes = tokenWork(header).weightBytes + kvBytesPerToken(header) * numPrompt;
+  const bytes = tokenWork(header).weightBytes + kvBytesPerToken(header, engine.info.kvType) * numPrompt;
   return {
     shape: {
       context: numPrompt,

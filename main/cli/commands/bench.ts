@@ -58,6 +58,12 @@ function givenLimits(values: Values): GivenLimits {
   return { readBytesPerSecond: read('bandwidth', 1e9), flops: read('matrix-rate', 1e12) };
 }
 
+function kvTypeOf({ kv }: Values): Pick<EngineOptions, 'kvType'> {
+  if (kv === undefined) return {};
+  if (kv !== 'f16' && kv !== 'i8' && kv !== 'f8') throw new WrongUse('--kv must be f16, i8 or f8.');
+  return { kvType: kv };
+}
+
 function sequencesOf(values: Values, usual: number): number[] {
   const words = (values.sequences ?? String(usual)).split(',');
   return words.map((word) => wholeNumber({ sequences: word }, 'sequences', { default: usual, min: 1, max: 100_000 }));
@@ -106,7 +112,11 @@ async function runEngineBench(bench: string, found: Kind, context: Context): Pro
   if (header.role !== found.role)
     throw new QuothError('unsupported', `"${header.name}" is not a model for the benchmark "${bench}".`);
   const native = await composeNative();
-  const options: EngineOptions = { ...engineOptions(values, plan), ...(stepTokens > 0 ? { stepTokens } : {}) };
+  const options: EngineOptions = {
+    ...engineOptions(values, plan),
+    ...(stepTokens > 0 ? { stepTokens } : {}),
+    ...kvTypeOf(context.values),
+  };
   const say = (measured: Measured, device: string, count: number | null, stats: object | null): Promise<void> =>
     context.output.say(
       { ...fact(bench, device, header.name, measured), ...(stats === null ? {} : { stats }) },
@@ -144,7 +154,7 @@ function promptToQuote({ header, tokenizer }: OpenPlan, values: Values, numToken
 }
 
 export const command: Command = {
-  usage: `bench <${Object.keys(engineBenches).join('|')}|search|ingest> [--model PLAN --device cpu|cuda --threads N --prompt N --tokens N --sequences N,N --step N --counting --embedder PLAN --bandwidth GB/S --matrix-rate TFLOP/S]`,
+  usage: `bench <${Object.keys(engineBenches).join('|')}|search|ingest> [--model PLAN --device cpu|cuda --threads N --prompt N --tokens N --sequences N,N --step N --kv f16|i8|f8 --counting --embedder PLAN --bandwidth GB/S --matrix-rate TFLOP/S]`,
   summary: 'Measures a part of Quoth on this machine, beside what the machine could do at best.',
   options: [
     ...engineOptionNames,
@@ -152,6 +162,7 @@ export const command: Command = {
     'tokens',
     'sequences',
     'step',
+    'kv',
     'embedder',
     'bandwidth',
     'matrix-rate',

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { EngineOptions } from '../../../native/index.ts';
 import { randomIds } from '../native.ts';
 import { type Check, type Checked, judge, type Place, withEngine } from './checks.ts';
 import { buildLlama, buildShape, middleLlama } from './models.ts';
@@ -18,9 +19,19 @@ export function whyNoTorch(): string | null {
   return answer.status === 0 ? null : `${python} has no PyTorch`;
 }
 
-type Shape = { name: string; plan: string; vocabulary: number; numSequences: number; numTokens: number };
+type Shape = {
+  name: string;
+  plan: string;
+  vocabulary: number;
+  numSequences: number;
+  numTokens: number;
+  kvType?: EngineOptions['kvType'];
+};
 
-async function compare(place: Place, { name, plan, vocabulary, numSequences, numTokens }: Shape): Promise<Checked> {
+async function compare(
+  place: Place,
+  { name, plan, vocabulary, numSequences, numTokens, kvType }: Shape,
+): Promise<Checked> {
   const [idsFile, foundFile] = [join(place.folder, 'ids'), join(place.folder, 'found')];
   const sequences = Array.from({ length: numSequences }, (_, row) =>
     Int32Array.from(randomIds(numTokens, vocabulary, 100 + row)),
@@ -28,7 +39,7 @@ async function compare(place: Place, { name, plan, vocabulary, numSequences, num
   await writeFile(idsFile, Int32Array.from(sequences.flatMap((ids) => [...ids])));
   const file = await open(foundFile, 'w');
   try {
-    await withEngine(place, { plan, kvTokens: 2 * numTokens, stepTokens: 512 }, async (engine) => {
+    await withEngine(place, { plan, kvTokens: 2 * numTokens, stepTokens: 512, kvType }, async (engine) => {
       if (engine.info.role === 'embedder') await file.write(await engine.embed(sequences));
       else for (const ids of sequences) await file.write(await engine.logits(ids));
     });
@@ -70,6 +81,18 @@ export const againstTorch: Check = {
         vocabulary,
         numSequences: some,
         numTokens,
+      });
+    }
+    for (const kvType of ['i8', 'f8'] as const) {
+      const plan = await buildLlama(folder, middleLlama);
+      const name = `keys and values in ${kvType}`;
+      yield await compare(place, {
+        name,
+        plan,
+        vocabulary,
+        numSequences: Math.ceil(numSequences / 8),
+        numTokens,
+        kvType,
       });
     }
     if (!isSmall)
