@@ -35,7 +35,7 @@ inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
 // Rows that a composed `linear_fused` takes at once.
-inline constexpr int32_t kFusedRows = 256;
+inline constexpr int32_t kFusedRows = 32;
 // Counters of the blocks that share the context of a sequence's lanes.
 inline constexpr int64_t kMaxArrivals = int64_t{1} << 16;
 inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits

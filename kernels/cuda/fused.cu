@@ -43,8 +43,11 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   if (has_result && width > 2 * device->max_columns) {
     return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
   }
-  for (int32_t first = 0; first < x.num_rows; first += kFusedRows) {
-    const int32_t count = std::min(kFusedRows, x.num_rows - first);
+  for (int32_t first = 0, count = 0; first < x.num_rows; first += count) {
+    const int32_t left = x.num_rows - first;
+    count = std::min(kFusedRows, left);
+    // What is left stays with the kernels for many rows, whose bits the others have.
+    if (left > count && left - count <= kFewRows) count = left - kFewRows - 1;
     Rows from = some_rows(x, first, count);
     const Rows to = some_rows(out, first, count);
     Status status;

@@ -546,7 +546,8 @@ Status sample(Device* device, Rows logits, const SampleRow* rows) {
   }
   int32_t* chosen = samples.chosen[1 - samples.last_chosen];
   Status status = launch_overlapped(device, sample_kernel, dim3(static_cast<unsigned>(logits.num_rows)), dim3(kThreads),
-                                    0, call, is_far ? tasks : nullptr, logits, device->chosen, chosen, slot.results);
+                                    static_cast<int32_t>(sizeof(Shared)), call, is_far ? tasks : nullptr, logits,
+                                    device->chosen, chosen, slot.results);
   if (status.ok()) status = status_of(device, cudaEventRecord(slot.done, device->stream));
   if (!status.ok()) return status;
   samples.last_chosen = 1 - samples.last_chosen;

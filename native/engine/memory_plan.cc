@@ -15,7 +15,9 @@ namespace {
 constexpr int32_t kDefaultStepTokens = 256;
 // A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
 constexpr int32_t kDefaultGpuStepTokens = 1024;
-constexpr int32_t kDefaultGpuEncoderTokens = 16384;
+// An encoder's have no history: as many as fit into so many bytes.
+constexpr int64_t kGpuEncoderBytes = int64_t{96} << 20;
+constexpr int64_t kLeastGpuEncoderTokens = 1024;
 constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
 constexpr int32_t kMaxOutputs = 64;
@@ -87,10 +89,21 @@ void check(const EngineOptions& options) {
   }
 }
 
-Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, DeviceKind kind) {
+int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKind kind) {
+  if (kind != DeviceKind::cuda) return kDefaultStepTokens;
+  if (plan.role == Role::chat) return kDefaultGpuStepTokens;
+  int64_t row_bytes = 0;
+  for (const Buffer& buffer : program.buffers) {
+    if (buffer.rows == RowsOf::tokens) row_bytes += int64_t{4} * buffer.width;
+  }
+  const int64_t fitting = kGpuEncoderBytes / std::max<int64_t>(row_bytes, 1) / 256 * 256;
+  return static_cast<int32_t>(std::clamp<int64_t>(fitting, kLeastGpuEncoderTokens, kMaxStepTokens));
+}
+
+Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const Program& program, DeviceKind kind) {
   const bool is_gpu = kind == DeviceKind::cuda;
   const bool is_chat = plan.role == Role::chat;
-  const int32_t usual = !is_gpu ? kDefaultStepTokens : is_chat ? kDefaultGpuStepTokens : kDefaultGpuEncoderTokens;
+  const int32_t usual = usual_step_tokens(plan, program, kind);
   Capacity capacity;
   capacity.tokens = options.step_tokens > 0 ? options.step_tokens : usual;
   // A sequence is encoded in one step.
@@ -117,7 +130,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   check(options);
   MemoryPlan memory;
   memory.device = device.kind;
-  memory.capacity = capacity_of(options, plan, device.kind);
+  memory.capacity = capacity_of(options, plan, program, device.kind);
   memory.weight_bytes = plan.weight_bytes;
   memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
   if (plan.has_kv) memory.kv_type = kv_type_of(options, plan, device);

@@ -17,7 +17,7 @@ bool same(const View& a, const View& b) {
 
 // What an instruction reads and writes. A view may stand in both.
 struct Access {
-  View reads[4];
+  View reads[5];
   int num_reads = 0;
   View writes[2];
   int num_writes = 0;
@@ -26,6 +26,7 @@ struct Access {
 Access access_of(const Instruction& step) {
   Access access;
   for (int i = 0; i < step.num_in; ++i) access.reads[access.num_reads++] = step.in[static_cast<size_t>(i)];
+  if (step.source) access.reads[access.num_reads++] = *step.source;
   if (step.num_out == 1) {
     access.writes[access.num_writes++] = step.out;
     const bool changes_out = (step.num_in == 0 && step.op != Op::embed) || step.adds;
@@ -71,6 +72,7 @@ class Fuser {
       each(&Fuser::fuse_addition);
       each(&Fuser::fuse_norm);
       each(&Fuser::fuse_gate);
+      each(&Fuser::shorten_gathering);
     }
     return std::move(steps_);
   }
@@ -233,6 +235,18 @@ class Fuser {
            !overlaps(step.out, instead);
   }
 
+  // gather_outputs(x) -> m; linear(m)
+  bool shorten_gathering(size_t i) {
+    Instruction& gather = steps_[i];
+    if (gather.op != Op::gather_outputs || gather.source) return false;
+    const View x = gather.in[0];
+    const std::optional<size_t> found = next_touch(i, gather.out);
+    if (!found || !is_linear(steps_[*found]) || !same(steps_[*found].in[0], gather.out)) return false;
+    if (overlaps(steps_[*found].out, x) || !is_quiet(i, *found, x, true) || !is_dead(*found, gather.out)) return false;
+    gather.source = steps_[*found].source = x;
+    return false;  // nothing was erased
+  }
+
   // linear -> g; gated(g) -> o
   bool fuse_gate(size_t i) {
     Instruction& linear = steps_[i];
@@ -259,6 +273,67 @@ class Fuser {
 
 }  // namespace
 
+namespace {
+
+// Buffers that never hold something wanted at the same time become one. The plan's were shared before steps were
+// joined.
+void share_buffers(Program& program) {
+  const size_t count = program.buffers.size();
+  const auto at = [](const View& view) { return static_cast<size_t>(view.buffer); };
+  std::vector<std::vector<bool>> meets(count, std::vector<bool>(count, false));
+  std::vector<bool> is_live(count, false);  // after the step that is looked at
+  is_live[static_cast<size_t>(program.output)] = true;
+  for (size_t i = program.instructions.size(); i-- > 0;) {
+    const Access access = access_of(program.instructions[i]);
+    std::vector<bool> is_used = is_live;
+    for (int r = 0; r < access.num_reads; ++r) is_used[at(access.reads[r])] = true;
+    for (int w = 0; w < access.num_writes; ++w) is_used[at(access.writes[w])] = true;
+    for (int w = 0; w < access.num_writes; ++w) {
+      for (size_t other = 0; other < count; ++other) {
+        if (is_used[other]) meets[at(access.writes[w])][other] = meets[other][at(access.writes[w])] = true;
+      }
+    }
+    for (int w = 0; w < access.num_writes; ++w) {
+      const View& view = access.writes[w];
+      if (view.width == program.buffers[at(view)].width) is_live[at(view)] = false;
+    }
+    for (int r = 0; r < access.num_reads; ++r) is_live[at(access.reads[r])] = true;
+  }
+
+  std::vector<size_t> order(count), group(count);
+  for (size_t i = 0; i < count; ++i) order[i] = group[i] = i;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return program.buffers[a].width > program.buffers[b].width; });
+  std::vector<size_t> leaders;
+  for (const size_t buffer : order) {
+    const auto fits = [&](size_t leader) {
+      if (program.buffers[leader].rows != program.buffers[buffer].rows) return false;
+      for (size_t other = 0; other < count; ++other) {
+        if (group[other] == leader && other != buffer && meets[other][buffer]) return false;
+      }
+      return true;
+    };
+    const bool stays = program.buffers[buffer].width == 0 || static_cast<int32_t>(buffer) == program.output;
+    const auto leader = stays ? leaders.end() : std::find_if(leaders.begin(), leaders.end(), fits);
+    if (leader != leaders.end()) {
+      group[buffer] = *leader;
+    } else if (!stays) {
+      leaders.push_back(buffer);
+    }
+  }
+  for (Instruction& step : program.instructions) {
+    const auto move = [&](View& view) { view.buffer = static_cast<int32_t>(group[at(view)]); };
+    for (int i = 0; i < step.num_in; ++i) move(step.in[static_cast<size_t>(i)]);
+    if (step.num_out == 1) move(step.out);
+    if (step.source) move(*step.source);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (group[i] != i) program.buffers[i].width = 0;
+  }
+}
+
+}  // namespace
+
 void fuse(Program& program, Fusions fusions) {
   if (!fusions.linears && !fusions.attention) return;
   program.instructions = Fuser(program).run(fusions);
@@ -274,6 +349,7 @@ void fuse(Program& program, Fusions fusions) {
   const size_t output = static_cast<size_t>(program.output);
   widths[output] = program.buffers[output].width;
   for (size_t i = 0; i < widths.size(); ++i) program.buffers[i].width = widths[i];
+  share_buffers(program);
 }
 
 }  // namespace quoth

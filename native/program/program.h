@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,9 @@ struct Instruction {
   std::array<int32_t, 2> norm_weights{-1, -1};
   bool is_gated = false;
   bool adds = false;
+  // gather_outputs and the one that reads what it gathered: `source` is what it is gathered from. Where every row is an
+  // output, the one is left out and the other reads there.
+  std::optional<View> source;
 };
 
 struct Program {

@@ -9,6 +9,7 @@ namespace quoth {
 
 struct Runner::Call {
   Rows in[3];
+  Rows source;
   Rows out;
   RowsOf in_rows[3] = {RowsOf::tokens, RowsOf::tokens, RowsOf::tokens};
   RowsOf out_rows = RowsOf::tokens;
@@ -187,6 +188,7 @@ void Runner::prepare() {
       call.in[i] = rows_of(step.in[i]);
       call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
     }
+    if (step.source) call.source = rows_of(*step.source);
     if (step.num_out == 1) {
       call.out = rows_of(step.out);
       call.out_rows = program_.buffers[static_cast<size_t>(step.out.buffer)].rows;
@@ -317,6 +319,11 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
   c.num_rows = rows_in(batch, call.in_rows[2]);
   out.num_rows = rows_in(batch, call.out_rows);
   if (step.num_out == 1 && out.num_rows == 0) return Status{};  // a step that wants no logits
+  if (step.source && batch.num_outputs == batch.num_tokens) {
+    if (step.op == Op::gather_outputs) return Status{};
+    a = call.source;
+    a.num_rows = batch.num_tokens;
+  }
   const float* weight = call.vectors[0];
   const float* bias = call.vectors[1];
   const auto pages = [&] { return layers_[static_cast<size_t>(step.layer)]; };
