@@ -7,6 +7,7 @@
 // GPU `linear` has two families of kernels, for up to 8 rows and for more: a row's bits are the same within each.
 #pragma once
 
+#include "chance.h"
 #include "error.h"
 #include "tensor.h"
 
@@ -48,6 +49,48 @@ struct LinearFusion {
   bool adds = false;
 };
 
+// How one row of logits becomes an id; native/engine/sampler.h says what the numbers do, and in which order.
+struct LogitBias {
+  int32_t id;
+  float bias;
+};
+struct TokenCount {
+  int32_t id;
+  int32_t num_all;     // in prompt and output, at least 1
+  int32_t num_output;  // in the output
+};
+inline constexpr int32_t kMaxLaterIds = 8;
+inline constexpr int32_t kMaxTopIds = 20;
+struct SampleRow {
+  float temperature = 0;  // 0: the best
+  int32_t top_k = 0;
+  double top_p = 1;
+  double min_p = 0;
+  float repetition_penalty = 1;
+  double presence_penalty = 0;
+  double frequency_penalty = 0;
+  uint64_t seed = 0;
+  uint64_t index = 0;    // of the random number
+  int32_t num_top = -1;  // log-probabilities: of the chosen id and so many of the likeliest; -1 = none are wanted
+  int32_t num_biases = 0;
+  const LogitBias* biases = nullptr;  // each id once
+  int32_t num_counts = 0;
+  const TokenCount* counts = nullptr;  // each id once; read only when there is a penalty
+  // Ids of the output that are not in `counts` yet; -1 - r: the one that the last `sample` chose for its row r.
+  int32_t num_later = 0;
+  int32_t later_ids[kMaxLaterIds] = {};
+};
+// What was chosen. The log-probability of an id is its logit - best_logit - ln(weights / 2^41), before bias and
+// penalties (kernels/chance.h).
+struct SampledRow {
+  int32_t id = -1;  // -1: no logit is a number, or the best is infinite
+  float logit = 0;  // of the id; from here on only with num_top >= 0
+  float best_logit = 0;
+  uint64_t weights = 0;         // the sum of weight_of(best_logit - logit, rate_of(1))
+  int32_t top_ids[kMaxTopIds];  // num_top, likeliest first; of equals the lower id first
+  float top_logits[kMaxTopIds];
+};
+
 struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
 
 struct Ops {
@@ -66,9 +109,11 @@ struct Ops {
   // A step's operations stand between these two; null on a device that needs no such frame. After `begin_step` with
   // `*replayed` true the device does again what it recorded for a step of this shape by the same caller (`program`),
   // with the arrays of this batch, and the operations must not be called. Otherwise they must, all of them and in
-  // order.
+  // order, with this batch. The batch's arrays may be changed once `begin_step` is back. `is_whole` false: an operation
+  // failed or was left out. `*again` true: nothing was done, and the caller starts again with `begin_step`. What was
+  // recorded is forgotten when memory is released or reserved.
   Status (*begin_step)(Device*, const void* program, const Batch*, bool* replayed);
-  Status (*end_step)(Device*);
+  Status (*end_step)(Device*, bool is_whole, bool* again);
 
   // -- rows from tokens --------------------------------------------------------------------------------------------
   // out[t] = table[ids[t]] * scale                            table  any but i32 [V, D] out [T, D]
@@ -138,6 +183,13 @@ struct Ops {
   Status (*pool_first)(Device*, Rows x, const Batch*, Rows out);
   // x[i] /= max(|x[i]|, 1e-12)
   Status (*normalize)(Device*, Rows x);
+
+  // Chooses an id for each row of logits ([O, V], changed by bias and penalties), as native/engine/sampler.h says, the
+  // same as the CPU chooses; null where the engine is to do it. Not in a frame; does not wait. `unsupported` when the
+  // rows or the lists are more than the device has room for: nothing is enqueued then. rows [O], on the host
+  Status (*sample)(Device*, Rows logits, const SampleRow* rows);
+  // What the oldest `sample` that was not read chose; waits for it. At most two may be unread.   rows [its O]
+  Status (*read_samples)(Device*, SampledRow* rows);
 };
 
 // What a device says of itself.
@@ -145,6 +197,7 @@ struct DeviceInfo {
   char name[128];         // "AMD EPYC 9B45"
   char instructions[32];  // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
   int32_t num_threads;    // CPU only
+  double memory_bytes_per_second;  // what its memory could give at best; 0 = it does not say
 };
 
 // Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the

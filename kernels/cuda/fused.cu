@@ -1,8 +1,9 @@
-// Fused operations as compositions of the plain ones: what they mean, in the order in which they do it. Rows go through
-// the scratch some at a time.
+// Fused operations: few rows in one kernel; else compositions of the plain ones: what they mean, in the order in which
+// they do it. Rows go through the scratch some at a time.
 #include <algorithm>
 
 #include "device.h"
+#include "linear_decode.h"
 #include "linear_prefill.h"
 
 namespace quoth::cuda {
@@ -30,16 +31,23 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
       (fusion->is_gated && width % 2 != 0) || out.num_rows != x.num_rows) {
     return {Code::invalid_input, "linear_fused: x must be [T, K] and out [T, N] or, gated, [T, N / 2]"};
   }
-  if (x.width > device->max_columns || width > 2 * device->max_columns) {
-    return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
+  if (x.width > device->max_columns || x.num_rows > device->max_tokens) {
+    return {Code::invalid_input, "linear_fused: the step is larger than was reserved"};
   }
   if (x.num_rows == 0 || width == 0) return {};
+  if (decodes(x, *weight, *fusion)) return linear_decode(device, x, weight, bias, activation, *fusion, out);
   if (x.num_rows > kFewRows && can_prefill(*weight, *fusion)) {
     return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
   }
   const bool has_result = fusion->is_gated || fusion->adds;
-  for (int32_t first = 0; first < x.num_rows; first += kFusedRows) {
-    const int32_t count = std::min(kFusedRows, x.num_rows - first);
+  if (has_result && width > 2 * device->max_columns) {
+    return {Code::invalid_input, "linear_fused: the weight is larger than was reserved"};
+  }
+  for (int32_t first = 0, count = 0; first < x.num_rows; first += count) {
+    const int32_t left = x.num_rows - first;
+    count = std::min(kFusedRows, left);
+    // What is left stays with the kernels for many rows, whose bits the others have.
+    if (left > count && left - count <= kFewRows) count = left - kFewRows - 1;
     Rows from = some_rows(x, first, count);
     const Rows to = some_rows(out, first, count);
     Status status;
@@ -62,15 +70,6 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
     if (!status.ok()) return status;
   }
   return {};
-}
-
-Status rope_kv_attention(Device* device, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
-                         KvPages pages, Rows out) {
-  const Status status = rope_kv_write(device, qkv, shape, rope, batch, pages);
-  if (!status.ok()) return status;
-  Rows queries = qkv;
-  queries.width = shape->num_heads * shape->head_size;
-  return attention(device, queries, shape, batch, pages, out);
 }
 
 }  // namespace quoth::cuda

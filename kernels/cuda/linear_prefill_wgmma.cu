@@ -7,11 +7,11 @@ namespace {
 // common: what every type of record has; more: int4_g128 alone. `wide`: groups of 32 columns unpacked at once. Then,
 // measured on an H200: nanoseconds that a tile takes for 128 columns, alone in a multiprocessor and beside another, and
 // for its beginning and end.
-#define QUOTH_SHAPES(common, more)                                                                      \
-  common(0, 2, 1, 256, 1, 1400, 1400, 5000) more(1, 2, 2, 128, 2, 1410, 1410, 5000)                     \
-  more(2, 2, 1, 128, 2, 700, 700, 4000) common(3, 1, 2, 64, 1, 880, 940, 4000)                          \
-  more(4, 1, 1, 64, 2, 370, 540, 3000) more(5, 1, 1, 32, 2, 350, 440, 2000)                             \
-  common(6, 1, 2, 16, 2, 600, 640, 3000) more(7, 1, 1, 16, 2, 340, 420, 2000)
+#define QUOTH_SHAPES(common, more)                                                  \
+  common(0, 2, 1, 256, 1, 1400, 1400, 5000) more(1, 2, 2, 128, 2, 1410, 1410, 5000) \
+      more(2, 2, 1, 128, 2, 700, 700, 4000) common(3, 1, 2, 64, 1, 880, 940, 4000)  \
+          more(4, 1, 1, 64, 2, 370, 540, 3000) more(5, 1, 1, 32, 2, 350, 440, 2000) \
+              common(6, 1, 2, 16, 2, 600, 640, 3000) more(7, 1, 1, 16, 2, 340, 420, 2000)
 
 constexpr PrefillShape kShapes[] = {
 #define QUOTH_ENTRY(index, groups, tiles, tokens, wide, alone, beside, tile) {groups, tiles, tokens, wide},
@@ -34,17 +34,17 @@ Status launch(Device* device, const PrefillProblem& problem) {
   const Status status =
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
   if (!status.ok()) return status;
-  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens, kWide}),
-                           dim3(Plan::kThreads), Plan::kSharedBytes, problem);
+  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens, kWide}), dim3(Plan::kThreads),
+                           Plan::kSharedBytes, problem);
 }
 
 template <Type kType>
 Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
   switch (shape) {
 #define QUOTH_COMMON(index, groups, tiles, tokens, wide, alone, beside, tile) \
-  case index:                                                         \
+  case index:                                                                 \
     return launch<kType, groups, tiles, tokens, wide>(device, problem);
-#define QUOTH_MORE(index, groups, tiles, tokens, wide, alone, beside, tile)                                             \
+#define QUOTH_MORE(index, groups, tiles, tokens, wide, alone, beside, tile)                                     \
   case index:                                                                                                   \
     if constexpr (kType == Type::int4_g128) return launch<kType, groups, tiles, tokens, wide>(device, problem); \
     break;
@@ -76,10 +76,10 @@ double cost_of(Type type, const PrefillProblem& problem, int32_t index, int32_t 
 
 bool has_wgmma_shape(Type type, int32_t shape) {
 #define QUOTH_IS_COMMON(index, groups, tiles, tokens, wide, alone, beside, tile) \
-  case index:                                                            \
+  case index:                                                                    \
     return type != Type::f16;
 #define QUOTH_IS_MORE(index, groups, tiles, tokens, wide, alone, beside, tile) \
-  case index:                                                          \
+  case index:                                                                  \
     return type == Type::int4_g128;
   if (type == Type::f16) return has_wgmma_f16_shape(shape);
   switch (shape) {

@@ -80,7 +80,8 @@ class Mirror {
     for (int32_t i = 0; i < batch.num_sequences * batch.page_table_stride; ++i) {
       last = std::max(last, batch.page_table[i]);
     }
-    const uint64_t page_bytes = uint64_t{64} * pages.num_heads * pages.head_size * (pages.type == Type::f32 ? 4 : 2);
+    const uint64_t page_bytes =
+        static_cast<uint64_t>(pages.num_heads * kv_block_bytes(pages.type, pages.head_size));
     add(pages.keys, page_bytes * static_cast<uint64_t>(last + 1));
     add(pages.values, page_bytes * static_cast<uint64_t>(last + 1));
   }
@@ -320,6 +321,18 @@ Status attention(Device* d, Rows queries, const Attention* shape, const Batch* b
     return bare_ops->attention(d, m.gpu(queries), &on_gpu, batch, m.gpu(pages), m.gpu(out));
   });
 }
+Status rope_kv_attention(Device* d, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
+                         KvPages pages, Rows out) {
+  Mirror m(d);
+  m.add(qkv), m.add(out), add_rope(m, *rope), m.add(pages, *batch);
+  m.add(shape->slopes, sizeof(float) * static_cast<uint64_t>(shape->num_heads));
+  return mirrored(m, [&] {
+    const Rope turns = m.gpu(*rope);
+    Attention on_gpu = *shape;
+    on_gpu.slopes = m.gpu(shape->slopes);
+    return bare_ops->rope_kv_attention(d, m.gpu(qkv), &on_gpu, &turns, batch, m.gpu(pages), m.gpu(out));
+  });
+}
 Status attention_full(Device* d, Rows queries, Rows keys, Rows values, const Attention* shape, const Batch* batch,
                       Rows out) {
   Mirror m(d);
@@ -369,6 +382,7 @@ Ops mirrored_ops() {
   ops.kv_write = kv_write;
   ops.rope_kv_write = rope_kv_write;
   ops.attention = attention;
+  if (ops.rope_kv_attention != nullptr) ops.rope_kv_attention = rope_kv_attention;
   ops.attention_full = attention_full;
   ops.pool_mean = pool_mean;
   ops.pool_first = pool_first;

@@ -1,0 +1,952 @@
+// Attention of sequences with 1 to 8 rows in the step (decode, drafts): each context is cut into splits, a block a split.
+//
+// A lane is one query row of one head; the lanes of a sequence that share a kv head are columns of the tensor cores'
+// sums: 8 to a tile, 1 or 2 tiles to a block. A warp takes 16 keys of a page, their keys and values go from memory
+// straight to registers, in the order in which the tensor cores want them (thread 4 g + t of a warp):
+//
+//   scores [16 keys, 8 lanes] = K Q^T     keys g and g + 8, columns 32 j + 8 t .. + 7: two steps of 16 columns
+//   sums [16 columns, 8 lanes] = V^T P^T  keys 2 t, 2 t + 1, 2 t + 8, 2 t + 9, columns 64 c + 8 g .. + 7: pairs of keys
+//
+// so nothing waits in shared memory, and keys and values are on their way before the kernel before this one has ended.
+//
+// Where splits begin is fixed (`start_of`); within one the warps' results are added in order, then the splits are folded
+// in order: a row's bits depend on its own position alone, not on how many blocks share a context. The 1 to 16 blocks that
+// do are a cluster and read each other's results (sm_90 and newer); before, the block that ends last folds what all wrote
+// to memory.
+#include <algorithm>
+#include <cstdlib>
+
+#include "attention.h"
+
+#ifdef QUOTH_CLOCK
+__device__ long long quoth_stamps[4096][16];
+#define STAMP(i) \
+  if (threadIdx.x == 0) quoth_stamps[(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)) % 4096][i] = clock64();
+extern "C" __attribute__((visibility("default"))) void quoth_read_stamps(long long* to) {
+  cudaMemcpyFromSymbol(to, quoth_stamps, sizeof quoth_stamps);
+}
+#else
+#define STAMP(i)
+#endif
+
+namespace quoth::cuda {
+namespace {
+
+constexpr int32_t kWarps = 8;
+constexpr int32_t kThreads = kWarps * kWarp;
+constexpr int32_t kWarpKeys = 16;
+constexpr int32_t kPagesAtOnce = kWarps * kWarpKeys / kPageTokens;
+constexpr int32_t kTileLanes = 8;
+constexpr int32_t kManyTiles = 2;  // of a block, where lanes are more than a tile
+constexpr int32_t kMaxCluster = 16, kPortableCluster = 8;
+constexpr uint32_t kAll = 0xffffffffu;
+
+// Splits of a context in pages: 16 of 2, 24 of 4, then 16 of each power of two.
+__host__ __device__ constexpr int32_t log_of(uint32_t number) {
+  int32_t log = 0;
+  while (number >>= 1) ++log;
+  return log;
+}
+__host__ __device__ constexpr int32_t start_of(int32_t split) {
+  if (split < 16) return 2 * split;
+  if (split < 40) return 32 + 4 * (split - 16);
+  const int32_t doubling = (split - 40) / 16;
+  return (128 << doubling) + (split - 40) % 16 * (8 << doubling);
+}
+__host__ __device__ constexpr int32_t split_of(int32_t page) {
+  if (page < 32) return page / 2;
+  if (page < 128) return 16 + (page - 32) / 4;
+  const int32_t doubling = log_of(static_cast<uint32_t>(page)) - 7;
+  return 40 + 16 * doubling + (page - (128 << doubling)) / (8 << doubling);
+}
+static_assert(start_of(16) == 32 && start_of(40) == 128 && start_of(56) == 256 && split_of(255) == 55);
+static_assert(start_of(split_of(4095)) == 4096 - 128 && split_of(4095) == 119);
+struct FewTask {
+  PagedTask base;
+  Rope rope;
+  bool is_fused;       // queries are a qkv buffer: turn, write keys and values
+  bool is_one_row;     // every sequence has one row
+  bool is_aligned;     // 16-byte stores to out
+  int32_t max_splits;  // the room of a lane in `partials`; 0: there is none
+  // Without clusters:
+  float* partials;    // f32 [T, H, max_splits, d]
+  float2* ends;       // [T, H, max_splits] maximum and total
+  int32_t* arrivals;  // [B, tiles, G], zero
+};
+
+template <int32_t kBytes, int32_t kColumns, int32_t kTiles>
+struct Shared {
+  static constexpr int32_t kLanes = kTiles * kTileLanes;
+  __half queries[kLanes][kColumns + 8];
+  alignas(16) uint8_t rows[2][kFewRows][kColumns * kBytes];  // keys and values of this step as pages hold them
+  uint32_t scales[2][kFewRows];                              // bytes: f16
+  float2 turns[kFewRows][kColumns / 2];
+  float2 ends[kWarps][kLanes];  // maximum and total
+  alignas(16) float sums[kWarps][kTileLanes][kColumns + 8];
+  bool is_last;
+  // Behind it, where blocks share a context: float2 [splits, kLanes] maxima and totals, then float4 [splits, slice]: of
+  // each split the columns that this block folds.
+};
+
+[[maybe_unused]] __device__ inline void arrive_in_cluster() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+#endif
+}
+[[maybe_unused]] __device__ inline void wait_for_cluster() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+#endif
+}
+// Stores to shared memory of block `rank` of the cluster, where this block has `own`.
+[[maybe_unused]] __device__ inline void store_in(const void* own, int32_t rank, const float4& four) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile(
+      "{.reg .b32 to;\nmapa.shared::cluster.u32 to, %0, %1;\nst.shared::cluster.v4.f32 [to], {%2, %3, %4, %5};}" ::"r"(
+          static_cast<uint32_t>(__cvta_generic_to_shared(own))),
+      "r"(rank), "f"(four.x), "f"(four.y), "f"(four.z), "f"(four.w)
+      : "memory");
+#endif
+}
+[[maybe_unused]] __device__ inline void store_in(const void* own, int32_t rank, float2 two) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("{.reg .b32 to;\nmapa.shared::cluster.u32 to, %0, %1;\nst.shared::cluster.v2.f32 [to], {%2, %3};}" ::"r"(
+                   static_cast<uint32_t>(__cvta_generic_to_shared(own))),
+               "r"(rank), "f"(two.x), "f"(two.y)
+               : "memory");
+#endif
+}
+
+template <int32_t kWords>
+__device__ inline void load_words(const void* from, uint32_t (&to)[kWords]) {
+  if constexpr (kWords == 4) {
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "l"(from));
+  } else {
+    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "l"(from));
+  }
+}
+__device__ inline uint32_t half_bits(const void* from, int64_t index) {
+  return __ldg(static_cast<const unsigned short*>(from) + index);
+}
+
+// A thread's part of 16 keys and their values, as the page holds them: 8 columns are 4 words of f16 or 2 of bytes.
+template <int32_t kBytes, int32_t kColumns>
+struct Part {
+  uint32_t keys[2][kColumns / 32][2 * kBytes];
+  uint32_t values[4][kColumns / 64][2 * kBytes];
+  uint32_t key_scales[2], value_scales[4];  // bytes: f16
+};
+// The key, of a warp's 16, that value row `i` of thread t belongs to.
+__device__ inline int32_t value_key(int32_t i, int32_t t) {
+  return 2 * t + (i & 1) + (i & 2) * 4;
+}
+
+// Of a page of a head.
+template <int32_t kBytes>
+__device__ inline const uint8_t* block_of(const void* array, const KvPages& pages, int32_t id, int32_t kv_head,
+                                          int32_t head_size) {
+  const int64_t block = static_cast<int64_t>(id) * pages.num_heads + kv_head;
+  return static_cast<const uint8_t*>(array) + block * kPageTokens * (kBytes * head_size + (kBytes == 1 ? 2 : 0));
+}
+
+// Brings keys from `first` on (16) that are below `end`, of page `id`; the rest is zero.
+template <int32_t kBytes, int32_t kColumns>
+__device__ inline void bring_keys(const PagedTask& base, int32_t head_size, int32_t id, int32_t kv_head, int32_t first,
+                                  int32_t end, int32_t g, int32_t t, Part<kBytes, kColumns>& part) {
+  const uint8_t* block = block_of<kBytes>(base.pages.keys, base.pages, id, kv_head, head_size);
+  const int32_t token = first % kPageTokens + g;
+  const uint8_t* from = block + (token * head_size + 8 * t) * kBytes;
+#pragma unroll
+  for (int32_t i = 0; i < 2; ++i) {
+    const bool is_there = first + g + 8 * i < end;
+#pragma unroll
+    for (int32_t j = 0; j < kColumns / 32; ++j) {
+#pragma unroll
+      for (uint32_t& word : part.keys[i][j]) word = 0;
+      if (is_there && 32 * j + 8 * t < head_size) {
+        load_words(from + (8 * i * head_size + 32 * j) * kBytes, part.keys[i][j]);
+      }
+    }
+    if constexpr (kBytes == 1) {
+      part.key_scales[i] = is_there ? half_bits(block + kPageTokens * head_size, token + 8 * i) : 0;
+    }
+  }
+}
+// The same of values; one that no lane sees may be anything and is zero here.
+template <int32_t kBytes, int32_t kColumns>
+__device__ inline void bring_values(const PagedTask& base, int32_t head_size, int32_t id, int32_t kv_head,
+                                    int32_t first, int32_t least, int32_t end, int32_t g, int32_t t,
+                                    Part<kBytes, kColumns>& part) {
+  const uint8_t* block = block_of<kBytes>(base.pages.values, base.pages, id, kv_head, head_size);
+  const int32_t token = first % kPageTokens;
+  const uint8_t* from = block + ((token + 2 * t) * head_size + 8 * g) * kBytes;
+#pragma unroll
+  for (int32_t i = 0; i < 4; ++i) {
+    const int32_t key = value_key(i, t);
+    const bool is_there = first + key < end && first + key >= least;
+#pragma unroll
+    for (int32_t c = 0; c < kColumns / 64; ++c) {
+#pragma unroll
+      for (uint32_t& word : part.values[i][c]) word = 0;
+      if (is_there && 64 * c + 8 * g < head_size) {
+        load_words(from + ((key - 2 * t) * head_size + 64 * c) * kBytes, part.values[i][c]);
+      }
+    }
+    if constexpr (kBytes == 1) {
+      part.value_scales[i] = is_there ? half_bits(block + kPageTokens * head_size, token + key) : 0;
+    }
+  }
+}
+
+// Puts in the rows of this step, from shared memory.
+template <typename Memory, int32_t kBytes, int32_t kColumns>
+__device__ inline void bring_new(const Memory& shared, int32_t head_size, int32_t first, int32_t first_new, int32_t end,
+                                 int32_t g, int32_t t, Part<kBytes, kColumns>& part) {
+#pragma unroll
+  for (int32_t i = 0; i < 2; ++i) {
+    const int32_t row = first + g + 8 * i - first_new;
+    if (row < 0 || row >= end - first_new) continue;
+#pragma unroll
+    for (int32_t j = 0; j < kColumns / 32; ++j) {
+      if (32 * j + 8 * t < head_size) {
+        memcpy(part.keys[i][j], __builtin_assume_aligned(&shared.rows[0][row][(32 * j + 8 * t) * kBytes], 8 * kBytes),
+               8 * kBytes);
+      }
+    }
+    if constexpr (kBytes == 1) part.key_scales[i] = shared.scales[0][row];
+  }
+#pragma unroll
+  for (int32_t i = 0; i < 4; ++i) {
+    const int32_t row = first + value_key(i, t) - first_new;
+    if (row < 0 || row >= end - first_new) continue;
+#pragma unroll
+    for (int32_t c = 0; c < kColumns / 64; ++c) {
+      if (64 * c + 8 * g < head_size) {
+        memcpy(part.values[i][c], __builtin_assume_aligned(&shared.rows[1][row][(64 * c + 8 * g) * kBytes], 8 * kBytes),
+               8 * kBytes);
+      }
+    }
+    if constexpr (kBytes == 1) part.value_scales[i] = shared.scales[1][row];
+  }
+}
+
+// Eight columns as f16.
+template <int32_t kWords>
+__device__ inline void unpack(const uint32_t (&from)[kWords], Type type, uint32_t (&to)[4]) {
+  if constexpr (kWords == 4) {
+#pragma unroll
+    for (int32_t i = 0; i < 4; ++i) to[i] = from[i];
+  } else {
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) halves_of_bytes(from[i], type, to[2 * i], to[2 * i + 1]);
+  }
+}
+
+__device__ inline uint32_t transposed(uint32_t word) {
+  uint32_t other = 0;
+  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(other) : "r"(word));
+  return other;
+}
+
+// A softmax in progress: the sums of values relative to the largest score, that score, and the sum of weights.
+struct Folded {
+  float4 sum = {0, 0, 0, 0};
+  float maximum = -INFINITY;
+  float total = 0;
+
+  // Splits in ascending order; one that saw nothing changes no bit.
+  __device__ void add(const float4& more, float2 ends) {
+    const float larger = fmaxf(maximum, ends.x);
+    const float old_part = power_of_two(__fsub_rn(maximum, base_of(larger)));
+    const float new_part = power_of_two(__fsub_rn(ends.x, base_of(larger)));
+    sum.x = fmaf(more.x, new_part, __fmul_rn(sum.x, old_part));
+    sum.y = fmaf(more.y, new_part, __fmul_rn(sum.y, old_part));
+    sum.z = fmaf(more.z, new_part, __fmul_rn(sum.z, old_part));
+    sum.w = fmaf(more.w, new_part, __fmul_rn(sum.w, old_part));
+    total = fmaf(ends.y, new_part, __fmul_rn(total, old_part));
+    maximum = larger;
+  }
+};
+
+// kLean: every sequence has one row, at most 8 lanes, d = kColumns = R, no window, cap or slopes, fused.
+template <int32_t kBytes, int32_t kColumns, int32_t kTiles, bool kLean>
+__global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 : 1)
+    few_kernel(const __grid_constant__ FewTask task) {
+  using Memory = Shared<kBytes, kColumns, kTiles>;
+  constexpr int32_t kLanes = Memory::kLanes;
+  constexpr int32_t kColumnParts = kColumns / 64;
+  extern __shared__ __align__(16) uint8_t shared_bytes[];
+  Memory& shared = *reinterpret_cast<Memory*>(shared_bytes);
+  let_next_start();
+  STAMP(0)
+  const PagedTask& base = task.base;
+  const int32_t warp = threadIdx.x / kWarp;
+  const int32_t thread = threadIdx.x % kWarp;
+  const int32_t g = thread / 4;
+  const int32_t t = thread % 4;
+  const int32_t head_size = kLean ? kColumns : base.head_size;
+  const int32_t group = base.group_size;
+  const bool is_fused = kLean || task.is_fused;
+  const bool is_one_row = kLean || task.is_one_row;
+  const int32_t window = kLean ? 0 : base.window;
+  const int32_t num_blocks = gridDim.x;  // that share the context: a cluster, where there are such
+  const int32_t rank = blockIdx.x;
+  const int32_t sequence = blockIdx.z;
+  const int32_t kv_head = kLean ? blockIdx.y : static_cast<int32_t>(blockIdx.y) % base.pages.num_heads;
+  const int32_t tile = kLean ? 0 : static_cast<int32_t>(blockIdx.y) / base.pages.num_heads;
+  const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
+  const int32_t half_of_pages = warp / (kWarps / kPagesAtOnce);  // of the pages at once
+  const int32_t first_key = warp % (kWarps / kPagesAtOnce) * kWarpKeys;  // of a page
+  int32_t page = start_of(rank) + half_of_pages;
+  int32_t id = window <= 0 && page < base.page_table_stride ? table[page] : 0;  // early: less waits for it
+  const int32_t first_row = is_one_row ? sequence : base.batch.first_row[sequence];
+  const int32_t num_rows = is_one_row ? 1 : base.batch.first_row[sequence + 1] - first_row;
+  const int32_t first_lane = tile * kLanes;
+  const int32_t num_lanes = num_rows * group - first_lane;  // from this tile on
+  if (!kLean && (num_rows > kFewRows || num_lanes <= 0)) {
+    wait_for_previous();
+    return;
+  }
+  const int32_t position = base.batch.positions[first_row];
+  const int32_t low_row = kLean ? 0 : first_lane / group;
+  const int32_t high_row = kLean ? 0 : (first_lane + min(kLanes, num_lanes) - 1) / group;
+  // Keys that any lane of the block sees, and the splits that hold them.
+  const int32_t least = window > 0 ? max(0, position + low_row + 1 - window) : 0;
+  const int32_t most = position + high_row + 1;
+  const int32_t num_pages = ceil_div(most, kPageTokens);
+  const int32_t first_split = kLean ? 0 : split_of(least / kPageTokens);
+  const int32_t num_splits = split_of(num_pages - 1) + 1 - first_split;
+  const bool is_shared = num_blocks > 1 && num_splits > 1;
+#if __CUDA_ARCH__ >= 900
+  const auto block_of_split = [&](int32_t split) { return split & (num_blocks - 1); };
+  if (is_shared) arrive_in_cluster();  // that this block's memory may be written to
+#else
+  const auto block_of_split = [&](int32_t split) { return split % num_blocks; };
+  if (rank >= num_splits) return;
+#endif
+  const int32_t lanes = min(kLanes, num_lanes);
+
+  // The warp's pages, one after the other: `page` of split `page_split`, which ends before page `page_end`.
+  int32_t page_split = rank;
+  int32_t page_end = 0;
+  const auto enter_split = [&] {
+    page = start_of(first_split + page_split) + half_of_pages;
+    page_end = min(num_pages, start_of(first_split + page_split + 1));
+  };
+  const auto find_page = [&] {  // the first from `page` on that has keys to be seen
+    while (page_split < num_splits) {
+      while (page < page_end && page * kPageTokens + first_key + kWarpKeys <= least) page += kPagesAtOnce;
+      if (page < page_end && page * kPageTokens + first_key < most) return;
+      page_split += num_blocks;
+      if (page_split < num_splits) enter_split();
+    }
+  };
+  if (page_split < num_splits) enter_split();
+  find_page();
+
+  STAMP(1)
+  // Before the kernel before this one has ended: what older steps left.
+  if (!is_fused) wait_for_previous();
+  const int32_t old_end = is_fused ? min(position, most) : most;
+  Part<kBytes, kColumns> part;
+  if (page_split < num_splits) {
+    if (window > 0) id = table[page];
+    bring_keys(base, head_size, id, kv_head, page * kPageTokens + first_key, old_end, g, t, part);
+    bring_values(base, head_size, id, kv_head, page * kPageTokens + first_key, least, old_end, g, t, part);
+  }
+  // From here on: what the registers hold, and in `page` and the others what comes after it.
+  int32_t held = page * kPageTokens + first_key;
+  int32_t held_split = page_split;
+  const auto go_on = [&] {
+    page += kPagesAtOnce;
+    find_page();
+    if (page_split < num_splits) id = table[page];
+  };
+  go_on();
+  STAMP(2)
+  for (int32_t lane = lanes + warp; lane < kLanes; lane += kWarps) {
+    for (int32_t column = thread; column < kColumns; column += kWarp) shared.queries[lane][column] = __half{};
+  }
+  [[maybe_unused]] const int32_t new_id = kLean ? table[position / kPageTokens] : 0;
+  if (is_fused) {
+    const int32_t half = kLean ? kColumns / 2 : task.rope.rotary_size / 2;
+    for (int32_t index = threadIdx.x; index < (high_row + 1) * half; index += kThreads) {
+      const int32_t row = kLean ? 0 : index / half;
+      const int32_t pair = index - row * half;
+      shared.turns[row][pair] = turn_of(task.rope, pair, position + row);
+    }
+    __syncthreads();
+    STAMP(3)
+    wait_for_previous();
+  }
+  STAMP(4)
+  // Queries, then the keys and values of this step whose places are in splits of this block: a warp a row of a head.
+  {
+    const int32_t half = kLean ? kColumns / 2 : is_fused ? task.rope.rotary_size / 2 : 0;
+    constexpr int32_t kSlots = kLean ? kColumns / 64 : kColumns / kWarp;  // of a thread
+    for (int32_t job = warp; job < lanes + (is_fused ? 2 * (high_row + 1) : 0); job += kWarps) {
+      const bool is_query = job < lanes;
+      const bool is_key = !is_query && job <= lanes + high_row;
+      const int32_t lane = first_lane + job;
+      const int32_t row = kLean ? 0 : is_query ? lane / group : is_key ? job - lanes : job - lanes - high_row - 1;
+      const int32_t head = is_query ? kv_head * group + lane - row * group
+                                    : base.num_heads + kv_head + (is_key ? 0 : base.pages.num_heads);
+      const int32_t place = position + row;
+      if (!is_query) {
+        const int32_t split = kLean ? num_splits - 1 : split_of(place / kPageTokens) - first_split;
+        if (split < 0 || block_of_split(split) != rank) continue;
+      }
+      const float* from = row_of(base.queries, first_row + row) + static_cast<int64_t>(head) * head_size;
+      float first[kSlots], second[kSlots];
+      float largest = 0;
+#pragma unroll
+      for (int32_t k = 0; k < kSlots; ++k) {
+        const int32_t slot = thread + k * kWarp;
+        if (slot >= head_size - half) continue;
+        const Slot columns = slot_of(task.rope, slot, half);
+        first[k] = from[columns.first];
+        second[k] = columns.second >= 0 ? from[columns.second] : 0;
+      }
+#pragma unroll
+      for (int32_t k = 0; k < kSlots; ++k) {
+        const int32_t slot = thread + k * kWarp;
+        if (slot >= head_size - half) continue;
+        if ((is_query || is_key) && slot < half) turn(shared.turns[row][slot], first[k], second[k]);
+        if constexpr (kBytes == 1) largest = fmaxf(largest, fmaxf(magnitude_of(first[k]), magnitude_of(second[k])));
+      }
+      __half scale{};
+      if constexpr (kBytes == 1) scale = byte_scale(warp_max(largest), base.pages.type);
+      // One block writes the row of a head to its page.
+      const bool writes = !is_query && (kLean || (row * group >= first_lane && row * group < first_lane + kLanes));
+      const int32_t which = is_key ? 0 : 1;
+      uint8_t* block = nullptr;
+      if (writes) {
+        block = const_cast<uint8_t*>(block_of<kBytes>(is_key ? base.pages.keys : base.pages.values, base.pages,
+                                                      kLean ? new_id : table[place / kPageTokens], kv_head, head_size));
+      }
+      const auto put = [&](int32_t column, float value) {
+        if (is_query) {
+          shared.queries[job][column] = __float2half_rn(__fmul_rn(value, kQueryPart));
+          return;
+        }
+        uint8_t* to = &shared.rows[which][row][column * kBytes];
+        uint8_t* to_page = block + (place % kPageTokens * head_size + column) * kBytes;
+        if constexpr (kBytes == 1) {
+          *to = byte_of(value, __half2float(scale), base.pages.type);
+          if (writes) *to_page = *to;
+        } else {
+          const __half stored = __float2half_rn(value);
+          *reinterpret_cast<__half*>(to) = stored;
+          if (writes) *reinterpret_cast<__half*>(to_page) = stored;
+        }
+      };
+#pragma unroll
+      for (int32_t k = 0; k < kSlots; ++k) {
+        const int32_t slot = thread + k * kWarp;
+        if (slot >= head_size - half) continue;
+        const Slot columns = slot_of(task.rope, slot, half);
+        put(columns.first, first[k]);
+        if (columns.second >= 0) put(columns.second, second[k]);
+      }
+      if constexpr (kBytes == 1) {
+        if (!is_query && thread == 0) {
+          shared.scales[which][row] = __half_as_ushort(scale);
+          if (writes) reinterpret_cast<__half*>(block + kPageTokens * head_size)[place % kPageTokens] = scale;
+        }
+      }
+      if constexpr (!kLean) {
+        if (is_query) {
+          for (int32_t column = head_size + thread; column < kColumns; column += kWarp) {
+            shared.queries[job][column] = __half{};
+          }
+        }
+      }
+    }
+  }
+  __syncthreads();
+  STAMP(5)
+
+  // What each of the thread's lanes sees: lanes 2 t and 2 t + 1 of every tile.
+  int32_t ends[kTiles][2];
+  float slopes[kTiles][2];
+#pragma unroll
+  for (int32_t i = 0; i < kTiles; ++i) {
+#pragma unroll
+    for (int32_t e = 0; e < 2; ++e) {
+      const int32_t lane = i * kTileLanes + 2 * t + e;
+      const bool is_there = lane < num_lanes;
+      ends[i][e] = !is_there ? -(1 << 30) : kLean ? most : position + (first_lane + lane) / group + 1;
+      slopes[i][e] = 0;
+      if (!kLean && is_there && base.slopes != nullptr) {
+        slopes[i][e] = base.slopes[kv_head * group + (first_lane + lane) % group];
+      }
+    }
+  }
+  constexpr int32_t kOwned = (kTileLanes * kColumns / 4 + kThreads - 1) / kThreads;  // float4s of a tile, per thread
+  Folded folded[kTiles][kOwned];
+  // The lane of the tile and the column of float4 k of the thread; lane >= 8: none.
+  const auto lane_of = [&](int32_t k) { return (static_cast<int32_t>(threadIdx.x) + k * kThreads) / (kColumns / 4); };
+  const auto column_of = [&](int32_t k) {
+    return (static_cast<int32_t>(threadIdx.x) + k * kThreads) % (kColumns / 4) * 4;
+  };
+  const auto finish = [&](int32_t lane, int32_t column, const Folded& result) {
+    if (column >= head_size) return;
+    const int32_t index = first_lane + lane;
+    const int32_t row = kLean ? 0 : index / group;
+    float* to = row_of(base.out, first_row + row) +
+                static_cast<int64_t>(kv_head * group + index - row * group) * head_size + column;
+    const float part = __frcp_rn(result.total);
+    const float4 sum = make_float4(__fmul_rn(result.sum.x, part), __fmul_rn(result.sum.y, part),
+                                   __fmul_rn(result.sum.z, part), __fmul_rn(result.sum.w, part));
+    if (task.is_aligned) {
+      *reinterpret_cast<float4*>(to) = sum;
+    } else {
+      to[0] = sum.x, to[1] = sum.y, to[2] = sum.z, to[3] = sum.w;
+    }
+  };
+  // Results that another block folds: f32 [T, H, max_splits, ..], where there are no clusters.
+  [[maybe_unused]] const auto partial_of = [&](int32_t lane) {
+    const int32_t index = first_lane + lane;
+    return (static_cast<int64_t>(first_row + index / group) * base.num_heads + kv_head * group + index % group) *
+           task.max_splits;
+  };
+#if __CUDA_ARCH__ >= 900
+  const int32_t block_shift = __ffs(num_blocks) - 1;
+  const int32_t slice = (lanes * (kColumns / 4) + num_blocks - 1) >> block_shift;
+  auto* received_ends = reinterpret_cast<float2*>(shared_bytes + sizeof(Memory));
+  auto* received = reinterpret_cast<float4*>(received_ends + num_splits * kLanes);
+#endif
+
+  for (int32_t split = rank; split < num_splits; split += num_blocks) {
+    float maxima[kTiles][2], totals[kTiles][2];
+    float sums[kTiles][kColumnParts][4][4];
+#pragma unroll
+    for (int32_t i = 0; i < kTiles; ++i) {
+#pragma unroll
+      for (int32_t e = 0; e < 2; ++e) maxima[i][e] = -INFINITY, totals[i][e] = 0;
+#pragma unroll
+      for (int32_t c = 0; c < kColumnParts; ++c) {
+#pragma unroll
+        for (int32_t j = 0; j < 4; ++j) {
+#pragma unroll
+          for (float& sum : sums[i][c][j]) sum = 0;
+        }
+      }
+    }
+    bool is_first = true;
+    while (held_split == split) {
+      const int32_t first = held;
+      if (is_fused && first + kWarpKeys > position) {
+        bring_new(shared, head_size, first, position, most, g, t, part);
+      }
+      float products[kTiles][4];
+      {
+        float other[kTiles][4];  // two chains: half the wait
+#pragma unroll
+        for (int32_t i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int32_t e = 0; e < 4; ++e) products[i][e] = other[i][e] = 0;
+        }
+#pragma unroll
+        for (int32_t j = 0; j < kColumns / 32; ++j) {
+          uint32_t low[4], high[4];
+          unpack(part.keys[0][j], base.pages.type, low);
+          unpack(part.keys[1][j], base.pages.type, high);
+#pragma unroll
+          for (int32_t i = 0; i < kTiles; ++i) {
+            const uint4 query = *reinterpret_cast<const uint4*>(&shared.queries[i * kTileLanes + g][32 * j + 8 * t]);
+            multiply_add(products[i], low[0], high[0], low[1], high[1], query.x, query.y);
+            multiply_add(other[i], low[2], high[2], low[3], high[3], query.z, query.w);
+          }
+        }
+#pragma unroll
+        for (int32_t i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int32_t e = 0; e < 4; ++e) {
+            products[i][e] = __fadd_rn(products[i][e], other[i][e]);
+            if constexpr (kBytes == 1) products[i][e] = __fmul_rn(products[i][e], half_value(part.key_scales[e / 2]));
+          }
+        }
+      }
+      const bool has_next = page_split < num_splits;
+      if (has_next) {
+        bring_keys(base, head_size, id, kv_head, page * kPageTokens + first_key, old_end, g, t, part);
+      }
+      STAMP(6)
+      // Keys that some lanes of the block see and others do not may hold values that the others must not notice.
+      bool is_poisoned = false;
+      if constexpr (!kLean) {
+        if (first + kWarpKeys > position + low_row + 1 ||
+            (window > 0 && first < position + high_row + 1 - window)) {
+          uint32_t found = 0;
+#pragma unroll
+          for (int32_t k = 0; k < 4; ++k) {
+            if constexpr (kBytes == 1) {
+              found |= not_finite(part.value_scales[k]);
+            } else {
+#pragma unroll
+              for (int32_t c = 0; c < kColumnParts; ++c) {
+#pragma unroll
+                for (const uint32_t word : part.values[k][c]) found |= not_finite(word);
+              }
+            }
+          }
+          is_poisoned = __any_sync(kAll, found != 0);
+        }
+      }
+      uint32_t weights[kTiles][2], sights[kTiles][2];
+#pragma unroll
+      for (int32_t i = 0; i < kTiles; ++i) {
+        bool sees[4];
+#pragma unroll
+        for (int32_t e = 0; e < 4; ++e) {
+          const int32_t key = first + g + e / 2 * 8;
+          const int32_t end = ends[i][e % 2];
+          sees[e] = key < end && (window <= 0 || key >= end - window);
+          const float score = kLean ? __fmul_rn(__fmul_rn(products[i][e], base.scale), kLog2E)
+                                    : score_of(base, products[i][e], slopes[i][e % 2], key - end + 1);
+          products[i][e] = sees[e] ? score : -INFINITY;
+        }
+#pragma unroll
+        for (int32_t e = 0; e < 2; ++e) {
+          float maximum = fmaxf(products[i][e], products[i][e + 2]);
+#pragma unroll
+          for (int32_t step = 4; step < kWarp; step *= 2) {
+            maximum = fmaxf(maximum, __shfl_xor_sync(kAll, maximum, step));
+          }
+          maximum = fmaxf(maximum, maxima[i][e]);
+          const float from = base_of(maximum);
+          const float old_part = power_of_two(__fsub_rn(maxima[i][e], from));
+          maxima[i][e] = maximum;
+          products[i][e] = power_of_two(__fsub_rn(products[i][e], from));
+          products[i][e + 2] = power_of_two(__fsub_rn(products[i][e + 2], from));
+          totals[i][e] = fmaf(totals[i][e], old_part, __fadd_rn(products[i][e], products[i][e + 2]));
+          if (!is_first) {
+#pragma unroll
+            for (int32_t c = 0; c < kColumnParts; ++c) {
+#pragma unroll
+              for (int32_t j = 0; j < 4; ++j) {
+                sums[i][c][j][e] = __fmul_rn(sums[i][c][j][e], old_part);
+                sums[i][c][j][e + 2] = __fmul_rn(sums[i][c][j][e + 2], old_part);
+              }
+            }
+          }
+        }
+        weights[i][0] = transposed(halves_of(products[i][0], products[i][1]));
+        weights[i][1] = transposed(halves_of(products[i][2], products[i][3]));
+        if constexpr (!kLean) {
+          if (is_poisoned) {
+            sights[i][0] = transposed(halves_of(sees[0] ? 1.0f : 0.0f, sees[1] ? 1.0f : 0.0f));
+            sights[i][1] = transposed(halves_of(sees[2] ? 1.0f : 0.0f, sees[3] ? 1.0f : 0.0f));
+          }
+        }
+      }
+      is_first = false;
+      STAMP(7)
+      uint32_t scales[2] = {};
+      if constexpr (kBytes == 1) {
+        scales[0] = part.value_scales[0] | part.value_scales[1] << 16;
+        scales[1] = part.value_scales[2] | part.value_scales[3] << 16;
+      }
+#pragma unroll
+      for (int32_t c = 0; c < kColumnParts; ++c) {
+        uint32_t rows[4][4];
+#pragma unroll
+        for (int32_t k = 0; k < 4; ++k) unpack(part.values[k][c], base.pages.type, rows[k]);
+#pragma unroll
+        for (int32_t j = 0; j < 4; ++j) {
+          uint32_t a[4] = {__byte_perm(rows[0][j], rows[1][j], 0x5410), __byte_perm(rows[0][j], rows[1][j], 0x7632),
+                           __byte_perm(rows[2][j], rows[3][j], 0x5410), __byte_perm(rows[2][j], rows[3][j], 0x7632)};
+          if constexpr (kBytes == 1) {
+#pragma unroll
+            for (int32_t k = 0; k < 4; ++k) a[k] = scaled_halves(a[k], scales[k / 2]);
+          }
+          if constexpr (!kLean) {
+            if (is_poisoned) {  // rare: count what is not finite among the keys that a lane sees
+              uint32_t bad[4];
+#pragma unroll
+              for (int32_t k = 0; k < 4; ++k) {
+                bad[k] = not_finite(a[k]);
+                a[k] &= ~bad[k];
+                bad[k] = ones_of(bad[k]);
+              }
+#pragma unroll
+              for (int32_t i = 0; i < kTiles; ++i) {
+                float count[4] = {};
+                multiply_add(count, bad[0], bad[1], bad[2], bad[3], sights[i][0], sights[i][1]);
+#pragma unroll
+                for (int32_t e = 0; e < 4; ++e) {
+                  if (count[e] > 0) sums[i][c][j][e] = NAN;
+                }
+              }
+            }
+          }
+#pragma unroll
+          for (int32_t i = 0; i < kTiles; ++i) {
+            multiply_add(sums[i][c][j], a[0], a[1], a[2], a[3], weights[i][0], weights[i][1]);
+          }
+        }
+      }
+      held = page * kPageTokens + first_key;
+      held_split = page_split;
+      if (has_next) {
+        bring_values(base, head_size, id, kv_head, held, least, old_end, g, t, part);
+        go_on();
+      }
+    }
+
+    STAMP(8)
+    // The warps' results to one.
+#pragma unroll
+    for (int32_t i = 0; i < kTiles; ++i) {
+      if (i * kTileLanes >= num_lanes) break;  // the same for the whole block
+      if (i > 0) __syncthreads();              // the sums of the tile before have been read
+#pragma unroll
+      for (int32_t e = 0; e < 2; ++e) {
+        float total = totals[i][e];
+#pragma unroll
+        for (int32_t step = 4; step < kWarp; step *= 2) {
+          total = __fadd_rn(total, __shfl_xor_sync(kAll, total, step));
+        }
+        const int32_t lane = 2 * t + e;
+        if (g == 0) shared.ends[warp][i * kTileLanes + lane] = make_float2(maxima[i][e], total);
+        if (lane + i * kTileLanes < num_lanes) {
+#pragma unroll
+          for (int32_t c = 0; c < kColumnParts; ++c) {
+            float* to = &shared.sums[warp][lane][64 * c + 8 * g];
+#pragma unroll
+            for (int32_t j = 0; j < 4; j += 2) {
+              *reinterpret_cast<float4*>(to + 2 * j) = make_float4(sums[i][c][j][e], sums[i][c][j][e + 2],
+                                                                   sums[i][c][j + 1][e], sums[i][c][j + 1][e + 2]);
+            }
+          }
+        }
+      }
+      __syncthreads();
+      STAMP(9)
+#if __CUDA_ARCH__ >= 900
+      if (is_shared && i == 0 && split == rank) wait_for_cluster();
+#endif
+#pragma unroll
+      for (int32_t k = 0; k < kOwned; ++k) {
+        const int32_t lane = lane_of(k);
+        const int32_t column = column_of(k);
+        if (lane >= kTileLanes || i * kTileLanes + lane >= num_lanes) continue;
+        float2 parts[kWarps];
+        float maximum = -INFINITY, total = 0;
+#pragma unroll
+        for (int32_t w = 0; w < kWarps; ++w) {
+          parts[w] = shared.ends[w][i * kTileLanes + lane];
+          maximum = fmaxf(maximum, parts[w].x);
+        }
+        float4 sum = make_float4(0, 0, 0, 0);
+#pragma unroll
+        for (int32_t w = 0; w < kWarps; ++w) {
+          const float factor = power_of_two(__fsub_rn(parts[w].x, base_of(maximum)));
+          const float4 more = *reinterpret_cast<const float4*>(&shared.sums[w][lane][column]);
+          total = fmaf(parts[w].y, factor, total);
+          sum.x = fmaf(more.x, factor, sum.x), sum.y = fmaf(more.y, factor, sum.y);
+          sum.z = fmaf(more.z, factor, sum.z), sum.w = fmaf(more.w, factor, sum.w);
+        }
+        if (!is_shared) {
+          folded[i][k].add(sum, {maximum, total});
+          continue;
+        }
+#if __CUDA_ARCH__ >= 900
+        const int32_t index = (i * kTileLanes + lane) * (kColumns / 4) + column / 4;
+        store_in(received + split * slice + (index >> block_shift), block_of_split(index), sum);
+        if (column / 4 < num_blocks) {
+          store_in(received_ends + split * kLanes + i * kTileLanes + lane, column / 4, make_float2(maximum, total));
+        }
+#else
+        const int64_t at = partial_of(i * kTileLanes + lane) + split;
+        if (column < head_size) *reinterpret_cast<float4*>(task.partials + at * head_size + column) = sum;
+        if (column == 0) task.ends[at] = make_float2(maximum, total);
+#endif
+      }
+    }
+    if (split + num_blocks < num_splits) __syncthreads();  // the warps' results have been read
+  }
+  STAMP(10)
+  if (!is_shared) {
+    if (rank > 0) return;
+#pragma unroll
+    for (int32_t i = 0; i < kTiles; ++i) {
+#pragma unroll
+      for (int32_t k = 0; k < kOwned; ++k) {
+        const int32_t lane = i * kTileLanes + lane_of(k);
+        if (lane_of(k) < kTileLanes && lane < num_lanes) finish(lane, column_of(k), folded[i][k]);
+      }
+    }
+    STAMP(11)
+    return;
+  }
+
+  // The splits of a lane, in order: each block of the cluster folds some columns; or the block that ends last folds all.
+  constexpr int32_t kAtOnce = 8;
+#if __CUDA_ARCH__ >= 900
+  if (rank >= num_splits) wait_for_cluster();
+  arrive_in_cluster();
+  wait_for_cluster();
+  STAMP(11)
+  for (int32_t place = threadIdx.x; place < slice; place += kThreads) {
+    const int32_t index = place * num_blocks + rank;
+    const int32_t lane = index / (kColumns / 4);
+    if (lane >= lanes) break;
+    Folded result;
+    for (int32_t split = 0; split < num_splits; split += kAtOnce) {
+#pragma unroll
+      for (int32_t s = 0; s < kAtOnce; ++s) {
+        if (split + s < num_splits) {
+          result.add(received[(split + s) * slice + place], received_ends[(split + s) * kLanes + lane]);
+        }
+      }
+    }
+    finish(lane, index % (kColumns / 4) * 4, result);
+  }
+  STAMP(12)
+#else
+  int32_t* arrivals = task.arrivals + (static_cast<int64_t>(sequence) * gridDim.y + blockIdx.y);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    shared.is_last = atomicAdd(arrivals, 1) == num_splits - 1;
+    __threadfence();
+  }
+  __syncthreads();
+  if (!shared.is_last) return;
+  if (threadIdx.x == 0) *arrivals = 0;
+  for (int32_t index = threadIdx.x; index < lanes * (kColumns / 4); index += kThreads) {
+    const int32_t lane = index / (kColumns / 4);
+    const int32_t column = index % (kColumns / 4) * 4;
+    if (column >= head_size) continue;
+    Folded result;
+    for (int32_t split = 0; split < num_splits; split += kAtOnce) {
+      float4 sums[kAtOnce];
+      float2 parts[kAtOnce];
+#pragma unroll
+      for (int32_t s = 0; s < kAtOnce; ++s) {
+        if (split + s >= num_splits) break;
+        const int64_t at = partial_of(lane) + split + s;
+        sums[s] = __ldcg(reinterpret_cast<const float4*>(task.partials + at * head_size + column));
+        parts[s] = __ldcg(task.ends + at);
+      }
+#pragma unroll
+      for (int32_t s = 0; s < kAtOnce; ++s) {
+        if (split + s < num_splits) result.add(sums[s], parts[s]);
+      }
+    }
+    finish(lane, column, result);
+  }
+#endif
+}
+
+template <int32_t kBytes, int32_t kColumns, int32_t kTiles, bool kLean>
+Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
+  using Memory = Shared<kBytes, kColumns, kTiles>;
+  const auto kernel = few_kernel<kBytes, kColumns, kTiles, kLean>;
+  const bool has_clusters = device->capability >= 90;
+  const auto bytes_for = [&](int32_t num_blocks) {
+    if (!has_clusters || num_blocks == 1) return static_cast<int32_t>(sizeof(Memory));
+    const int32_t slice = ceil_div(Memory::kLanes * (kColumns / 4), num_blocks);
+    return static_cast<int32_t>(sizeof(Memory)) + num_splits * (Memory::kLanes * 8 + slice * 16);
+  };
+  // How many blocks share a context: as many as fit the multiprocessors at once. It changes no bit of the results.
+  const int64_t lanes = static_cast<int64_t>(grid.y) * grid.z;
+  int32_t num_blocks = 1;
+  if (has_clusters) {
+    // Two of the blocks fit a multiprocessor, or one: then 16 of them may not fit where 8 do.
+    constexpr bool kTwoFit = kTiles == 1 && kColumns <= 128;
+    const int32_t most = kTwoFit && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
+    const int64_t at_once = (kTwoFit ? 2 : 1) * int64_t{device->num_multiprocessors};
+    static const int forced = getenv("QUOTH_C") ? atoi(getenv("QUOTH_C")) : 0;
+    while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= at_once) num_blocks *= 2;
+    if (forced) { num_blocks = 1; while (num_blocks < forced && num_blocks < num_splits) num_blocks *= 2; }
+    while (num_blocks > 1 && bytes_for(num_blocks) > device->shared_bytes) {
+      num_blocks = num_blocks < most ? 2 * num_blocks : 1;
+    }
+  } else if (task.max_splits > 0 && lanes < int64_t{4} * device->num_multiprocessors) {
+    num_blocks = num_splits;
+  }
+  const int32_t shared_bytes = bytes_for(num_blocks);
+  if (shared_bytes > device->shared_bytes) return {Code::unsupported, "attention: the heads are too wide for this GPU"};
+  if (shared_bytes > 48 << 10) {
+    const Status status =
+        status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+    if (!status.ok()) return status;
+  }
+  if (has_clusters && num_blocks > kPortableCluster) {
+    const Status status = status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+    if (!status.ok()) return status;
+  }
+  grid.x = static_cast<unsigned>(num_blocks);
+  cudaLaunchAttribute attributes[2]{};
+  uint32_t num_attributes = 0;
+  if (has_clusters && num_blocks > 1) {
+    attributes[num_attributes].id = cudaLaunchAttributeClusterDimension;
+    attributes[num_attributes++].val.clusterDim = {grid.x, 1, 1};
+  }
+  if (device->overlaps) {
+    attributes[num_attributes].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[num_attributes++].val.programmaticStreamSerializationAllowed = 1;
+  }
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(kThreads);
+  config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
+  config.stream = device->stream;
+  config.attrs = attributes;
+  config.numAttrs = num_attributes;
+  return status_of(device, cudaLaunchKernelEx(&config, kernel, task));
+}
+
+template <int32_t kBytes>
+Status launch_any(Device* device, FewTask& task, int32_t num_splits, bool is_one_tile, bool is_lean, dim3 grid) {
+  const int32_t head_size = task.base.head_size;
+  if (head_size == 64 && is_lean) return launch<kBytes, 64, 1, true>(device, task, num_splits, grid);
+  if (head_size == 128 && is_lean) return launch<kBytes, 128, 1, true>(device, task, num_splits, grid);
+  if (head_size <= 64) {
+    return is_one_tile ? launch<kBytes, 64, 1, false>(device, task, num_splits, grid)
+                       : launch<kBytes, 64, kManyTiles, false>(device, task, num_splits, grid);
+  }
+  if (head_size <= 128) {
+    return is_one_tile ? launch<kBytes, 128, 1, false>(device, task, num_splits, grid)
+                       : launch<kBytes, 128, kManyTiles, false>(device, task, num_splits, grid);
+  }
+  return is_one_tile ? launch<kBytes, 256, 1, false>(device, task, num_splits, grid)
+                     : launch<kBytes, 256, kManyTiles, false>(device, task, num_splits, grid);
+}
+
+}  // namespace
+
+Status attention_few(Device* device, const PagedTask& base, const Rope* rope, const StepShape& shape,
+                     int32_t num_sequences) {
+  const int32_t head_size = base.head_size;
+  const int32_t num_lanes = shape.few_rows * base.group_size;
+  static const bool one = getenv("QUOTH_T") != nullptr;
+  const bool is_one_tile = one || num_lanes <= kTileLanes;
+  const int32_t tiles = ceil_div(num_lanes, is_one_tile ? kTileLanes : kManyTiles * kTileLanes);
+  const int32_t num_splits = split_of(shape.num_pages - 1) + 1;
+  FewTask task{};
+  task.base = base;
+  if (rope != nullptr) task.rope = *rope;
+  task.is_fused = rope != nullptr;
+  task.is_one_row = shape.is_one_row;
+  task.is_aligned = reinterpret_cast<uintptr_t>(base.out.data) % 16 == 0 && base.out.stride % 4 == 0;
+  task.arrivals = device->arrivals;
+  const int64_t partials = static_cast<int64_t>(base.queries.num_rows) * base.num_heads * num_splits;
+  const int64_t shares = static_cast<int64_t>(num_sequences) * tiles * base.pages.num_heads;
+  task.ends = reinterpret_cast<float2*>(device->partials);
+  task.partials = device->partials + ceil_div<int64_t>(2 * partials, 4) * 4;
+  const bool fits = partials * (head_size + 2) + 4 <= kMaxPartials && shares <= kMaxArrivals;
+  task.max_splits = fits ? num_splits : 0;
+  const bool is_lean = task.is_fused && task.is_one_row && is_one_tile && base.window <= 0 && base.soft_cap <= 0 &&
+                       base.slopes == nullptr && task.rope.rotary_size == head_size;
+  const dim3 grid(1, static_cast<unsigned>(tiles * base.pages.num_heads), static_cast<unsigned>(num_sequences));
+  if (base.pages.type == Type::f16) return launch_any<2>(device, task, num_splits, is_one_tile, is_lean, grid);
+  return launch_any<1>(device, task, num_splits, is_one_tile, is_lean, grid);
+}
+
+}  // namespace quoth::cuda
