@@ -132,7 +132,8 @@ struct Ops {
   // bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
   // On a GPU, all but f32 weights (and rows of f16 or f8 that are not whole 16-byte pieces): x is rounded to f16, after
   // its row was scaled by a power of two so that nothing leaves f16's range; so is a weight, after its zero point was
-  // taken from it; products are exact, sums f32 in an order of K alone. Weights of 2^11 and more may become infinite.
+  // taken from it; products are exact, sums f32 in an order of K alone. An int4 scale of 128 and more, or a weight past
+  // f16's range, becomes infinite: no model has such.
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
   // The same with what stands in the fusion around it. Null on a device that has nothing of the kind.
   Status (*linear_fused)(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,
