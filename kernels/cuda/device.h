@@ -38,7 +38,6 @@ inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
 inline constexpr int32_t kFusedRows = 32;
 // Counters of the blocks that share the context of a sequence's lanes.
 inline constexpr int64_t kMaxArrivals = int64_t{1} << 16;
-inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
 
 }  // namespace quoth::cuda
 
@@ -67,18 +66,15 @@ struct Device {
   int32_t next_frame_slot = 0;
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
-  int32_t* chosen = nullptr;  // i32 [kMaxChosen]: what the last `sample` chose
-  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
-  float* partials = nullptr;  // f32 [kMaxPartials]
-  float* normed = nullptr;    // f32 [kFusedRows, max_columns]
-  float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
-  bool has_wgmma = false;     // sm_90a's matrix instructions
-  bool sums_in_halves = false;  // linear_prefill_mma.cu
-  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
+  float* partials = nullptr;        // f32 [kMaxPartials]
+  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
+  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;           // sm_90a's matrix instructions
+  bool sums_in_halves = false;      // linear_prefill_mma.cu
+  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
-  int32_t* arrivals = nullptr;  // [kMaxArrivals], zero between two operations
+  int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth
