@@ -30,6 +30,7 @@ inline constexpr int32_t kFrameSlots = 3;    // steps whose arrays may be on the
 inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
 struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
+struct Downloads;                            // download.cu
 // Entries of a step's page tables: 64 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
@@ -67,18 +68,19 @@ struct Device {
   int32_t next_frame_slot = 0;
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
-  int32_t* chosen = nullptr;  // i32 [kMaxChosen]: what the last `sample` chose
-  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
-  float* partials = nullptr;  // f32 [kMaxPartials]
-  float* normed = nullptr;    // f32 [kFusedRows, max_columns]
-  float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
-  bool has_wgmma = false;     // sm_90a's matrix instructions
-  bool sums_in_halves = false;  // linear_prefill_mma.cu
-  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  cuda::Downloads* downloads = nullptr;
+  int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
+  int8_t* digits = nullptr;         // int8 [T, K/32, 3, 32]: rounded x of one linear
+  float* scales = nullptr;          // f32 [K/32, T rounded up to 8]
+  float* sums = nullptr;            // the same: of each group, the sum of the rounded x / scale
+  float* partials = nullptr;        // f32 [kMaxPartials]
+  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
+  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;           // sm_90a's matrix instructions
+  bool sums_in_halves = false;      // linear_prefill_mma.cu
+  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
-  int32_t* arrivals = nullptr;  // [kMaxArrivals], zero between two operations
+  int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth
