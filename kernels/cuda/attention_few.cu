@@ -925,7 +925,8 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
                      int32_t num_sequences) {
   const int32_t head_size = base.head_size;
   const int32_t num_lanes = shape.few_rows * base.group_size;
-  const bool is_one_tile = num_lanes <= kTileLanes;
+  static const bool one = getenv("QUOTH_T") != nullptr;
+  const bool is_one_tile = one || num_lanes <= kTileLanes;
   const int32_t tiles = ceil_div(num_lanes, is_one_tile ? kTileLanes : kManyTiles * kTileLanes);
   const int32_t num_splits = split_of(shape.num_pages - 1) + 1;
   FewTask task{};

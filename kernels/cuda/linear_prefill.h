@@ -36,8 +36,8 @@ struct RoundedRows {
 // What is multiplied, and what becomes of it.
 struct PrefillProblem {
   const uint8_t* weights = nullptr;
-  const int8_t* codebook = nullptr;     // q4
-  const float* row_scales = nullptr;    // f8: f32 [N]
+  const int8_t* codebook = nullptr;   // q4
+  const float* row_scales = nullptr;  // f8: f32 [N]
   RoundedRows x;
   int32_t num_rows = 0;     // N
   int32_t num_columns = 0;  // K

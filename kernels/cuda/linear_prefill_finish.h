@@ -10,8 +10,8 @@ inline constexpr float kFloat8 = 256.0f;  // E4M3 bytes are multiplied as halves
 // What a block's results become: which of them are one row of out, and what comes after the bias.
 enum class Ending { plain, silu, other };
 
-// A block has kUnits tiles of kSpan weight rows; where a gate is, the first of two tiles holds it and the second what it
-// gates. `sums` [kTokens, kPitch] and the rows' `inverse_scales` are in shared memory. A thread keeps to four rows.
+// A block has kUnits tiles of kSpan weight rows; where a gate is, the first of two tiles holds it and the second what
+// it gates. `sums` [kTokens, kPitch] and the rows' `inverse_scales` are in shared memory. A thread keeps to four rows.
 template <bool kIsGated, Ending kEnding, int32_t kSpan, int32_t kUnits, int32_t kTokens, int32_t kPitch,
           int32_t kThreads>
 __device__ inline void finish_as(const PrefillProblem& problem, const float* sums, const float* inverse_scales,

@@ -5,8 +5,8 @@
 // side by side with half of the tokens. Stages of 64 columns come by cp.async. Weights in records are unpacked in
 // registers (linear_prefill_weights.h); f16 is read as it lies, f8 is widened (its bits are those of a half).
 //
-// kHalfSums: sums of 64 columns are f16, then f32. GeForce cards add halves in f16 twice as fast as in f32; elsewhere it
-// gains nothing. Off unless `Device::sums_in_halves` says otherwise.
+// kHalfSums: sums of 64 columns are f16, then f32. GeForce cards add halves in f16 twice as fast as in f32; elsewhere
+// it gains nothing. Off unless `Device::sums_in_halves` says otherwise.
 #include "linear_prefill.h"
 #include "linear_prefill_finish.h"
 #include "linear_prefill_weights.h"
@@ -36,7 +36,7 @@ struct MmaPlan {
   static constexpr int32_t kStages = kStageRoom / kStageBytes < 4 ? kStageRoom / kStageBytes : 4;
   static constexpr int32_t kPitch = kRows + 4;
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
-  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
+  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages* kStageBytes : kOutBytes;
   static constexpr int32_t kSharedBytes = kBodyBytes + 4 * kTokens;  // x's scales
   static_assert(kStages >= 3 && kSharedBytes <= kRoom);
 };
@@ -56,7 +56,8 @@ __device__ inline void load_matrices(uint32_t (&matrices)[4], uint32_t address) 
 }
 __device__ inline void multiply_tile(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+      "%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
@@ -268,20 +269,19 @@ Status launch(Device* device, const PrefillProblem& problem) {
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
   if (!status.ok()) return status;
   const bool is_gated = problem.gate_rows > 0;
-  const dim3 grid(static_cast<unsigned>(ceil_div(problem.x.num_rows, kTokens)),
-                  static_cast<unsigned>(is_gated ? ceil_div(problem.gate_rows, kRows / 2)
-                                                 : ceil_div(problem.num_rows, kRows)));
+  const dim3 grid(
+      static_cast<unsigned>(ceil_div(problem.x.num_rows, kTokens)),
+      static_cast<unsigned>(is_gated ? ceil_div(problem.gate_rows, kRows / 2) : ceil_div(problem.num_rows, kRows)));
   return launch_overlapped(device, kernel, grid, dim3(kThreads), Plan::kSharedBytes, problem);
 }
 
 template <Type kType>
 Status choose(Device* device, const PrefillProblem& problem, int32_t shape) {
   const int64_t large = static_cast<int64_t>(ceil_div(problem.num_rows, kRows)) * ceil_div(problem.x.num_rows, 128);
-  const bool is_large = shape < 0 ? problem.x.num_rows > 32 && large * 4 >= 3 * device->num_multiprocessors : shape == 0;
+  const bool is_large =
+      shape < 0 ? problem.x.num_rows > 32 && large * 4 >= 3 * device->num_multiprocessors : shape == 0;
   if constexpr (record_columns(kType) > 0) {
-    if (device->sums_in_halves) {
-      return is_large ? launch<kType, 128, true>(device, problem) : launch<kType, 32, true>(device, problem);
-    }
+    if (device->sums_in_halves) return launch<kType, 128, true>(device, problem);
   }
   return is_large ? launch<kType, 128, false>(device, problem) : launch<kType, 32, false>(device, problem);
 }

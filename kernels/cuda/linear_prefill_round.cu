@@ -1,13 +1,13 @@
-// Rows of x to f16, for the multiplication of many rows: normed, scaled by a power of two, rounded once, and laid out as
-// linear_prefill.h says. A group of threads takes a row and keeps it in registers, so x is read once; rows too wide for
-// that are read again.
+// Rows of x to f16, for the multiplication of many rows: normed, scaled by a power of two, rounded once, and laid out
+// as linear_prefill.h says. A group of threads takes a row and keeps it in registers, so x is read once; rows too wide
+// for that are read again.
 #include "linear_prefill.h"
 
 namespace quoth::cuda {
 namespace {
 
-// A row is scaled so that its largest magnitude is in [2^this, 2^(this + 1)); where 64 products are added in f16, so that
-// they do not leave it unless weights are above 30.
+// A row is scaled so that its largest magnitude is in [2^this, 2^(this + 1)); where 64 products are added in f16, so
+// that they do not leave it unless weights are above 30.
 int32_t largest_exponent(const Device* device) {
   return device->sums_in_halves ? 4 : 14;
 }
@@ -15,7 +15,7 @@ int32_t largest_exponent(const Device* device) {
 // Threads of a block: a row is a warp's, or a whole block's.
 template <int32_t kGroup>
 constexpr int32_t block_threads = kGroup == kWarp ? 256 : kGroup;
-constexpr int32_t kColumns = 8;          // of a thread, at once
+constexpr int32_t kColumns = 8;  // of a thread, at once
 
 struct Norm {
   LinearFusion::Norm kind;
@@ -146,7 +146,8 @@ __global__ void __launch_bounds__(block_threads<kGroup>, kGroup == 512 ? 2 : 1)
   const bool is_scaled = largest != 0 && largest < 0x7f800000u;
   const float factor = is_scaled ? __uint_as_float(static_cast<uint32_t>(largest_exponent - exponent + 127) << 23) : 1;
   if (member == 0 && row < padded_rows) {
-    inverse_scales[row] = is_scaled ? __uint_as_float(static_cast<uint32_t>(exponent - largest_exponent + 127) << 23) : 1;
+    inverse_scales[row] =
+        is_scaled ? __uint_as_float(static_cast<uint32_t>(exponent - largest_exponent + 127) << 23) : 1;
   }
 #pragma unroll
   for (int32_t step = 0; step < kSteps; ++step) {

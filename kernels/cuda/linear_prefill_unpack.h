@@ -28,8 +28,8 @@ struct UnpackPlan {
   static constexpr int32_t kRawChunks = kTiles == 1 ? 4 : 2;
   static constexpr int32_t kRunBytes = kRawChunks * kBlockBytes;  // of 16 rows
   static constexpr int32_t kRawBytes = kRows / 16 * kRunBytes;
-  static constexpr int32_t kRawStages = 3;
-  static constexpr int32_t kHalfStages = kTiles == 1 ? 3 : 2;
+  static constexpr int32_t kRawStages = 2;
+  static constexpr int32_t kHalfStages = kTiles == 1 ? 6 : 3;
   static constexpr int32_t kXChunks = kTokens <= 32 ? 4 : kTokens == 64 && kTiles == 1 ? 2 : 1;
   static constexpr int32_t kXBytes = kXChunks * 2 * kPieceBytes;
   static constexpr int32_t kRoom = 227 * 1024 - 3072 - kHalfStages * kHalfBytes - kRawStages * kRawBytes;
@@ -93,9 +93,8 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
   if (warp >= 12) {
     if (warp == 12) {
       const int32_t num_blocks = ceil_div(problem.num_rows, kQuantRows);
-      const int32_t my_block = lane < Plan::kRows / 16
-                                   ? tile_row<kTiles>(problem, block, lane / 4) / kQuantRows + lane % 4
-                                   : num_blocks;
+      const int32_t my_block =
+          lane < Plan::kRows / 16 ? tile_row<kTiles>(problem, block, lane / 4) / kQuantRows + lane % 4 : num_blocks;
       const uint8_t* weights = problem.weights + static_cast<int64_t>(my_block) * num_stages * Plan::kBlockBytes;
       const uint32_t bytes = static_cast<uint32_t>(count_blocks<kTiles>(problem, block) * Plan::kBlockBytes);
       Turn<Plan::kRawStages> turn;
@@ -163,9 +162,9 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
 #pragma unroll
           for (int32_t s = 0; s < 2; ++s) {
             const int32_t piece = j % 2 * 4 + 2 * s + lane / 16;
-            store_matrices(row_at + to.place * Plan::kHalfBytes + j / 2 * kTiles * Plan::kTileBytes +
-                               (piece ^ row % 8) * 16,
-                           a[s]);
+            store_matrices(
+                row_at + to.place * Plan::kHalfBytes + j / 2 * kTiles * Plan::kTileBytes + (piece ^ row % 8) * 16,
+                a[s]);
           }
         }
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
@@ -198,17 +197,16 @@ __global__ void __launch_bounds__(512, 1) wgmma_unpack_kernel(const __grid_const
       const int32_t part = chunk % Plan::kXChunks;
       if (part == 0) barrier_wait(x_full + 8 * x_turn.place, x_turn.parity);
       barrier_wait(half_full + 8 * half_turn.place, half_turn.parity);
-      const uint64_t x =
-          matrix_of(base + Plan::kXAt + x_turn.place * Plan::kXBytes + part * 2 * Plan::kPieceBytes);
+      const uint64_t x = matrix_of(base + Plan::kXAt + x_turn.place * Plan::kXBytes + part * 2 * Plan::kPieceBytes);
       const uint64_t weights = matrix_of(base + half_turn.place * Plan::kHalfBytes);
       wgmma_fence();
 #pragma unroll
       for (int32_t step = 0; step < 8; ++step) {
 #pragma unroll
         for (int32_t i = 0; i < kTiles; ++i) {
-          Wgmma<kTokens>::from_shared(
-              sums[i], weights + ((step / 4 * kTiles + i) * Plan::kTileBytes + step % 4 * 32) / 16,
-              x + (step / 4 * Plan::kPieceBytes + step % 4 * 32) / 16);
+          Wgmma<kTokens>::from_shared(sums[i],
+                                      weights + ((step / 4 * kTiles + i) * Plan::kTileBytes + step % 4 * 32) / 16,
+                                      x + (step / 4 * Plan::kPieceBytes + step % 4 * 32) / 16);
         }
       }
       wgmma_commit();

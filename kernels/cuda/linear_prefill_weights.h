@@ -3,7 +3,8 @@
 //
 // A warp takes the 16 rows of a record; lane 4 g + t holds rows 2 g and 2 g + 1 of it, which stand for rows g and g + 8
 // of the instruction, and of each 32 columns the eight from 8 t on. Two instructions of 16 columns take them:
-//   step s (0, 1):  k = 2 t, 2 t + 1 are columns 8 t + s, 8 t + 2 + s;  k = 2 t + 8, 2 t + 9 are 8 t + 4 + s, 8 t + 6 + s
+//   step s (0, 1):  k = 2 t, 2 t + 1 are columns 8 t + s, 8 t + 2 + s;  k = 2 t + 8, 2 t + 9 are 8 t + 4 + s, 8 t + 6 +
+//   s
 // so that two nibbles 16 bits apart become a pair of halves by one `and`. x lies in the same order.
 #pragma once
 
@@ -50,7 +51,6 @@ struct RowFactors {
   __half2 high[2];       // scale * 2^5; int4 alone
   __half2 low_zero[2];   // -zero * 2^-9
   __half2 high_zero[2];  // -zero * 2^-5
-  __half2 zero[2];
 };
 
 template <Type kType, int32_t kCount>
@@ -60,10 +60,6 @@ __device__ inline RowFactors<kType> load_factors(const uint8_t* block, int32_t g
   const __half2 scale = *reinterpret_cast<const __half2*>(scales);
   if constexpr (RecordBlock<kType, kCount>::kHasZeros) {
     const __half2 zero = *reinterpret_cast<const __half2*>(scales + 2 * kQuantRows);
-#ifndef QUOTH_SUBNORMAL
-    made.low[0] = __low2half2(scale), made.low[1] = __high2half2(scale);
-    made.zero[0] = __low2half2(zero), made.zero[1] = __high2half2(zero);
-#else
     const __half2 low = __hmul2(scale, __float2half2_rn(512.0f));
     const __half2 high = __hmul2(scale, __float2half2_rn(32.0f));
     const __half2 low_zero = __hmul2(zero, __float2half2_rn(-1.0f / 512.0f));
@@ -72,7 +68,6 @@ __device__ inline RowFactors<kType> load_factors(const uint8_t* block, int32_t g
     made.high[0] = __low2half2(high), made.high[1] = __high2half2(high);
     made.low_zero[0] = __low2half2(low_zero), made.low_zero[1] = __high2half2(low_zero);
     made.high_zero[0] = __low2half2(high_zero), made.high_zero[1] = __high2half2(high_zero);
-#endif
   } else {
     made.low[0] = __low2half2(scale), made.low[1] = __high2half2(scale);
   }
@@ -115,26 +110,16 @@ __device__ inline void load_fragments(const uint8_t* block, int32_t group, int32
   const uint8_t* columns = block + RecordBlock<kType, kCount>::group(group);
   if constexpr (RecordBlock<kType, kCount>::kHasZeros) {
     const uint2 words = *reinterpret_cast<const uint2*>(columns + 64 * t + 8 * g);
-#ifdef QUOTH_SUBNORMAL
     const __half2 shift = __float2half2_rn(32768.0f);
-#endif
 #pragma unroll
     for (int32_t r = 0; r < 2; ++r) {
       uint32_t word = r == 0 ? words.x : words.y;
 #pragma unroll
       for (int32_t s = 0; s < 2; ++s) {
-#ifdef QUOTH_SUBNORMAL
         const __half2 low = __hfma2(halves_of(word & 0x000f000fu), shift, factors.low_zero[r]);
         const __half2 high = __hfma2(halves_of(word & 0x00f000f0u), shift, factors.high_zero[r]);
         a[s][r] = bits_of(__hmul2(low, factors.low[r]));
         a[s][2 + r] = bits_of(__hmul2(high, factors.high[r]));
-#else
-        // 1024 + nibble and 64 + nibble, by their bits; the nibble and, if the zero point is whole, its distance are exact.
-        const __half2 low = __hsub2(halves_of((word & 0x000f000fu) | 0x64006400u), __float2half2_rn(1024.0f));
-        const __half2 high = __hsub2(halves_of((word & 0x00f000f0u) | 0x54005400u), __float2half2_rn(64.0f));
-        a[s][r] = bits_of(__hmul2(__hsub2(low, factors.zero[r]), factors.low[r]));
-        a[s][2 + r] = bits_of(__hmul2(__hsub2(high, factors.zero[r]), factors.low[r]));
-#endif
         word >>= 8;
       }
     }

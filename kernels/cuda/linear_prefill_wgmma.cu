@@ -4,17 +4,24 @@
 namespace quoth::cuda {
 namespace {
 
-// common: what every type of record has; more: int4_g128 alone. The last number: groups unpacked at once; 0: the kernel
-// of linear_prefill_unpack.h.
-#define QUOTH_SHAPES(common, more)                                                                                  \
-  common(0, 2, 1, 256, 1) more(1, 2, 2, 128, 1) more(2, 2, 1, 256, 2) more(3, 2, 2, 128, 2) more(4, 2, 1, 128, 1)   \
-  more(5, 2, 1, 128, 2) more(6, 1, 2, 128, 1) more(7, 1, 1, 128, 1) more(8, 1, 2, 64, 1) more(9, 1, 1, 64, 2)       \
-  common(10, 1, 2, 16, 0) common(11, 1, 2, 64, 0) more(12, 1, 1, 16, 0) more(13, 1, 1, 32, 0) more(14, 1, 1, 64, 0) \
-  more(15, 1, 1, 128, 0)
+// common: what every type of record has; more: int4_g128 alone. `wide`: groups unpacked at once; 0: the kernel of
+// linear_prefill_unpack.h. The last two, measured on an H200: nanoseconds that a tile takes for 128 columns, and for
+// its beginning and end.
+#define QUOTH_SHAPES(common, more)                                                                          \
+  common(0, 2, 1, 256, 1, 1420, 5000) more(1, 2, 2, 128, 2, 1400, 5000) more(2, 2, 1, 128, 2, 700, 4000)    \
+      more(3, 1, 2, 64, 1, 800, 5000) more(4, 1, 1, 64, 2, 380, 5000) common(5, 1, 2, 16, 0, 300, 4000)     \
+          common(6, 1, 2, 64, 0, 330, 4000) more(7, 1, 1, 16, 0, 200, 4000) more(8, 1, 1, 32, 0, 210, 4000) \
+              more(9, 1, 1, 64, 0, 220, 4000) more(10, 1, 1, 128, 0, 330, 4000)
 
 constexpr PrefillShape kShapes[] = {
-#define QUOTH_ENTRY(index, groups, tiles, tokens, wide) {groups, tiles, tokens, wide},
+#define QUOTH_ENTRY(index, groups, tiles, tokens, wide, chunk, tile) {groups, tiles, tokens, wide},
     QUOTH_SHAPES(QUOTH_ENTRY, QUOTH_ENTRY)};
+struct Times {
+  double chunk, tile;  // nanoseconds
+};
+constexpr Times kTimes[] = {
+#define QUOTH_TIMES(index, groups, tiles, tokens, wide, chunk, tile) {chunk, tile},
+    QUOTH_SHAPES(QUOTH_TIMES, QUOTH_TIMES)};
 constexpr int32_t kNumShapes = sizeof kShapes / sizeof kShapes[0];
 
 template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
@@ -35,12 +42,12 @@ Status launch(Device* device, const PrefillProblem& problem) {
 template <Type kType>
 Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
   switch (shape) {
-#define QUOTH_COMMON(index, groups, tiles, tokens, wide) \
-  case index:                                            \
+#define QUOTH_COMMON(index, groups, tiles, tokens, wide, chunk, tile) \
+  case index:                                                         \
     return launch<kType, groups, tiles, tokens, wide>(device, problem);
-#define QUOTH_MORE(index, groups, tiles, tokens, wide)                                                             \
-  case index:                                                                                                      \
-    if constexpr (kType == Type::int4_g128) return launch<kType, groups, tiles, tokens, wide>(device, problem);    \
+#define QUOTH_MORE(index, groups, tiles, tokens, wide, chunk, tile)                                             \
+  case index:                                                                                                   \
+    if constexpr (kType == Type::int4_g128) return launch<kType, groups, tiles, tokens, wide>(device, problem); \
     break;
     QUOTH_SHAPES(QUOTH_COMMON, QUOTH_MORE)
     default:
@@ -49,29 +56,32 @@ Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
   return {Code::internal, "linear: no such shape of tile"};
 }
 
-// About how long a shape takes, in clocks of a multiprocessor: tiles one after the other, each as long as its products
-// or its weights take to come, whichever is longer, and as long again as a tile's beginning and end.
-double cost_of(const PrefillProblem& problem, const PrefillShape& shape, int32_t num_multiprocessors) {
-  const bool is_gated = problem.gate_rows > 0;
-  const double rows = 64.0 * shape.groups * shape.tiles;
-  const int32_t num_rows = is_gated ? 2 * problem.gate_rows : problem.num_rows;
-  const int32_t tiles = ceil_div(num_rows, static_cast<int32_t>(rows)) * ceil_div(problem.x.num_rows, shape.tokens);
-  const int32_t together = shape.groups == 1 ? 2 : 1;
-  const int32_t waves = ceil_div(tiles, num_multiprocessors);
-  const double products = rows * shape.tokens * problem.num_columns / 2048.0 * 1.15;
-  const double unpacking = rows * problem.num_columns / (shape.groups * together > 1 ? 24.0 : 16.0);
-  const double tile = (products > unpacking ? products : unpacking) + rows * shape.tokens / 24.0 / together + 1500.0 / together;
-  return waves * tile;
+// About how long a shape takes, in nanoseconds: as many tiles one after the other as a multiprocessor gets. f16
+// weights, of which nothing is known here: by the products.
+double cost_of(Type type, const PrefillProblem& problem, int32_t index, int32_t num_multiprocessors) {
+  const PrefillShape shape = wgmma_shape(type, index);
+  const int32_t rows = 64 * shape.groups * shape.tiles;
+  const int32_t num_rows = problem.gate_rows > 0 ? 2 * problem.gate_rows : problem.num_rows;
+  const int32_t tiles = ceil_div(num_rows, rows) * ceil_div(problem.x.num_rows, shape.tokens);
+  const double chunks = ceil_div(problem.num_columns, 128);
+  const bool are_two = shape.groups == 1 && (type == Type::f16 || shape.wide > 0);  // tiles in a multiprocessor
+  const Times times = type != Type::f16 ? kTimes[index]
+                                        : Times{rows * shape.tokens * 0.045 + (are_two ? 150.0 : 50.0),
+                                                rows * shape.tokens * 0.13 + 1500.0};
+  const int32_t places = num_multiprocessors * (are_two ? 2 : 1);
+  // Of many tiles the last ones fill what others leave.
+  const double rounds = tiles <= 4 * places ? ceil_div(tiles, places) : static_cast<double>(tiles) / places + 0.5;
+  return rounds * (chunks * times.chunk + times.tile);
 }
 
 }  // namespace
 
 bool has_wgmma_shape(Type type, int32_t shape) {
-#define QUOTH_IS_COMMON(index, groups, tiles, tokens, wide) \
-  case index:                                               \
+#define QUOTH_IS_COMMON(index, groups, tiles, tokens, wide, chunk, tile) \
+  case index:                                                            \
     return type != Type::f16;
-#define QUOTH_IS_MORE(index, groups, tiles, tokens, wide) \
-  case index:                                             \
+#define QUOTH_IS_MORE(index, groups, tiles, tokens, wide, chunk, tile) \
+  case index:                                                          \
     return type == Type::int4_g128;
   if (type == Type::f16) return has_wgmma_f16_shape(shape);
   switch (shape) {
@@ -97,7 +107,7 @@ Status multiply_wgmma(Device* device, Type type, const PrefillProblem& problem, 
       if (!has_wgmma_shape(type, i)) continue;
       const PrefillShape candidate = wgmma_shape(type, i);
       if (problem.gate_rows > 0 && candidate.groups * candidate.tiles % 2 != 0) continue;
-      const double cost = cost_of(problem, candidate, device->num_multiprocessors);
+      const double cost = cost_of(type, problem, i, device->num_multiprocessors);
       if (shape < 0 || cost < least) shape = i, least = cost;
     }
   }

@@ -68,10 +68,10 @@ __device__ inline uint64_t matrix_of(uint32_t address) {
 template <int32_t kTokens>
 struct Wgmma;
 
-#define QUOTH_N10(tens) \
+#define QUOTH_N10(tens)                                                                                             \
   "%" #tens "0, %" #tens "1, %" #tens "2, %" #tens "3, %" #tens "4, %" #tens "5, %" #tens "6, %" #tens "7, %" #tens \
   "8, %" #tens "9"
-#define QUOTH_F8(i) \
+#define QUOTH_F8(i)                                                                                           \
   "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), \
       "+f"(d[i + 7])
 #define QUOTH_F32(i) QUOTH_F8(i), QUOTH_F8(i + 8), QUOTH_F8(i + 16), QUOTH_F8(i + 24)
@@ -79,8 +79,9 @@ struct Wgmma;
 #define QUOTH_N16 QUOTH_N10() ", %10, %11, %12, %13, %14, %15"
 #define QUOTH_N32 QUOTH_N10() ", " QUOTH_N10(1) ", " QUOTH_N10(2) ", %30, %31"
 #define QUOTH_N64 \
-  QUOTH_N10() ", " QUOTH_N10(1) ", " QUOTH_N10(2) ", " QUOTH_N10(3) ", " QUOTH_N10(4) ", " QUOTH_N10(5) ", %60, %61, %62, %63"
-#define QUOTH_N128                                                                                                  \
+  QUOTH_N10()     \
+  ", " QUOTH_N10(1) ", " QUOTH_N10(2) ", " QUOTH_N10(3) ", " QUOTH_N10(4) ", " QUOTH_N10(5) ", %60, %61, %62, %63"
+#define QUOTH_N128 \
   QUOTH_N10() ", " QUOTH_N10(1) ", " QUOTH_N10(2) ", " QUOTH_N10(3) ", " QUOTH_N10(4) ", " QUOTH_N10(5) ", " QUOTH_N10( \
       6) ", " QUOTH_N10(7) ", " QUOTH_N10(8) ", " QUOTH_N10(9) ", " QUOTH_N10(10) ", " QUOTH_N10(11) ", %120, %121, %122, %123, %124, %125, %126, %127"
 #define QUOTH_WGMMA(tokens, numbers, floats, n0, n1, n2, n3, n4)                                                     \
@@ -170,7 +171,7 @@ struct WgmmaPlan {
   static constexpr int32_t kWarps = bringing_warps(kStages, 4);
   static constexpr int32_t kPitch = kRows + 4;  // floats of a token's results in shared memory
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
-  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
+  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages* kStageBytes : kOutBytes;
   static constexpr int32_t kSharedBytes = kBodyBytes + 1024 + 256 + 4 * kTokens;  // to align; barriers; x's scales
   static_assert(kStages >= 2 && kSharedBytes <= 227 * 1024);
 };
@@ -225,16 +226,15 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Plan::kBringing));
     // Of a warp that brings: lane m the block of 16 rows m, lanes 30 and 31 x.
     const int32_t num_blocks = ceil_div(problem.num_rows, kQuantRows);
-    const int32_t my_block =
-        lane < Plan::kRows / 16
-            ? tile_row<kGroups * kTiles>(problem, block, lane / 4) / kQuantRows + lane % 4
-            : num_blocks;
+    const int32_t my_block = lane < Plan::kRows / 16
+                                 ? tile_row<kGroups * kTiles>(problem, block, lane / 4) / kQuantRows + lane % 4
+                                 : num_blocks;
     const uint8_t* weights = problem.weights + static_cast<int64_t>(my_block) * num_stages * Plan::kBlockBytes;
     const uint32_t x_bytes = static_cast<uint32_t>(min(kTokens, problem.x.padded_rows - first_token)) * 128;
     const __half* x = problem.x.values + static_cast<int64_t>(first_token) * kChunkColumns;
     const int64_t piece = static_cast<int64_t>(problem.x.padded_rows) * kChunkColumns;
-    const uint32_t bytes = static_cast<uint32_t>(count_blocks<kGroups * kTiles>(problem, block) * Plan::kBlockBytes) +
-                           2 * x_bytes;
+    const uint32_t bytes =
+        static_cast<uint32_t>(count_blocks<kGroups * kTiles>(problem, block) * Plan::kBlockBytes) + 2 * x_bytes;
     const auto bring_weights = [&](int32_t stage, int32_t place) {
       if (lane == 0) barrier_expect(full + 8 * place, bytes);
       __syncwarp();
@@ -283,7 +283,8 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
 #pragma unroll
       for (int32_t i = 0; i < kTiles; ++i) {
         const uint8_t* rows = weights + i * 4 * Plan::kBlockBytes;
-        if (group32 == 0 || RecordBlock<kType, 4>::kColumns == 32) factors[i] = load_factors<kType, 4>(rows, group32, g);
+        if (group32 == 0 || RecordBlock<kType, 4>::kColumns == 32)
+          factors[i] = load_factors<kType, 4>(rows, group32, g);
         load_fragments<kType, 4>(rows, group32, g, t, factors[i], book, operands[i][j]);
       }
     }

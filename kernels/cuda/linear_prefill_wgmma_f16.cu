@@ -7,8 +7,6 @@
 #include "linear_prefill_wgmma.h"
 
 namespace quoth::cuda {
-namespace {
-
 template <int32_t kGroups, int32_t kTiles, int32_t kTokens>
 struct HalvesPlan {
   static constexpr int32_t kRows = 64 * kGroups * kTiles;
@@ -24,10 +22,12 @@ struct HalvesPlan {
   static constexpr int32_t kWarps = bringing_warps(kStages, 4);
   static constexpr int32_t kPitch = kRows + 4;
   static constexpr int32_t kOutBytes = kPitch * kTokens * 4;
-  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages * kStageBytes : kOutBytes;
+  static constexpr int32_t kBodyBytes = kStages * kStageBytes > kOutBytes ? kStages* kStageBytes : kOutBytes;
   static constexpr int32_t kSharedBytes = kBodyBytes + 1024 + 256 + 4 * kTokens;
   static_assert(kStages >= 2 && kSharedBytes <= 227 * 1024 && kPieceBytes % 1024 == 0);
 };
+
+namespace {
 
 template <int32_t kGroups, int32_t kTiles, int32_t kTokens>
 __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads,
@@ -71,8 +71,8 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
       for (int32_t m = 0; m < kGroups * kTiles; ++m) {
         const int32_t row = tile_row<kGroups * kTiles>(problem, block, m);
         asm volatile(
-            "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(
-                stages + place * Plan::kStageBytes + Plan::kPieceBytes + m * Plan::kTileBytes),
+            "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::
+                "r"(stages + place * Plan::kStageBytes + Plan::kPieceBytes + m * Plan::kTileBytes),
             "l"(&map), "r"(stage * kChunkColumns), "r"(row), "r"(full + 8 * place)
             : "memory");
       }
@@ -156,11 +156,10 @@ Status map_weights(const PrefillProblem& problem, CUtensorMap* map) {
   const cuuint64_t strides[1] = {2 * sizes[0]};
   const cuuint32_t box[2] = {kChunkColumns, 64};
   const cuuint32_t steps[2] = {1, 1};
-  const bool is_made =
-      encode != nullptr &&
-      encode(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<uint8_t*>(problem.weights), sizes, strides, box, steps,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+  const bool is_made = encode != nullptr &&
+                       encode(map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, const_cast<uint8_t*>(problem.weights), sizes,
+                              strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
   return is_made ? Status{} : Status{Code::internal, "linear: the driver made no tensor map"};
 }
 
@@ -180,7 +179,8 @@ Status launch(Device* device, const PrefillProblem& problem) {
 
 }  // namespace
 
-#define QUOTH_SHAPES(shape) shape(0, 2, 2, 128) shape(1, 2, 1, 256) shape(2, 1, 1, 128) shape(3, 1, 2, 64) shape(4, 1, 1, 64) shape(5, 1, 2, 16)
+#define QUOTH_SHAPES(shape) \
+  shape(0, 2, 2, 128) shape(1, 2, 1, 256) shape(2, 1, 1, 128) shape(3, 1, 2, 64) shape(4, 1, 1, 64) shape(5, 1, 2, 16)
 constexpr PrefillShape kShapes[] = {
 #define QUOTH_ENTRY(index, groups, tiles, tokens) {groups, tiles, tokens, 0},
     QUOTH_SHAPES(QUOTH_ENTRY)};

@@ -2,6 +2,8 @@
 //
 // Block (row, part of the row); a thread takes one slot of the row: a pair that turns, a column that passes, or a
 // value. A head has R / 2 slots of pairs and d - R of single columns.
+#include <algorithm>
+
 #include "attention.h"
 
 namespace quoth::cuda {
@@ -80,33 +82,48 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Slots of the row: those of the H + G heads that turn, then the G * d columns of the values.
+// Slots of the row: those of the H + G heads that turn, then the G * d columns of the values. Blocks (row, share of the
+// slots); each computes the turns of its row once.
 __global__ void __launch_bounds__(kThreads)
     rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* __restrict__ positions, PageView view) {
+  extern __shared__ float2 turns[];
   const int32_t head_size = view.pages.head_size;
   const int32_t num_kv_heads = view.pages.num_heads;
   const int32_t half = rope.rotary_size / 2;
   const int32_t slots = head_size - half;  // of one head
   const int32_t turning = (num_heads + num_kv_heads) * slots;
-  const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
   const int32_t row = blockIdx.x;
   const int32_t position = positions[row];
   float* data = row_of(qkv, row);
-  if (index >= turning) {
-    const int32_t column = index - turning;
-    if (column >= num_kv_heads * head_size) return;
-    const float value = data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column];
-    view.put(view.pages.values, view.at(row, position, column / head_size, column % head_size), value);
-    return;
+  const int64_t start = view.at(row, position, 0, 0);
+  const int64_t head_stride = static_cast<int64_t>(kPageTokens) * head_size;  // between two heads of a page
+  for (int32_t pair = threadIdx.x; pair < half; pair += kThreads) turns[pair] = turn_of(rope, pair, position);
+  __syncthreads();
+  const int32_t step = static_cast<int32_t>(gridDim.y) * kThreads;
+  for (int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+       index < turning + num_kv_heads * head_size; index += step) {
+    if (index >= turning) {
+      const int32_t column = index - turning;
+      const int32_t head = column / head_size;
+      view.put(view.pages.values, start + head * head_stride + column - head * head_size,
+               data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column]);
+      continue;
+    }
+    const int32_t head = index / slots;
+    const Slot slot = slot_of(rope, index - head * slots, half);
+    float* columns = data + static_cast<int64_t>(head) * head_size;
+    float first = columns[slot.first], second = 0;
+    if (slot.second >= 0) {
+      second = columns[slot.second];
+      cuda::turn(turns[index - head * slots], first, second);
+      columns[slot.first] = first;
+      columns[slot.second] = second;
+    }
+    if (head < num_heads) continue;
+    const int64_t at = start + (head - num_heads) * head_stride;
+    view.put(view.pages.keys, at + slot.first, first);
+    if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, second);
   }
-  const int32_t head = index / slots;
-  const Slot slot = slot_of(rope, index % slots, half);
-  float* columns = data + static_cast<int64_t>(head) * head_size;
-  if (slot.second >= 0) turn(rope, index % slots, position, columns[slot.first], columns[slot.second]);
-  if (head < num_heads) return;
-  const int64_t at = view.at(row, position, head - num_heads, 0);
-  view.put(view.pages.keys, at + slot.first, columns[slot.first]);
-  if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, columns[slot.second]);
 }
 
 Status check_pages(const Batch& batch, const KvPages& pages) {
@@ -195,8 +212,13 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   const int64_t slots =
       static_cast<int64_t>(shape->num_heads + shape->num_kv_heads) * (shape->head_size - rope->rotary_size / 2) +
       key_width;
-  rope_kv_write_kernel<<<grid_of(qkv.num_rows, slots), kThreads, 0, device->stream>>>(qkv, shape->num_heads, *rope,
-                                                                                      staged.positions, view);
+  // Few rows: more blocks to a row.
+  const dim3 all = grid_of(qkv.num_rows, slots);
+  const int32_t shares = std::max(1, 4 * device->num_multiprocessors / qkv.num_rows);
+  const dim3 grid(all.x, std::min(all.y, static_cast<unsigned>(shares)));
+  const size_t shared_bytes = sizeof(float2) * static_cast<size_t>(rope->rotary_size / 2);
+  rope_kv_write_kernel<<<grid, kThreads, shared_bytes, device->stream>>>(qkv, shape->num_heads, *rope, staged.positions,
+                                                                         view);
   return launched(device);
 }
 

@@ -1,8 +1,10 @@
 // The multiplication of many rows by itself: every shape of tile against float64 and against each other (equal bits),
-// then the time of each at the shapes of real models, beside the GPU's limits. Linked with the kernels' own objects, not
-// with the library, so that it can choose what the library chooses by itself.
+// then the time of each at the shapes of real models, beside the GPU's limits. Linked with the kernels' own objects,
+// not with the library, so that it can choose what the library chooses by itself.
 //
-//   gemm_bench [check|time|all]
+//   gemm_bench check
+//   gemm_bench time [all]            all: every shape beside the chosen one
+//   gemm_bench one N K T shape       int4_g128, for a profiler
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -22,10 +24,10 @@ namespace {
 
 using namespace quoth;
 
-#define MUST(call)                                                                   \
-  do {                                                                               \
-    const cudaError_t must_error = (call);                                           \
-    if (must_error != cudaSuccess) fail(#call, cudaGetErrorString(must_error));      \
+#define MUST(call)                                                              \
+  do {                                                                          \
+    const cudaError_t must_error = (call);                                      \
+    if (must_error != cudaSuccess) fail(#call, cudaGetErrorString(must_error)); \
   } while (false)
 
 [[noreturn]] void fail(const char* what, const char* why) {
@@ -73,7 +75,10 @@ __global__ void fill_weights(uint8_t* data, uint64_t size_bytes, Layout layout, 
         const uint32_t random = mixed(i, seed + 7);
         const bool is_zero = layout.has_zeros && place >= layout.weight_bytes + 32;
         // Zero points: mostly whole, some at the ends, some between.
-        const float zero = random % 5 == 0 ? 0.0f : random % 5 == 1 ? 15.0f : random % 5 == 2 ? (random >> 8) % 997 / 62.0f : (random >> 8) % 16;
+        const float zero = random % 5 == 0   ? 0.0f
+                           : random % 5 == 1 ? 15.0f
+                           : random % 5 == 2 ? (random >> 8) % 997 / 62.0f
+                                             : (random >> 8) % 16;
         word = __half_as_ushort(__float2half(is_zero ? zero : uniform(i, seed + 9) * 0.02f));
       }
     } else if (layout.type == Type::f16) {
@@ -85,8 +90,8 @@ __global__ void fill_weights(uint8_t* data, uint64_t size_bytes, Layout layout, 
   }
 }
 
-__device__ double weight_of(const uint8_t* data, const int8_t* book, Layout layout, int32_t num_rows, int32_t num_columns,
-                            int64_t n, int64_t k) {
+__device__ double weight_of(const uint8_t* data, const int8_t* book, Layout layout, int32_t num_rows,
+                            int32_t num_columns, int64_t n, int64_t k) {
   if (layout.type == Type::f16) return __half2float(reinterpret_cast<const __half*>(data)[n * num_columns + k]);
   if (layout.type == Type::f8) {
     const cuda::Float8* bytes = reinterpret_cast<const cuda::Float8*>(data);
@@ -107,7 +112,8 @@ __device__ double weight_of(const uint8_t* data, const int8_t* book, Layout layo
   return value * __half2float(factors[r]);
 }
 
-__global__ void reference(const uint8_t* data, const int8_t* book, Layout layout, Rows x, int32_t num_rows, double* out) {
+__global__ void reference(const uint8_t* data, const int8_t* book, Layout layout, Rows x, int32_t num_rows,
+                          double* out) {
   const int64_t index = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
   const int64_t t = index / num_rows, n = index % num_rows;
   if (t >= x.num_rows) return;
@@ -186,8 +192,8 @@ void check(Bench& bench, Type type, int32_t n, int32_t k, const char* mode) {
   const Rows start = bench.rows(kMost, n, 12);
   const int32_t out_width = is_gated ? n / 2 : n;
   auto* exact = bench.take<double>(static_cast<uint64_t>(kMost) * n);
-  reference<<<cuda::ceil_div(kMost * n, 128), 128>>>(static_cast<const uint8_t*>(w.data), w.codebook, layout_of(type), x,
-                                                     n, exact);
+  reference<<<cuda::ceil_div(kMost * n, 128), 128>>>(static_cast<const uint8_t*>(w.data), w.codebook, layout_of(type),
+                                                     x, n, exact);
   MUST(cudaDeviceSynchronize());
   std::vector<double> expected(static_cast<size_t>(kMost) * n);
   std::vector<float> before(expected.size()), first;
@@ -205,7 +211,8 @@ void check(Bench& bench, Type type, int32_t n, int32_t k, const char* mode) {
       std::vector<float> filled(static_cast<size_t>(kMost + 2) * pitch, 1e30f);
       if (is_fused) {
         for (int32_t t = 0; t < tokens; ++t) {
-          for (int32_t i = 0; i < n; ++i) filled[static_cast<size_t>(t + 1) * pitch + i] = before[static_cast<size_t>(t) * n + i];
+          for (int32_t i = 0; i < n; ++i)
+            filled[static_cast<size_t>(t + 1) * pitch + i] = before[static_cast<size_t>(t) * n + i];
         }
       }
       MUST(cudaMemcpy(out_data, filled.data(), filled.size() * 4, cudaMemcpyHostToDevice));
@@ -215,8 +222,8 @@ void check(Bench& bench, Type type, int32_t n, int32_t k, const char* mode) {
       LinearFusion fusion;
       fusion.is_gated = is_gated;
       fusion.adds = is_fused;
-      must(cuda::linear_prefill(bench.device, some, w, nullptr, is_gated ? Activation::silu : Activation::none, fusion, out,
-                                shape),
+      must(cuda::linear_prefill(bench.device, some, w, nullptr, is_gated ? Activation::silu : Activation::none, fusion,
+                                out, shape),
            "linear_prefill");
       MUST(cudaStreamSynchronize(bench.device->stream));
       std::vector<float> got(filled.size());
@@ -250,7 +257,8 @@ void check(Bench& bench, Type type, int32_t n, int32_t k, const char* mode) {
     Rows some = x, out{out_data + pitch, kMost, out_width, pitch};
     LinearFusion fusion;
     fusion.is_gated = is_gated;
-    must(cuda::linear_prefill(bench.device, some, w, nullptr, is_gated ? Activation::silu : Activation::none, fusion, out),
+    must(cuda::linear_prefill(bench.device, some, w, nullptr, is_gated ? Activation::silu : Activation::none, fusion,
+                              out),
          "linear_prefill");
     MUST(cudaStreamSynchronize(bench.device->stream));
     bench.device->has_wgmma = true;
@@ -261,8 +269,9 @@ void check(Bench& bench, Type type, int32_t n, int32_t k, const char* mode) {
   const bool is_good = worst < 5e-4 && unequal == 0 && guards == 0;
   ++bench.num_checked;
   bench.num_failed += !is_good;
-  std::printf("%s %-9s N=%d K=%d %s%s: %d runs, worst %.2e, %d unequal, %d guards, %d apart from mma\n", is_good ? "ok    " : "NOT OK",
-              name_of(type), n, k, mode, has_wgmma ? "" : " (mma)", runs, worst, unequal, guards, apart);
+  std::printf("%s %-9s N=%d K=%d %s%s: %d runs, worst %.2e, %d unequal, %d guards, %d apart from mma\n",
+              is_good ? "ok    " : "NOT OK", name_of(type), n, k, mode, has_wgmma ? "" : " (mma)", runs, worst, unequal,
+              guards, apart);
   bench.release_all();
 }
 
@@ -300,7 +309,8 @@ double time_of(Bench& bench, int32_t calls, const std::function<void(int32_t)>& 
 
 double total_us[16384 + 1];
 
-void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k, bool is_gated, int32_t tokens, bool all) {
+void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k, bool is_gated, int32_t tokens,
+                bool all) {
   const uint64_t size_bytes = bytes_of(type, n, k);
   const int32_t copies = static_cast<int32_t>(std::clamp<uint64_t>((uint64_t{192} << 20) / size_bytes, 2, 16));
   std::vector<Weight> weights;
@@ -320,8 +330,8 @@ void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k,
     must(cuda::round_rows(bench.device, x, fusion, true, &rounded), "round_rows");
   });
   const double flops = 2.0 * tokens * n * k;
-  std::printf("%-9s %-8s T=%-5d %8.1f us (round %5.1f) %6.1f TF/s %5.0f GB/s |", name_of(type), name, tokens, automatic, rounding,
-              flops / automatic / 1e6, static_cast<double>(size_bytes) / automatic / 1e3);
+  std::printf("%-9s %-8s T=%-5d %8.1f us (round %5.1f) %6.1f TF/s %5.0f GB/s |", name_of(type), name, tokens, automatic,
+              rounding, flops / automatic / 1e6, static_cast<double>(size_bytes) / automatic / 1e3);
   total_us[tokens] += automatic;
   if (all) {
     const bool has_wgmma = bench.device->has_wgmma && cuda::has_wgmma(type, k);
@@ -329,7 +339,7 @@ void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k,
     for (int32_t shape = 0; shape < num_shapes; ++shape) {
       if (has_wgmma && !shape_fits(type, shape, is_gated)) continue;
       if (has_wgmma && cuda::wgmma_shape(type, shape).tokens >= 8 * tokens) continue;
-      if (has_wgmma && cuda::wgmma_shape(type, shape).tokens * 20 < tokens) continue;
+      if (has_wgmma && type != Type::f16 && cuda::wgmma_shape(type, shape).tokens * 20 < tokens) continue;
       const double us = time_of(bench, calls, [&](int32_t i) { run(i, shape); });
       std::printf(" %d:%.1f", shape, us);
     }
@@ -342,12 +352,23 @@ void time_shape(Bench& bench, const char* name, Type type, int32_t n, int32_t k,
 
 int main(int count, char** arguments) {
   std::setvbuf(stdout, nullptr, _IONBF, 0);
-  const std::string what = count > 1 ? arguments[1] : "all";
+  const std::string what = count > 1 ? arguments[1] : "check";
   Bench bench;
   must(quoth_open_cuda_device(&bench.device, &bench.ops, &bench.info), "open");
   must(bench.ops->reserve(bench.device, 16384, 14336), "reserve");
   std::printf("%s %s%s\n", bench.info.name, bench.info.instructions, bench.device->has_wgmma ? "" : ", no wgmma");
-  if (what == "check" || what == "all") {
+  if (what == "one" && count == 6) {
+    const int32_t n = std::atoi(arguments[2]), k = std::atoi(arguments[3]), tokens = std::atoi(arguments[4]);
+    const Weight w = bench.weight(Type::int4_g128, n, k, 1);
+    const Rows x = bench.rows(tokens, k, 2), out = bench.rows(tokens, n, 3);
+    for (int32_t i = 0; i < 4; ++i) {
+      must(cuda::linear_prefill(bench.device, x, w, nullptr, Activation::none, LinearFusion{}, out,
+                                std::atoi(arguments[5])),
+           "linear_prefill");
+    }
+    MUST(cudaStreamSynchronize(bench.device->stream));
+  }
+  if (what == "check") {
     for (const Type type : {Type::int4_g128, Type::int4_g32, Type::q8, Type::q4, Type::f16, Type::f8}) {
       check(bench, type, 272, 640, "plain");
       check(bench, type, 272, 128, "plain");
@@ -360,7 +381,7 @@ int main(int count, char** arguments) {
     check(bench, Type::f16, 100, 200, "plain");
     std::printf("# %d checked, %d failed\n", bench.num_checked, bench.num_failed);
   }
-  if (what == "time" || what == "all") {
+  if (what == "time") {
     const bool all = count > 2;
     for (int32_t index = 0; index < cuda::num_wgmma_shapes(); ++index) {
       const cuda::PrefillShape s = cuda::wgmma_shape(Type::int4_g128, index);

@@ -146,12 +146,12 @@ if wants bench && [ $with_engine = 1 ]; then
   : > "$out/bench.jsonl"
   for model in mistral llama; do
     bench decode --model "$plans/$model.plan" --prompt 2048 --tokens 256
-    bench prefill --model "$plans/$model.plan" --prompt 2048 --step 2048
+    bench prefill --model "$plans/$model.plan" --prompt 2048
   done
-  bench serve --model "$plans/mistral.plan" --prompt 128 --tokens 128 --sequences 1,8,16,32,64,128,256 --step 1024
-  bench followup --model "$plans/mistral.plan" --prompt 4096 --step 1024
+  bench serve --model "$plans/mistral.plan" --prompt 128 --tokens 128 --sequences 1,8,16,32,64,128,256
+  bench followup --model "$plans/mistral.plan" --prompt 4096
   bench quote --model "$plans/counts.plan" --tokens 256 --counting
-  bench embed --model "$plans/minilm.plan" --prompt 256 --sequences 4096 --step 8192
+  bench embed --model "$plans/minilm.plan" --prompt 256 --sequences 4096
   bench memory --model "$plans/mistral-small.plan" --embedder "$plans/minilm.plan" --prompt 8192
   bench memory --model "$plans/llama-small.plan" --embedder "$plans/minilm.plan" --prompt 4096
   bench memory --model "$plans/llama-small.plan" --embedder "$plans/minilm.plan" --prompt 4096 --kv i8

@@ -404,6 +404,9 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
   const Ops& ops = *gpu.ops;
   const int32_t chunk = std::getenv("QUOTH_CHUNK") != nullptr ? std::atoi(std::getenv("QUOTH_CHUNK")) : 1024;
   Runner runner(plan, fused(plan, ops), gpu.device, &ops, false, {1024, 64, 64}, 512);
+  std::printf("# a step of 1,024 rows takes %.1f MB, of the %.1f MB that the plan's buffers would\n",
+              static_cast<double>(runner.activation_bytes()) / 1e6,
+              static_cast<double>(Runner::activation_bytes_of(plan, read_program(plan), {1024, 64, 64})) / 1e6);
   const std::atomic<bool> never{false};
   std::vector<SampleRow> rows;
   std::vector<SampledRow> chosen(64);
