@@ -99,6 +99,11 @@ struct Ops {
   void (*release)(Device*, void* memory);
   Status (*upload)(Device*, void* to, const void* from_host, uint64_t size_bytes);
   Status (*download)(Device*, void* to_host, const void* from, uint64_t size_bytes);
+  // A download that does not wait: what `from` holds once the operations before are done is copied while later ones may
+  // be called. `finish_download` waits for the oldest, of the same size. At most two may be unfinished. `unsupported`
+  // when it is larger than the device has room for: nothing is started then. Null where `download` is as good.
+  Status (*start_download)(Device*, const void* from, uint64_t size_bytes);
+  Status (*finish_download)(Device*, void* to_host);
   Status (*synchronize)(Device*);
   // Scratch that the operations need for steps of up to T rows and weights of up to K columns; called once, at load.
   Status (*reserve)(Device*, int32_t max_tokens, int32_t max_columns);
@@ -194,9 +199,9 @@ struct Ops {
 
 // What a device says of itself.
 struct DeviceInfo {
-  char name[128];         // "AMD EPYC 9B45"
-  char instructions[32];  // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
-  int32_t num_threads;    // CPU only
+  char name[128];                  // "AMD EPYC 9B45"
+  char instructions[32];           // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
+  int32_t num_threads;             // CPU only
   double memory_bytes_per_second;  // what its memory could give at best; 0 = it does not say
 };
 
