@@ -9,8 +9,8 @@ namespace {
 constexpr double kFloatSum = 4e-6;
 // q8, q4 and int4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
 constexpr double kGroupSum = 1e-6;
-// On a GPU x becomes f16 (after its row was scaled by a power of two), and so does a weight: (nibble - zero point) where
-// that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25 of themselves.
+// On a GPU more than 8 rows of x become f16 (after each was scaled by a power of two), and so does a weight: (nibble -
+// zero point) where that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25 of themselves.
 constexpr double kHalf = 1.0 / (1 << 11);
 constexpr double kGpuSum = 4e-6;
 constexpr double kSubnormal = 1.0 / (1 << 25);
@@ -72,6 +72,9 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
   const bool quantized = is_quantized(c.type);
   const bool in_halves = is_in_halves(set, c.type, c.num_columns);
   const bool to_16_bits = quantized && !in_halves;  // how the device rounds x
+  // On a GPU up to 8 rows of x are rounded so too, where the weight is quantized: by the columns of a record.
+  const bool is_few = quantized && in_halves && c.num_tokens <= 8;
+  const int32_t group = is_few ? record_columns(c.type) : 32;
   double errors = 0, sizes = 0;
   for (int32_t t = 0; t < c.num_tokens; ++t) {
     const std::vector<double> rounded =
@@ -88,17 +91,16 @@ std::string check_against_float64(const std::string& set, const LinearCase& c, u
         squares += product * product;
         unrounded += w.at(n, k) * x.at(t, k);
         magnitude += std::abs(w.size_at(n, k) * rounded[k]);
-        double largest = 0;
-        if (k % 32 == 0 && to_16_bits) {
-          double weights = 0;
-          for (int32_t i = k; i < k + 32; ++i) {
+        if (k % group == 0 && (to_16_bits || is_few)) {
+          double largest = 0, weights = 0;
+          for (int32_t i = k; i < std::min(k + group, c.num_columns); ++i) {
             largest = std::max(largest, std::abs(static_cast<double>(x.at(t, i))));
             weights += std::abs(w.at(n, i));
           }
           rounding += largest * weights * kRounding;
         }
       }
-      if (in_halves) rounding = 3 * kHalf * products + kSubnormal * values;
+      if (in_halves && !is_few) rounding = 3 * kHalf * products + kSubnormal * values;
       const double expected = exact_activation(sum, c.activation);
       const double tolerance = (to_16_bits  ? kGroupSum
                                 : in_halves ? kGpuSum
