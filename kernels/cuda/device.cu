@@ -193,7 +193,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
   take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
   if (status.ok()) {
-    status = status_of(device, cudaMemsetAsync(device->arrivals, 0, cuda::kMaxArrivals * sizeof(int32_t), device->stream));
+    status =
+        status_of(device, cudaMemsetAsync(device->arrivals, 0, cuda::kMaxArrivals * sizeof(int32_t), device->stream));
   }
   if (!status.ok()) {
     free_scratch(device);

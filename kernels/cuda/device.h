@@ -53,12 +53,12 @@ struct Device {
   int32_t* slots[cuda::kStagingSlots] = {};
   cudaEvent_t copied[cuda::kStagingSlots] = {};
   int32_t next_slot = 0;
-  int32_t* staged = nullptr;  // on the GPU
-  int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
-  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
-  float* partials = nullptr;  // f32 [kMaxPartials]
+  int32_t* staged = nullptr;    // on the GPU
+  int64_t staged_count = 0;     // valid integers there, the same as in the slot that was filled last; 0 = none
+  int8_t* digits = nullptr;     // int8 [T, K/32, 3, 32]: rounded x of one linear
+  float* scales = nullptr;      // f32 [K/32, T rounded up to 8]
+  float* sums = nullptr;        // the same: of each group, the sum of the rounded x / scale
+  float* partials = nullptr;    // f32 [kMaxPartials]
   int32_t* arrivals = nullptr;  // [kMaxArrivals], zero between two operations
 };
 
