@@ -99,6 +99,11 @@ struct Ops {
   void (*release)(Device*, void* memory);
   Status (*upload)(Device*, void* to, const void* from_host, uint64_t size_bytes);
   Status (*download)(Device*, void* to_host, const void* from, uint64_t size_bytes);
+  // A download that does not wait: what `from` holds once the operations before are done is copied while later ones may
+  // be called. `finish_download` waits for the oldest, of the same size. At most two may be unfinished. `unsupported`
+  // when it is larger than the device has room for: nothing is started then. Null where `download` is as good.
+  Status (*start_download)(Device*, const void* from, uint64_t size_bytes);
+  Status (*finish_download)(Device*, void* to_host);
   Status (*synchronize)(Device*);
   // Scratch that the operations need for steps of up to T rows and weights of up to K columns; called once, at load.
   Status (*reserve)(Device*, int32_t max_tokens, int32_t max_columns);
@@ -168,13 +173,17 @@ struct Ops {
   Status (*kv_write)(Device*, Rows keys, Rows values, const Batch*, KvPages);
   // rope on q and k, then kv_write of k and v, on one qkv buffer [T, (H + 2G) * d].
   Status (*rope_kv_write)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
-  // Causal attention of each row over its sequence's pages, which hold this step's rows already.
-  //   queries [T, H * d]   out [T, H * d]; softmax in f32
+  // Causal attention of each row over its sequence's pages, which hold this step's rows already; rows of a sequence
+  // have consecutive positions. What a row does not see changes no bit of its result, and may hold anything.
+  //   queries [T, H * d]   out [T, H * d]; softmax and sums in f32
+  // A GPU rounds queries and probabilities to f16 where d is a multiple of 8 and pages are not f32; there a row gives
+  // the same bits among sequences of up to 8 rows in the step, and the same among longer ones, but not in both.
   Status (*attention)(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
   // rope_kv_write, then attention of the queries in qkv's first H * d columns; qkv is then undefined. Null on a device
   // that has nothing of the kind.   out [T, H * d], not a view of qkv
   Status (*rope_kv_attention)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
   // Attention of each row over all rows of its sequence in this step: encoders.  q, k, v, out [T, H * d]
+  // A GPU rounds q, k, v and probabilities to f16 where d is a multiple of 8.
   Status (*attention_full)(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 
   // -- the ends ------------------------------------------------------------------------------------------------------
@@ -195,9 +204,9 @@ struct Ops {
 
 // What a device says of itself.
 struct DeviceInfo {
-  char name[128];         // "AMD EPYC 9B45"
-  char instructions[32];  // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
-  int32_t num_threads;    // CPU only
+  char name[128];                  // "AMD EPYC 9B45"
+  char instructions[32];           // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
+  int32_t num_threads;             // CPU only
   double memory_bytes_per_second;  // what its memory could give at best; 0 = it does not say
 };
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "device.h"
+#include "download.h"
 #include "linear_prefill.h"
 #include "sample.h"
 #include "step.h"
@@ -177,6 +178,7 @@ void free_scratch(Device* device) {
     slot = nullptr;
   }
   cuda::free_samples(device);
+  cuda::free_downloads(device);
   for (int32_t*& slot : device->slots) {
     (void)cudaFreeHost(slot);
     slot = nullptr;
@@ -224,6 +226,7 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
   if (status.ok()) status = cuda::make_samples(device);
+  if (status.ok()) status = cuda::make_downloads(device);
   take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
   take(&device->inverse_scales, tokens * sizeof(float), false);
   take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
@@ -254,6 +257,8 @@ const Ops kOps = {
     .release = release,
     .upload = upload,
     .download = download,
+    .start_download = cuda::start_download,
+    .finish_download = cuda::finish_download,
     .synchronize = synchronize,
     .reserve = reserve,
     .memory = memory,

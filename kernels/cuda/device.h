@@ -30,6 +30,7 @@ inline constexpr int32_t kFrameSlots = 3;    // steps whose arrays may be on the
 inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
 struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
+struct Downloads;                            // download.cu
 // Entries of a step's page tables: 64 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
@@ -66,6 +67,7 @@ struct Device {
   int32_t next_frame_slot = 0;
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
+  cuda::Downloads* downloads = nullptr;
   int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
   float* partials = nullptr;        // f32 [kMaxPartials]
   float* normed = nullptr;          // f32 [kFusedRows, max_columns]

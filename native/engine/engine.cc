@@ -61,6 +61,8 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   if (device_->kind == DeviceKind::cuda) draft_policy_ = DraftPolicy(kGpuRowCost);
   scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
   arrays_ = std::make_unique<StepArrays>();
+  encode_flights_.reserve(2);
+  flights_.reserve(2);
   logits_.resize(static_cast<size_t>(runner_->output_width()));
 
   info_.architecture = plan_.architecture;

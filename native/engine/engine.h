@@ -114,6 +114,7 @@ class Engine {
   struct StepArrays;  // host memory of a batch
   struct Found;
   struct Flight;  // a step that was started and whose results were not read
+  struct EncodeFlight;
   using Lock = std::unique_lock<std::mutex>;
 
   void check_ids(const std::vector<int32_t>& ids, const char* name) const;
@@ -130,6 +131,9 @@ class Engine {
   void read(Flight& flight);
   void drop_flights();
   bool step_encodings(Lock& lock);
+  bool take_off_encodings(Lock& lock);
+  void land_encodings(Lock& lock);
+  void answer(EncodeJob& job, const std::optional<Fault>& fault);
   bool is_in_flight(const Sequence* sequence) const;
   void drop_cancelled();
   void begin(const std::vector<Part>& parts);
@@ -161,13 +165,15 @@ class Engine {
   std::vector<SampledRow> sampled_;      // of the step that is read
   DraftPolicy draft_policy_;             // the thread's alone, as what follows
   std::optional<StepLimit> step_limit_;
+  std::vector<float> outputs_;  // of a step of an encoder
   Clock::time_point last_landing_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::optional<Scheduler> scheduler_;
   std::deque<std::shared_ptr<EncodeJob>> encode_jobs_;
-  std::vector<Flight> flights_;       // oldest first, at most two; what they find is the thread's alone
+  std::vector<Flight> flights_;  // oldest first, at most two; what they find is the thread's alone
+  std::vector<EncodeFlight> encode_flights_;
   std::atomic<bool> abandon_{false};  // ends the step that is started between two operations
   bool closing_ = false;
   std::optional<Fault> broken_;  // the device is lost

@@ -169,6 +169,14 @@ void Engine::drop_flights() {
     }
   }
   flights_.clear();
+  for (EncodeFlight& flight : encode_flights_) {
+    try {
+      outputs_.resize(static_cast<size_t>(flight.num_sequences) * static_cast<size_t>(runner_->output_width()));
+      if (flight.is_downloading) runner_->finish_outputs(outputs_.data());
+    } catch (...) {
+    }
+  }
+  encode_flights_.clear();
 }
 
 // What may follow in each sequence that generates, as far as it is worth a row.
@@ -384,7 +392,10 @@ void Engine::fail_all(const Fault& fault) {
     scheduler_->remove(sequence.get());
     static_cast<Request&>(*sequence).fail(fault);
   }
-  for (const auto& job : std::exchange(encode_jobs_, {})) job->answer({fault, {}});
+  for (const auto& job : std::exchange(encode_jobs_, {})) {
+    job->is_answered = true;
+    job->answer({fault, {}});
+  }
 }
 
 }  // namespace quoth

@@ -168,8 +168,8 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
     const uint64_t fixed = memory.weight_bytes + memory.activation_bytes;
     const uint64_t left = memory.free_bytes > fixed ? memory.free_bytes - fixed : 0;
     // A CPU reads bytes slower than halves: not unless it is asked to.
-    const bool may_shrink = options.kv_type == KvChoice::automatic && plan.has_kv &&
-                            device.kind == DeviceKind::cuda && can_be_bytes(plan, device);
+    const bool may_shrink = options.kv_type == KvChoice::automatic && plan.has_kv && device.kind == DeviceKind::cuda &&
+                            can_be_bytes(plan, device);
     if (may_shrink && left / memory.kv_page_bytes < static_cast<uint64_t>(memory.wanted_pages)) {
       memory.kv_type = Type::i8;
       memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);

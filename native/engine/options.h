@@ -8,7 +8,8 @@
 
 namespace quoth {
 
-// How kv pages hold their numbers: as the plan says; the same, but i8 where the wanted context does not fit; or that type.
+// How kv pages hold their numbers: as the plan says; the same, but i8 where the wanted context does not fit; or that
+// type.
 enum class KvChoice : int32_t { plan, automatic, f32, f16, i8, f8 };
 
 // As `EngineOptions` in native/index.ts; 0 = the default.

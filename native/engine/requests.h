@@ -51,7 +51,9 @@ struct Engine::Request final : Sequence {
 struct Engine::EncodeJob {
   std::vector<std::vector<int32_t>> sequences;
   std::vector<int32_t> first_lengths;  // of pairs: ids of each sequence that are segment 0; else empty
+  size_t num_started = 0;              // sequences, in order
   size_t num_done = 0;
+  bool is_answered = false;
   std::vector<float> results;  // f32 [sequences, output_width]
   Answer<std::vector<float>> answer;
 };
@@ -69,6 +71,22 @@ struct Engine::Flight {
   std::vector<Found> found;  // of each part
   bool done = false;         // else it was abandoned
   int32_t num_sampled = 0;   // rows whose ids the device chooses; 0: none, the logits are read
+  std::optional<Fault> fault;
+  Clock::time_point start;
+};
+
+// A step of an encoder that was started and whose results were not read.
+struct Engine::EncodeFlight {
+  struct Share {
+    std::shared_ptr<EncodeJob> job;
+    size_t first;  // sequences of the job
+    size_t count;
+  };
+  std::vector<Share> shares;
+  int32_t num_rows = 0;
+  int32_t num_sequences = 0;
+  bool done = false;
+  bool is_downloading = false;
   std::optional<Fault> fault;
   Clock::time_point start;
 };

@@ -292,6 +292,19 @@ Rows Runner::output(int32_t num_rows) const {
   return Rows{buffers_[static_cast<size_t>(program_.output)], num_rows, output_width(), output_width()};
 }
 
+bool Runner::start_outputs(int32_t num_rows) {
+  if (ops_->start_download == nullptr) return false;
+  const uint64_t size_bytes = uint64_t{4} * static_cast<uint64_t>(num_rows) * static_cast<uint64_t>(output_width());
+  const Status status = ops_->start_download(device_, output(num_rows).data, size_bytes);
+  if (status.code == Code::unsupported) return false;
+  check(status, "The engine failed to read its output");
+  return true;
+}
+
+void Runner::finish_outputs(float* to) {
+  check(ops_->finish_download(device_, to), "The engine failed to read its output");
+}
+
 int32_t Runner::sample(const std::vector<SampleRow>& rows) {
   if (rows.empty()) return 0;
   const int32_t num_rows = static_cast<int32_t>(rows.size());

@@ -50,6 +50,10 @@ class Runner {
 
   // Copies rows of the output (logits or embeddings) of the last step to `to`, f32 [num_rows, output_width].
   void read_outputs(int32_t first_row, int32_t num_rows, float* to);
+  // The same of the first rows, for a step that was started, while the next one is started: false where the device does
+  // not do that. `finish_outputs` waits for the oldest.
+  bool start_outputs(int32_t num_rows);
+  void finish_outputs(float* to);
   // The output's rows on the device, of the last step that was started.
   Rows output(int32_t num_rows) const;
   int32_t output_width() const { return program_.buffers[static_cast<size_t>(program_.output)].width; }

@@ -4,12 +4,16 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, expect, test } from 'vitest';
 import { buildTestProgram } from '../../main/setup/addon.mjs';
 import { planBytes, temporaryFolder } from './plan-writer.ts';
-import { tinyLlama } from './tiny-models.ts';
+import { tinyBert, tinyLlama } from './tiny-models.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 const plan = folder.write('ahead.plan', planBytes(tinyLlama({ contextTokens: 4096 })));
-const ran = spawnSync(await buildTestProgram('quoth_ahead_cases'), [plan], { encoding: 'utf8', timeout: 240_000 });
+const embedder = folder.write('embedder.plan', planBytes(tinyBert()));
+const ran = spawnSync(await buildTestProgram('quoth_ahead_cases'), [plan, embedder], {
+  encoding: 'utf8',
+  timeout: 240_000,
+});
 const cases = ran.stdout.split('\n').flatMap((line) => {
   const found = /^(ok|FAILED) ([^:]*)(?:: (.*))?$/.exec(line);
   return found ? [{ name: found[2]!, outcome: found[1]!, why: found[3] }] : [];

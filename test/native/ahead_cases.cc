@@ -36,6 +36,8 @@ struct Late {
   int64_t num_begun = 0, num_ahead = 0, num_sampled = 0, num_again = 0;
   int64_t fails_at = 0;  // the n-th `read_samples` or `begin_step` from now; 0: none
   Code fails_with = Code::internal;
+  std::deque<std::vector<uint8_t>> downloads;
+  int64_t num_at_once = 0;  // downloads started while another was not finished
   std::string broken_rule;
 };
 Late late;
@@ -156,6 +158,26 @@ Status late_read(Device*, SampledRow* rows) {
   return {late.fails_with, "the test let it fail"};
 }
 
+Status late_start_download(Device*, const void* from, uint64_t size_bytes) {
+  rule(!late.is_in_frame, "a download inside a step");
+  rule(late.downloads.size() < 2, "three downloads unfinished");
+  if (fails_now()) return {late.fails_with, "the test let it fail"};
+  if (late.num_begun % 7 == 2) return {Code::unsupported, "not this"};
+  late.num_at_once += late.downloads.empty() ? 0 : 1;
+  const uint8_t* bytes = static_cast<const uint8_t*>(from);
+  late.downloads.emplace_back(bytes, bytes + size_bytes);
+  return {};
+}
+
+Status late_finish_download(Device*, void* to) {
+  rule(!late.downloads.empty(), "nothing to finish");
+  if (late.downloads.empty()) return {Code::internal, "nothing to finish"};
+  const bool fails = fails_now();
+  if (!fails) std::copy(late.downloads.front().begin(), late.downloads.front().end(), static_cast<uint8_t*>(to));
+  late.downloads.pop_front();
+  return fails ? Status{late.fails_with, "the test let it fail"} : Status{};
+}
+
 Ops late_ops, waiting_ops;
 bool is_on_gpu = false;
 std::chrono::duration<double, std::milli> spent[2];  // by the engine that waits, and by the other
@@ -184,6 +206,8 @@ std::unique_ptr<OpenDevice> open_late_device() {
   late_ops.embed = late_embed;
   late_ops.sample = late_sample;
   late_ops.read_samples = late_read;
+  late_ops.start_download = late_start_download;
+  late_ops.finish_download = late_finish_download;
   device->ops = &late_ops;
   return device;
 }
@@ -195,6 +219,7 @@ std::unique_ptr<OpenDevice> open_waiting_device() {
   waiting_ops.begin_step = nullptr;
   waiting_ops.end_step = nullptr;
   waiting_ops.sample = nullptr;
+  waiting_ops.start_download = nullptr;
   device->ops = &waiting_ops;
   return device;
 }
@@ -416,16 +441,81 @@ std::string check_faults(const char* plan, Code code) {
   return late.broken_rule;
 }
 
+// -- encoders --------------------------------------------------------------------------------------------------------
+using Vectors = Outcome<std::vector<float>>;
+
+std::vector<std::vector<int32_t>> texts(int32_t count, int32_t seed) {
+  std::vector<std::vector<int32_t>> all;
+  for (int32_t i = 0; i < count; ++i) {
+    std::vector<int32_t>& ids = all.emplace_back();
+    for (int32_t j = 0; j <= (i * 7 + seed) % 40; ++j) ids.push_back((i * 3 + j * 5 + seed) % 60);
+  }
+  return all;
+}
+
+// Several jobs at once, of many steps and of one.
+std::vector<Vectors> embed_all(Engine& engine) {
+  const std::vector<std::vector<std::vector<int32_t>>> jobs{texts(300, 1), texts(1, 2), texts(120, 3), texts(5, 4)};
+  std::vector<Vectors> answers(jobs.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    threads.emplace_back(
+        [&, i] { answers[i] = waited<std::vector<float>>([&](auto answer) { engine.embed(jobs[i], answer); }); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return answers;
+}
+
+std::string check_embedder(const char* plan) {
+  Engine plain(options_for(plan, 0), open_waiting_device());
+  const std::vector<Vectors> expected = embed_all(plain);
+  {
+    Engine engine(options_for(plan, 0), open_late_device());
+    for (int again = 0; again < 5; ++again) {
+      const std::vector<Vectors> found = embed_all(engine);
+      for (size_t i = 0; i < found.size(); ++i) {
+        if (found[i].fault || found[i].value != expected[i].value) return "other vectors";
+      }
+    }
+    engine.close();
+    if (!late.broken_rule.empty()) return late.broken_rule;
+    if (!late.downloads.empty()) return "a download was not finished";
+    if (!is_on_gpu && late.num_at_once == 0) return "no step ran ahead";
+  }
+  for (const Code code : {Code::internal, Code::device_lost}) {
+    for (int64_t n = 1; n < 60 && !is_on_gpu; ++n) {
+      Engine engine(options_for(plan, 0), open_late_device());
+      late.fails_with = code;
+      late.fails_at = n;
+      std::vector<Vectors> found = embed_all(engine);
+      bool was_told = false;
+      for (size_t i = 0; i < found.size(); ++i) {
+        was_told = was_told || found[i].fault;
+        if (!found[i].fault && found[i].value != expected[i].value) return "other vectors beside a fault";
+      }
+      if (late.fails_at == 0 && !was_told) return "a failure was not told";
+      late.fails_at = 0;
+      if (code == Code::device_lost) continue;
+      found = embed_all(engine);
+      for (size_t i = 0; i < found.size(); ++i) {
+        if (found[i].fault || found[i].value != expected[i].value) return "other vectors after a fault";
+      }
+    }
+  }
+  return late.broken_rule;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 2 && count != 3) return 2;
-  is_on_gpu = count == 3;
+  if (count != 3 && count != 4) return 2;
+  is_on_gpu = count == 4;
   try {
     for (const Case& one : cases()) {
       report(one.name, check(arguments[1], one));
       if (is_on_gpu) std::printf("# %.1f ms, waiting %.1f ms\n", spent[1].count(), spent[0].count());
     }
+    report("an encoder", check_embedder(arguments[2]));
     if (is_on_gpu) {
       std::printf("%s\n", num_failed == 0 ? "all ok" : "FAILED");
       return num_failed == 0 ? 0 : 1;

@@ -402,7 +402,11 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
   std::vector<uint8_t> bytes;
   const PlanFile plan = test::mistral_shape(bytes, num_layers);
   const Ops& ops = *gpu.ops;
+  const int32_t chunk = std::getenv("QUOTH_CHUNK") != nullptr ? std::atoi(std::getenv("QUOTH_CHUNK")) : 1024;
   Runner runner(plan, fused(plan, ops), gpu.device, &ops, false, {1024, 64, 64}, 512);
+  std::printf("# a step of 1,024 rows takes %.1f MB, of the %.1f MB that the plan's buffers would\n",
+              static_cast<double>(runner.activation_bytes()) / 1e6,
+              static_cast<double>(Runner::activation_bytes_of(plan, read_program(plan), {1024, 64, 64})) / 1e6);
   const std::atomic<bool> never{false};
   std::vector<SampleRow> rows;
   std::vector<SampledRow> chosen(64);
@@ -412,9 +416,9 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
     int32_t next_page = 0;
     const auto started = std::chrono::steady_clock::now();
     for (int32_t b = 0; b < num_sequences; ++b) {
-      for (int32_t left = context; left > 0; left -= 1000) {
+      for (int32_t left = context; left > 0; left -= chunk) {
         std::vector<int32_t> counts(static_cast<size_t>(num_sequences), 0);
-        counts[static_cast<size_t>(b)] = std::min(left, 1000);
+        counts[static_cast<size_t>(b)] = std::min(left, chunk);
         Arrays arrays;
         grow(arrays, sequences, counts, plan.vocabulary_size, &next_page);
         runner.run(arrays.batch, never);
