@@ -172,13 +172,17 @@ struct Ops {
   Status (*kv_write)(Device*, Rows keys, Rows values, const Batch*, KvPages);
   // rope on q and k, then kv_write of k and v, on one qkv buffer [T, (H + 2G) * d].
   Status (*rope_kv_write)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
-  // Causal attention of each row over its sequence's pages, which hold this step's rows already.
-  //   queries [T, H * d]   out [T, H * d]; softmax in f32
+  // Causal attention of each row over its sequence's pages, which hold this step's rows already; rows of a sequence
+  // have consecutive positions. What a row does not see changes no bit of its result, and may hold anything.
+  //   queries [T, H * d]   out [T, H * d]; softmax and sums in f32
+  // A GPU rounds queries and probabilities to f16 where d is a multiple of 8 and pages are not f32; there a row gives
+  // the same bits among sequences of up to 8 rows in the step, and the same among longer ones, but not in both.
   Status (*attention)(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
   // rope_kv_write, then attention of the queries in qkv's first H * d columns; qkv is then undefined. Null on a device
   // that has nothing of the kind.   out [T, H * d], not a view of qkv
   Status (*rope_kv_attention)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
   // Attention of each row over all rows of its sequence in this step: encoders.  q, k, v, out [T, H * d]
+  // A GPU rounds q, k, v and probabilities to f16 where d is a multiple of 8.
   Status (*attention_full)(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 
   // -- the ends ------------------------------------------------------------------------------------------------------

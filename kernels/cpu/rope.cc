@@ -48,7 +48,8 @@ void write_bytes(Type type, const float* from, int32_t head_size, uint8_t* bytes
     largest = magnitude <= largest ? largest : magnitude;  // a NaN stays
     if (std::isnan(largest)) break;
   }
-  *scale_of_token = largest <= kMaxKvByteValue ? half_from_float(largest / (type == Type::i8 ? 127.0f : 448.0f)) : 0x7e00;
+  *scale_of_token =
+      largest <= kMaxKvByteValue ? half_from_float(largest / (type == Type::i8 ? 127.0f : 448.0f)) : 0x7e00;
   const float scale = float_from_half(*scale_of_token);
   for (int32_t i = 0; i < head_size; ++i) {
     if (!(scale > 0)) {

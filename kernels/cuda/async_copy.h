@@ -73,6 +73,13 @@ __device__ inline void copy_bulk(uint32_t to, const void* from, uint32_t size_by
       : "memory");
 #endif
 }
+// Brings bytes (a multiple of 16) into the L2 cache alone.
+__device__ inline void prefetch_bulk(const void* from, uint32_t size_bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(size_bytes) : "memory");
+#endif
+}
+
 // Brings what never changes, is small and comes back with every step into the nearest cache, and lets the L2 cache keep
 // it.
 __device__ inline uint64_t keep_policy() {

@@ -1,11 +1,12 @@
 // Attention: what is asked for, and which kernel does it.
 //
-// Sequences of up to 8 rows in the step (kFewRows) and those of more go to kernels of their own, in the same step. Which
-// of them run, and their grids, follow from what a recorded step is keyed by: the number of rows and of sequences,
-// whether no sequence has more than 8 rows and whether all have, and the longest context in pages, rounded up.
-#include "attention.h"
-
+// Sequences of up to 8 rows in the step (kFewRows) and those of more go to kernels of their own, in the same step.
+// Which of them run, and their grids, follow from what a recorded step is keyed by: the number of rows and of
+// sequences, whether no sequence has more than 8 rows and whether all have, and the longest context in pages, rounded
+// up.
 #include <algorithm>
+
+#include "attention.h"
 
 namespace quoth::cuda {
 namespace {
@@ -86,8 +87,8 @@ constexpr Uses kPagedUses{.positions = true, .first_row = true, .page_table = tr
 Status attention(Device* device, Rows queries, const Attention* shape, const Batch* batch, KvPages pages, Rows out) {
   constexpr const char* kComplaints[] = {"attention: heads must be 1 to 256 wide",
                                          "attention: queries and out must be [T, H * d] and the pages [P, G, 64, d]"};
-  Status status = check(kComplaints, *shape, *batch, pages, queries.num_rows, queries.width,
-                        shape->num_heads * shape->head_size);
+  Status status =
+      check(kComplaints, *shape, *batch, pages, queries.num_rows, queries.width, shape->num_heads * shape->head_size);
   if (!status.ok()) return status;
   if (!same_shape(queries, out)) return {Code::invalid_input, kComplaints[1]};
   DeviceBatch staged;
@@ -108,9 +109,9 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
 
 Status rope_kv_attention(Device* device, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
                          KvPages pages, Rows out) {
-  constexpr const char* kComplaints[] = {
-      "rope_kv_attention: heads must be 1 to 256 wide",
-      "rope_kv_attention: qkv must be [T, (H + 2G) * d], out [T, H * d], the pages [P, G, 64, d], R even and at most d"};
+  constexpr const char* kComplaints[] = {"rope_kv_attention: heads must be 1 to 256 wide",
+                                         "rope_kv_attention: qkv must be [T, (H + 2G) * d], out [T, H * d], the pages "
+                                         "[P, G, 64, d], R even and at most d"};
   const int32_t query_width = shape->num_heads * shape->head_size;
   Status status = check(kComplaints, *shape, *batch, pages, qkv.num_rows, qkv.width,
                         query_width + 2 * shape->num_kv_heads * shape->head_size);

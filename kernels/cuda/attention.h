@@ -38,8 +38,7 @@ struct PagedTask {
 // sum += A B: A [16, 16] and B [16, 8] in f16. Thread 4 g + t holds rows g and g + 8 of A and of the sum.
 __device__ inline void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,
                                     uint32_t b1) {
-  asm(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
@@ -97,7 +96,8 @@ __device__ inline void halves_of_bytes(uint32_t bytes, Type type, uint32_t& low,
 
 // Of two halves, those that are an infinity or no number: 0xffff in their place, else 0.
 __device__ inline uint32_t not_finite(uint32_t halves) {
-  return ((halves & 0x7c00u) == 0x7c00u ? 0x0000ffffu : 0u) | ((halves & 0x7c000000u) == 0x7c000000u ? 0xffff0000u : 0u);
+  return ((halves & 0x7c00u) == 0x7c00u ? 0x0000ffffu : 0u) |
+         ((halves & 0x7c000000u) == 0x7c000000u ? 0xffff0000u : 0u);
 }
 // 1.0 where the mask is set.
 __device__ inline uint32_t ones_of(uint32_t mask) {
@@ -112,8 +112,8 @@ __device__ inline float score_of(const PagedTask& task, float product, float slo
   return __fmul_rn(score, kLog2E);
 }
 
-// Sine and cosine of a pair's turn, and the turn: an angle in f32, as on the CPU. No contraction: the same bits in every
-// kernel that turns.
+// Sine and cosine of a pair's turn, and the turn: an angle in f32, as on the CPU. No contraction: the same bits in
+// every kernel that turns.
 __device__ inline float2 turn_of(const Rope& rope, int32_t pair, int32_t position) {
   float sine = 0, cosine = 0;
   sincosf(__fmul_rn(static_cast<float>(position), rope.inverse_frequencies[pair]), &sine, &cosine);
@@ -158,8 +158,8 @@ __device__ inline uint8_t byte_of(float value, float scale, Type type) {
 struct StepShape {
   bool has_few = false, has_many = false;
   bool is_one_row = false;  // every sequence has one row
-  int32_t few_rows = 0;   // the most rows of a sequence of few, from what a recorded step is keyed by
-  int32_t num_pages = 0;  // the longest context, rounded up to a power of two
+  int32_t few_rows = 0;     // the most rows of a sequence of few, from what a recorded step is keyed by
+  int32_t num_pages = 0;    // the longest context, rounded up to a power of two
 };
 
 Status attention_few(Device*, const PagedTask&, const Rope* rope /* null: queries are turned, keys written */,

@@ -1,7 +1,8 @@
-// Attention of sequences with 1 to 8 rows in the step (decode, drafts): each context is cut into splits, a block a split.
+// Attention of sequences with 1 to 8 rows in the step (decode, drafts): each context is cut into splits, a block a
+// split.
 //
 // A lane is one query row of one head; the lanes of a sequence that share a kv head are columns of the tensor cores'
-// sums: 8 to a tile, 1 or 2 tiles to a block. A warp takes 16 keys of a page, their keys and values go from memory
+// sums, 8 to a tile, and a block takes a tile. A warp takes 16 keys of a page, their keys and values go from memory
 // straight to registers, in the order in which the tensor cores want them (thread 4 g + t of a warp):
 //
 //   scores [16 keys, 8 lanes] = K Q^T     keys g and g + 8, columns 32 j + 8 t .. + 7: two steps of 16 columns
@@ -9,10 +10,10 @@
 //
 // so nothing waits in shared memory, and keys and values are on their way before the kernel before this one has ended.
 //
-// Where splits begin is fixed (`start_of`); within one the warps' results are added in order, then the splits are folded
-// in order: a row's bits depend on its own position alone, not on how many blocks share a context. The 1 to 16 blocks that
-// do are a cluster and read each other's results (sm_90 and newer); before, the block that ends last folds what all wrote
-// to memory.
+// Where splits begin is fixed (`start_of`); within one the warps' results are added in order, then the splits are
+// folded in order: a row's bits depend on its own position alone, not on how many blocks share a context. The 1 to 16
+// blocks that do are a cluster and read each other's results (sm_90 and newer); before, the block that ends last folds
+// what all wrote to memory.
 #include <algorithm>
 #include <cstdlib>
 
@@ -20,8 +21,9 @@
 
 #ifdef QUOTH_CLOCK
 __device__ long long quoth_stamps[4096][16];
-#define STAMP(i) \
-  if (threadIdx.x == 0) quoth_stamps[(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)) % 4096][i] = clock64();
+#define STAMP(i)        \
+  if (threadIdx.x == 0) \
+    quoth_stamps[(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)) % 4096][i] = clock64();
 extern "C" __attribute__((visibility("default"))) void quoth_read_stamps(long long* to) {
   cudaMemcpyFromSymbol(to, quoth_stamps, sizeof quoth_stamps);
 }
@@ -36,8 +38,7 @@ constexpr int32_t kWarps = 8;
 constexpr int32_t kThreads = kWarps * kWarp;
 constexpr int32_t kWarpKeys = 16;
 constexpr int32_t kPagesAtOnce = kWarps * kWarpKeys / kPageTokens;
-constexpr int32_t kTileLanes = 8;
-constexpr int32_t kManyTiles = 2;  // of a block, where lanes are more than a tile
+constexpr int32_t kLanes = 8;
 constexpr int32_t kMaxCluster = 16, kPortableCluster = 8;
 constexpr uint32_t kAll = 0xffffffffu;
 
@@ -67,6 +68,7 @@ struct FewTask {
   bool is_fused;       // queries are a qkv buffer: turn, write keys and values
   bool is_one_row;     // every sequence has one row
   bool is_aligned;     // 16-byte stores to out
+  int32_t inverse;     // 2^16 / blocks that share a context, rounded up: it divides numbers below 1,024
   int32_t max_splits;  // the room of a lane in `partials`; 0: there is none
   // Without clusters:
   float* partials;    // f32 [T, H, max_splits, d]
@@ -74,15 +76,14 @@ struct FewTask {
   int32_t* arrivals;  // [B, tiles, G], zero
 };
 
-template <int32_t kBytes, int32_t kColumns, int32_t kTiles>
+template <int32_t kBytes, int32_t kColumns>
 struct Shared {
-  static constexpr int32_t kLanes = kTiles * kTileLanes;
   __half queries[kLanes][kColumns + 8];
   alignas(16) uint8_t rows[2][kFewRows][kColumns * kBytes];  // keys and values of this step as pages hold them
   uint32_t scales[2][kFewRows];                              // bytes: f16
   float2 turns[kFewRows][kColumns / 2];
   float2 ends[kWarps][kLanes];  // maximum and total
-  alignas(16) float sums[kWarps][kTileLanes][kColumns + 8];
+  alignas(16) float sums[kWarps][kLanes][kColumns + 8];
   bool is_last;
   // Behind it, where blocks share a context: float2 [splits, kLanes] maxima and totals, then float4 [splits, slice]: of
   // each split the columns that this block folds.
@@ -271,11 +272,9 @@ struct Folded {
 };
 
 // kLean: every sequence has one row, at most 8 lanes, d = kColumns = R, no window, cap or slopes, fused.
-template <int32_t kBytes, int32_t kColumns, int32_t kTiles, bool kLean>
-__global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 : 1)
-    few_kernel(const __grid_constant__ FewTask task) {
-  using Memory = Shared<kBytes, kColumns, kTiles>;
-  constexpr int32_t kLanes = Memory::kLanes;
+template <int32_t kBytes, int32_t kColumns, bool kLean>
+__global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(const __grid_constant__ FewTask task) {
+  using Memory = Shared<kBytes, kColumns>;
   constexpr int32_t kColumnParts = kColumns / 64;
   extern __shared__ __align__(16) uint8_t shared_bytes[];
   Memory& shared = *reinterpret_cast<Memory*>(shared_bytes);
@@ -297,7 +296,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   const int32_t kv_head = kLean ? blockIdx.y : static_cast<int32_t>(blockIdx.y) % base.pages.num_heads;
   const int32_t tile = kLean ? 0 : static_cast<int32_t>(blockIdx.y) / base.pages.num_heads;
   const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
-  const int32_t half_of_pages = warp / (kWarps / kPagesAtOnce);  // of the pages at once
+  const int32_t half_of_pages = warp / (kWarps / kPagesAtOnce);          // of the pages at once
   const int32_t first_key = warp % (kWarps / kPagesAtOnce) * kWarpKeys;  // of a page
   int32_t page = start_of(rank) + half_of_pages;
   int32_t id = window <= 0 && page < base.page_table_stride ? table[page] : 0;  // early: less waits for it
@@ -319,11 +318,12 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   const int32_t first_split = kLean ? 0 : split_of(least / kPageTokens);
   const int32_t num_splits = split_of(num_pages - 1) + 1 - first_split;
   const bool is_shared = num_blocks > 1 && num_splits > 1;
+  // Of small numbers divided by `num_blocks`.
+  const auto shared_by = [&](int32_t number) { return number * task.inverse >> 16; };
+  const auto block_of_split = [&](int32_t split) { return split - shared_by(split) * num_blocks; };
 #if __CUDA_ARCH__ >= 900
-  const auto block_of_split = [&](int32_t split) { return split & (num_blocks - 1); };
   if (is_shared) arrive_in_cluster();  // that this block's memory may be written to
 #else
-  const auto block_of_split = [&](int32_t split) { return split % num_blocks; };
   if (rank >= num_splits) return;
 #endif
   const int32_t lanes = min(kLanes, num_lanes);
@@ -469,23 +469,20 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   STAMP(5)
 
   // What each of the thread's lanes sees: lanes 2 t and 2 t + 1 of every tile.
-  int32_t ends[kTiles][2];
-  float slopes[kTiles][2];
+  int32_t ends[2];
+  float slopes[2];
 #pragma unroll
-  for (int32_t i = 0; i < kTiles; ++i) {
-#pragma unroll
-    for (int32_t e = 0; e < 2; ++e) {
-      const int32_t lane = i * kTileLanes + 2 * t + e;
-      const bool is_there = lane < num_lanes;
-      ends[i][e] = !is_there ? -(1 << 30) : kLean ? most : position + (first_lane + lane) / group + 1;
-      slopes[i][e] = 0;
-      if (!kLean && is_there && base.slopes != nullptr) {
-        slopes[i][e] = base.slopes[kv_head * group + (first_lane + lane) % group];
-      }
+  for (int32_t e = 0; e < 2; ++e) {
+    const int32_t lane = 2 * t + e;
+    const bool is_there = lane < num_lanes;
+    ends[e] = !is_there ? -(1 << 30) : kLean ? most : position + (first_lane + lane) / group + 1;
+    slopes[e] = 0;
+    if (!kLean && is_there && base.slopes != nullptr) {
+      slopes[e] = base.slopes[kv_head * group + (first_lane + lane) % group];
     }
   }
-  constexpr int32_t kOwned = (kTileLanes * kColumns / 4 + kThreads - 1) / kThreads;  // float4s of a tile, per thread
-  Folded folded[kTiles][kOwned];
+  constexpr int32_t kOwned = (kLanes * kColumns / 4 + kThreads - 1) / kThreads;  // float4s of a tile, per thread
+  Folded folded[kOwned];
   // The lane of the tile and the column of float4 k of the thread; lane >= 8: none.
   const auto lane_of = [&](int32_t k) { return (static_cast<int32_t>(threadIdx.x) + k * kThreads) / (kColumns / 4); };
   const auto column_of = [&](int32_t k) {
@@ -513,26 +510,22 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
            task.max_splits;
   };
 #if __CUDA_ARCH__ >= 900
-  const int32_t block_shift = __ffs(num_blocks) - 1;
-  const int32_t slice = (lanes * (kColumns / 4) + num_blocks - 1) >> block_shift;
+  const int32_t slice = shared_by(lanes * (kColumns / 4) + num_blocks - 1);
   auto* received_ends = reinterpret_cast<float2*>(shared_bytes + sizeof(Memory));
   auto* received = reinterpret_cast<float4*>(received_ends + num_splits * kLanes);
 #endif
 
   for (int32_t split = rank; split < num_splits; split += num_blocks) {
-    float maxima[kTiles][2], totals[kTiles][2];
-    float sums[kTiles][kColumnParts][4][4];
+    float maxima[2], totals[2];
+    float sums[kColumnParts][4][4];
 #pragma unroll
-    for (int32_t i = 0; i < kTiles; ++i) {
+    for (int32_t e = 0; e < 2; ++e) maxima[e] = -INFINITY, totals[e] = 0;
 #pragma unroll
-      for (int32_t e = 0; e < 2; ++e) maxima[i][e] = -INFINITY, totals[i][e] = 0;
+    for (int32_t c = 0; c < kColumnParts; ++c) {
 #pragma unroll
-      for (int32_t c = 0; c < kColumnParts; ++c) {
+      for (int32_t j = 0; j < 4; ++j) {
 #pragma unroll
-        for (int32_t j = 0; j < 4; ++j) {
-#pragma unroll
-          for (float& sum : sums[i][c][j]) sum = 0;
-        }
+        for (float& sum : sums[c][j]) sum = 0;
       }
     }
     bool is_first = true;
@@ -541,33 +534,24 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       if (is_fused && first + kWarpKeys > position) {
         bring_new(shared, head_size, first, position, most, g, t, part);
       }
-      float products[kTiles][4];
+      float products[4];
       {
-        float other[kTiles][4];  // two chains: half the wait
+        float other[4];  // two chains: half the wait
 #pragma unroll
-        for (int32_t i = 0; i < kTiles; ++i) {
-#pragma unroll
-          for (int32_t e = 0; e < 4; ++e) products[i][e] = other[i][e] = 0;
-        }
+        for (int32_t e = 0; e < 4; ++e) products[e] = other[e] = 0;
 #pragma unroll
         for (int32_t j = 0; j < kColumns / 32; ++j) {
           uint32_t low[4], high[4];
           unpack(part.keys[0][j], base.pages.type, low);
           unpack(part.keys[1][j], base.pages.type, high);
-#pragma unroll
-          for (int32_t i = 0; i < kTiles; ++i) {
-            const uint4 query = *reinterpret_cast<const uint4*>(&shared.queries[i * kTileLanes + g][32 * j + 8 * t]);
-            multiply_add(products[i], low[0], high[0], low[1], high[1], query.x, query.y);
-            multiply_add(other[i], low[2], high[2], low[3], high[3], query.z, query.w);
-          }
+          const uint4 query = *reinterpret_cast<const uint4*>(&shared.queries[g][32 * j + 8 * t]);
+          multiply_add(products, low[0], high[0], low[1], high[1], query.x, query.y);
+          multiply_add(other, low[2], high[2], low[3], high[3], query.z, query.w);
         }
 #pragma unroll
-        for (int32_t i = 0; i < kTiles; ++i) {
-#pragma unroll
-          for (int32_t e = 0; e < 4; ++e) {
-            products[i][e] = __fadd_rn(products[i][e], other[i][e]);
-            if constexpr (kBytes == 1) products[i][e] = __fmul_rn(products[i][e], half_value(part.key_scales[e / 2]));
-          }
+        for (int32_t e = 0; e < 4; ++e) {
+          products[e] = __fadd_rn(products[e], other[e]);
+          if constexpr (kBytes == 1) products[e] = __fmul_rn(products[e], half_value(part.key_scales[e / 2]));
         }
       }
       const bool has_next = page_split < num_splits;
@@ -578,8 +562,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
       // Keys that some lanes of the block see and others do not may hold values that the others must not notice.
       bool is_poisoned = false;
       if constexpr (!kLean) {
-        if (first + kWarpKeys > position + low_row + 1 ||
-            (window > 0 && first < position + high_row + 1 - window)) {
+        if (first + kWarpKeys > position + low_row + 1 || (window > 0 && first < position + high_row + 1 - window)) {
           uint32_t found = 0;
 #pragma unroll
           for (int32_t k = 0; k < 4; ++k) {
@@ -596,51 +579,48 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
           is_poisoned = __any_sync(kAll, found != 0);
         }
       }
-      uint32_t weights[kTiles][2], sights[kTiles][2];
+      uint32_t weights[2], sights[2];
+      bool sees[4];
 #pragma unroll
-      for (int32_t i = 0; i < kTiles; ++i) {
-        bool sees[4];
+      for (int32_t e = 0; e < 4; ++e) {
+        const int32_t key = first + g + e / 2 * 8;
+        const int32_t end = ends[e % 2];
+        sees[e] = key < end && (window <= 0 || key >= end - window);
+        const float score = kLean ? __fmul_rn(__fmul_rn(products[e], base.scale), kLog2E)
+                                  : score_of(base, products[e], slopes[e % 2], key - end + 1);
+        products[e] = sees[e] ? score : -INFINITY;
+      }
 #pragma unroll
-        for (int32_t e = 0; e < 4; ++e) {
-          const int32_t key = first + g + e / 2 * 8;
-          const int32_t end = ends[i][e % 2];
-          sees[e] = key < end && (window <= 0 || key >= end - window);
-          const float score = kLean ? __fmul_rn(__fmul_rn(products[i][e], base.scale), kLog2E)
-                                    : score_of(base, products[i][e], slopes[i][e % 2], key - end + 1);
-          products[i][e] = sees[e] ? score : -INFINITY;
+      for (int32_t e = 0; e < 2; ++e) {
+        float maximum = fmaxf(products[e], products[e + 2]);
+#pragma unroll
+        for (int32_t step = 4; step < kWarp; step *= 2) {
+          maximum = fmaxf(maximum, __shfl_xor_sync(kAll, maximum, step));
         }
+        maximum = fmaxf(maximum, maxima[e]);
+        const float from = base_of(maximum);
+        const float old_part = power_of_two(__fsub_rn(maxima[e], from));
+        maxima[e] = maximum;
+        products[e] = power_of_two(__fsub_rn(products[e], from));
+        products[e + 2] = power_of_two(__fsub_rn(products[e + 2], from));
+        totals[e] = fmaf(totals[e], old_part, __fadd_rn(products[e], products[e + 2]));
+        if (!is_first) {
 #pragma unroll
-        for (int32_t e = 0; e < 2; ++e) {
-          float maximum = fmaxf(products[i][e], products[i][e + 2]);
+          for (int32_t c = 0; c < kColumnParts; ++c) {
 #pragma unroll
-          for (int32_t step = 4; step < kWarp; step *= 2) {
-            maximum = fmaxf(maximum, __shfl_xor_sync(kAll, maximum, step));
-          }
-          maximum = fmaxf(maximum, maxima[i][e]);
-          const float from = base_of(maximum);
-          const float old_part = power_of_two(__fsub_rn(maxima[i][e], from));
-          maxima[i][e] = maximum;
-          products[i][e] = power_of_two(__fsub_rn(products[i][e], from));
-          products[i][e + 2] = power_of_two(__fsub_rn(products[i][e + 2], from));
-          totals[i][e] = fmaf(totals[i][e], old_part, __fadd_rn(products[i][e], products[i][e + 2]));
-          if (!is_first) {
-#pragma unroll
-            for (int32_t c = 0; c < kColumnParts; ++c) {
-#pragma unroll
-              for (int32_t j = 0; j < 4; ++j) {
-                sums[i][c][j][e] = __fmul_rn(sums[i][c][j][e], old_part);
-                sums[i][c][j][e + 2] = __fmul_rn(sums[i][c][j][e + 2], old_part);
-              }
+            for (int32_t j = 0; j < 4; ++j) {
+              sums[c][j][e] = __fmul_rn(sums[c][j][e], old_part);
+              sums[c][j][e + 2] = __fmul_rn(sums[c][j][e + 2], old_part);
             }
           }
         }
-        weights[i][0] = transposed(halves_of(products[i][0], products[i][1]));
-        weights[i][1] = transposed(halves_of(products[i][2], products[i][3]));
-        if constexpr (!kLean) {
-          if (is_poisoned) {
-            sights[i][0] = transposed(halves_of(sees[0] ? 1.0f : 0.0f, sees[1] ? 1.0f : 0.0f));
-            sights[i][1] = transposed(halves_of(sees[2] ? 1.0f : 0.0f, sees[3] ? 1.0f : 0.0f));
-          }
+      }
+      weights[0] = transposed(halves_of(products[0], products[1]));
+      weights[1] = transposed(halves_of(products[2], products[3]));
+      if constexpr (!kLean) {
+        if (is_poisoned) {
+          sights[0] = transposed(halves_of(sees[0] ? 1.0f : 0.0f, sees[1] ? 1.0f : 0.0f));
+          sights[1] = transposed(halves_of(sees[2] ? 1.0f : 0.0f, sees[3] ? 1.0f : 0.0f));
         }
       }
       is_first = false;
@@ -672,21 +652,15 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
                 a[k] &= ~bad[k];
                 bad[k] = ones_of(bad[k]);
               }
+              float count[4] = {};
+              multiply_add(count, bad[0], bad[1], bad[2], bad[3], sights[0], sights[1]);
 #pragma unroll
-              for (int32_t i = 0; i < kTiles; ++i) {
-                float count[4] = {};
-                multiply_add(count, bad[0], bad[1], bad[2], bad[3], sights[i][0], sights[i][1]);
-#pragma unroll
-                for (int32_t e = 0; e < 4; ++e) {
-                  if (count[e] > 0) sums[i][c][j][e] = NAN;
-                }
+              for (int32_t e = 0; e < 4; ++e) {
+                if (count[e] > 0) sums[c][j][e] = NAN;
               }
             }
           }
-#pragma unroll
-          for (int32_t i = 0; i < kTiles; ++i) {
-            multiply_add(sums[i][c][j], a[0], a[1], a[2], a[3], weights[i][0], weights[i][1]);
-          }
+          multiply_add(sums[c][j], a[0], a[1], a[2], a[3], weights[0], weights[1]);
         }
       }
       held = page * kPageTokens + first_key;
@@ -700,72 +674,67 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
     STAMP(8)
     // The warps' results to one.
 #pragma unroll
-    for (int32_t i = 0; i < kTiles; ++i) {
-      if (i * kTileLanes >= num_lanes) break;  // the same for the whole block
-      if (i > 0) __syncthreads();              // the sums of the tile before have been read
+    for (int32_t e = 0; e < 2; ++e) {
+      float total = totals[e];
 #pragma unroll
-      for (int32_t e = 0; e < 2; ++e) {
-        float total = totals[i][e];
+      for (int32_t step = 4; step < kWarp; step *= 2) {
+        total = __fadd_rn(total, __shfl_xor_sync(kAll, total, step));
+      }
+      const int32_t lane = 2 * t + e;
+      if (g == 0) shared.ends[warp][lane] = make_float2(maxima[e], total);
+      if (lane < num_lanes) {
 #pragma unroll
-        for (int32_t step = 4; step < kWarp; step *= 2) {
-          total = __fadd_rn(total, __shfl_xor_sync(kAll, total, step));
-        }
-        const int32_t lane = 2 * t + e;
-        if (g == 0) shared.ends[warp][i * kTileLanes + lane] = make_float2(maxima[i][e], total);
-        if (lane + i * kTileLanes < num_lanes) {
+        for (int32_t c = 0; c < kColumnParts; ++c) {
+          float* to = &shared.sums[warp][lane][64 * c + 8 * g];
 #pragma unroll
-          for (int32_t c = 0; c < kColumnParts; ++c) {
-            float* to = &shared.sums[warp][lane][64 * c + 8 * g];
-#pragma unroll
-            for (int32_t j = 0; j < 4; j += 2) {
-              *reinterpret_cast<float4*>(to + 2 * j) = make_float4(sums[i][c][j][e], sums[i][c][j][e + 2],
-                                                                   sums[i][c][j + 1][e], sums[i][c][j + 1][e + 2]);
-            }
+          for (int32_t j = 0; j < 4; j += 2) {
+            *reinterpret_cast<float4*>(to + 2 * j) =
+                make_float4(sums[c][j][e], sums[c][j][e + 2], sums[c][j + 1][e], sums[c][j + 1][e + 2]);
           }
         }
       }
-      __syncthreads();
-      STAMP(9)
+    }
+    __syncthreads();
+    STAMP(9)
 #if __CUDA_ARCH__ >= 900
-      if (is_shared && i == 0 && split == rank) wait_for_cluster();
+    if (is_shared && split == rank) wait_for_cluster();
 #endif
 #pragma unroll
-      for (int32_t k = 0; k < kOwned; ++k) {
-        const int32_t lane = lane_of(k);
-        const int32_t column = column_of(k);
-        if (lane >= kTileLanes || i * kTileLanes + lane >= num_lanes) continue;
-        float2 parts[kWarps];
-        float maximum = -INFINITY, total = 0;
+    for (int32_t k = 0; k < kOwned; ++k) {
+      const int32_t lane = lane_of(k);
+      const int32_t column = column_of(k);
+      if (lane >= kLanes || lane >= num_lanes) continue;
+      float2 parts[kWarps];
+      float maximum = -INFINITY, total = 0;
 #pragma unroll
-        for (int32_t w = 0; w < kWarps; ++w) {
-          parts[w] = shared.ends[w][i * kTileLanes + lane];
-          maximum = fmaxf(maximum, parts[w].x);
-        }
-        float4 sum = make_float4(0, 0, 0, 0);
-#pragma unroll
-        for (int32_t w = 0; w < kWarps; ++w) {
-          const float factor = power_of_two(__fsub_rn(parts[w].x, base_of(maximum)));
-          const float4 more = *reinterpret_cast<const float4*>(&shared.sums[w][lane][column]);
-          total = fmaf(parts[w].y, factor, total);
-          sum.x = fmaf(more.x, factor, sum.x), sum.y = fmaf(more.y, factor, sum.y);
-          sum.z = fmaf(more.z, factor, sum.z), sum.w = fmaf(more.w, factor, sum.w);
-        }
-        if (!is_shared) {
-          folded[i][k].add(sum, {maximum, total});
-          continue;
-        }
-#if __CUDA_ARCH__ >= 900
-        const int32_t index = (i * kTileLanes + lane) * (kColumns / 4) + column / 4;
-        store_in(received + split * slice + (index >> block_shift), block_of_split(index), sum);
-        if (column / 4 < num_blocks) {
-          store_in(received_ends + split * kLanes + i * kTileLanes + lane, column / 4, make_float2(maximum, total));
-        }
-#else
-        const int64_t at = partial_of(i * kTileLanes + lane) + split;
-        if (column < head_size) *reinterpret_cast<float4*>(task.partials + at * head_size + column) = sum;
-        if (column == 0) task.ends[at] = make_float2(maximum, total);
-#endif
+      for (int32_t w = 0; w < kWarps; ++w) {
+        parts[w] = shared.ends[w][lane];
+        maximum = fmaxf(maximum, parts[w].x);
       }
+      float4 sum = make_float4(0, 0, 0, 0);
+#pragma unroll
+      for (int32_t w = 0; w < kWarps; ++w) {
+        const float factor = power_of_two(__fsub_rn(parts[w].x, base_of(maximum)));
+        const float4 more = *reinterpret_cast<const float4*>(&shared.sums[w][lane][column]);
+        total = fmaf(parts[w].y, factor, total);
+        sum.x = fmaf(more.x, factor, sum.x), sum.y = fmaf(more.y, factor, sum.y);
+        sum.z = fmaf(more.z, factor, sum.z), sum.w = fmaf(more.w, factor, sum.w);
+      }
+      if (!is_shared) {
+        folded[k].add(sum, {maximum, total});
+        continue;
+      }
+#if __CUDA_ARCH__ >= 900
+      const int32_t index = lane * (kColumns / 4) + column / 4;
+      store_in(received + split * slice + shared_by(index), block_of_split(index), sum);
+      if (column / 4 < num_blocks) {
+        store_in(received_ends + split * kLanes + lane, column / 4, make_float2(maximum, total));
+      }
+#else
+      const int64_t at = partial_of(lane) + split;
+      if (column < head_size) *reinterpret_cast<float4*>(task.partials + at * head_size + column) = sum;
+      if (column == 0) task.ends[at] = make_float2(maximum, total);
+#endif
     }
     if (split + num_blocks < num_splits) __syncthreads();  // the warps' results have been read
   }
@@ -773,18 +742,16 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
   if (!is_shared) {
     if (rank > 0) return;
 #pragma unroll
-    for (int32_t i = 0; i < kTiles; ++i) {
-#pragma unroll
-      for (int32_t k = 0; k < kOwned; ++k) {
-        const int32_t lane = i * kTileLanes + lane_of(k);
-        if (lane_of(k) < kTileLanes && lane < num_lanes) finish(lane, column_of(k), folded[i][k]);
-      }
+    for (int32_t k = 0; k < kOwned; ++k) {
+      const int32_t lane = lane_of(k);
+      if (lane_of(k) < kLanes && lane < num_lanes) finish(lane, column_of(k), folded[k]);
     }
     STAMP(11)
     return;
   }
 
-  // The splits of a lane, in order: each block of the cluster folds some columns; or the block that ends last folds all.
+  // The splits of a lane, in order: each block of the cluster folds some columns; or the block that ends last folds
+  // all.
   constexpr int32_t kAtOnce = 8;
 #if __CUDA_ARCH__ >= 900
   if (rank >= num_splits) wait_for_cluster();
@@ -843,33 +810,35 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 && kColumns <= 128 ? 2 :
 #endif
 }
 
-template <int32_t kBytes, int32_t kColumns, int32_t kTiles, bool kLean>
+template <int32_t kBytes, int32_t kColumns, bool kLean>
 Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
-  using Memory = Shared<kBytes, kColumns, kTiles>;
-  const auto kernel = few_kernel<kBytes, kColumns, kTiles, kLean>;
+  using Memory = Shared<kBytes, kColumns>;
+  const auto kernel = few_kernel<kBytes, kColumns, kLean>;
   const bool has_clusters = device->capability >= 90;
   const auto bytes_for = [&](int32_t num_blocks) {
     if (!has_clusters || num_blocks == 1) return static_cast<int32_t>(sizeof(Memory));
-    const int32_t slice = ceil_div(Memory::kLanes * (kColumns / 4), num_blocks);
-    return static_cast<int32_t>(sizeof(Memory)) + num_splits * (Memory::kLanes * 8 + slice * 16);
+    const int32_t slice = ceil_div(kLanes * (kColumns / 4), num_blocks);
+    return static_cast<int32_t>(sizeof(Memory)) + num_splits * (kLanes * 8 + slice * 16);
   };
-  // How many blocks share a context: as many as fit the multiprocessors at once. It changes no bit of the results.
+  // How many blocks share a context changes no bit of the results. So many that the busiest multiprocessor has the
+  // least to read.
   const int64_t lanes = static_cast<int64_t>(grid.y) * grid.z;
   int32_t num_blocks = 1;
   if (has_clusters) {
-    // Two of the blocks fit a multiprocessor, or one: then 16 of them may not fit where 8 do.
-    constexpr bool kTwoFit = kTiles == 1 && kColumns <= 128;
-    const int32_t most = kTwoFit && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
-    const int64_t at_once = (kTwoFit ? 2 : 1) * int64_t{device->num_multiprocessors};
-    static const int forced = getenv("QUOTH_C") ? atoi(getenv("QUOTH_C")) : 0;
-    while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= at_once) num_blocks *= 2;
-    if (forced) { num_blocks = 1; while (num_blocks < forced && num_blocks < num_splits) num_blocks *= 2; }
-    while (num_blocks > 1 && bytes_for(num_blocks) > device->shared_bytes) {
-      num_blocks = num_blocks < most ? 2 * num_blocks : 1;
+    // Blocks with more than one row (or wide heads) leave little room for the next kernel's: one to a multiprocessor.
+    const int64_t at_once = (kLean ? 2 : 1) * int64_t{device->num_multiprocessors};
+    int64_t least = INT64_MAX;
+    for (int32_t count = 1; count <= std::min(num_splits, kMaxCluster); ++count) {
+      const bool is_possible = count <= kPortableCluster || (count == kMaxCluster && device->capability / 10 == 9);
+      if (!is_possible || (count > 1 && count * lanes > at_once) || bytes_for(count) > device->shared_bytes) continue;
+      const int64_t cost = ceil_div(num_splits, count) * ceil_div<int64_t>(count * lanes, device->num_multiprocessors);
+      if (cost <= least) least = cost, num_blocks = count;
     }
+    if (getenv("QUOTH_C")) num_blocks = std::min(num_splits, atoi(getenv("QUOTH_C")));
   } else if (task.max_splits > 0 && lanes < int64_t{4} * device->num_multiprocessors) {
     num_blocks = num_splits;
   }
+  task.inverse = (1 << 16) / num_blocks + 1;
   const int32_t shared_bytes = bytes_for(num_blocks);
   if (shared_bytes > device->shared_bytes) return {Code::unsupported, "attention: the heads are too wide for this GPU"};
   if (shared_bytes > 48 << 10) {
@@ -878,7 +847,8 @@ Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
     if (!status.ok()) return status;
   }
   if (has_clusters && num_blocks > kPortableCluster) {
-    const Status status = status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+    const Status status =
+        status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
     if (!status.ok()) return status;
   }
   grid.x = static_cast<unsigned>(num_blocks);
@@ -903,20 +873,13 @@ Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
 }
 
 template <int32_t kBytes>
-Status launch_any(Device* device, FewTask& task, int32_t num_splits, bool is_one_tile, bool is_lean, dim3 grid) {
+Status launch_any(Device* device, FewTask& task, int32_t num_splits, bool is_lean, dim3 grid) {
   const int32_t head_size = task.base.head_size;
-  if (head_size == 64 && is_lean) return launch<kBytes, 64, 1, true>(device, task, num_splits, grid);
-  if (head_size == 128 && is_lean) return launch<kBytes, 128, 1, true>(device, task, num_splits, grid);
-  if (head_size <= 64) {
-    return is_one_tile ? launch<kBytes, 64, 1, false>(device, task, num_splits, grid)
-                       : launch<kBytes, 64, kManyTiles, false>(device, task, num_splits, grid);
-  }
-  if (head_size <= 128) {
-    return is_one_tile ? launch<kBytes, 128, 1, false>(device, task, num_splits, grid)
-                       : launch<kBytes, 128, kManyTiles, false>(device, task, num_splits, grid);
-  }
-  return is_one_tile ? launch<kBytes, 256, 1, false>(device, task, num_splits, grid)
-                     : launch<kBytes, 256, kManyTiles, false>(device, task, num_splits, grid);
+  if (head_size == 64 && is_lean) return launch<kBytes, 64, true>(device, task, num_splits, grid);
+  if (head_size == 128 && is_lean) return launch<kBytes, 128, true>(device, task, num_splits, grid);
+  if (head_size <= 64) return launch<kBytes, 64, false>(device, task, num_splits, grid);
+  if (head_size <= 128) return launch<kBytes, 128, false>(device, task, num_splits, grid);
+  return launch<kBytes, 256, false>(device, task, num_splits, grid);
 }
 
 }  // namespace
@@ -925,9 +888,7 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
                      int32_t num_sequences) {
   const int32_t head_size = base.head_size;
   const int32_t num_lanes = shape.few_rows * base.group_size;
-  static const bool one = getenv("QUOTH_T") != nullptr;
-  const bool is_one_tile = one || num_lanes <= kTileLanes;
-  const int32_t tiles = ceil_div(num_lanes, is_one_tile ? kTileLanes : kManyTiles * kTileLanes);
+  const int32_t tiles = ceil_div(num_lanes, kLanes);
   const int32_t num_splits = split_of(shape.num_pages - 1) + 1;
   FewTask task{};
   task.base = base;
@@ -942,11 +903,11 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   task.partials = device->partials + ceil_div<int64_t>(2 * partials, 4) * 4;
   const bool fits = partials * (head_size + 2) + 4 <= kMaxPartials && shares <= kMaxArrivals;
   task.max_splits = fits ? num_splits : 0;
-  const bool is_lean = task.is_fused && task.is_one_row && is_one_tile && base.window <= 0 && base.soft_cap <= 0 &&
+  const bool is_lean = task.is_fused && task.is_one_row && tiles == 1 && base.window <= 0 && base.soft_cap <= 0 &&
                        base.slopes == nullptr && task.rope.rotary_size == head_size;
   const dim3 grid(1, static_cast<unsigned>(tiles * base.pages.num_heads), static_cast<unsigned>(num_sequences));
-  if (base.pages.type == Type::f16) return launch_any<2>(device, task, num_splits, is_one_tile, is_lean, grid);
-  return launch_any<1>(device, task, num_splits, is_one_tile, is_lean, grid);
+  if (base.pages.type == Type::f16) return launch_any<2>(device, task, num_splits, is_lean, grid);
+  return launch_any<1>(device, task, num_splits, is_lean, grid);
 }
 
 }  // namespace quoth::cuda

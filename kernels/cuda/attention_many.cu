@@ -1,13 +1,13 @@
-// Attention of sequences with many rows in the step (prefill, in chunks or whole) over their pages, and of encoders over
-// a step's own rows: FlashAttention-2's order of work (arXiv 2307.08691) on the tensor cores.
+// Attention of sequences with many rows in the step (prefill, in chunks or whole) over their pages, and of encoders
+// over a step's own rows: FlashAttention-2's order of work (arXiv 2307.08691) on the tensor cores.
 //
 // A block of 4 warps takes 64 or 128 rows of one head and walks the keys 64 at a time (a page), ascending, with the
-// softmax in f32; each warp has 16 or 32 of the rows. Queries, keys and values lie in shared memory as f16, in parts of 8
-// columns that are permuted so that 8 rows of one column meet 8 different banks. Pages arrive by cp.async while the tile
-// before them is multiplied; an encoder's f32 rows are rounded on their way.
+// softmax in f32; each warp has 16 or 32 of the rows. Queries, keys and values lie in shared memory as f16, in parts of
+// 8 columns that are permuted so that 8 rows of one column meet 8 different banks. Pages arrive by cp.async while the
+// tile before them is multiplied; an encoder's f32 rows are rounded on their way.
 //
-// Tiles of keys begin at multiples of 64 and a key that a row does not see changes none of its sums: a row's bits depend
-// on its own sequence alone, not on the chunks in which it came.
+// Tiles of keys begin at multiples of 64 and a key that a row does not see changes none of its sums: a row's bits
+// depend on its own sequence alone, not on the chunks in which it came.
 #include <algorithm>
 #include <type_traits>
 
@@ -57,8 +57,7 @@ __device__ inline void widen_rows(const uint8_t* block, Type type, int32_t num_v
 }
 
 template <Source kSource, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
-__global__ void __launch_bounds__(kWarps* kWarp, 2)
-    many_kernel(const __grid_constant__ ManyTask task) {
+__global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_constant__ ManyTask task) {
   using Memory = Shared<kSource, kColumns, kWarps, kRowTiles>;
   constexpr int32_t kThreads = kWarps * kWarp;
   constexpr bool kPaged = kSource != Source::rows;
@@ -90,7 +89,8 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2)
   const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
 
   const auto bring_pages = [&](int32_t tile) {
-    const int64_t start = (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
+    const int64_t start =
+        (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
     const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
     const __half* values = static_cast<const __half*>(base.pages.values) + start;
     const uint32_t to_keys = address_of(shared.keys[tile % Memory::kStages]);
@@ -111,8 +111,8 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2)
   };
   if constexpr (Memory::kStages == 2) bring_pages(first_tile);
   round_rows<kColumns, kThreads>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
-                       base.queries.stride, block_rows, Memory::kRows, head_size, task.rows_aligned, kQueryPart,
-                       shared.queries, place_of<kColumns>);
+                                 base.queries.stride, block_rows, Memory::kRows, head_size, task.rows_aligned,
+                                 kQueryPart, shared.queries, place_of<kColumns>);
 
   const int32_t warp_row = warp * kRowTiles * 16;  // of the block
   const bool is_bent = base.soft_cap > 0 || base.slopes != nullptr;
@@ -311,11 +311,11 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2)
       __syncthreads();
       const int64_t offset = static_cast<int64_t>(head) * head_size;
       const int32_t num_valid = num_rows - first_key;
-      round_rows<kColumns, kThreads>(row_of(task.keys, first_row + first_key) + offset, task.keys.stride, num_valid, kPageTokens,
-                           head_size, task.rows_aligned, 1, shared.keys[0], place_of<kColumns>);
+      round_rows<kColumns, kThreads>(row_of(task.keys, first_row + first_key) + offset, task.keys.stride, num_valid,
+                                     kPageTokens, head_size, task.rows_aligned, 1, shared.keys[0], place_of<kColumns>);
       round_rows<kColumns, kThreads>(row_of(task.values, first_row + first_key) + offset, task.values.stride, num_valid,
-                           kPageTokens, head_size, task.rows_aligned, 1, shared.values[0],
-                           place_of<kColumns>);
+                                     kPageTokens, head_size, task.rows_aligned, 1, shared.values[0],
+                                     place_of<kColumns>);
       __syncthreads();
     }
     // A key that some rows of the block see and others do not may hold values that the others must not notice.
@@ -325,7 +325,8 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2)
       const __half* values = shared.values[tile % Memory::kStages];
 #pragma unroll
       for (int32_t i = 0; i < kPageTokens * (kColumns / 8) / kThreads; ++i) {
-        const uint4 words = *reinterpret_cast<const uint4*>(values + (static_cast<int32_t>(threadIdx.x) + i * kThreads) * 8);
+        const uint4 words =
+            *reinterpret_cast<const uint4*>(values + (static_cast<int32_t>(threadIdx.x) + i * kThreads) * 8);
         for (const uint32_t word : {words.x, words.y, words.z, words.w}) {
           __half2 pair;
           memcpy(&pair, &word, sizeof pair);
@@ -373,7 +374,8 @@ Status launch(Device* device, const ManyTask& task) {
   constexpr int32_t kSharedBytes = static_cast<int32_t>(sizeof(Memory));
   const auto kernel = many_kernel<kSource, kColumns, kWarps, kRowTiles>;
   if (kSharedBytes > 48 << 10) {
-    if (kSharedBytes > device->shared_bytes) return {Code::unsupported, "attention: the heads are too wide for this GPU"};
+    if (kSharedBytes > device->shared_bytes)
+      return {Code::unsupported, "attention: the heads are too wide for this GPU"};
     const Status status =
         status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
     if (!status.ok()) return status;

@@ -71,7 +71,8 @@ __device__ inline void round_rows(const float* from, int64_t stride, int32_t num
   }
 }
 
-// The sequence and the tile of rows in it that come `index`-th, or sequence -1. Sequences of few rows have none if paged.
+// The sequence and the tile of rows in it that come `index`-th, or sequence -1. Sequences of few rows have none if
+// paged.
 template <bool kPaged>
 __device__ inline int2 tile_of(const ManyTask& task, int32_t index, int32_t rows_of_tile) {
   const int32_t thread = threadIdx.x % kWarp;

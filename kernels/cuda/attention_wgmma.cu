@@ -2,8 +2,8 @@
 //
 // A block of two warpgroups takes 128 rows of one head, 64 each. Queries, keys and values lie in shared memory as wgmma
 // wants them: halves of 64 columns, 8 rows by 128 bytes permuted ("128-byte swizzle"). Scores are Q K^T with both from
-// shared memory; probabilities stay in registers as the left operand of P V, whose right operand is read column by column.
-// Two blocks share a multiprocessor: one multiplies while the other takes exponentials.
+// shared memory; probabilities stay in registers as the left operand of P V, whose right operand is read column by
+// column. Two blocks share a multiprocessor: one multiplies while the other takes exponentials.
 #include <type_traits>
 
 #include "attention_tiles.h"
@@ -54,7 +54,8 @@ __device__ inline void multiply_keys(float (&scores)[32], uint64_t queries, uint
   asm volatile(
       "{.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, "
-      "%14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, p, 1, 1, 0, "
+      "%14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, p, 1, 1, "
+      "0, "
       "0;}"
       : QUOTH_SIXTEEN(scores, 0), QUOTH_SIXTEEN(scores, 16)
       : "l"(queries), "l"(keys), "r"(static_cast<int32_t>(adds)));
@@ -63,14 +64,16 @@ __device__ inline void multiply_keys(float (&scores)[32], uint64_t queries, uint
 __device__ inline void multiply_values(float (&sums)[32], const uint32_t (&a)[4], uint64_t values) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, "
-      "%14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, {%32, %33, %34, %35}, "
+      "%14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, {%32, %33, %34, "
+      "%35}, "
       "%36, 1, 1, 1, 1;"
       : QUOTH_SIXTEEN(sums, 0), QUOTH_SIXTEEN(sums, 16)
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(values));
 }
 __device__ inline void multiply_values(float (&sums)[64], const uint32_t (&a)[4], uint64_t values) {
   asm volatile(
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, "
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, "
+      "%13, "
       "%14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, "
       "%36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, "
       "%58, %59, %60, %61, %62, %63}, {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
@@ -116,7 +119,8 @@ __global__ void __launch_bounds__(kThreads, 2) wgmma_kernel([[maybe_unused]] con
   const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
 
   const auto bring_pages = [&](int32_t tile) {
-    const int64_t start = (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
+    const int64_t start =
+        (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
     const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
     const __half* values = static_cast<const __half*>(base.pages.values) + start;
     const uint32_t to_keys = address_of(shared.keys[tile % kStages]);

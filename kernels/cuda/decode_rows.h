@@ -32,6 +32,10 @@ struct DecodeLinear {
   int32_t num_stages;    // slots of the ring
   int32_t num_ahead;     // of them that may be on their way at once
   int32_t trigger_ahead;
+  // What the next linear reads first: brought into the L2 cache at the end.
+  const uint8_t* next_weight;
+  int64_t next_tile_bytes;
+  int32_t next_num_tiles, next_pair_tiles, next_bytes;  // `next_bytes`: of each block
   bool is_x_aligned;     // rows of x at multiples of 16 bytes
   bool is_norm_aligned;  // the norm's weight and bias too
   // Offsets into shared memory, and sizes in bytes.
@@ -130,70 +134,85 @@ __device__ inline void put_unit(const Staging& to, int32_t x_stride, int32_t ind
   }
 }
 
-// This warp's units of the slots from `first_slot`: normed, rounded, put. A warp does it for itself: no other reads
-// what it writes, but for `squares` (rms: of its columns).
+// `kAtOnce` units of this warp's x from (`index`, `token`) on, units of a token after each other; with fewer `left` the
+// last one is done again, which keeps the code free of branches. Normed, rounded, put. `sum`: of the squares of the
+// token, in this lane's columns.
+template <Type kType, bool kNorm, int32_t kAtOnce>
+__device__ inline void stage_some(const DecodeLinear& p, const Staging& to, const float* moments, int32_t first_column,
+                                  int32_t units, int32_t left, int32_t& index, int32_t& token, float& sum,
+                                  float* squares) {
+  constexpr int32_t kStep = Format<kType>::kWarps * kUnitColumns;
+  float4 v[kAtOnce];
+  int32_t at_index[kAtOnce], at_token[kAtOnce];
+#pragma unroll
+  for (int32_t a = 0; a < kAtOnce; ++a) {
+    at_index[a] = index;
+    at_token[a] = token;
+    const int32_t column = first_column + index * kStep;
+    v[a] = {0, 0, 0, 0};
+    if (column < p.num_columns) v[a] = load_four(row_of(p.x, token) + column, p.is_x_aligned);
+    if (a + 1 < left && ++index == units) {
+      index = 0;
+      ++token;
+    }
+  }
+  if constexpr (kNorm) {
+#pragma unroll
+    for (int32_t a = 0; a < kAtOnce; ++a) {
+      const float square = fmaf(v[a].x, v[a].x, fmaf(v[a].y, v[a].y, fmaf(v[a].z, v[a].z, v[a].w * v[a].w)));
+      if (a < left) sum += square;
+      if (a < left && at_index[a] == units - 1) {  // the same for the whole warp
+        const float total = warp_sum(sum);
+        if (squares != nullptr && to.lane == 0) squares[at_token[a]] += total;
+        sum = 0;
+      }
+      const int32_t column = first_column + at_index[a] * kStep;
+      const bool is_column = column < p.num_columns;
+      float4 weight = {0, 0, 0, 0};
+      if (is_column) weight = load_four_constant(p.fusion.norm_weight + column, p.is_norm_aligned);
+      if (p.fusion.norm == LinearFusion::Norm::layer) {
+        const float mean = moments[2 * at_token[a]], factor = moments[2 * at_token[a] + 1];
+        float4 bias = {0, 0, 0, 0};
+        if (p.fusion.norm_bias != nullptr && is_column) {
+          bias = load_four_constant(p.fusion.norm_bias + column, p.is_norm_aligned);
+        }
+        v[a] = {(v[a].x - mean) * factor * weight.x + bias.x, (v[a].y - mean) * factor * weight.y + bias.y,
+                (v[a].z - mean) * factor * weight.z + bias.z, (v[a].w - mean) * factor * weight.w + bias.w};
+      } else {
+        v[a] = {v[a].x * weight.x, v[a].y * weight.y, v[a].z * weight.z, v[a].w * weight.w};
+      }
+    }
+  }
+#pragma unroll
+  for (int32_t a = 0; a < kAtOnce; ++a) put_unit<kType>(to, p.x_stride, at_index[a], at_token[a], v[a]);
+}
+
+// This warp's units of the slots from `first_slot`. A warp does it for itself: no other reads what it writes, but for
+// `squares` (rms: of its columns).
 template <Type kType, bool kNorm>
 __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32_t warp, int32_t lane,
                                    int32_t first_slot, bool adds_squares) {
   using F = Format<kType>;
-  constexpr int32_t kAtOnce = 8;  // whose loads are under way together
-  constexpr int32_t kStep = F::kWarps * kUnitColumns;
-  const int32_t num_tokens = p.x.num_rows;
   const Staging to{shared + p.x_at + warp * p.x_bytes,
                    reinterpret_cast<float2*>(shared + p.factors_at + warp * p.factors_bytes), lane,
                    F::kIsQuads ? lane / 8 * 32 + lane % 4 * 8 + lane % 8 / 4 * 4 : 4 * lane};
-  float* squares = reinterpret_cast<float*>(shared + p.squares_at) + warp * kDecodeTokens;
+  float* squares = adds_squares ? reinterpret_cast<float*>(shared + p.squares_at) + warp * kDecodeTokens : nullptr;
   const float* moments = reinterpret_cast<const float*>(shared + p.moments_at);
-  const bool is_layer = kNorm && p.fusion.norm == LinearFusion::Norm::layer;
-  const int32_t first_column = (first_slot * F::kSlotUnits * F::kWarps + warp) * kUnitColumns + 4 * lane;
+  const int32_t first_unit = first_slot * F::kSlotUnits * F::kWarps + warp;
   const int32_t wanted = min(p.held_slots, p.tile_slots - first_slot) * F::kSlotUnits;
-  const int32_t units = min(wanted, max(0, ceil_div(p.num_columns - first_column + 4 * lane, kStep)));
-  int32_t index = 0, token = 0, load_index = 0;
-  const float* from = row_of(p.x, 0) + first_column;
-  float sum = 0;  // of squares of the token, in this lane's columns
-  for (int32_t left = units * num_tokens; left > 0; left -= kAtOnce) {
-    float4 v[kAtOnce];
-#pragma unroll
-    for (int32_t a = 0; a < kAtOnce; ++a) {
-      v[a] = {0, 0, 0, 0};
-      if (a >= left) continue;
-      if (first_column + load_index * kStep < p.num_columns) v[a] = load_four(from, p.is_x_aligned);
-      from += kStep;
-      if (++load_index == units) {
-        load_index = 0;
-        from += p.x.stride - units * kStep;
-      }
-    }
-#pragma unroll
-    for (int32_t a = 0; a < kAtOnce; ++a) {
-      if (a >= left) break;
-      if constexpr (kNorm) {
-        const int32_t column = first_column + index * kStep;
-        sum = fmaf(v[a].x, v[a].x, fmaf(v[a].y, v[a].y, fmaf(v[a].z, v[a].z, fmaf(v[a].w, v[a].w, sum))));
-        if (column < p.num_columns) {
-          const float4 weight = load_four_constant(p.fusion.norm_weight + column, p.is_norm_aligned);
-          if (is_layer) {
-            const float mean = moments[2 * token], factor = moments[2 * token + 1];
-            v[a] = {(v[a].x - mean) * factor, (v[a].y - mean) * factor, (v[a].z - mean) * factor,
-                    (v[a].w - mean) * factor};
-          }
-          v[a] = {v[a].x * weight.x, v[a].y * weight.y, v[a].z * weight.z, v[a].w * weight.w};
-          if (is_layer && p.fusion.norm_bias != nullptr) {
-            const float4 bias = load_four_constant(p.fusion.norm_bias + column, p.is_norm_aligned);
-            v[a] = {v[a].x + bias.x, v[a].y + bias.y, v[a].z + bias.z, v[a].w + bias.w};
-          }
-        }
-      }
-      put_unit<kType>(to, p.x_stride, index, token, v[a]);
-      if (++index == units) {
-        if constexpr (kNorm) {
-          sum = warp_sum(sum);
-          if (adds_squares && lane == 0) squares[token] += sum;
-          sum = 0;
-        }
-        index = 0;
-        ++token;
-      }
+  const int32_t units =
+      min(wanted, max(0, ceil_div(p.num_columns - first_unit * kUnitColumns, F::kWarps * kUnitColumns)));
+  const int32_t first_column = first_unit * kUnitColumns + 4 * lane;
+  int32_t index = 0, token = 0, left = units * p.x.num_rows;
+  float sum = 0;
+  while (left > 0) {
+    if (left > 2) {
+      constexpr int32_t kMost = kNorm ? 4 : 8;  // registers
+      stage_some<kType, kNorm, kMost>(p, to, moments, first_column, units, left, index, token, sum, squares);
+      left -= kMost;
+    } else {
+      stage_some<kType, kNorm, 2>(p, to, moments, first_column, units, left, index, token, sum, squares);
+      left -= 2;
     }
   }
   __syncwarp();
@@ -242,6 +261,19 @@ __device__ inline int32_t first_row_of(const DecodeLinear& p, int32_t tile) {
   const int32_t pair =
       static_cast<int32_t>(blockIdx.x) + (tile >> (p.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
   return pair * kQuantRows + (tile & (p.pair_tiles - 1)) * p.num_outputs;
+}
+
+// Has the L2 cache fetch what this block of the next linear will read first, tile after tile.
+__device__ inline void prefetch_next(const DecodeLinear& p) {
+  int64_t left = p.next_bytes;
+  for (int32_t i = 0; left > 0; ++i) {
+    const int32_t pair = static_cast<int32_t>(blockIdx.x) + (i >> (p.next_pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
+    if (pair >= p.next_num_tiles) return;
+    const int32_t tile = pair + (i & (p.next_pair_tiles - 1)) * p.next_num_tiles;
+    const int64_t bytes = min(left, p.next_tile_bytes);
+    prefetch_bulk(p.next_weight + tile * p.next_tile_bytes, static_cast<uint32_t>(bytes));
+    left -= bytes;
+  }
 }
 
 // Asks for what out holds, for the first tiles of the block.

@@ -184,9 +184,6 @@ void free_scratch(Device* device) {
     slot = nullptr;
   }
   (void)cudaFree(device->staged);
-  (void)cudaFree(device->digits);
-  (void)cudaFree(device->scales);
-  (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
   (void)cudaFree(device->normed);
   (void)cudaFree(device->result);
@@ -194,9 +191,6 @@ void free_scratch(Device* device) {
   (void)cudaFree(device->inverse_scales);
   (void)cudaFree(device->arrivals);
   device->staged = nullptr;
-  device->digits = nullptr;
-  device->scales = nullptr;
-  device->sums = nullptr;
   device->partials = nullptr;
   device->normed = nullptr;
   device->result = nullptr;
@@ -227,9 +221,6 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   for (int32_t*& slot : device->frame_slots) take(&slot, staging_bytes, true);
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
-  take(&device->digits, tokens * groups * cuda::kDigits * kQuantGroup, false);
-  take(&device->scales, tokens * groups * sizeof(float), false);
-  take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
   const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);

@@ -39,7 +39,6 @@ inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
 inline constexpr int32_t kFusedRows = 32;
 // Counters of the blocks that share the context of a sequence's lanes.
 inline constexpr int64_t kMaxArrivals = int64_t{1} << 16;
-inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
 
 }  // namespace quoth::cuda
 
@@ -70,9 +69,6 @@ struct Device {
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
   int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
-  int8_t* digits = nullptr;         // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;          // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;            // the same: of each group, the sum of the rounded x / scale
   float* partials = nullptr;        // f32 [kMaxPartials]
   float* normed = nullptr;          // f32 [kFusedRows, max_columns]
   float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]

@@ -146,6 +146,9 @@ __global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1) decode
         if (--left == p.trigger_ahead) let_next_start();
       }
     });
+    if constexpr (kBulk) {
+      if (lane == 0 && p.next_bytes > 0) prefetch_next(p);
+    }
     return;
   }
 
@@ -385,6 +388,15 @@ bool decodes(const Rows& x, const Weight& weight, const LinearFusion& fusion) {
   }
 }
 
+namespace {
+// Bytes of a weight row; types in records: of a tile.
+int32_t row_bytes_of(const Weight& weight) {
+  const int32_t columns = record_columns(weight.type);
+  return columns > 0 ? weight.num_columns / columns * record_bytes(weight.type)
+                     : weight.num_columns * (weight.type == Type::f16 ? 2 : 1);
+}
+}  // namespace
+
 Status linear_decode(Device* device, Rows x, const Weight* weight, const float* bias, Activation activation,
                      const LinearFusion& fusion, Rows out, const DecodeChoice& choice) {
   DecodeLinear p{};
@@ -404,9 +416,15 @@ Status linear_decode(Device* device, Rows x, const Weight* weight, const float* 
   p.is_x_aligned = reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.stride % 4 == 0;
   p.is_norm_aligned = reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 == 0 &&
                       reinterpret_cast<uintptr_t>(fusion.norm_bias) % 16 == 0;
-  const int32_t columns = record_columns(weight->type);
-  p.row_bytes = columns > 0 ? weight->num_columns / columns * record_bytes(weight->type)
-                            : weight->num_columns * (weight->type == Type::f16 ? 2 : 1);
+  p.row_bytes = row_bytes_of(*weight);
+  if (choice.next != nullptr) {
+    const Weight& next = *choice.next;
+    p.next_weight = static_cast<const uint8_t*>(next.data);
+    p.next_tile_bytes = row_bytes_of(next) * (record_columns(next.type) > 0 ? 1 : kQuantRows);
+    p.next_pair_tiles = choice.is_next_gated ? 2 : 1;
+    p.next_num_tiles = next.num_rows / kQuantRows / p.next_pair_tiles;  // whole ones
+    p.next_bytes = choice.next_bytes;
+  }
   switch (weight->type) {
     case Type::f16:
       return launch<Type::f16>(device, p, choice);

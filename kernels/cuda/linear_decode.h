@@ -13,6 +13,10 @@ struct DecodeChoice {
   int32_t shared_bytes = 0;   // of a block, at most
   int32_t ahead = 0;          // of them on their way at once
   int32_t trigger_ahead = -1;  // the next kernel may start when so many slots are left to be filled; < 0: at once
+  // The weight of the linear after this one, of which each block asks for so many bytes when it has its own.
+  const Weight* next = nullptr;
+  bool is_next_gated = false;
+  int32_t next_bytes = 0;
 };
 
 // Whether `linear_decode` takes this weight and so many rows; false also for a weight that no kernel may take.

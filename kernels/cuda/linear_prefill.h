@@ -62,7 +62,7 @@ struct PrefillShape {
   int32_t groups;  // warpgroups that multiply
   int32_t tiles;   // times 64 weight rows, each
   int32_t tokens;  // of a block
-  int32_t wide;    // groups of 32 columns that a warp unpacks before it multiplies; 0: other warps unpack
+  int32_t wide;    // groups of 32 columns that a warp unpacks before it multiplies
 };
 bool has_wgmma(Type type, int32_t num_columns);
 int32_t num_wgmma_shapes();

@@ -198,8 +198,8 @@ __global__ void __launch_bounds__(kThreads) mma_kernel(const __grid_constant__ P
             }
           }
         } else {
-          const auto factors = load_factors<kType, kGroupsOfStage>(rows, j, g);
-          load_fragments<kType, kGroupsOfStage>(rows, j, g, t, factors, book, a[i]);
+          const auto factors = factors_of<kType>(load_factors<kType, kGroupsOfStage>(rows, j, g));
+          unpack<kType>(load_weights<kType, kGroupsOfStage>(rows, j, g, t), factors, book, a[i]);
         }
       }
 #pragma unroll

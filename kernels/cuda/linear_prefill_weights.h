@@ -53,23 +53,52 @@ struct RowFactors {
   __half2 high_zero[2];  // -zero * 2^-5
 };
 
+// What a lane reads of 32 columns, before it is unpacked: 16 weights, and its rows' scales and zero points.
+template <Type kType>
+struct RawWeights {
+  uint2 words[kType == Type::q8 ? 2 : 1];
+};
+struct RawFactors {
+  __half2 scale, zero;
+};
 template <Type kType, int32_t kCount>
-__device__ inline RowFactors<kType> load_factors(const uint8_t* block, int32_t group, int32_t g) {
-  RowFactors<kType> made;
+__device__ inline RawWeights<kType> load_weights(const uint8_t* block, int32_t group, int32_t g, int32_t t) {
+  const uint8_t* columns = block + RecordBlock<kType, kCount>::group(group) + 8 * g;
+  RawWeights<kType> raw;
+  if constexpr (kType == Type::q8) {
+    raw.words[0] = *reinterpret_cast<const uint2*>(columns + 128 * t);
+    raw.words[1] = *reinterpret_cast<const uint2*>(columns + 128 * t + 64);
+  } else {
+    raw.words[0] = *reinterpret_cast<const uint2*>(columns + 64 * t);
+  }
+  return raw;
+}
+template <Type kType, int32_t kCount>
+__device__ inline RawFactors load_factors(const uint8_t* block, int32_t group, int32_t g) {
   const uint8_t* scales = block + RecordBlock<kType, kCount>::scales(group) + 4 * g;
-  const __half2 scale = *reinterpret_cast<const __half2*>(scales);
+  RawFactors raw;
+  raw.scale = *reinterpret_cast<const __half2*>(scales);
+  raw.zero = raw.scale;
   if constexpr (RecordBlock<kType, kCount>::kHasZeros) {
-    const __half2 zero = *reinterpret_cast<const __half2*>(scales + 2 * kQuantRows);
-    const __half2 low = __hmul2(scale, __float2half2_rn(512.0f));
-    const __half2 high = __hmul2(scale, __float2half2_rn(32.0f));
-    const __half2 low_zero = __hmul2(zero, __float2half2_rn(-1.0f / 512.0f));
-    const __half2 high_zero = __hmul2(zero, __float2half2_rn(-1.0f / 32.0f));
+    raw.zero = *reinterpret_cast<const __half2*>(scales + 2 * kQuantRows);
+  }
+  return raw;
+}
+
+template <Type kType>
+__device__ inline RowFactors<kType> factors_of(const RawFactors& raw) {
+  RowFactors<kType> made;
+  if constexpr (RecordBlock<kType, 1>::kHasZeros) {
+    const __half2 low = __hmul2(raw.scale, __float2half2_rn(512.0f));
+    const __half2 high = __hmul2(raw.scale, __float2half2_rn(32.0f));
+    const __half2 low_zero = __hmul2(raw.zero, __float2half2_rn(-1.0f / 512.0f));
+    const __half2 high_zero = __hmul2(raw.zero, __float2half2_rn(-1.0f / 32.0f));
     made.low[0] = __low2half2(low), made.low[1] = __high2half2(low);
     made.high[0] = __low2half2(high), made.high[1] = __high2half2(high);
     made.low_zero[0] = __low2half2(low_zero), made.low_zero[1] = __high2half2(low_zero);
     made.high_zero[0] = __low2half2(high_zero), made.high_zero[1] = __high2half2(high_zero);
   } else {
-    made.low[0] = __low2half2(scale), made.low[1] = __high2half2(scale);
+    made.low[0] = __low2half2(raw.scale), made.low[1] = __high2half2(raw.scale);
   }
   return made;
 }
@@ -102,14 +131,12 @@ __device__ inline uint32_t halves_of_bytes(uint32_t word, int32_t s, __half2 sca
   return bits_of(__hmul2(__hsub2(offset, __float2half2_rn(1152.0f)), scale));
 }
 
-// a[s]: the fragment of step s of the 32 columns from 32 `group` on. `block` is in shared memory.
-template <Type kType, int32_t kCount>
-__device__ inline void load_fragments(const uint8_t* block, int32_t group, int32_t g, int32_t t,
-                                      const RowFactors<kType>& factors, const uint32_t (&book)[4],
-                                      uint32_t (&a)[2][4]) {
-  const uint8_t* columns = block + RecordBlock<kType, kCount>::group(group);
-  if constexpr (RecordBlock<kType, kCount>::kHasZeros) {
-    const uint2 words = *reinterpret_cast<const uint2*>(columns + 64 * t + 8 * g);
+// a[s]: the fragment of step s of the 32 columns.
+template <Type kType>
+__device__ inline void unpack(const RawWeights<kType>& raw, const RowFactors<kType>& factors, const uint32_t (&book)[4],
+                              uint32_t (&a)[2][4]) {
+  const uint2 words = raw.words[0];
+  if constexpr (RecordBlock<kType, 1>::kHasZeros) {
     const __half2 shift = __float2half2_rn(32768.0f);
 #pragma unroll
     for (int32_t r = 0; r < 2; ++r) {
@@ -124,17 +151,15 @@ __device__ inline void load_fragments(const uint8_t* block, int32_t group, int32
       }
     }
   } else if constexpr (kType == Type::q8) {
-    const uint2 first = *reinterpret_cast<const uint2*>(columns + 128 * t + 8 * g);
-    const uint2 second = *reinterpret_cast<const uint2*>(columns + 128 * t + 64 + 8 * g);
+    const uint2 second = raw.words[1];
 #pragma unroll
     for (int32_t s = 0; s < 2; ++s) {
-      a[s][0] = halves_of_bytes(first.x, s, factors.low[0]);
-      a[s][1] = halves_of_bytes(first.y, s, factors.low[1]);
+      a[s][0] = halves_of_bytes(words.x, s, factors.low[0]);
+      a[s][1] = halves_of_bytes(words.y, s, factors.low[1]);
       a[s][2] = halves_of_bytes(second.x, s, factors.low[0]);
       a[s][3] = halves_of_bytes(second.y, s, factors.low[1]);
     }
   } else {
-    const uint2 words = *reinterpret_cast<const uint2*>(columns + 64 * t + 8 * g);
 #pragma unroll
     for (int32_t r = 0; r < 2; ++r) {
       uint32_t low, high;

@@ -4,48 +4,47 @@
 namespace quoth::cuda {
 namespace {
 
-// common: what every type of record has; more: int4_g128 alone. `wide`: groups unpacked at once; 0: the kernel of
-// linear_prefill_unpack.h. The last two, measured on an H200: nanoseconds that a tile takes for 128 columns, and for
-// its beginning and end.
-#define QUOTH_SHAPES(common, more)                                                                          \
-  common(0, 2, 1, 256, 1, 1420, 5000) more(1, 2, 2, 128, 2, 1400, 5000) more(2, 2, 1, 128, 2, 700, 4000)    \
-      more(3, 1, 2, 64, 1, 800, 5000) more(4, 1, 1, 64, 2, 380, 5000) common(5, 1, 2, 16, 0, 300, 4000)     \
-          common(6, 1, 2, 64, 0, 330, 4000) more(7, 1, 1, 16, 0, 200, 4000) more(8, 1, 1, 32, 0, 210, 4000) \
-              more(9, 1, 1, 64, 0, 220, 4000) more(10, 1, 1, 128, 0, 330, 4000)
+// common: what every type of record has; more: int4_g128 alone. `wide`: groups of 32 columns unpacked at once. Then,
+// measured on an H200: nanoseconds that a tile takes for 128 columns, alone in a multiprocessor and beside another, and
+// for its beginning and end.
+#define QUOTH_SHAPES(common, more)                                                  \
+  common(0, 2, 1, 256, 1, 1400, 1400, 5000) more(1, 2, 2, 128, 2, 1410, 1410, 5000) \
+      more(2, 2, 1, 128, 2, 700, 700, 4000) common(3, 1, 2, 64, 1, 880, 940, 4000)  \
+          more(4, 1, 1, 64, 2, 370, 540, 3000) more(5, 1, 1, 32, 2, 350, 440, 2000) \
+              common(6, 1, 2, 16, 2, 600, 640, 3000) more(7, 1, 1, 16, 2, 340, 420, 2000)
 
 constexpr PrefillShape kShapes[] = {
-#define QUOTH_ENTRY(index, groups, tiles, tokens, wide, chunk, tile) {groups, tiles, tokens, wide},
+#define QUOTH_ENTRY(index, groups, tiles, tokens, wide, alone, beside, tile) {groups, tiles, tokens, wide},
     QUOTH_SHAPES(QUOTH_ENTRY, QUOTH_ENTRY)};
 struct Times {
-  double chunk, tile;  // nanoseconds
+  double alone, beside, tile;  // nanoseconds
 };
 constexpr Times kTimes[] = {
-#define QUOTH_TIMES(index, groups, tiles, tokens, wide, chunk, tile) {chunk, tile},
+#define QUOTH_TIMES(index, groups, tiles, tokens, wide, alone, beside, tile) {alone, beside, tile},
     QUOTH_SHAPES(QUOTH_TIMES, QUOTH_TIMES)};
+// The same of the shapes of linear_prefill_wgmma_f16.cu.
+constexpr Times kHalfTimes[] = {{1570, 1570, 5900}, {1150, 1150, 8100}, {700, 1180, 2800},
+                                {600, 1030, 3000},  {550, 1000, 700},   {500, 850, 1000}};
 constexpr int32_t kNumShapes = sizeof kShapes / sizeof kShapes[0];
 
 template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
 Status launch(Device* device, const PrefillProblem& problem) {
-  if constexpr (kWide == 0) {
-    return multiply_unpack(device, kType, problem, kTiles, kTokens);
-  } else {
-    using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>;
-    const auto kernel = wgmma_records_kernel<kType, kGroups, kTiles, kTokens, kWide>;
-    const Status status = status_of(
-        device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
-    if (!status.ok()) return status;
-    return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens, kWide}),
-                             dim3(Plan::kThreads), Plan::kSharedBytes, problem);
-  }
+  using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>;
+  const auto kernel = wgmma_records_kernel<kType, kGroups, kTiles, kTokens, kWide>;
+  const Status status =
+      status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Plan::kSharedBytes));
+  if (!status.ok()) return status;
+  return launch_overlapped(device, kernel, wgmma_grid(problem, {kGroups, kTiles, kTokens, kWide}), dim3(Plan::kThreads),
+                           Plan::kSharedBytes, problem);
 }
 
 template <Type kType>
 Status run(Device* device, const PrefillProblem& problem, int32_t shape) {
   switch (shape) {
-#define QUOTH_COMMON(index, groups, tiles, tokens, wide, chunk, tile) \
-  case index:                                                         \
+#define QUOTH_COMMON(index, groups, tiles, tokens, wide, alone, beside, tile) \
+  case index:                                                                 \
     return launch<kType, groups, tiles, tokens, wide>(device, problem);
-#define QUOTH_MORE(index, groups, tiles, tokens, wide, chunk, tile)                                             \
+#define QUOTH_MORE(index, groups, tiles, tokens, wide, alone, beside, tile)                                     \
   case index:                                                                                                   \
     if constexpr (kType == Type::int4_g128) return launch<kType, groups, tiles, tokens, wide>(device, problem); \
     break;
@@ -64,24 +63,23 @@ double cost_of(Type type, const PrefillProblem& problem, int32_t index, int32_t 
   const int32_t num_rows = problem.gate_rows > 0 ? 2 * problem.gate_rows : problem.num_rows;
   const int32_t tiles = ceil_div(num_rows, rows) * ceil_div(problem.x.num_rows, shape.tokens);
   const double chunks = ceil_div(problem.num_columns, 128);
-  const bool are_two = shape.groups == 1 && (type == Type::f16 || shape.wide > 0);  // tiles in a multiprocessor
-  const Times times = type != Type::f16 ? kTimes[index]
-                                        : Times{rows * shape.tokens * 0.045 + (are_two ? 150.0 : 50.0),
-                                                rows * shape.tokens * 0.13 + 1500.0};
+  const bool are_two = shape.groups == 1;  // tiles in a multiprocessor
+  const Times times = type == Type::f16 ? kHalfTimes[index] : kTimes[index];
   const int32_t places = num_multiprocessors * (are_two ? 2 : 1);
+  const double chunk = tiles > num_multiprocessors ? times.beside : times.alone;
   // Of many tiles the last ones fill what others leave.
   const double rounds = tiles <= 4 * places ? ceil_div(tiles, places) : static_cast<double>(tiles) / places + 0.5;
-  return rounds * (chunks * times.chunk + times.tile);
+  return rounds * (chunks * chunk + times.tile);
 }
 
 }  // namespace
 
 bool has_wgmma_shape(Type type, int32_t shape) {
-#define QUOTH_IS_COMMON(index, groups, tiles, tokens, wide, chunk, tile) \
-  case index:                                                            \
+#define QUOTH_IS_COMMON(index, groups, tiles, tokens, wide, alone, beside, tile) \
+  case index:                                                                    \
     return type != Type::f16;
-#define QUOTH_IS_MORE(index, groups, tiles, tokens, wide, chunk, tile) \
-  case index:                                                          \
+#define QUOTH_IS_MORE(index, groups, tiles, tokens, wide, alone, beside, tile) \
+  case index:                                                                  \
     return type == Type::int4_g128;
   if (type == Type::f16) return has_wgmma_f16_shape(shape);
   switch (shape) {

@@ -202,8 +202,8 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
     wgmma_records_kernel(const __grid_constant__ PrefillProblem problem) {
 #if QUOTH_HAS_WGMMA
   using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>;
-  extern __shared__ uint8_t raw[];
-  uint8_t* shared = raw + (1024 - shared_address(raw) % 1024) % 1024;
+  extern __shared__ uint8_t dynamic[];
+  uint8_t* shared = dynamic + (1024 - shared_address(dynamic) % 1024) % 1024;
   const uint32_t stages = shared_address(shared);
   const uint32_t full = stages + Plan::kBodyBytes;
   const uint32_t empty = full + 8 * Plan::kStages;
@@ -271,21 +271,37 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
   // Operands of two steps: one is unpacked while the other is multiplied.
   uint32_t a[2][kTiles][kAtOnce][2][4];
   RowFactors<kType> factors[kTiles];
+  // What the next step unpacks is read while this one is multiplied.
+  constexpr bool kHasOwnFactors = RecordBlock<kType, 4>::kColumns == 32;  // each 32 columns
+  constexpr int32_t kFactors = kHasOwnFactors ? kAtOnce : 1;
+  RawWeights<kType> raw[kTiles][kAtOnce];
+  RawFactors raw_factors[kTiles][kFactors];
   int32_t place = 0;
   uint32_t parity = 0;
+  const auto read = [&](int32_t at, int32_t index) {
+    const uint8_t* weights = shared + at * Plan::kStageBytes + my_weights;
+#pragma unroll
+    for (int32_t i = 0; i < kTiles; ++i) {
+      const uint8_t* rows = weights + i * 4 * Plan::kBlockBytes;
+#pragma unroll
+      for (int32_t j = 0; j < kAtOnce; ++j) {
+        raw[i][j] = load_weights<kType, 4>(rows, index * kAtOnce + j, g, t);
+        if (kHasOwnFactors || (index == 0 && j == 0)) {
+          raw_factors[i][kHasOwnFactors ? j : 0] = load_factors<kType, 4>(rows, index * kAtOnce + j, g);
+        }
+      }
+    }
+  };
   const auto step = [&](int32_t stage, int32_t index, uint32_t(&operands)[kTiles][kAtOnce][2][4]) {
-    if (index == 0) barrier_wait(full + 8 * place, parity);
-    const uint8_t* weights = shared + place * Plan::kStageBytes + my_weights;
     const uint64_t x = matrix_of(stages + place * Plan::kStageBytes);
 #pragma unroll
     for (int32_t j = 0; j < kAtOnce; ++j) {
-      const int32_t group32 = index * kAtOnce + j;
 #pragma unroll
       for (int32_t i = 0; i < kTiles; ++i) {
-        const uint8_t* rows = weights + i * 4 * Plan::kBlockBytes;
-        if (group32 == 0 || RecordBlock<kType, 4>::kColumns == 32)
-          factors[i] = load_factors<kType, 4>(rows, group32, g);
-        load_fragments<kType, 4>(rows, group32, g, t, factors[i], book, operands[i][j]);
+        if (kHasOwnFactors || (index == 0 && j == 0)) {
+          factors[i] = factors_of<kType>(raw_factors[i][kHasOwnFactors ? j : 0]);
+        }
+        unpack<kType>(raw[i][j], factors[i], book, operands[i][j]);
       }
     }
     wgmma_fence();
@@ -302,12 +318,21 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
       }
     }
     wgmma_commit();
-    wgmma_wait<1>();
-    if (index == 0 && stage > 0 && lane == 0) {  // what the stage before held has been read
-      barrier_arrive(empty + 8 * (place == 0 ? Plan::kStages - 1 : place - 1));
+    const int32_t last = place == 0 ? Plan::kStages - 1 : place - 1;
+    if (index < kSteps - 1) {
+      read(place, index + 1);
+    } else {
+      if (++place == Plan::kStages) place = 0, parity ^= 1;
+      if (stage + 1 < num_stages) {
+        barrier_wait(full + 8 * place, parity);
+        read(place, 0);
+      }
     }
-    if (index == kSteps - 1 && ++place == Plan::kStages) place = 0, parity ^= 1;
+    wgmma_wait<1>();
+    if (index == 0 && stage > 0 && lane == 0) barrier_arrive(empty + 8 * last);  // the stage before has been read
   };
+  barrier_wait(full, 0);
+  read(0, 0);
   if constexpr (kSteps > 1) {
     for (int32_t stage = 0; stage < num_stages; ++stage) {
 #pragma unroll
@@ -362,8 +387,5 @@ inline dim3 wgmma_grid(const PrefillProblem& problem, const PrefillShape& shape)
 bool has_wgmma_f16_shape(int32_t index);
 PrefillShape wgmma_f16_shape(int32_t index);
 Status multiply_wgmma_f16(Device* device, const PrefillProblem& problem, int32_t shape);
-
-// linear_prefill_unpack.h
-Status multiply_unpack(Device* device, Type type, const PrefillProblem& problem, int32_t tiles, int32_t tokens);
 
 }  // namespace quoth::cuda

@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
     wgmma_halves_kernel(const __grid_constant__ PrefillProblem problem, const __grid_constant__ CUtensorMap map) {
 #if QUOTH_HAS_WGMMA
   using Plan = HalvesPlan<kGroups, kTiles, kTokens>;
-  extern __shared__ uint8_t raw[];
-  uint8_t* shared = raw + (1024 - shared_address(raw) % 1024) % 1024;
+  extern __shared__ uint8_t dynamic[];
+  uint8_t* shared = dynamic + (1024 - shared_address(dynamic) % 1024) % 1024;
   const uint32_t stages = shared_address(shared);
   const uint32_t full = stages + Plan::kBodyBytes;
   const uint32_t empty = full + 8 * Plan::kStages;

@@ -59,7 +59,8 @@ __global__ void __launch_bounds__(kThreads)
 // A warp a token's key or value of one head, for i8 and f8 pages. Grid: rows, the 2 G of them four at a time.
 __global__ void __launch_bounds__(kThreads)
     byte_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
-  const int32_t part = static_cast<int32_t>(blockIdx.y) * (kThreads / kWarp) + static_cast<int32_t>(threadIdx.x) / kWarp;
+  const int32_t part =
+      static_cast<int32_t>(blockIdx.y) * (kThreads / kWarp) + static_cast<int32_t>(threadIdx.x) / kWarp;
   const KvPages& pages = view.pages;
   if (part >= 2 * pages.num_heads) return;
   const bool is_key = part < pages.num_heads;
@@ -177,10 +178,10 @@ Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPa
   if (holds_bytes(pages)) {
     const int64_t threads = int64_t{2} * pages.num_heads * kWarp;
     byte_write_kernel<<<grid_of(keys.num_rows, threads), kThreads, 0, device->stream>>>(keys, values, staged.positions,
-                                                                                       view);
+                                                                                        view);
   } else {
-    kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values,
-                                                                                        staged.positions, view);
+    kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values, staged.positions,
+                                                                                         view);
   }
   return launched(device);
 }

@@ -171,7 +171,8 @@ void bench_paged(Bench& bench, const Shape& shape, int32_t num_sequences, int32_
                  Type type = Type::f16) {
   Step step(num_sequences, rows_each, before);
   const int32_t tokens = step.batch.num_tokens;
-  const uint64_t pool = step.table.size() * 64 * static_cast<uint64_t>(shape.num_kv_heads) * row_bytes(type, shape.head_size);
+  const uint64_t pool =
+      step.table.size() * 64 * static_cast<uint64_t>(shape.num_kv_heads) * row_bytes(type, shape.head_size);
   const int32_t copies = static_cast<int32_t>(std::clamp<uint64_t>(kCopiesBytes / (2 * pool), 2, 40));
   std::vector<KvPages> layers;
   for (int32_t i = 0; i < copies; ++i) {
@@ -195,8 +196,11 @@ void bench_paged(Bench& bench, const Shape& shape, int32_t num_sequences, int32_
                        static_cast<double>(row_bytes(type, shape.head_size));
   const double flops = 4.0 * tokens * keys * shape.num_heads * shape.head_size;
   std::printf("%-12s %-4s %3d x T=%-4d after %-5d %-5s %8.2f us %6.0f GB/s %5.1f %% %7.1f TFLOP/s\n", shape.name,
-              type == Type::f16 ? "f16" : type == Type::f32 ? "f32" : "8bit", num_sequences, rows_each, before,
-              fused ? "fused" : "apart", seconds * 1e6, bytes / seconds / 1e9,
+              type == Type::f16  ? "f16"
+              : type == Type::i8 ? "i8"
+              : type == Type::f8 ? "f8"
+                                 : "f32",
+              num_sequences, rows_each, before, fused ? "fused" : "apart", seconds * 1e6, bytes / seconds / 1e9,
               100 * bytes / seconds / bench.read_bandwidth, flops / seconds / 1e12);
   bench.release_all();
 }
@@ -276,6 +280,12 @@ int main(int count, char** arguments) {
     bench_paged(bench, kLlama, 64, 1, 255, true);
     bench_paged(bench, kTiny, 1, 1, 2047, true);
     bench_paged(bench, kGemma, 1, 1, 2047, true);
+    for (const Type type : {Type::i8, Type::f8}) {
+      bench_paged(bench, kMistral, 1, 1, 2047, true, type);
+      bench_paged(bench, kMistral, 1, 1, 8191, true, type);
+      bench_paged(bench, kLlama, 1, 1, 2047, true, type);
+      bench_paged(bench, kMistral, 64, 1, 255, true, type);
+    }
     bench.device->overlaps = false;
     std::printf("without overlap:\n");
     bench_paged(bench, kMistral, 1, 1, 2047, true);
@@ -290,6 +300,8 @@ int main(int count, char** arguments) {
     bench_paged(bench, kMistral, 1, 8192, 0, false);
     bench_paged(bench, kMistral, 8, 512, 0, false);
     bench_paged(bench, kMistral, 1, 2048, 0, true);
+    bench_paged(bench, kMistral, 1, 2048, 0, false, Type::i8);
+    bench_paged(bench, kMistral, 1, 2048, 0, false, Type::f8);
   }
   if (what == "encoder" || what == "all") {
     bench_encoder(bench, 64, 256, 12, 32);

@@ -297,6 +297,7 @@ int check_all() {
   for (int32_t t = 1; t <= 8; ++t) failed += !check({Type::int4_g128, 5120, 13824, t, 4, t % 3}, plain);
   DecodeChoice late;
   late.trigger_ahead = 4;
+  late.next_bytes = 64 << 10;
   failed += !check({Type::int4_g128, 28672, 4096, 1, 3, 0}, late);
   failed += !check({Type::f16, 32000, 4096, 1, 1, 0}, late);
   std::printf("%d cases failed\n", failed);
@@ -364,17 +365,23 @@ struct Chain {
     gated = normed;
     gated.is_gated = true;
     adds.adds = true;
+    const auto before = [&](const Weight* next, bool is_gated) {
+      DecodeChoice with = choice;
+      with.next = which < 0 && choice.next_bytes > 0 ? next : nullptr;
+      with.is_next_gated = is_gated;
+      return with;
+    };
     const auto pass = [&] {
       start_rows<<<1, 1024, 0, device->stream>>>(h);
       for (int32_t l = 0; l < model.layers; ++l) {
         const Weight* w = weights.data() + 4 * l;
-        if (which < 0 || which == 0) must(cuda::linear_decode(device, h, w, nullptr, Activation::none, normed, qkv, choice));
+        if (which < 0 || which == 0) must(cuda::linear_decode(device, h, w, nullptr, Activation::none, normed, qkv, before(w + 1, false)));
         if (which < 0) must(cuda::launch_overlapped(device, attention_stub, dim3(16), dim3(256), 0, qkv, attended));
-        if (which < 0 || which == 1) must(cuda::linear_decode(device, attended, w + 1, nullptr, Activation::none, adds, h, choice));
-        if (which < 0 || which == 2) must(cuda::linear_decode(device, h, w + 2, nullptr, Activation::silu, gated, inner, choice));
-        if (which < 0 || which == 3) must(cuda::linear_decode(device, inner, w + 3, nullptr, Activation::none, adds, h, choice));
+        if (which < 0 || which == 1) must(cuda::linear_decode(device, attended, w + 1, nullptr, Activation::none, adds, h, before(w + 2, true)));
+        if (which < 0 || which == 2) must(cuda::linear_decode(device, h, w + 2, nullptr, Activation::silu, gated, inner, before(w + 3, false)));
+        if (which < 0 || which == 3) must(cuda::linear_decode(device, inner, w + 3, nullptr, Activation::none, adds, h, before(l + 1 < model.layers ? w + 4 : &head, false)));
       }
-      if (which < 0) must(cuda::linear_decode(device, h, &head, nullptr, Activation::none, normed, logits, choice));
+      if (which < 0) must(cuda::linear_decode(device, h, &head, nullptr, Activation::none, normed, logits, before(weights.data(), false)));
       for (int i = 0; i < 8 && which == 4; ++i) must(cuda::linear_decode(device, h, &head, nullptr, Activation::none, normed, logits, choice));
     };
     cudaGraph_t graph = nullptr;
@@ -504,15 +511,14 @@ int main(int count, char** arguments) {
     return 0;
   }
   for (const int t : tokens) {
-    for (const int shared : {0, 160 * 1024}) {
-      for (const int ahead : {1, 2, 3, 4}) {
-        for (const int trigger : {-1}) {
-          if (trigger >= 0 && shared > 0) continue;
-          const DecodeChoice choice{0, shared, ahead, trigger};
-          char name[80];
-          std::snprintf(name, sizeof name, "T=%d ahead %d shared %d trigger %d", t, ahead, shared >> 10, trigger);
-          report(name, chain.time(t, choice, -1), static_cast<double>(chain.bytes), t);
-        }
+    for (const int ahead : {2, 3}) {
+      for (const int next : {0, 32, 64, 96, 128, 180}) {
+        DecodeChoice choice;
+        choice.ahead = ahead;
+        choice.next_bytes = next << 10;
+        char name[80];
+        std::snprintf(name, sizeof name, "T=%d ahead %d next %d KB", t, ahead, next);
+        report(name, chain.time(t, choice, -1), static_cast<double>(chain.bytes), t);
       }
     }
     const char* kNames[] = {"qkv", "o", "gate up", "down", "head"};

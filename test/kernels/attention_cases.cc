@@ -297,8 +297,8 @@ std::string check_unseen(const std::string& set, const AttentionCase& c) {
         const bool has_scales = c.type == Type::i8 || c.type == Type::f8;
         const size_t row_bytes = static_cast<size_t>(kv_row_bytes(c.type, c.head_size)) - (has_scales ? 2 : 0);
         for (int32_t head = 0; head < c.num_kv_heads; ++head) {
-          uint8_t* block = pool.data() + static_cast<size_t>((page * c.num_kv_heads + head) *
-                                                             kv_block_bytes(c.type, c.head_size));
+          uint8_t* block =
+              pool.data() + static_cast<size_t>((page * c.num_kv_heads + head) * kv_block_bytes(c.type, c.head_size));
           if (has_scales) {
             std::memset(block + 64 * row_bytes + 2 * static_cast<size_t>(token % 64), 0xff, 2);
           } else {
@@ -311,8 +311,8 @@ std::string check_unseen(const std::string& set, const AttentionCase& c) {
         if (!ran) return "failed with a token that is no number";
         for (int32_t row = 0; row < step.batch.num_tokens; ++row) {
           const bool is_own = row >= step.first_row[b] && row < step.first_row[b + 1];
-          const bool sees = is_own && step.positions[row] >= token &&
-                            (c.window <= 0 || token > step.positions[row] - c.window);
+          const bool sees =
+              is_own && step.positions[row] >= token && (c.window <= 0 || token > step.positions[row] - c.window);
           for (int32_t i = 0; i < out_width; ++i) {
             if (sees && !std::isnan(other.at(row, i))) {
               return text("row %d hides that token %d is no number in its %s", row, token, is_key ? "key" : "value");
@@ -361,7 +361,9 @@ std::string check_fused(const std::string& set, const AttentionCase& c, int32_t 
     std::memcpy(step.values->data(), old_values.data(), old_values.size());
   };
   const std::vector<uint8_t> rows(reinterpret_cast<uint8_t*>(qkv.row(0)),
-                                  reinterpret_cast<uint8_t*>(qkv.row(0)) + sizeof(float) * static_cast<size_t>(num_tokens) * static_cast<size_t>(qkv.rows().stride));
+                                  reinterpret_cast<uint8_t*>(qkv.row(0)) + sizeof(float) *
+                                                                               static_cast<size_t>(num_tokens) *
+                                                                               static_cast<size_t>(qkv.rows().stride));
   for (int32_t repeat = 0; repeat < 3; ++repeat) {
     forget();
     std::memcpy(qkv.row(0), rows.data(), rows.size());
@@ -388,14 +390,17 @@ std::string check_fused(const std::string& set, const AttentionCase& c, int32_t 
     Alone alone(step, b, first, count);
     Rows own{qkv.row(first), count, qkv.width(), qkv.rows().stride};
     Matrix single(count, query_width);
-    if (!device.ops->rope_kv_attention(device.device, own, &step.attention, &rope, &alone.batch, step.pages, single.rows()).ok())
+    if (!device.ops
+             ->rope_kv_attention(device.device, own, &step.attention, &rope, &alone.batch, step.pages, single.rows())
+             .ok())
       return "failed alone";
     for (int32_t t = 0; t < count; ++t) {
       if (std::memcmp(single.row(t), out.row(first + t), sizeof(float) * static_cast<size_t>(query_width)) != 0)
         return text("row %d has other bits alone", first + t);
     }
   }
-  return step.keys->intact() && step.values->intact() && qkv.intact() && out.intact() ? "" : "a guard byte was overwritten";
+  return step.keys->intact() && step.values->intact() && qkv.intact() && out.intact() ? ""
+                                                                                      : "a guard byte was overwritten";
 }
 
 std::string check_full(const std::string& set, int32_t num_heads, int32_t head_size,
@@ -511,7 +516,8 @@ std::string check_write(const std::string& set, Type type, int32_t num_heads, in
       }
     }
   }
-  if (std::memcmp(step.keys->data(), expected_keys.data(), expected_keys.size()) != 0) return "keys were stored wrongly";
+  if (std::memcmp(step.keys->data(), expected_keys.data(), expected_keys.size()) != 0)
+    return "keys were stored wrongly";
   if (std::memcmp(step.values->data(), expected_values.data(), expected_values.size()) != 0) {
     return "values were stored wrongly";
   }
@@ -574,16 +580,16 @@ void attention_cases() {
        128,
        0,
        {{200, 1}, {200, 2}, {200, 3}, {200, 4}, {200, 5}, {200, 6}, {200, 7}, {200, 8}}},
-      {"drafts over the edges of splits", Type::f16, 4, 1, 32, 0, {{125, 8}, {2045, 8}, {8190, 5}, {127, 1}, {2047, 1}}},
+      {"drafts over the edges of splits",
+       Type::f16,
+       4,
+       1,
+       32,
+       0,
+       {{125, 8}, {2045, 8}, {8190, 5}, {127, 1}, {2047, 1}}},
       {"long contexts", Type::f16, 4, 1, 32, 0, {{9000, 1}, {17000, 2}, {40, 1}}},
       {"a window in a long context", Type::f16, 4, 2, 64, 700, {{3000, 3}, {2500, 1}, {1000, 20}}},
-      {"many sequences of one row",
-       Type::f16,
-       8,
-       4,
-       64,
-       0,
-       std::vector<Sequence>(150, Sequence{150, 1})},
+      {"many sequences of one row", Type::f16, 8, 4, 64, 0, std::vector<Sequence>(150, Sequence{150, 1})},
       {"outlier queries and values in f16", Type::f16, 4, 2, 64, 0, {{100, 20}, {100, 3}}, Shape::outliers},
       {"slopes, a cap and a window", Type::f16, 4, 2, 64, 90, {{250, 20}, {30, 1}}, Shape::normal, 2, true},
   };
@@ -626,7 +632,9 @@ void attention_cases() {
     };
     const std::vector<FusedCase> fused = {
         {{"one row after 2,047", Type::f16, 8, 2, 128, 0, {{2047, 1}}}, 128, false},
-        {{"drafts and single rows", Type::f16, 8, 2, 128, 0, {{125, 8}, {300, 1}, {0, 1}, {63, 2}, {0, 7}}}, 128, false},
+        {{"drafts and single rows", Type::f16, 8, 2, 128, 0, {{125, 8}, {300, 1}, {0, 1}, {63, 2}, {0, 7}}},
+         128,
+         false},
         {{"half of each head turns", Type::f16, 4, 4, 64, 0, {{60, 6}, {128, 1}}}, 32, true},
         {{"heads of 80 and a window", Type::f16, 4, 2, 80, 100, {{300, 4}, {90, 1}}}, 80, false},
         {{"heads of 256, 8 to a kv head", Type::f16, 8, 1, 256, 0, {{130, 5}, {20, 1}}}, 256, false},

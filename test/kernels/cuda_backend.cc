@@ -80,8 +80,7 @@ class Mirror {
     for (int32_t i = 0; i < batch.num_sequences * batch.page_table_stride; ++i) {
       last = std::max(last, batch.page_table[i]);
     }
-    const uint64_t page_bytes =
-        static_cast<uint64_t>(pages.num_heads * kv_block_bytes(pages.type, pages.head_size));
+    const uint64_t page_bytes = static_cast<uint64_t>(pages.num_heads * kv_block_bytes(pages.type, pages.head_size));
     add(pages.keys, page_bytes * static_cast<uint64_t>(last + 1));
     add(pages.values, page_bytes * static_cast<uint64_t>(last + 1));
   }

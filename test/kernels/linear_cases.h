@@ -5,9 +5,9 @@
 
 namespace quoth::test {
 
-// On a GPU x becomes f16 (after its row was scaled by a power of two), and so does a weight: (nibble - zero point)
-// where that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25 of
-// themselves.
+// On a GPU more than 8 rows of x become f16 (after each was scaled by a power of two), and so does a weight: (nibble -
+// zero point) where that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25
+// of themselves.
 inline constexpr double kHalf = 1.0 / (1 << 11);
 inline constexpr double kGpuSum = 4e-6;
 inline constexpr double kSubnormal = 1.0 / (1 << 25);
