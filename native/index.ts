@@ -69,7 +69,10 @@ export type EngineOptions = {
   minKvTokens?: number;
   /** The most that the engine may take of the device's memory. Absent = what is free, but for 256 MiB. */
   memoryBytes?: number;
-  /** The most tokens of one step: prefill is cut into chunks of this. A cancel does not wait for a step's end. */
+  /**
+   * The most tokens of one step: prefill is cut into chunks of this, on a GPU smaller ones where it is slow, so that a step
+   * ends within about 50 ms. On a processor a cancel does not wait for a step's end. From 1 to 16384.
+   */
   stepTokens?: number;
   /**
    * How the KV cache keeps its numbers. `plan` (and absent): as the plan says. `auto`: the same, but `i8`, about half the
