@@ -155,18 +155,12 @@ void free_scratch(Device* device) {
     slot = nullptr;
   }
   (void)cudaFree(device->staged);
-  (void)cudaFree(device->digits);
-  (void)cudaFree(device->scales);
-  (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
   (void)cudaFree(device->rounded);
   (void)cudaFree(device->inverse_scales);
   (void)cudaFree(device->normed);
   (void)cudaFree(device->result);
   device->staged = nullptr;
-  device->digits = nullptr;
-  device->scales = nullptr;
-  device->sums = nullptr;
   device->partials = nullptr;
   device->rounded = nullptr;
   device->inverse_scales = nullptr;
@@ -195,9 +189,6 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   };
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
-  take(&device->digits, tokens * groups * cuda::kDigits * kQuantGroup, false);
-  take(&device->scales, tokens * groups * sizeof(float), false);
-  take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
   take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
   take(&device->inverse_scales, tokens * sizeof(float), false);

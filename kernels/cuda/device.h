@@ -32,7 +32,6 @@ inline constexpr int64_t kMaxPageTable = 64 * 4096;
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
 // Rows that a composed `linear_fused` takes at once.
 inline constexpr int32_t kFusedRows = 256;
-inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
 
 }  // namespace quoth::cuda
 
@@ -52,17 +51,14 @@ struct Device {
   int32_t* slots[cuda::kStagingSlots] = {};
   cudaEvent_t copied[cuda::kStagingSlots] = {};
   int32_t next_slot = 0;
-  int32_t* staged = nullptr;  // on the GPU
-  int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
-  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
-  float* partials = nullptr;  // f32 [kMaxPartials]
-  bool has_wgmma = false;     // sm_90a's matrix instructions
-  __half* rounded = nullptr;  // x of one linear of many rows: see linear_prefill.h
+  int32_t* staged = nullptr;        // on the GPU
+  int64_t staged_count = 0;         // valid integers there, the same as in the slot that was filled last; 0 = none
+  float* partials = nullptr;        // f32 [kMaxPartials]
+  bool has_wgmma = false;           // sm_90a's matrix instructions
+  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
-  float* normed = nullptr;    // f32 [kFusedRows, max_columns]
-  float* result = nullptr;    // f32 [kFusedRows, 2 * max_columns]
+  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
+  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
 };
 
 }  // namespace quoth

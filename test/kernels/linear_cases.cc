@@ -10,7 +10,8 @@ constexpr double kFloatSum = 4e-6;
 // q8, q4 and int4 against the rounded x: sums of a group are exact, so only the additions of K/32 groups round.
 constexpr double kGroupSum = 1e-6;
 // On a GPU more than 8 rows of x become f16 (after each was scaled by a power of two), and so does a weight: (nibble -
-// zero point) where that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25 of themselves.
+// zero point) where that is no whole number, and once more with its scale. Sums are f32. Subnormal weights err by 2^-25
+// of themselves.
 constexpr double kHalf = 1.0 / (1 << 11);
 constexpr double kGpuSum = 4e-6;
 constexpr double kSubnormal = 1.0 / (1 << 25);
@@ -315,9 +316,9 @@ std::string check_fused(const std::string& set, const FusedCase& c, uint64_t see
     double values = 0;
     for (int32_t k = 0; k < c.num_columns; ++k) {
       const size_t at = static_cast<size_t>(k);
-      normed[at] = c.norm == LinearFusion::Norm::none
-                       ? x.at(t, k)
-                       : (x.at(t, k) - mean) * scale * norm_weight[at] + (fusion.norm_bias != nullptr ? norm_bias[at] : 0);
+      normed[at] = c.norm == LinearFusion::Norm::none ? x.at(t, k)
+                                                      : (x.at(t, k) - mean) * scale * norm_weight[at] +
+                                                            (fusion.norm_bias != nullptr ? norm_bias[at] : 0);
       values += std::abs(normed[at]);
     }
     for (int32_t n = 0; n < c.num_rows; ++n) {
@@ -365,9 +366,9 @@ void fused_linear_cases(const std::string& set) {
       };
       for (const FusedCase& c : cases) {
         constexpr const char* kNorms[] = {"", " after rms norm", " after layer norm"};
-        run_case(text("linear_fused %s [T=%d N=%d K=%d]%s, %s%s%s, %s", name_of(type), tokens, c.num_rows, c.num_columns,
-                      kNorms[static_cast<int32_t>(c.norm)], name_of(c.activation), c.is_gated ? ", gated" : "",
-                      c.adds ? ", added" : "", set.c_str()),
+        run_case(text("linear_fused %s [T=%d N=%d K=%d]%s, %s%s%s, %s", name_of(type), tokens, c.num_rows,
+                      c.num_columns, kNorms[static_cast<int32_t>(c.norm)], name_of(c.activation),
+                      c.is_gated ? ", gated" : "", c.adds ? ", added" : "", set.c_str()),
                  [&] { return check_fused(set, c, ++seed); });
       }
     }
