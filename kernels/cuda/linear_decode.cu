@@ -112,6 +112,8 @@ __global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1)
     decode_kernel(const __grid_constant__ DecodeLinear p) {
 #if __CUDA_ARCH__ < 900
   if constexpr (kBulk) return;  // never launched there
+#else
+  if constexpr (!kBulk) return;
 #endif
   using F = Format<kType>;
   constexpr int32_t kWarps = F::kWarps;
