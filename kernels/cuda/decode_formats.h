@@ -8,8 +8,8 @@
 //
 // f16 and f8: m16n8k16 with x as f16, 128 columns brought into range by a power of two; sums in f32.
 //
-// Lane 4 g + t feeds rows 2 g and 2 g + 1 of the tile (the instruction's rows g and g + 8), and of each 32 columns eight
-// of its own (8 t .. 8 t + 7; kIsQuads: 4 t .. 4 t + 3 and 16 + 4 t ..); it gets the sums of the same two rows.
+// Lane 4 g + t feeds rows 2 g and 2 g + 1 of the tile (the instruction's rows g and g + 8), and of each 32 columns
+// eight of its own (8 t .. 8 t + 7; kIsQuads: 4 t .. 4 t + 3 and 16 + 4 t ..); it gets the sums of the same two rows.
 #pragma once
 
 #include "device.h"
@@ -27,7 +27,8 @@ __device__ inline void multiply_32(int32_t (&c)[4], uint32_t a0, uint32_t a1, ui
 // c += a b: f16 [16, 16] times f16 [16, 8] in f32.
 __device__ inline void multiply_16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,
                                    uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+      "%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
@@ -35,11 +36,11 @@ __device__ inline void multiply_16(float (&c)[4], uint32_t a0, uint32_t a1, uint
 // What a lane knows of its place, and of its x. Pointers into shared memory step by unit.
 struct Lane {
   int32_t g, t;
-  const uint8_t* x;        // digits or halves of the column of B that this lane feeds, at its first eight columns
-  int32_t x_stride;        // to the other digit, kMany
-  const float2* factors;   // {scale, scale * sum} of each group and token (8 a group): of the lane's first token
-  uint4 book;              // q4: the codebook
-  int32_t num_columns;     // of the unit, at most kUnitColumns
+  const uint8_t* x;       // digits or halves of the column of B that this lane feeds, at its first eight columns
+  int32_t x_stride;       // to the other digit, kMany
+  const float2* factors;  // {scale, scale * sum} of each group and token (8 a group): of the lane's first token
+  uint4 book;             // q4: the codebook
+  int32_t num_columns;    // of the unit, at most kUnitColumns
 };
 
 // What a lane adds up: !kMany: rows 2 g and 2 g + 1 of token t; kMany: the same of tokens 2 t and 2 t + 1 in turn.
@@ -103,7 +104,8 @@ __device__ inline void multiply_nibbles(Products<kMany>& products, const Lane& l
 //   kSlotUnits    units of 128 columns that each takes of one slot of the ring
 //   kUnitBytes    of a unit of a tile; row-major types: of a row of it
 //   kSumColumns   columns that share a factor
-//   multiply(sums, unit, lane)   adds one unit; `kWhole`: it has all its columns. Row-major: rows are `row_stride` apart
+//   multiply(sums, unit, lane)   adds one unit; `kWhole`: it has all its columns. Row-major: rows are `row_stride`
+//   apart
 template <Type kType>
 struct Format;
 

@@ -31,18 +31,13 @@ struct DecodeLinear {
   int32_t held_slots;
   int32_t num_stages;    // slots of the ring
   int32_t num_ahead;     // of them that may be on their way at once
-  int32_t trigger_ahead;
-  // What the next linear reads first: brought into the L2 cache at the end.
-  const uint8_t* next_weight;
-  int64_t next_tile_bytes;
-  int32_t next_num_tiles, next_pair_tiles, next_bytes;  // `next_bytes`: of each block
   bool is_x_aligned;     // rows of x at multiples of 16 bytes
   bool is_norm_aligned;  // the norm's weight and bias too
   // Offsets into shared memory, and sizes in bytes.
   int32_t slot_bytes;
-  int32_t x_at, x_bytes, x_stride;     // of a warp; of a digit of a token (halves: of a token)
-  int32_t factors_at, factors_bytes;   // of a warp
-  int32_t sums_at, sums_bytes;         // of one of the two groups
+  int32_t x_at, x_bytes, x_stride;    // of a warp; of a digit of a token (halves: of a token)
+  int32_t factors_at, factors_bytes;  // of a warp
+  int32_t sums_at, sums_bytes;        // of one of the two groups
   int32_t squares_at, moments_at, residual_at, barriers_at;
   int32_t residual_count;  // floats that fit
 };
@@ -112,7 +107,8 @@ __device__ inline void put_unit(const Staging& to, int32_t x_stride, int32_t ind
     if (to.lane == 0) *factor = {__uint_as_float((254 - exponent) << 23), 0};
   } else {
     constexpr float kLargest = 127.0f * 256.0f;  // its high digit stays in int8
-    // A float of 2^23 .. 2^24 has its integer in its low bits: adding 1.5 * 2^23 rounds, and 128 more rounds the high digit.
+    // A float of 2^23 .. 2^24 has its integer in its low bits: adding 1.5 * 2^23 rounds, and 128 more rounds the high
+    // digit.
     constexpr float kShift = 12582912.0f;
     constexpr uint32_t kShiftBits = 0x4b400000u;
     const float maximum = __uint_as_float(largest);
@@ -121,15 +117,16 @@ __device__ inline void put_unit(const Staging& to, int32_t x_stride, int32_t ind
     const float c = fmaf(v.z, inverse, kShift), d = fmaf(v.w, inverse, kShift);
     const uint32_t low = __byte_perm(__byte_perm(__float_as_uint(a), __float_as_uint(b), 0x0040),
                                      __byte_perm(__float_as_uint(c), __float_as_uint(d), 0x0040), 0x5410);
-    const uint32_t high = __byte_perm(
-        __byte_perm(__float_as_uint(a + 128.0f), __float_as_uint(b + 128.0f), 0x0051),
-        __byte_perm(__float_as_uint(c + 128.0f), __float_as_uint(d + 128.0f), 0x0051), 0x5410);
+    const uint32_t high =
+        __byte_perm(__byte_perm(__float_as_uint(a + 128.0f), __float_as_uint(b + 128.0f), 0x0051),
+                    __byte_perm(__float_as_uint(c + 128.0f), __float_as_uint(d + 128.0f), 0x0051), 0x5410);
     uint8_t* at = to.x + 2 * token * x_stride + index * kUnitColumns + to.place;
     *reinterpret_cast<uint32_t*>(at) = high;
     *reinterpret_cast<uint32_t*>(at + x_stride) = low;
     const uint32_t bits = __float_as_uint(a) + __float_as_uint(b) + __float_as_uint(c) + __float_as_uint(d);
     const int32_t sum = group_sum<kLanes>(static_cast<int32_t>(bits - 4 * kShiftBits));
-    const float scale = maximum > 1e37f ? __uint_as_float(0x7f800000u) : maximum * (1.0f / kLargest);  // too large: infinite
+    const float scale =
+        maximum > 1e37f ? __uint_as_float(0x7f800000u) : maximum * (1.0f / kLargest);  // too large: infinite
     if (to.lane % kLanes == 0) *factor = {scale, scale * static_cast<float>(sum)};
   }
 }
@@ -142,7 +139,7 @@ __device__ inline void stage_some(const DecodeLinear& p, const Staging& to, cons
                                   int32_t units, int32_t left, int32_t& index, int32_t& token, float& sum,
                                   float* squares) {
   constexpr int32_t kStep = Format<kType>::kWarps * kUnitColumns;
-  float4 v[kAtOnce];
+  float4 v[kAtOnce], weights[kNorm ? kAtOnce : 1];
   int32_t at_index[kAtOnce], at_token[kAtOnce];
 #pragma unroll
   for (int32_t a = 0; a < kAtOnce; ++a) {
@@ -151,6 +148,12 @@ __device__ inline void stage_some(const DecodeLinear& p, const Staging& to, cons
     const int32_t column = first_column + index * kStep;
     v[a] = {0, 0, 0, 0};
     if (column < p.num_columns) v[a] = load_four(row_of(p.x, token) + column, p.is_x_aligned);
+    if constexpr (kNorm) {  // asked for now, so that both are waited for once
+      weights[a] = {0, 0, 0, 0};
+      if (column < p.num_columns) {
+        weights[a] = load_four_constant(p.fusion.norm_weight + column, p.is_norm_aligned);
+      }
+    }
     if (a + 1 < left && ++index == units) {
       index = 0;
       ++token;
@@ -167,13 +170,11 @@ __device__ inline void stage_some(const DecodeLinear& p, const Staging& to, cons
         sum = 0;
       }
       const int32_t column = first_column + at_index[a] * kStep;
-      const bool is_column = column < p.num_columns;
-      float4 weight = {0, 0, 0, 0};
-      if (is_column) weight = load_four_constant(p.fusion.norm_weight + column, p.is_norm_aligned);
+      const float4 weight = weights[a];
       if (p.fusion.norm == LinearFusion::Norm::layer) {
         const float mean = moments[2 * at_token[a]], factor = moments[2 * at_token[a] + 1];
         float4 bias = {0, 0, 0, 0};
-        if (p.fusion.norm_bias != nullptr && is_column) {
+        if (p.fusion.norm_bias != nullptr && column < p.num_columns) {
           bias = load_four_constant(p.fusion.norm_bias + column, p.is_norm_aligned);
         }
         v[a] = {(v[a].x - mean) * factor * weight.x + bias.x, (v[a].y - mean) * factor * weight.y + bias.y,
@@ -206,10 +207,12 @@ __device__ inline void stage_units(const DecodeLinear& p, uint8_t* shared, int32
   int32_t index = 0, token = 0, left = units * p.x.num_rows;
   float sum = 0;
   while (left > 0) {
-    if (left > 2) {
-      constexpr int32_t kMost = kNorm ? 4 : 8;  // registers
-      stage_some<kType, kNorm, kMost>(p, to, moments, first_column, units, left, index, token, sum, squares);
-      left -= kMost;
+    if (!kNorm && left > 4) {
+      stage_some<kType, kNorm, kNorm ? 4 : 8>(p, to, moments, first_column, units, left, index, token, sum, squares);
+      left -= kNorm ? 4 : 8;
+    } else if (left > 2) {
+      stage_some<kType, kNorm, 4>(p, to, moments, first_column, units, left, index, token, sum, squares);
+      left -= 4;
     } else {
       stage_some<kType, kNorm, 2>(p, to, moments, first_column, units, left, index, token, sum, squares);
       left -= 2;
@@ -263,19 +266,6 @@ __device__ inline int32_t first_row_of(const DecodeLinear& p, int32_t tile) {
   return pair * kQuantRows + (tile & (p.pair_tiles - 1)) * p.num_outputs;
 }
 
-// Has the L2 cache fetch what this block of the next linear will read first, tile after tile.
-__device__ inline void prefetch_next(const DecodeLinear& p) {
-  int64_t left = p.next_bytes;
-  for (int32_t i = 0; left > 0; ++i) {
-    const int32_t pair = static_cast<int32_t>(blockIdx.x) + (i >> (p.next_pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
-    if (pair >= p.next_num_tiles) return;
-    const int32_t tile = pair + (i & (p.next_pair_tiles - 1)) * p.next_num_tiles;
-    const int64_t bytes = min(left, p.next_tile_bytes);
-    prefetch_bulk(p.next_weight + tile * p.next_tile_bytes, static_cast<uint32_t>(bytes));
-    left -= bytes;
-  }
-}
-
 // Asks for what out holds, for the first tiles of the block.
 template <int32_t kWarps>
 __device__ inline void fetch_residual(const DecodeLinear& p, uint8_t* shared, int32_t num_pairs) {
@@ -293,8 +283,8 @@ __device__ inline void fetch_residual(const DecodeLinear& p, uint8_t* shared, in
 
 // Adds up the warps' sums of the tiles [first_tile, end_tile) and writes their columns of out. All warps have put them.
 template <int32_t kWarps>
-__device__ inline void finish_group(const DecodeLinear& p, const uint8_t* shared, const float* sums,
-                                    int32_t first_tile, int32_t end_tile) {
+__device__ inline void finish_group(const DecodeLinear& p, const uint8_t* shared, const float* sums, int32_t first_tile,
+                                    int32_t end_tile) {
   const int32_t num_tokens = p.x.num_rows;
   const int32_t num_pairs = (end_tile - first_tile) >> (p.pair_tiles - 1);
   const float* squares = reinterpret_cast<const float*>(shared + p.squares_at);

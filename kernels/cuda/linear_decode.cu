@@ -24,7 +24,8 @@ __device__ inline void for_each_tile(const DecodeLinear& p, int32_t num_tiles, c
     const int32_t group_end = min(group + p.group_tiles, num_tiles);
     for (int32_t slot = 0; slot < p.tile_slots; slot += p.held_slots) {
       const int32_t slot_end = min(slot + p.held_slots, p.tile_slots);
-      for (int32_t tile = group; tile < group_end; ++tile) body(tile, slot, slot_end, tile - group, tile + 1 == group_end);
+      for (int32_t tile = group; tile < group_end; ++tile)
+        body(tile, slot, slot_end, tile - group, tile + 1 == group_end);
     }
   }
 }
@@ -84,8 +85,8 @@ struct Ring {
     } else {
       for (int32_t row = 0; row < rows; ++row) {
         for (uint32_t at = static_cast<uint32_t>(lane) * 16; at < bytes; at += kWarp * 16) {
-          copy_16(to + static_cast<uint32_t>(row * kRowStride) + at, from + static_cast<int64_t>(row) * p.row_bytes + at,
-                  16, policy);
+          copy_16(to + static_cast<uint32_t>(row * kRowStride) + at,
+                  from + static_cast<int64_t>(row) * p.row_bytes + at, 16, policy);
         }
       }
       arrive_after_copies(full_at());
@@ -107,9 +108,12 @@ __device__ inline void multiply(Sums<kMany>& sums, const uint8_t* unit, Lane lan
 }
 
 template <Type kType, bool kMany, bool kBulk>
-__global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1) decode_kernel(const __grid_constant__ DecodeLinear p) {
+__global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1)
+    decode_kernel(const __grid_constant__ DecodeLinear p) {
 #if __CUDA_ARCH__ < 900
   if constexpr (kBulk) return;  // never launched there
+#else
+  if constexpr (!kBulk) return;
 #endif
   using F = Format<kType>;
   constexpr int32_t kWarps = F::kWarps;
@@ -125,11 +129,10 @@ __global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1) decode
 
   if (warp == kWarps) {
     const uint64_t policy = read_once_policy();
-    int32_t left = num_tiles * p.tile_slots;
     bool is_first_round = true;
     Ring<kType, kBulk> arrived = ring;  // `num_ahead` slots behind
     int32_t ahead = p.num_ahead;
-    if (left <= p.trigger_ahead || p.trigger_ahead < 0) let_next_start();
+    let_next_start();
     for_each_tile(p, num_tiles, [&](int32_t tile, int32_t slot, int32_t slot_end, int32_t, bool) {
       const int32_t first_row = first_row_of(p, tile);
       for (; slot < slot_end; ++slot) {
@@ -143,12 +146,8 @@ __global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1) decode
         ring.bring(p, first_row, slot, lane, policy);
         ring.step();
         if (ring.slot == 0) is_first_round = false;
-        if (--left == p.trigger_ahead) let_next_start();
       }
     });
-    if constexpr (kBulk) {
-      if (lane == 0 && p.next_bytes > 0) prefetch_next(p);
-    }
     return;
   }
 
@@ -170,7 +169,8 @@ __global__ void __launch_bounds__((Format<kType>::kWarps + 1) * kWarp, 1) decode
   place.t = t;
   place.x_stride = p.x_stride;
   const uint8_t* const x = shared + p.x_at + warp * p.x_bytes +
-                           (g < num_lines ? g : 0) * (kHasDigits && kMany ? 2 : 1) * p.x_stride + (kHasDigits ? 8 : 16) * t;
+                           (g < num_lines ? g : 0) * (kHasDigits && kMany ? 2 : 1) * p.x_stride +
+                           (kHasDigits ? 8 : 16) * t;
   const float2* const factors =
       reinterpret_cast<const float2*>(shared + p.factors_at + warp * p.factors_bytes) + (kMany ? 2 * t : t);
   if constexpr (kType == Type::q4) {
@@ -312,8 +312,9 @@ int32_t place(DecodeLinear& p, int32_t most_tiles) {
   return at;
 }
 
-// Slots that are on their way at once. More would only make everybody's reads wait longer, those of x first of all.
-constexpr int32_t kAhead = 2;
+// What is on its way to a multiprocessor at once: enough for the memory's full speed. More would only make all reads
+// wait longer, those of x first of all.
+constexpr int32_t kAheadBytes = 32 * 1024;
 
 template <Type kType, bool kMany, bool kBulk>
 Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
@@ -337,8 +338,9 @@ Status launch(Device* device, DecodeLinear p, const DecodeChoice& choice) {
   while (!fits() && p.num_stages > 1) --p.num_stages;
   const int32_t shared_bytes = place<kType, kMany, kBulk>(p, most_tiles);
   if (shared_bytes > device->shared_bytes) return {Code::unsupported, "linear: the GPU has too little shared memory"};
-  p.trigger_ahead = choice.trigger_ahead;
-  p.num_ahead = std::min(choice.ahead > 0 ? choice.ahead : kAhead, p.num_stages);
+  const int32_t slot_bytes = p.row_bytes * (F::kIsRowMajor ? kQuantRows : 1) / p.tile_slots;  // on average
+  const int32_t ahead = choice.ahead > 0 ? choice.ahead : std::max(2, ceil_div(kAheadBytes, slot_bytes));
+  p.num_ahead = std::min(ahead, p.num_stages);
   const auto kernel = decode_kernel<kType, kMany, kBulk>;
   static bool has_room = false;  // of this kernel; set again to the same by whoever comes at the same time
   if (!has_room) {
@@ -388,15 +390,6 @@ bool decodes(const Rows& x, const Weight& weight, const LinearFusion& fusion) {
   }
 }
 
-namespace {
-// Bytes of a weight row; types in records: of a tile.
-int32_t row_bytes_of(const Weight& weight) {
-  const int32_t columns = record_columns(weight.type);
-  return columns > 0 ? weight.num_columns / columns * record_bytes(weight.type)
-                     : weight.num_columns * (weight.type == Type::f16 ? 2 : 1);
-}
-}  // namespace
-
 Status linear_decode(Device* device, Rows x, const Weight* weight, const float* bias, Activation activation,
                      const LinearFusion& fusion, Rows out, const DecodeChoice& choice) {
   DecodeLinear p{};
@@ -416,15 +409,9 @@ Status linear_decode(Device* device, Rows x, const Weight* weight, const float* 
   p.is_x_aligned = reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.stride % 4 == 0;
   p.is_norm_aligned = reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 == 0 &&
                       reinterpret_cast<uintptr_t>(fusion.norm_bias) % 16 == 0;
-  p.row_bytes = row_bytes_of(*weight);
-  if (choice.next != nullptr) {
-    const Weight& next = *choice.next;
-    p.next_weight = static_cast<const uint8_t*>(next.data);
-    p.next_tile_bytes = row_bytes_of(next) * (record_columns(next.type) > 0 ? 1 : kQuantRows);
-    p.next_pair_tiles = choice.is_next_gated ? 2 : 1;
-    p.next_num_tiles = next.num_rows / kQuantRows / p.next_pair_tiles;  // whole ones
-    p.next_bytes = choice.next_bytes;
-  }
+  const int32_t columns = record_columns(weight->type);
+  p.row_bytes = columns > 0 ? weight->num_columns / columns * record_bytes(weight->type)
+                            : weight->num_columns * (weight->type == Type::f16 ? 2 : 1);
   switch (weight->type) {
     case Type::f16:
       return launch<Type::f16>(device, p, choice);

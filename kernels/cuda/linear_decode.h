@@ -9,14 +9,9 @@ inline constexpr int32_t kDecodeTokens = 8;
 
 // How one call is cut. 0 = chosen by `linear_decode`.
 struct DecodeChoice {
-  int32_t stages = 0;         // slots of the ring
-  int32_t shared_bytes = 0;   // of a block, at most
-  int32_t ahead = 0;          // of them on their way at once
-  int32_t trigger_ahead = -1;  // the next kernel may start when so many slots are left to be filled; < 0: at once
-  // The weight of the linear after this one, of which each block asks for so many bytes when it has its own.
-  const Weight* next = nullptr;
-  bool is_next_gated = false;
-  int32_t next_bytes = 0;
+  int32_t stages = 0;        // slots of the ring
+  int32_t shared_bytes = 0;  // of a block, at most
+  int32_t ahead = 0;         // of them on their way at once
 };
 
 // Whether `linear_decode` takes this weight and so many rows; false also for a weight that no kernel may take.
