@@ -15,21 +15,8 @@
 // blocks that do are a cluster and read each other's results (sm_90 and newer); before, the block that ends last folds
 // what all wrote to memory.
 #include <algorithm>
-#include <cstdlib>
 
 #include "attention.h"
-
-#ifdef QUOTH_CLOCK
-__device__ long long quoth_stamps[4096][16];
-#define STAMP(i)        \
-  if (threadIdx.x == 0) \
-    quoth_stamps[(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z)) % 4096][i] = clock64();
-extern "C" __attribute__((visibility("default"))) void quoth_read_stamps(long long* to) {
-  cudaMemcpyFromSymbol(to, quoth_stamps, sizeof quoth_stamps);
-}
-#else
-#define STAMP(i)
-#endif
 
 namespace quoth::cuda {
 namespace {
@@ -279,7 +266,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   extern __shared__ __align__(16) uint8_t shared_bytes[];
   Memory& shared = *reinterpret_cast<Memory*>(shared_bytes);
   let_next_start();
-  STAMP(0)
   const PagedTask& base = task.base;
   const int32_t warp = threadIdx.x / kWarp;
   const int32_t thread = threadIdx.x % kWarp;
@@ -346,7 +332,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   if (page_split < num_splits) enter_split();
   find_page();
 
-  STAMP(1)
   // Before the kernel before this one has ended: what older steps left.
   if (!is_fused) wait_for_previous();
   const int32_t old_end = is_fused ? min(position, most) : most;
@@ -365,7 +350,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
     if (page_split < num_splits) id = table[page];
   };
   go_on();
-  STAMP(2)
   for (int32_t lane = lanes + warp; lane < kLanes; lane += kWarps) {
     for (int32_t column = thread; column < kColumns; column += kWarp) shared.queries[lane][column] = __half{};
   }
@@ -378,10 +362,8 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
       shared.turns[row][pair] = turn_of(task.rope, pair, position + row);
     }
     __syncthreads();
-    STAMP(3)
     wait_for_previous();
   }
-  STAMP(4)
   // Queries, then the keys and values of this step whose places are in splits of this block: a warp a row of a head.
   {
     const int32_t half = kLean ? kColumns / 2 : is_fused ? task.rope.rotary_size / 2 : 0;
@@ -466,7 +448,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
     }
   }
   __syncthreads();
-  STAMP(5)
 
   // What each of the thread's lanes sees: lanes 2 t and 2 t + 1 of every tile.
   int32_t ends[2];
@@ -558,7 +539,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
       if (has_next) {
         bring_keys(base, head_size, id, kv_head, page * kPageTokens + first_key, old_end, g, t, part);
       }
-      STAMP(6)
       // Keys that some lanes of the block see and others do not may hold values that the others must not notice.
       bool is_poisoned = false;
       if constexpr (!kLean) {
@@ -624,7 +604,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
         }
       }
       is_first = false;
-      STAMP(7)
       uint32_t scales[2] = {};
       if constexpr (kBytes == 1) {
         scales[0] = part.value_scales[0] | part.value_scales[1] << 16;
@@ -671,7 +650,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
       }
     }
 
-    STAMP(8)
     // The warps' results to one.
 #pragma unroll
     for (int32_t e = 0; e < 2; ++e) {
@@ -695,7 +673,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
       }
     }
     __syncthreads();
-    STAMP(9)
 #if __CUDA_ARCH__ >= 900
     if (is_shared && split == rank) wait_for_cluster();
 #endif
@@ -738,7 +715,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
     }
     if (split + num_blocks < num_splits) __syncthreads();  // the warps' results have been read
   }
-  STAMP(10)
   if (!is_shared) {
     if (rank > 0) return;
 #pragma unroll
@@ -746,7 +722,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
       const int32_t lane = lane_of(k);
       if (lane_of(k) < kLanes && lane < num_lanes) finish(lane, column_of(k), folded[k]);
     }
-    STAMP(11)
     return;
   }
 
@@ -757,7 +732,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   if (rank >= num_splits) wait_for_cluster();
   arrive_in_cluster();
   wait_for_cluster();
-  STAMP(11)
   for (int32_t place = threadIdx.x; place < slice; place += kThreads) {
     const int32_t index = place * num_blocks + rank;
     const int32_t lane = index / (kColumns / 4);
@@ -773,7 +747,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
     }
     finish(lane, index % (kColumns / 4) * 4, result);
   }
-  STAMP(12)
 #else
   int32_t* arrivals = task.arrivals + (static_cast<int64_t>(sequence) * gridDim.y + blockIdx.y);
   __syncthreads();
@@ -820,21 +793,17 @@ Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
     const int32_t slice = ceil_div(kLanes * (kColumns / 4), num_blocks);
     return static_cast<int32_t>(sizeof(Memory)) + num_splits * (kLanes * 8 + slice * 16);
   };
-  // How many blocks share a context changes no bit of the results. So many that the busiest multiprocessor has the
-  // least to read.
+  // How many blocks share a context changes no bit of the results. A power of two of them: other clusters were slower.
   const int64_t lanes = static_cast<int64_t>(grid.y) * grid.z;
   int32_t num_blocks = 1;
   if (has_clusters) {
-    // Blocks with more than one row (or wide heads) leave little room for the next kernel's: one to a multiprocessor.
-    const int64_t at_once = (kLean ? 2 : 1) * int64_t{device->num_multiprocessors};
-    int64_t least = INT64_MAX;
-    for (int32_t count = 1; count <= std::min(num_splits, kMaxCluster); ++count) {
-      const bool is_possible = count <= kPortableCluster || (count == kMaxCluster && device->capability / 10 == 9);
-      if (!is_possible || (count > 1 && count * lanes > at_once) || bytes_for(count) > device->shared_bytes) continue;
-      const int64_t cost = ceil_div(num_splits, count) * ceil_div<int64_t>(count * lanes, device->num_multiprocessors);
-      if (cost <= least) least = cost, num_blocks = count;
+    // kLean leaves room for a second block on a multiprocessor; other blocks should not have to wait for one another.
+    const int64_t at_once = device->num_multiprocessors * int64_t{kLean ? 8 : 5} / 4;
+    const int32_t most = kColumns <= 128 && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
+    while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= at_once) num_blocks *= 2;
+    while (num_blocks > 1 && bytes_for(num_blocks) > device->shared_bytes) {
+      num_blocks = num_blocks < most ? 2 * num_blocks : 1;
     }
-    if (getenv("QUOTH_C")) num_blocks = std::min(num_splits, atoi(getenv("QUOTH_C")));
   } else if (task.max_splits > 0 && lanes < int64_t{4} * device->num_multiprocessors) {
     num_blocks = num_splits;
   }
