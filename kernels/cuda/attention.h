@@ -1,8 +1,9 @@
 // What the attention kernels share: the task, the tensor cores' instruction, scores, and how contexts are split.
 //
 //   attention.cu          checks, and which kernel a step gets
-//   attention_few.cu      sequences of 1 to 8 rows in this step: keys split between blocks, merged in the same launch
+//   attention_few*        sequences of 1 to 8 rows in this step: keys split between blocks, merged in the same launch
 //   attention_many.cu     sequences of more rows, and encoders: tiles of rows walk the keys
+//   attention_wgmma.cu    the same for f16 pages on sm_90
 //   attention_simple.cu   f32 pages and heads whose size is not a multiple of 8: ordinary units
 //
 // The first two multiply on the tensor cores: queries, keys, values and weights (probabilities) as f16, sums in f32.

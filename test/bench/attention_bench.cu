@@ -246,25 +246,6 @@ int main(int count, char** arguments) {
   bench.check(bench.ops->reserve(bench.device, 64 * 256, 4096));
   std::printf("%s, %s\n", bench.info.name, bench.info.instructions);
   measure_read(bench);
-  if (what == "batch") bench_paged(bench, kMistral, 64, 1, 255, true);
-  if (what == "stamps") {
-    const auto read = reinterpret_cast<void (*)(long long*)>(dlsym(library, "quoth_read_stamps"));
-    const auto show = [&](int blocks) {
-      std::vector<long long> stamps(4096 * 16);
-      read(stamps.data());
-      for (int b = 0; b < blocks; ++b) {
-        std::printf("block %2d:", b);
-        for (int i = 1; i < 14; ++i) std::printf(" %6lld", stamps[b * 16 + i] - stamps[b * 16]);
-        std::printf("\n");
-      }
-    };
-    bench_paged(bench, kMistral, 1, 1, 127, true);
-    show(8);
-    bench_paged(bench, kMistral, 1, 1, 2047, true);
-    show(16);
-    bench_paged(bench, kMistral, 64, 1, 255, true);
-    show(12);
-  }
   if (what == "decode" || what == "all") {
     for (const Shape& shape : {kMistral, kLlama}) {
       for (const int32_t before : {127, 511, 2047, 4095, 8191}) bench_paged(bench, shape, 1, 1, before, true);
