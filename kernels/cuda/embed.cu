@@ -54,8 +54,7 @@ __device__ float table_value(const Weight& table, const int8_t* codebook, int64_
   return value * __half2float(scales[r]);
 }
 
-__global__ void __launch_bounds__(kThreads)
-    embed_kernel(Weight table, const int32_t* ids, float scale, Rows out) {
+__global__ void __launch_bounds__(kThreads) embed_kernel(Weight table, const int32_t* ids, float scale, Rows out) {
   let_next_start();
   wait_for_previous();
   float* row = row_of(out, blockIdx.x);
@@ -68,8 +67,7 @@ __global__ void __launch_bounds__(kThreads)
 // x[t] += table[indices[t] + offset]; indices null: all 0.
 template <typename Element>
 __global__ void __launch_bounds__(kThreads)
-    add_rows_kernel(const Element* table, int32_t num_rows, const int32_t* indices, int32_t offset,
-                    Rows x) {
+    add_rows_kernel(const Element* table, int32_t num_rows, const int32_t* indices, int32_t offset, Rows x) {
   let_next_start();
   wait_for_previous();
   float* row = row_of(x, blockIdx.x);

@@ -7,8 +7,7 @@ namespace {
 constexpr int32_t kThreads = 256;
 constexpr int32_t kPoolThreads = 64;  // columns of a block that pools: few, so that many sequences' blocks run at once
 
-__global__ void __launch_bounds__(kPoolThreads)
-    pool_mean_kernel(Rows x, const int32_t* first_row, Rows out) {
+__global__ void __launch_bounds__(kPoolThreads) pool_mean_kernel(Rows x, const int32_t* first_row, Rows out) {
   let_next_start();
   wait_for_previous();
   const int32_t k = static_cast<int32_t>(blockIdx.y) * kPoolThreads + static_cast<int32_t>(threadIdx.x);

@@ -20,7 +20,7 @@ struct StepKey {
   int32_t longest_pages = 0;
   bool has_segments = false;
   bool has_one_row_each = false;
-  bool has_few = false;   // sequences of up to 8 rows, and those of more: attention has kernels for each
+  bool has_few = false;  // sequences of up to 8 rows, and those of more: attention has kernels for each
   bool has_many = false;
 
   bool operator==(const StepKey&) const = default;

@@ -2,7 +2,8 @@
 // then the time of each at the shapes of real models, beside the GPU's limits. Linked with the kernels' own objects,
 // not with the library, so that it can choose what the library chooses by itself.
 //
-//   nvcc -std=c++20 -O3 -fmad=false -gencode=arch=compute_90a,code=sm_90a -I. test/bench/gemm_bench.cu kernels/cuda/*.cu
+//   nvcc -std=c++20 -O3 -fmad=false -gencode=arch=compute_90a,code=sm_90a -I. test/bench/gemm_bench.cu
+//   kernels/cuda/*.cu
 //
 //   gemm_bench check
 //   gemm_bench time [all]            all: every shape beside the chosen one
