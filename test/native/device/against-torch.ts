@@ -9,6 +9,8 @@ import { buildLlama, buildShape, middleLlama } from './models.ts';
 
 /** Asked of the mean over all tokens; a single token may be further off. */
 const mostKl = 1e-3;
+/** E4M3 has three bits of mantissa. */
+const mostKlOfE4m3 = 3e-3;
 const leastCosine = 0.9999;
 
 const python = process.env.QUOTH_PYTHON ?? 'python3';
@@ -60,7 +62,7 @@ async function compare(
   const { meanKl, maxKl, leastCosine: cosine, relative, sameTop } = found;
   if (cosine !== undefined) return judge(title, `cosine at least ${cosine.toFixed(6)}`, cosine > leastCosine);
   const reached = `mean KL ${meanKl!.toExponential(1)}, most ${maxKl!.toExponential(1)}, logits ${relative.toExponential(1)} apart, ${(100 * sameTop!).toFixed(2)} % the same top id`;
-  return judge(title, reached, meanKl! < mostKl);
+  return judge(title, reached, meanKl! < (kvType === 'f8' ? mostKlOfE4m3 : mostKl));
 }
 
 export const againstTorch: Check = {
