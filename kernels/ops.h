@@ -3,9 +3,11 @@
 // A kernel never allocates, never sees a sequence's history or a request; the engine never sees a grid size or a
 // thread. Every pointer is device memory of the device that the operation belongs to, but for `Batch`, whose arrays are
 // host memory. Operations of one device run in the order in which they are called; `synchronize` waits for the last of
-// them. A result does not depend on what else is in the batch: a row gives the same bits alone and among others.
+// them. A result does not depend on what else is in the batch: a row gives the same bits alone and among others. On a
+// GPU `linear` has two families of kernels, for up to 8 rows and for more: a row's bits are the same within each.
 #pragma once
 
+#include "chance.h"
 #include "error.h"
 #include "tensor.h"
 
@@ -47,6 +49,48 @@ struct LinearFusion {
   bool adds = false;
 };
 
+// How one row of logits becomes an id; native/engine/sampler.h says what the numbers do, and in which order.
+struct LogitBias {
+  int32_t id;
+  float bias;
+};
+struct TokenCount {
+  int32_t id;
+  int32_t num_all;     // in prompt and output, at least 1
+  int32_t num_output;  // in the output
+};
+inline constexpr int32_t kMaxLaterIds = 8;
+inline constexpr int32_t kMaxTopIds = 20;
+struct SampleRow {
+  float temperature = 0;  // 0: the best
+  int32_t top_k = 0;
+  double top_p = 1;
+  double min_p = 0;
+  float repetition_penalty = 1;
+  double presence_penalty = 0;
+  double frequency_penalty = 0;
+  uint64_t seed = 0;
+  uint64_t index = 0;    // of the random number
+  int32_t num_top = -1;  // log-probabilities: of the chosen id and so many of the likeliest; -1 = none are wanted
+  int32_t num_biases = 0;
+  const LogitBias* biases = nullptr;  // each id once
+  int32_t num_counts = 0;
+  const TokenCount* counts = nullptr;  // each id once; read only when there is a penalty
+  // Ids of the output that are not in `counts` yet; -1 - r: the one that the last `sample` chose for its row r.
+  int32_t num_later = 0;
+  int32_t later_ids[kMaxLaterIds] = {};
+};
+// What was chosen. The log-probability of an id is its logit - best_logit - ln(weights / 2^41), before bias and
+// penalties (kernels/chance.h).
+struct SampledRow {
+  int32_t id = -1;  // -1: no logit is a number, or the best is infinite
+  float logit = 0;  // of the id; from here on only with num_top >= 0
+  float best_logit = 0;
+  uint64_t weights = 0;         // the sum of weight_of(best_logit - logit, rate_of(1))
+  int32_t top_ids[kMaxTopIds];  // num_top, likeliest first; of equals the lower id first
+  float top_logits[kMaxTopIds];
+};
+
 struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
 
 struct Ops {
@@ -55,6 +99,11 @@ struct Ops {
   void (*release)(Device*, void* memory);
   Status (*upload)(Device*, void* to, const void* from_host, uint64_t size_bytes);
   Status (*download)(Device*, void* to_host, const void* from, uint64_t size_bytes);
+  // A download that does not wait: what `from` holds once the operations before are done is copied while later ones may
+  // be called. `finish_download` waits for the oldest, of the same size. At most two may be unfinished. `unsupported`
+  // when it is larger than the device has room for: nothing is started then. Null where `download` is as good.
+  Status (*start_download)(Device*, const void* from, uint64_t size_bytes);
+  Status (*finish_download)(Device*, void* to_host);
   Status (*synchronize)(Device*);
   // Scratch that the operations need for steps of up to T rows and weights of up to K columns; called once, at load.
   Status (*reserve)(Device*, int32_t max_tokens, int32_t max_columns);
@@ -65,9 +114,11 @@ struct Ops {
   // A step's operations stand between these two; null on a device that needs no such frame. After `begin_step` with
   // `*replayed` true the device does again what it recorded for a step of this shape by the same caller (`program`),
   // with the arrays of this batch, and the operations must not be called. Otherwise they must, all of them and in
-  // order.
+  // order, with this batch. The batch's arrays may be changed once `begin_step` is back. `is_whole` false: an operation
+  // failed or was left out. `*again` true: nothing was done, and the caller starts again with `begin_step`. What was
+  // recorded is forgotten when memory is released or reserved.
   Status (*begin_step)(Device*, const void* program, const Batch*, bool* replayed);
-  Status (*end_step)(Device*);
+  Status (*end_step)(Device*, bool is_whole, bool* again);
 
   // -- rows from tokens --------------------------------------------------------------------------------------------
   // out[t] = table[ids[t]] * scale                            table  any but i32 [V, D] out [T, D]
@@ -82,8 +133,14 @@ struct Ops {
   // -- linear algebra ----------------------------------------------------------------------------------------------
   // out = act(x W^T + bias)      x [T, K]   weight any but i32 [N, K]   bias f32 [N] or null   out [T, N], not x
   // f32, f16 and f8 weights: products and sums in f32. q8, q4 and int4: x is rounded to 16 bits (the largest magnitude
-  // of 32 columns becomes 32512; on a GPU 24 bits), sums of 32 products are exact, groups are added in f32 in an order
-  // of K alone. With 8 bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
+  // of 32 columns becomes 32512), sums of 32 products are exact, groups are added in f32 in an order of K alone. With 8
+  // bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
+  // On a GPU, up to 8 rows: so too, but by 128 columns for int4_g128; for f16 and f8 weights x is rounded to f16, after
+  // its 128 columns were scaled by a power of two, and sums are f32. More rows: x is rounded to f16, after its row was
+  // scaled by a power of two so that nothing leaves f16's range; so is a weight, after its zero point was taken from
+  // it; products are exact, sums f32 in an order of K alone. An int4 scale of 128 and more, or a weight past f16's
+  // range, becomes infinite: no model has such. Both leave f32 weights, and rows of f16 or f8 that are not whole
+  // 16-byte pieces, to products and sums in f32.
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
   // The same with what stands in the fusion around it. Null on a device that has nothing of the kind.
   Status (*linear_fused)(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,
@@ -118,13 +175,17 @@ struct Ops {
   Status (*kv_write)(Device*, Rows keys, Rows values, const Batch*, KvPages);
   // rope on q and k, then kv_write of k and v, on one qkv buffer [T, (H + 2G) * d].
   Status (*rope_kv_write)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
-  // Causal attention of each row over its sequence's pages, which hold this step's rows already.
-  //   queries [T, H * d]   out [T, H * d]; softmax in f32
+  // Causal attention of each row over its sequence's pages, which hold this step's rows already; rows of a sequence
+  // have consecutive positions. What a row does not see changes no bit of its result, and may hold anything.
+  //   queries [T, H * d]   out [T, H * d]; softmax and sums in f32
+  // A GPU rounds queries and probabilities to f16 where d is a multiple of 8 and pages are not f32; there a row gives
+  // the same bits among sequences of up to 8 rows in the step, and the same among longer ones, but not in both.
   Status (*attention)(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
   // rope_kv_write, then attention of the queries in qkv's first H * d columns; qkv is then undefined. Null on a device
   // that has nothing of the kind.   out [T, H * d], not a view of qkv
   Status (*rope_kv_attention)(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
   // Attention of each row over all rows of its sequence in this step: encoders.  q, k, v, out [T, H * d]
+  // A GPU rounds q, k, v and probabilities to f16 where d is a multiple of 8.
   Status (*attention_full)(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 
   // -- the ends ------------------------------------------------------------------------------------------------------
@@ -134,13 +195,21 @@ struct Ops {
   Status (*pool_first)(Device*, Rows x, const Batch*, Rows out);
   // x[i] /= max(|x[i]|, 1e-12)
   Status (*normalize)(Device*, Rows x);
+
+  // Chooses an id for each row of logits ([O, V], changed by bias and penalties), as native/engine/sampler.h says, the
+  // same as the CPU chooses; null where the engine is to do it. Not in a frame; does not wait. `unsupported` when the
+  // rows or the lists are more than the device has room for: nothing is enqueued then. rows [O], on the host
+  Status (*sample)(Device*, Rows logits, const SampleRow* rows);
+  // What the oldest `sample` that was not read chose; waits for it. At most two may be unread.   rows [its O]
+  Status (*read_samples)(Device*, SampledRow* rows);
 };
 
 // What a device says of itself.
 struct DeviceInfo {
-  char name[128];         // "AMD EPYC 9B45"
-  char instructions[32];  // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
-  int32_t num_threads;    // CPU only
+  char name[128];                  // "AMD EPYC 9B45"
+  char instructions[32];           // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
+  int32_t num_threads;             // CPU only
+  double memory_bytes_per_second;  // what its memory could give at best; 0 = it does not say
 };
 
 // Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the

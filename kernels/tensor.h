@@ -16,7 +16,8 @@ inline constexpr int32_t kQuantGroup = 32;  // columns that share one scale in q
 inline constexpr int32_t kQuantRows = 16;   // rows of one record: the 32-bit lanes of an AVX-512 register
 
 // Layouts are in engines/plan/format.md, section "Tensor types".
-enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3, int4_g32 = 4, int4_g128 = 5, f8 = 6, i32 = 7 };
+// i8 is a type of kv pages alone.
+enum class Type : int32_t { f32 = 0, f16 = 1, q8 = 2, q4 = 3, int4_g32 = 4, int4_g128 = 5, f8 = 6, i32 = 7, i8 = 8 };
 
 // Types whose weights lie in records of 16 rows, and how many columns such a record has; 0 for the others.
 constexpr int32_t record_columns(Type type) {
@@ -72,15 +73,30 @@ struct Rows {
   int32_t stride = 0;  // floats between two rows, >= width
 };
 
-// Keys and values of one layer, for all sequences.
-//   keys, values   f32 or f16 [P, G, S, d]   one page of one head is contiguous: S rows of d
+// Keys and values of one layer, for all sequences: [P, G] blocks, one page of one head each.
+//   f32, f16   [S, d]
+//   i8         [S, d] bytes, then f16 [S] scales: column i of a token is byte i times the token's scale. The scale is
+//              the largest magnitude / 127, in f16; the bytes are column / scale, rounded to nearest, at most 127
+//   f8         the same with E4M3 for the bytes and 448 for 127
+// A token that holds no number, an infinity or more than 65,000 has a NaN for its scale in i8 and f8.
 struct KvPages {
-  Type type = Type::f16;  // f32 or f16
+  Type type = Type::f16;  // f32, f16, i8 or f8
   void* keys = nullptr;
   void* values = nullptr;
   int32_t num_heads = 0;  // G
   int32_t head_size = 0;  // d
 };
+inline constexpr float kMaxKvByteValue = 65000;
+constexpr bool is_kv_type(Type type) {
+  return type == Type::f32 || type == Type::f16 || type == Type::i8 || type == Type::f8;
+}
+// Of a token's key or value of one head, with its scale.
+constexpr int64_t kv_row_bytes(Type type, int64_t head_size) {
+  return type == Type::f32 ? 4 * head_size : type == Type::f16 ? 2 * head_size : head_size + 2;
+}
+constexpr int64_t kv_block_bytes(Type type, int64_t head_size) {
+  return kPageTokens * kv_row_bytes(type, head_size);
+}
 
 // One step: rows of several sequences, those of a sequence consecutive and in order.
 struct Batch {
@@ -94,6 +110,9 @@ struct Batch {
   int32_t page_table_stride = 0;         // M
   int32_t num_outputs = 0;               // O
   const int32_t* output_rows = nullptr;  // [O]     rows of this step whose logits are wanted, ascending
+  // [T] or null: the id that the last `sample` chose for its row so stands in place of ids[t]; -1: ids[t]. Between
+  // `begin_step` and `end_step` of a device with `sample` only.
+  const int32_t* chosen_ids = nullptr;
 };
 
 }  // namespace quoth

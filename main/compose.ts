@@ -14,9 +14,6 @@ import { serve } from '../app/contract/server.ts';
 import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
-import type { Builder, Quantizer } from '../native/index.ts';
-import { loadNative, loadQuantizer } from '../native/load.ts';
-import { findAddon } from './engine/addon-path.ts';
 import { modelsFolder } from './folders.ts';
 import { createLogFile } from './log-file.ts';
 import { packageAddress } from './package-address.ts';
@@ -63,19 +60,6 @@ export type ComposeOptions = {
 /** The engine's supervisor without a profile: for commands that only run a plan. */
 export function composeEngine(log: Log = () => undefined, startProcess = forkProcess): EngineSupervisor {
   return superviseEngine({ startProcess, nowMs: Date.now, wait: (ms) => pause(ms), log });
-}
-
-/**
- * The builder's arithmetic in this process: for a command that only builds. Weights are gigabytes, and a fault costs the
- * command alone, whose next run goes on where it was.
- */
-export async function composeBuilder(): Promise<Builder> {
-  return loadNative(await findAddon()).builder;
-}
-
-/** The quantizer in this process, for the same reasons. */
-export async function composeQuantizer(): Promise<Quantizer> {
-  return loadQuantizer(await findAddon());
 }
 
 /** Opens a profile. Fails with one sentence for the person when another Quoth has it open or the disk does not allow it. */

@@ -47,6 +47,9 @@ export type DeviceReport = {
   vectorIndexReason: string;
 };
 
+/** Types of kv pages; `i8` and `f8` are bytes with a scale per token and head (kernels/tensor.h). */
+export type KvType = 'f32' | 'f16' | 'i8' | 'f8';
+
 export type EngineOptions = {
   /** Path of a plan file, see engines/plan/format.md. */
   plan: string;
@@ -66,8 +69,16 @@ export type EngineOptions = {
   minKvTokens?: number;
   /** The most that the engine may take of the device's memory. Absent = what is free, but for 256 MiB. */
   memoryBytes?: number;
-  /** The most tokens of one step: prefill is cut into chunks of this. A cancel does not wait for a step's end. */
+  /**
+   * The most tokens of one step: prefill is cut into chunks of this, on a GPU smaller ones where it is slow, so that a step
+   * ends within about 50 ms. On a processor a cancel does not wait for a step's end. From 1 to 16384.
+   */
   stepTokens?: number;
+  /**
+   * How the KV cache keeps its numbers. `plan` (and absent): as the plan says. `auto`: the same, but `i8`, about half the
+   * bytes, on a GPU where `kvTokens` do not fit otherwise.
+   */
+  kvType?: 'plan' | 'auto' | KvType;
 };
 
 /** What an engine with these options would take, and what there is for it. */
@@ -88,6 +99,8 @@ export type MemoryPlan = {
   /** As many of the wanted ones as fit; when nothing fits, the least that was asked for. */
   kvTokens: number;
   wantedKvTokens: number;
+  /** Absent where the model has no KV cache. */
+  kvType?: KvType;
 };
 
 export type EngineInfo = {
@@ -95,11 +108,15 @@ export type EngineInfo = {
   role: 'chat' | 'embedder' | 'reranker';
   device: DeviceName;
   numThreads: number;
+  /** What the device’s memory could give at best, by the device’s own words; 0 = it does not say (processors do not). */
+  memoryBytesPerSecond: number;
   vocabularySize: number;
   /** The longest sequence the model was made for, in tokens. */
   contextTokens: number;
   /** How many tokens the KV cache holds. */
   kvTokens: number;
+  /** Absent where the model has no KV cache. */
+  kvType?: KvType;
   /** Embedders: the length of a vector; others: 0. */
   embeddingSize: number;
   weightBytes: number;

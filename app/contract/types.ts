@@ -487,5 +487,9 @@ export const engineReport = z.object({
   /** Of the steps that only generate: what a token reads of the memory, and how fast; null before the first. */
   bytesPerToken: z.number().nullable(),
   bytesPerSecond: z.number().nullable(),
+  /** Of these steps, over all sequences; null before the first. */
+  tokensPerSecond: z.number().nullable(),
+  /** `bytesPerSecond` over what the memory could give; null where the device does not say that. */
+  bandwidthFraction: z.number().nullable(),
 });
 export type EngineReport = z.infer<typeof engineReport>;

@@ -6,14 +6,15 @@ import type { Offer } from './offer.ts';
 export async function describeEngine<Thing>(
   engineOf: (thing: Thing) => Engine | null,
   thing: Thing | null,
-  offer: Offer | null,
+  offer: Pick<Offer, 'name' | 'role'> | null,
 ): Promise<EngineReport | null> {
   const engine = thing === null ? null : engineOf(thing);
   if (!engine || !offer) return null;
   const stats = await engine.stats().catch(() => null);
   if (!stats) return null;
-  const { device, contextTokens, kvTokens, weightBytes, kvBytes, activationBytes } = engine.info;
+  const { device, contextTokens, kvTokens, weightBytes, kvBytes, activationBytes, memoryBytesPerSecond } = engine.info;
   const { decodeMs, decodeTokens, decodeBytes, numSteps: _, ...rest } = stats;
+  const bytesPerSecond = decodeMs > 0 ? (1000 * decodeBytes) / decodeMs : null;
   return {
     role: offer.role,
     model: offer.name,
@@ -25,6 +26,9 @@ export async function describeEngine<Thing>(
     activationBytes,
     ...rest,
     bytesPerToken: decodeTokens > 0 ? decodeBytes / decodeTokens : null,
-    bytesPerSecond: decodeMs > 0 ? (1000 * decodeBytes) / decodeMs : null,
+    bytesPerSecond,
+    tokensPerSecond: decodeMs > 0 ? (1000 * decodeTokens) / decodeMs : null,
+    bandwidthFraction:
+      bytesPerSecond !== null && memoryBytesPerSecond > 0 ? bytesPerSecond / memoryBytesPerSecond : null,
   };
 }

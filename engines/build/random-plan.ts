@@ -22,6 +22,12 @@ export type RandomOptions = {
   layers?: number;
   /** Another seed, other weights. Default 1. */
   seed?: number;
+  /**
+   * A model of the Llama family whose greedy output is known: after an id comes the next one (in circles of some hundreds of
+   * ids), whatever stood before. All of its arithmetic is done as ever, but what the layers add is small, and the head is the
+   * table of the ids, each row a place further: both in one type. With it an answer can be made to quote its prompt.
+   */
+  counts?: boolean;
 };
 
 /**
@@ -30,16 +36,35 @@ export type RandomOptions = {
  */
 export async function buildRandomPlan(options: WriteOptions & RandomOptions): Promise<PlanHeader> {
   const checkpoint = randomCheckpoint(options);
-  const seed = options.seed ?? 1;
+  const { seed = 1, counts = false } = options;
   return writeModel(options, {
     checkpoint,
     tokenizer: randomTokenizer(checkpoint.model.vocabularySize),
-    madeFrom: `random ${seed} ${JSON.stringify(options.config)}`,
+    madeFrom: `random ${seed} ${counts} ${JSON.stringify(options.config)}`,
     async pack(tensor, piece) {
       await setImmediate(); // made on this thread: whoever wants to stop it is heard between two pieces
-      return randomPiece(tensor, piece, seed);
+      return counts ? countingPiece(tensor, piece, seed) : randomPiece(tensor, piece, seed);
     },
   });
+}
+
+const [tableName, headName] = ['model.embed_tokens.weight', 'lm_head.weight'];
+
+/** Row v of the head is the table's row of the id before v, in a circle within a piece. Types of whole rows only. */
+function countingPiece(tensor: BoundTensor, piece: PackPiece, seed: number): Uint8Array {
+  const { part, numRows } = piece;
+  if (part.name === headName) {
+    if (tensor.type !== 'f16' && tensor.type !== 'f32')
+      throw new ModelError('invalid-input', 'A model that counts has its tables in f16 or f32.');
+    const rows = randomPiece(tensor, { ...piece, part: { ...part, name: tableName } }, seed);
+    const rowBytes = rows.length / numRows;
+    const turned = new Uint8Array(rows.length);
+    turned.set(rows.subarray(0, -rowBytes), rowBytes);
+    turned.set(rows.subarray(-rowBytes));
+    return turned;
+  }
+  const isAdded = /\.(o_proj|down_proj)\.weight$/.test(part.name);
+  return randomPiece(tensor, piece, seed, isAdded ? 1e-3 : 1);
 }
 
 /** What `explainBuild` says of a checkpoint, of a model that is made up. */
@@ -47,7 +72,7 @@ export function explainRandom(options: RandomOptions & Pick<WriteOptions, 'preci
   return explainModel(randomCheckpoint(options), options);
 }
 
-function randomPiece(tensor: BoundTensor, piece: PackPiece, seed: number): Uint8Array {
+function randomPiece(tensor: BoundTensor, piece: PackPiece, seed: number, factor = 1): Uint8Array {
   const { part, firstRow, numRows } = piece;
   if (part.values !== undefined) return new Uint8Array(part.values.slice().buffer);
   const key = `${seed} ${part.name} ${firstRow}`;
@@ -56,7 +81,7 @@ function randomPiece(tensor: BoundTensor, piece: PackPiece, seed: number): Uint8
     const isBias = part.name.endsWith('bias');
     return randomVector(columns, isBias ? 0 : 1, isBias ? 0.02 : 0.1, key);
   }
-  return randomMatrix({ type: tensor.type, rows: numRows, columns, spread: 1 / Math.sqrt(columns), key });
+  return randomMatrix({ type: tensor.type, rows: numRows, columns, spread: factor / Math.sqrt(columns), key });
 }
 
 const layerKeys = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'];

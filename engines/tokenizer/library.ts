@@ -1,11 +1,17 @@
 /** A tokenizer.json that is none of our kinds, through the published library. Slower; never for the built-in models. */
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { createRequire } from 'node:module';
+import type { Tokenizer as LibraryClass } from '@huggingface/tokenizers';
 import { patternOf } from './special.ts';
 import type { LibraryJson, Tokenizer } from './types.ts';
+
+/** Loaded when a plan asks for it: no other needs a package. */
+const loadLibrary = (): { Tokenizer: typeof LibraryClass } =>
+  createRequire(import.meta.url)('@huggingface/tokenizers') as { Tokenizer: typeof LibraryClass };
 
 type AddedToken = { readonly id: number; readonly content: string; readonly special: boolean };
 
 export function createLibraryTokenizer(json: LibraryJson): Tokenizer {
+  const { Tokenizer: LibraryTokenizer } = loadLibrary();
   const added = Array.isArray(json.tokenizer.added_tokens) ? (json.tokenizer.added_tokens as AddedToken[]) : [];
   const controls = new Map(added.map((token) => [token.content, token.id]));
   const controlIds = new Set(controls.values());

@@ -7,13 +7,39 @@
 
 #include "device.h"
 #include "float16.h"
+#include "float8.h"
 
 namespace quoth::cpu {
 namespace {
 
-float element(Type type, const void* data, int64_t index) {
-  return type == Type::f32 ? static_cast<const float*>(data)[index]
-                           : float_from_half(static_cast<const uint16_t*>(data)[index]);
+// Of what one page of one head holds (tensor.h, KvPages), or of a step's own rows.
+struct Columns {
+  Type type;
+  const char* data;  // of a token
+  float scale;
+  float operator[](int32_t index) const {
+    switch (type) {
+      case Type::f32:
+        return reinterpret_cast<const float*>(data)[index];
+      case Type::f16:
+        return float_from_half(reinterpret_cast<const uint16_t*>(data)[index]);
+      case Type::i8:
+        return scale * static_cast<float>(static_cast<int8_t>(data[index]));
+      default:
+        return scale * float_from_float8(static_cast<uint8_t>(data[index]));
+    }
+  }
+};
+Columns columns_of(const AttentionTask& task, const void* array, int32_t key) {
+  const int64_t tile = key / kPageTokens;
+  const int64_t start = (task.pages == nullptr ? tile : task.pages[tile]) * task.tile_stride;
+  const int64_t row = key % kPageTokens * task.row_stride;
+  const auto* bytes = static_cast<const char*>(array);
+  if (task.type == Type::f32 || task.type == Type::f16) {
+    return {task.type, bytes + (start + row) * (task.type == Type::f32 ? 4 : 2), 1};
+  }
+  const auto* scales = reinterpret_cast<const uint16_t*>(bytes + start + kPageTokens * task.row_stride);
+  return {task.type, bytes + start + row, float_from_half(scales[key % kPageTokens])};
 }
 
 // The specification: softmax(score) v with score = q . k * scale, capped and with its slope if asked for; each lane by
@@ -26,14 +52,10 @@ void plain_attend_lanes(const AttentionTask& task, float*) {
     float* out = task.out + row * task.out_stride + column;
     const int32_t end = task.positions == nullptr ? task.num_keys : task.positions[row] + 1;
     const int32_t first = task.window > 0 ? std::max(0, end - task.window) : 0;
-    const auto place = [&](int32_t key) {
-      const int64_t tile = key / kPageTokens;
-      return (task.pages == nullptr ? tile : task.pages[tile]) * task.tile_stride + key % kPageTokens * task.row_stride;
-    };
     const auto score = [&](int32_t key) {
-      const int64_t at = place(key);
+      const Columns columns = columns_of(task, task.keys, key);
       float sum = 0;
-      for (int32_t i = 0; i < task.head_size; ++i) sum += query[i] * element(task.type, task.keys, at + i);
+      for (int32_t i = 0; i < task.head_size; ++i) sum += query[i] * columns[i];
       sum *= task.scale;
       if (task.soft_cap > 0) sum = task.soft_cap * std::tanh(sum / task.soft_cap);
       if (task.slopes != nullptr) sum += task.slopes[lane % task.group_size] * static_cast<float>(key - end + 1);
@@ -45,8 +67,8 @@ void plain_attend_lanes(const AttentionTask& task, float*) {
     std::fill(out, out + task.head_size, 0.0f);
     for (int32_t key = first; key < end; ++key) {
       const float weight = std::exp(score(key) - largest);
-      const int64_t at = place(key);
-      for (int32_t i = 0; i < task.head_size; ++i) out[i] += weight * element(task.type, task.values, at + i);
+      const Columns columns = columns_of(task, task.values, key);
+      for (int32_t i = 0; i < task.head_size; ++i) out[i] += weight * columns[i];
       total += weight;
     }
     for (int32_t i = 0; i < task.head_size; ++i) out[i] /= total;
@@ -81,7 +103,9 @@ void share_lanes(Device* device, const Batch& batch, int32_t num_kv_heads, int32
       task.group_size = group_size;
       task.first_lane = unit % shares * share;
       task.end_lane = std::min(lanes, task.first_lane + share);
-      device->loops.attend_lanes(task, static_cast<float*>(device->scratch(thread)));
+      // The vector loops know no bytes.
+      const bool is_vector = task.type == Type::f32 || task.type == Type::f16;
+      (is_vector ? device->loops.attend_lanes : plain_attend_lanes)(task, static_cast<float*>(device->scratch(thread)));
       return;
     }
   });
@@ -101,7 +125,7 @@ void set_plain_attention(Loops* loops) {
 Status attention(Device* device, Rows queries, const Attention* shape, const Batch* batch, KvPages pages, Rows out) {
   const int32_t head_size = shape->head_size;
   if (head_size < 1 || head_size > kMaxHeadSize) return {Code::unsupported, "attention: heads must be 1 to 256 wide"};
-  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   if (shape->num_kv_heads < 1 || shape->num_heads % shape->num_kv_heads != 0 ||
       queries.width != shape->num_heads * head_size || !same_shape(queries, out) ||
       pages.num_heads != shape->num_kv_heads || pages.head_size != head_size ||
@@ -114,8 +138,8 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
     }
   }
   const int32_t group_size = shape->num_heads / shape->num_kv_heads;
-  const int64_t page_of_head = static_cast<int64_t>(kPageTokens) * head_size;
-  const int64_t element_bytes = pages.type == Type::f32 ? 4 : 2;
+  const int64_t block_bytes = kv_block_bytes(pages.type, head_size);
+  const int64_t element_bytes = pages.type == Type::f32 ? 4 : pages.type == Type::f16 ? 2 : 1;
   share_lanes(device, *batch, shape->num_kv_heads, group_size, [&](int32_t b, int32_t kv_head) {
     const int32_t first_row = batch->first_row[b];
     const int64_t column = static_cast<int64_t>(kv_head) * group_size * head_size;
@@ -131,10 +155,10 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
     task.positions = batch->positions + first_row;
     task.window = shape->window;
     task.type = pages.type;
-    task.keys = static_cast<const char*>(pages.keys) + kv_head * page_of_head * element_bytes;
-    task.values = static_cast<const char*>(pages.values) + kv_head * page_of_head * element_bytes;
+    task.keys = static_cast<const char*>(pages.keys) + kv_head * block_bytes;
+    task.values = static_cast<const char*>(pages.values) + kv_head * block_bytes;
     task.pages = batch->page_table + static_cast<int64_t>(b) * batch->page_table_stride;
-    task.tile_stride = page_of_head * shape->num_kv_heads;
+    task.tile_stride = block_bytes / element_bytes * shape->num_kv_heads;
     task.row_stride = head_size;
     return task;
   });

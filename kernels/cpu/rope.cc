@@ -1,8 +1,11 @@
 // Rotary positions (RoFormer, arXiv 2104.09864) and the writing of keys and values to their kv pages.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "device.h"
+#include "float16.h"
+#include "float8.h"
 
 namespace quoth::cpu {
 namespace {
@@ -37,28 +40,55 @@ int32_t sequence_of(const Batch& batch, int32_t row) {
   return low;
 }
 
+// One token's key or value of one head in i8 or f8, as tensor.h states it.
+void write_bytes(Type type, const float* from, int32_t head_size, uint8_t* bytes, uint16_t* scale_of_token) {
+  float largest = 0;
+  for (int32_t i = 0; i < head_size; ++i) {
+    const float magnitude = std::abs(from[i]);
+    largest = magnitude <= largest ? largest : magnitude;  // a NaN stays
+    if (std::isnan(largest)) break;
+  }
+  *scale_of_token =
+      largest <= kMaxKvByteValue ? half_from_float(largest / (type == Type::i8 ? 127.0f : 448.0f)) : 0x7e00;
+  const float scale = float_from_half(*scale_of_token);
+  for (int32_t i = 0; i < head_size; ++i) {
+    if (!(scale > 0)) {
+      bytes[i] = 0;
+    } else if (type == Type::i8) {
+      const float rounded = std::nearbyint(from[i] / scale);
+      bytes[i] = static_cast<uint8_t>(static_cast<int8_t>(std::min(std::max(rounded, -127.0f), 127.0f)));
+    } else {
+      bytes[i] = float8_from_float(from[i] / scale);
+    }
+  }
+}
+
 void write_row(Device* device, const float* keys, const float* values, const Batch& batch, int32_t row,
                const KvPages& pages) {
   const int32_t position = batch.positions[row];
   const int64_t sequence = sequence_of(batch, row);
   const int64_t page = batch.page_table[sequence * batch.page_table_stride + position / kPageTokens];
+  const int64_t token = position % kPageTokens;
   for (int32_t head = 0; head < pages.num_heads; ++head) {
-    const int64_t at = ((page * pages.num_heads + head) * kPageTokens + position % kPageTokens) *
-                       static_cast<int64_t>(pages.head_size);
-    const int64_t from = static_cast<int64_t>(head) * pages.head_size;
-    if (pages.type == Type::f32) {
-      const size_t size_bytes = sizeof(float) * static_cast<size_t>(pages.head_size);
-      std::memcpy(static_cast<float*>(pages.keys) + at, keys + from, size_bytes);
-      std::memcpy(static_cast<float*>(pages.values) + at, values + from, size_bytes);
-    } else {
-      device->loops.half_row(keys + from, pages.head_size, static_cast<uint16_t*>(pages.keys) + at);
-      device->loops.half_row(values + from, pages.head_size, static_cast<uint16_t*>(pages.values) + at);
+    const int64_t block = (page * pages.num_heads + head) * kv_block_bytes(pages.type, pages.head_size);
+    for (const bool is_key : {true, false}) {
+      char* to = static_cast<char*>(is_key ? pages.keys : pages.values) + block;
+      const float* from = (is_key ? keys : values) + static_cast<int64_t>(head) * pages.head_size;
+      if (pages.type == Type::f32) {
+        const size_t size_bytes = sizeof(float) * static_cast<size_t>(pages.head_size);
+        std::memcpy(to + token * static_cast<int64_t>(size_bytes), from, size_bytes);
+      } else if (pages.type == Type::f16) {
+        device->loops.half_row(from, pages.head_size, reinterpret_cast<uint16_t*>(to) + token * pages.head_size);
+      } else {
+        write_bytes(pages.type, from, pages.head_size, reinterpret_cast<uint8_t*>(to) + token * pages.head_size,
+                    reinterpret_cast<uint16_t*>(to + int64_t{kPageTokens} * pages.head_size) + token);
+      }
     }
   }
 }
 
 Status check_pages(const Batch& batch, const KvPages& pages) {
-  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   for (int32_t t = 0; t < batch.num_tokens; ++t) {
     if (batch.positions[t] < 0 || batch.positions[t] / kPageTokens >= batch.page_table_stride) {
       return {Code::invalid_input, "a position lies outside its sequence's page table"};

@@ -1,10 +1,15 @@
 // Opening a GPU, its memory, the integers of a step, and the table of operations.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <type_traits>
 
 #include "device.h"
+#include "download.h"
+#include "linear_prefill.h"
+#include "sample.h"
+#include "step.h"
 
 #ifdef _WIN32
 #define QUOTH_EXPORT __declspec(dllexport)
@@ -31,6 +36,18 @@ Status status_of(Device* device, cudaError_t error) {
     case cudaErrorUnsupportedPtxVersion:
       (void)cudaGetLastError();
       return {Code::unsupported, "the GPU needs kernels that this build does not hold"};
+    case cudaErrorStreamCaptureUnsupported:
+    case cudaErrorStreamCaptureInvalidated:
+    case cudaErrorStreamCaptureMerge:
+    case cudaErrorStreamCaptureUnmatched:
+    case cudaErrorStreamCaptureUnjoined:
+    case cudaErrorStreamCaptureIsolation:
+    case cudaErrorStreamCaptureImplicit:
+    case cudaErrorCapturedEvent:
+    case cudaErrorStreamCaptureWrongThread:
+      (void)cudaGetLastError();
+      refuse_recording(device);
+      return {Code::internal, "an operation cannot be recorded"};
     default:
       device->lost = {Code::device_lost, cudaGetErrorString(error)};
       return device->lost;
@@ -39,6 +56,7 @@ Status status_of(Device* device, cudaError_t error) {
 
 Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged) {
   if (!device->lost.ok()) return device->lost;
+  if (is_in_frame(device)) return stage_in_frame(device, batch, staged);
   const bool has_sequences = uses.first_row || uses.page_table;
   const int64_t num_tokens = batch.num_tokens;
   const int64_t num_sequences = has_sequences ? batch.num_sequences : 0;
@@ -105,10 +123,15 @@ Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged)
     device->staged_count = count;
     device->next_slot = (device->next_slot + 1) % kStagingSlots;
   }
-  *staged = {device->staged + starts[0], device->staged + starts[1], device->staged + starts[2],
-             device->staged + starts[3], device->staged + starts[4], device->staged + starts[5],
-             device->staged + starts[6]};
+  *staged = places_of(device);
   return {};
+}
+
+DeviceBatch places_of(const Device* device) {
+  const int64_t room = device->max_tokens + 1;
+  const int32_t* first = device->staged;
+  return {first,           first + room, first + 2 * room, first + 3 * room, first + 4 * room, first + 5 * room,
+          first + 6 * room};
 }
 
 }  // namespace quoth::cuda
@@ -123,7 +146,8 @@ Status allocate(Device* device, uint64_t size_bytes, void** memory) {
   return status_of(device, cudaMalloc(memory, std::max<uint64_t>(size_bytes, 1)));  // aligned to 256
 }
 
-void release(Device*, void* memory) {
+void release(Device* device, void* memory) {
+  cuda::forget_steps(device);
   (void)cudaFree(memory);  // waits for what still runs; after a lost device there is nothing to be done
 }
 
@@ -148,20 +172,31 @@ Status download(Device* device, void* to_host, const void* from, uint64_t size_b
 }
 
 void free_scratch(Device* device) {
+  cuda::forget_steps(device);
+  for (int32_t*& slot : device->frame_slots) {
+    (void)cudaFreeHost(slot);
+    slot = nullptr;
+  }
+  cuda::free_samples(device);
+  cuda::free_downloads(device);
   for (int32_t*& slot : device->slots) {
     (void)cudaFreeHost(slot);
     slot = nullptr;
   }
   (void)cudaFree(device->staged);
-  (void)cudaFree(device->digits);
-  (void)cudaFree(device->scales);
-  (void)cudaFree(device->sums);
   (void)cudaFree(device->partials);
+  (void)cudaFree(device->normed);
+  (void)cudaFree(device->result);
+  (void)cudaFree(device->rounded);
+  (void)cudaFree(device->inverse_scales);
+  (void)cudaFree(device->arrivals);
   device->staged = nullptr;
-  device->digits = nullptr;
-  device->scales = nullptr;
-  device->sums = nullptr;
   device->partials = nullptr;
+  device->normed = nullptr;
+  device->result = nullptr;
+  device->rounded = nullptr;
+  device->inverse_scales = nullptr;
+  device->arrivals = nullptr;
   device->max_tokens = device->max_columns = 0;
   device->staged_count = 0;
 }
@@ -175,7 +210,7 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   free_scratch(device);
   const uint64_t tokens = cuda::ceil_div(max_tokens, 8) * 8;
   const uint64_t groups = cuda::ceil_div(max_columns, kQuantGroup);
-  device->staging_capacity = 6 * (static_cast<int64_t>(max_tokens) + 1) + cuda::kMaxPageTable;
+  device->staging_capacity = 7 * (static_cast<int64_t>(max_tokens) + 1) + cuda::kMaxPageTable;
   const uint64_t staging_bytes = sizeof(int32_t) * static_cast<uint64_t>(device->staging_capacity);
   const auto take = [&](auto** place, uint64_t size_bytes, bool is_pinned) {
     if (!status.ok()) return;
@@ -183,12 +218,22 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
     status = status_of(device, is_pinned ? cudaMallocHost(&memory, size_bytes) : cudaMalloc(&memory, size_bytes));
     if (status.ok()) *place = static_cast<std::remove_reference_t<decltype(*place)>>(memory);
   };
+  for (int32_t*& slot : device->frame_slots) take(&slot, staging_bytes, true);
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
-  take(&device->digits, tokens * groups * cuda::kDigits * kQuantGroup, false);
-  take(&device->scales, tokens * groups * sizeof(float), false);
-  take(&device->sums, tokens * groups * sizeof(float), false);
   take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
+  take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
+  take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
+  if (status.ok()) status = cuda::make_samples(device);
+  if (status.ok()) status = cuda::make_downloads(device);
+  take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
+  take(&device->inverse_scales, tokens * sizeof(float), false);
+  take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
+  if (status.ok()) {
+    status =
+        status_of(device, cudaMemsetAsync(device->arrivals, 0, cuda::kMaxArrivals * sizeof(int32_t), device->stream));
+  }
   if (!status.ok()) {
     free_scratch(device);
     return status;
@@ -212,14 +257,19 @@ const Ops kOps = {
     .release = release,
     .upload = upload,
     .download = download,
+    .start_download = cuda::start_download,
+    .finish_download = cuda::finish_download,
     .synchronize = synchronize,
     .reserve = reserve,
     .memory = memory,
+    .begin_step = cuda::begin_step,
+    .end_step = cuda::end_step,
     .embed = cuda::embed,
     .add_positions = cuda::add_positions,
     .add_segments = cuda::add_segments,
     .gather_outputs = cuda::gather_outputs,
     .linear = cuda::linear,
+    .linear_fused = cuda::linear_fused,
     .rms_norm = cuda::rms_norm,
     .layer_norm = cuda::layer_norm,
     .rms_norm_heads = cuda::rms_norm_heads,
@@ -237,17 +287,24 @@ const Ops kOps = {
     .kv_write = cuda::kv_write,
     .rope_kv_write = cuda::rope_kv_write,
     .attention = cuda::attention,
+    .rope_kv_attention = cuda::rope_kv_attention,
     .attention_full = cuda::attention_full,
     .pool_mean = cuda::pool_mean,
     .pool_first = cuda::pool_first,
     .normalize = cuda::normalize,
+    .sample = cuda::sample,
+    .read_samples = cuda::read_samples,
 };
 
 void close(Device* device) {
   if (device == nullptr) return;
   if (device->stream != nullptr) (void)cudaStreamSynchronize(device->stream);
-  free_scratch(device);
+  if (device->recorder != nullptr) free_scratch(device);
+  cuda::free_recorder(device);
   for (cudaEvent_t event : device->copied) {
+    if (event != nullptr) (void)cudaEventDestroy(event);
+  }
+  for (cudaEvent_t event : device->brought) {
     if (event != nullptr) (void)cudaEventDestroy(event);
   }
   if (device->stream != nullptr) (void)cudaStreamDestroy(device->stream);
@@ -282,18 +339,31 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   Device* opened = new (std::nothrow) Device;
   if (opened == nullptr) return {Code::out_of_memory, "there is not enough memory to open the GPU"};
   opened->num_multiprocessors = properties.multiProcessorCount;
+  opened->capability = 10 * properties.major + properties.minor;
   opened->overlaps = properties.major >= 9;
+  // Tests alone set the variables: they check on one GPU what others would run.
+  opened->sums_in_halves = std::getenv("QUOTH_TEST_HALF_SUMS") != nullptr;
+  opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
-  Status status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
-  for (cudaEvent_t& event : opened->copied) {
+  Status status = cuda::make_recorder(opened);
+  if (status.ok()) status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
+  const auto make_event = [&](cudaEvent_t& event) {
     if (status.ok()) status = status_of(opened, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-  }
+  };
+  for (cudaEvent_t& event : opened->copied) make_event(event);
+  for (cudaEvent_t& event : opened->brought) make_event(event);
   if (!status.ok()) {
     close(opened);
     return status;
   }
   *info = {};
   std::memcpy(info->name, properties.name, sizeof info->name - 1);
+  int kilohertz = 0, bits = 0;
+  if (cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, 0) == cudaSuccess &&
+      cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, 0) == cudaSuccess) {
+    info->memory_bytes_per_second = 2e3 * kilohertz * (bits / 8);  // two words a cycle
+  }
+  (void)cudaGetLastError();
   std::memcpy(info->instructions, "sm_", 3);
   char* digit = info->instructions + 3;
   if (properties.major >= 10) *digit++ = static_cast<char>('0' + properties.major / 10);

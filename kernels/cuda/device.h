@@ -26,11 +26,19 @@ struct DeviceBatch {
 };
 
 inline constexpr int32_t kStagingSlots = 2;
+inline constexpr int32_t kFrameSlots = 3;    // steps whose arrays may be on their way
+inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
+struct StepRecorder;                         // step.cu
+struct SampleBuffers;                        // sample.cu
+struct Downloads;                            // download.cu
 // Entries of a step's page tables: 64 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
-inline constexpr int32_t kDigits = 3;  // int8 digits of a rounded activation: 24 bits
+// Rows that a composed `linear_fused` takes at once.
+inline constexpr int32_t kFusedRows = 32;
+// Counters of the blocks that share the context of a sequence's lanes.
+inline constexpr int64_t kMaxArrivals = int64_t{1} << 16;
 
 }  // namespace quoth::cuda
 
@@ -40,6 +48,7 @@ struct Device {
   cudaStream_t stream = nullptr;
   int32_t num_multiprocessors = 0;
   int32_t shared_bytes = 0;  // of one block, at most
+  int32_t capability = 0;    // 90: sm_90
   bool overlaps = false;     // programmatic dependent launch: Hopper and newer
   Status lost;               // not ok once the GPU gave an error that does not go away
 
@@ -52,10 +61,22 @@ struct Device {
   int32_t next_slot = 0;
   int32_t* staged = nullptr;  // on the GPU
   int64_t staged_count = 0;   // valid integers there, the same as in the slot that was filled last; 0 = none
-  int8_t* digits = nullptr;   // int8 [T, K/32, 3, 32]: rounded x of one linear
-  float* scales = nullptr;    // f32 [K/32, T rounded up to 8]
-  float* sums = nullptr;      // the same: of each group, the sum of the rounded x / scale
-  float* partials = nullptr;  // f32 [kMaxPartials]
+  // Of recorded steps: pinned slots in turn, each with an event after it was read.
+  int32_t* frame_slots[cuda::kFrameSlots] = {};
+  cudaEvent_t brought[cuda::kFrameSlots] = {};
+  int32_t next_frame_slot = 0;
+  cuda::StepRecorder* recorder = nullptr;
+  cuda::SampleBuffers* samples = nullptr;
+  cuda::Downloads* downloads = nullptr;
+  int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
+  float* partials = nullptr;        // f32 [kMaxPartials]
+  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
+  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;           // sm_90a's matrix instructions
+  bool sums_in_halves = false;      // linear_prefill_mma.cu
+  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
+  float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
+  int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth
@@ -108,10 +129,28 @@ struct Uses {
 };
 // Brings the arrays of a step to the GPU, once for all operations of a step: what is there already is not sent again.
 // Checks that sequences cover the rows where they are used.
+// In a recorded step they are there already.
 Status stage(Device* device, const Batch& batch, Uses uses, DeviceBatch* staged);
+// Where these arrays lie on the GPU.
+DeviceBatch places_of(const Device* device);
+
+// A recorded step is done again for other batches, so what is launched may depend on these bounds of a batch and not on
+// its arrays: kv pages of the longest context, rounded up to a power of two, and rows of the longest sequence.
+inline int32_t pages_bound(const Batch& batch) {
+  int32_t pages = 1;
+  for (int32_t t = 0; t < batch.num_tokens; ++t) {
+    while (batch.positions[t] / kPageTokens >= pages) pages *= 2;
+  }
+  return pages;
+}
+int32_t rows_bound(const Device* device, const Batch& batch);
 
 inline bool same_shape(const Rows& a, const Rows& b) {
   return a.num_rows == b.num_rows && a.width == b.width;
+}
+// Whether rows can be read four columns at a time.
+inline bool has_fours(const Rows& rows) {
+  return rows.width % 4 == 0 && rows.stride % 4 == 0 && reinterpret_cast<uintptr_t>(rows.data) % 16 == 0;
 }
 template <typename Integer>
 __host__ __device__ constexpr Integer ceil_div(Integer a, Integer b) {
@@ -214,6 +253,8 @@ Status add_positions(Device*, const Weight* table, const Batch*, int32_t offset,
 Status add_segments(Device*, const Weight* table, const Batch*, Rows x);
 Status gather_outputs(Device*, Rows x, const Batch*, Rows out);
 Status linear(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
+Status linear_fused(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,
+                    Rows out);
 Status rms_norm(Device*, Rows x, const float* weight, float epsilon, Rows out);
 Status layer_norm(Device*, Rows x, const float* weight, const float* bias, float epsilon, Rows out);
 Status rms_norm_heads(Device*, Rows x, int32_t num_heads, int32_t head_size, const float* weight, float epsilon);
@@ -231,6 +272,7 @@ Status rope(Device*, Rows x, int32_t num_heads, int32_t head_size, const Rope*, 
 Status kv_write(Device*, Rows keys, Rows values, const Batch*, KvPages);
 Status rope_kv_write(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages);
 Status attention(Device*, Rows queries, const Attention*, const Batch*, KvPages, Rows out);
+Status rope_kv_attention(Device*, Rows qkv, const Attention*, const Rope*, const Batch*, KvPages, Rows out);
 Status attention_full(Device*, Rows queries, Rows keys, Rows values, const Attention*, const Batch*, Rows out);
 Status pool_mean(Device*, Rows x, const Batch*, Rows out);
 Status pool_first(Device*, Rows x, const Batch*, Rows out);

@@ -1,10 +1,27 @@
-// Rows from tokens: embeddings, learned positions, and the rows whose logits are wanted. A block takes one row.
+// Rows from tokens: embeddings, learned positions, and the rows whose logits are wanted. Block (row, part of the row);
+// a thread takes kPerThread columns. The host cannot see every index: one outside a table gives NaN, never what lies
+// there.
 #include "device.h"
 
 namespace quoth::cuda {
 namespace {
 
 constexpr int32_t kThreads = 128;
+constexpr int32_t kPerThread = 4;
+
+// body(column) for the columns of this thread.
+template <typename Body>
+__device__ inline void each_column(int32_t width, const Body& body) {
+  const int32_t first = static_cast<int32_t>(blockIdx.y) * kThreads * kPerThread + static_cast<int32_t>(threadIdx.x);
+#pragma unroll
+  for (int32_t i = 0; i < kPerThread; ++i) {
+    if (first + i * kThreads < width) body(first + i * kThreads);
+  }
+}
+
+dim3 grid_of(const Rows& rows) {
+  return dim3(static_cast<unsigned>(rows.num_rows), static_cast<unsigned>(ceil_div(rows.width, kThreads * kPerThread)));
+}
 
 // Number `k` of row `index` of a table of any type: kernels/cpu/embed.cc has the layout in words.
 __device__ float table_value(const Weight& table, const int8_t* codebook, int64_t index, int32_t k) {
@@ -37,40 +54,43 @@ __device__ float table_value(const Weight& table, const int8_t* codebook, int64_
   return value * __half2float(scales[r]);
 }
 
-__global__ void __launch_bounds__(kThreads)
-    embed_kernel(Weight table, const int32_t* __restrict__ ids, float scale, Rows out) {
+__global__ void __launch_bounds__(kThreads) embed_kernel(Weight table, const int32_t* ids, float scale, Rows out) {
+  let_next_start();
+  wait_for_previous();
   float* row = row_of(out, blockIdx.x);
   const int64_t index = ids[blockIdx.x];
-  for (int32_t k = threadIdx.x; k < out.width; k += kThreads) {
-    row[k] = table_value(table, table.codebook, index, k) * scale;
-  }
+  const bool is_there = index >= 0 && index < table.num_rows;
+  each_column(out.width,
+              [&](int32_t k) { row[k] = is_there ? table_value(table, table.codebook, index, k) * scale : NAN; });
 }
 
 // x[t] += table[indices[t] + offset]; indices null: all 0.
 template <typename Element>
 __global__ void __launch_bounds__(kThreads)
-    add_rows_kernel(const Element* table, const int32_t* __restrict__ indices, int32_t offset, Rows x) {
+    add_rows_kernel(const Element* table, int32_t num_rows, const int32_t* indices, int32_t offset, Rows x) {
+  let_next_start();
+  wait_for_previous();
   float* row = row_of(x, blockIdx.x);
-  const int64_t index = indices == nullptr ? 0 : indices[blockIdx.x];
-  const int64_t first = (index + offset) * x.width;
-  for (int32_t k = threadIdx.x; k < x.width; k += kThreads) row[k] += element(table, first + k);
+  const int64_t index = (indices == nullptr ? 0 : int64_t{indices[blockIdx.x]}) + offset;
+  const bool is_there = index >= 0 && index < num_rows;
+  each_column(x.width, [&](int32_t k) { row[k] += is_there ? element(table, index * x.width + k) : NAN; });
 }
 
-__global__ void __launch_bounds__(kThreads) gather_kernel(Rows x, const int32_t* __restrict__ rows, Rows out) {
+__global__ void __launch_bounds__(kThreads) gather_kernel(Rows x, const int32_t* rows, Rows out) {
+  let_next_start();
+  wait_for_previous();
   const float* from = row_of(x, rows[blockIdx.x]);
   float* to = row_of(out, blockIdx.x);
-  for (int32_t k = threadIdx.x; k < out.width; k += kThreads) to[k] = from[k];
+  each_column(out.width, [&](int32_t k) { to[k] = from[k]; });
 }
 
 Status add_rows(Device* device, const Weight& table, const int32_t* indices, int32_t offset, const Rows& x) {
   if (table.type == Type::f32) {
-    add_rows_kernel<<<x.num_rows, kThreads, 0, device->stream>>>(static_cast<const float*>(table.data), indices, offset,
-                                                                 x);
-  } else {
-    add_rows_kernel<<<x.num_rows, kThreads, 0, device->stream>>>(static_cast<const __half*>(table.data), indices,
-                                                                 offset, x);
+    return launch_overlapped(device, add_rows_kernel<float>, grid_of(x), dim3(kThreads), 0,
+                             static_cast<const float*>(table.data), table.num_rows, indices, offset, x);
   }
-  return launched(device);
+  return launch_overlapped(device, add_rows_kernel<__half>, grid_of(x), dim3(kThreads), 0,
+                           static_cast<const __half*>(table.data), table.num_rows, indices, offset, x);
 }
 
 }  // namespace
@@ -93,8 +113,7 @@ Status embed(Device* device, const Weight* table, const Batch* batch, float scal
   DeviceBatch staged;
   const Status status = stage(device, *batch, {.ids = true}, &staged);
   if (!status.ok() || out.num_rows == 0) return status;
-  embed_kernel<<<out.num_rows, kThreads, 0, device->stream>>>(*table, staged.ids, scale, out);
-  return launched(device);
+  return launch_overlapped(device, embed_kernel, grid_of(out), dim3(kThreads), 0, *table, staged.ids, scale, out);
 }
 
 Status add_positions(Device* device, const Weight* table, const Batch* batch, int32_t offset, Rows x) {
@@ -146,8 +165,7 @@ Status gather_outputs(Device* device, Rows x, const Batch* batch, Rows out) {
   DeviceBatch staged;
   const Status status = stage(device, *batch, {.output_rows = true}, &staged);
   if (!status.ok() || out.num_rows == 0) return status;
-  gather_kernel<<<out.num_rows, kThreads, 0, device->stream>>>(x, staged.output_rows, out);
-  return launched(device);
+  return launch_overlapped(device, gather_kernel, grid_of(out), dim3(kThreads), 0, x, staged.output_rows, out);
 }
 
 }  // namespace quoth::cuda

@@ -2,7 +2,9 @@
 //
 // Block (row, part of the row); a thread takes one slot of the row: a pair that turns, a column that passes, or a
 // value. A head has R / 2 slots of pairs and d - R of single columns.
-#include "device.h"
+#include <algorithm>
+
+#include "attention.h"
 
 namespace quoth::cuda {
 namespace {
@@ -29,26 +31,8 @@ struct PageView {
   }
 };
 
-// The columns of a head that slot `slot` holds; `second` < 0: one column, which passes.
-struct Slot {
-  int32_t first, second;
-};
-__device__ Slot slot_of(const Rope& rope, int32_t slot) {
-  const int32_t half = rope.rotary_size / 2;
-  if (slot >= half) return {slot + half, -1};
-  return rope.adjacent_pairs ? Slot{2 * slot, 2 * slot + 1} : Slot{slot, slot + half};
-}
-
-// Turns the pair by position * frequency: an angle in f32, as on the CPU. No contraction: the same bits in both
-// kernels.
-__device__ void turn(const Rope& rope, int32_t slot, int32_t position, float& a, float& b) {
-  float sine = 0, cosine = 0;
-  sincosf(__fmul_rn(static_cast<float>(position), rope.inverse_frequencies[slot]), &sine, &cosine);
-  sine = __fmul_rn(sine, rope.factor);
-  cosine = __fmul_rn(cosine, rope.factor);
-  const float turned = __fsub_rn(__fmul_rn(a, cosine), __fmul_rn(b, sine));
-  b = __fadd_rn(__fmul_rn(b, cosine), __fmul_rn(a, sine));
-  a = turned;
+__device__ void turn(const Rope& rope, int32_t pair, int32_t position, float& a, float& b) {
+  cuda::turn(turn_of(rope, pair, position), a, b);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -57,7 +41,7 @@ __global__ void __launch_bounds__(kThreads)
   const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
   if (index >= num_heads * half) return;
   float* head = row_of(x, blockIdx.x) + static_cast<int64_t>(index / half) * head_size;
-  const Slot slot = slot_of(rope, index % half);
+  const Slot slot = slot_of(rope, index % half, half);
   turn(rope, index % half, positions[blockIdx.x], head[slot.first], head[slot.second]);
 }
 
@@ -72,37 +56,79 @@ __global__ void __launch_bounds__(kThreads)
   view.put(view.pages.values, at, row_of(values, row)[column]);
 }
 
-// Slots of the row: those of the H + G heads that turn, then the G * d columns of the values.
+// A warp a token's key or value of one head, for i8 and f8 pages. Grid: rows, the 2 G of them four at a time.
+__global__ void __launch_bounds__(kThreads)
+    byte_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
+  const int32_t part =
+      static_cast<int32_t>(blockIdx.y) * (kThreads / kWarp) + static_cast<int32_t>(threadIdx.x) / kWarp;
+  const KvPages& pages = view.pages;
+  if (part >= 2 * pages.num_heads) return;
+  const bool is_key = part < pages.num_heads;
+  const int32_t head = part % pages.num_heads;
+  const int32_t row = blockIdx.x;
+  const int32_t head_size = pages.head_size;
+  const int64_t page = view.page_table[static_cast<int64_t>(view.sequences[row]) * view.page_table_stride +
+                                       positions[row] / kPageTokens];
+  const int32_t token = positions[row] % kPageTokens;
+  uint8_t* block = static_cast<uint8_t*>(is_key ? pages.keys : pages.values) +
+                   (page * pages.num_heads + head) * block_bytes_of(pages.type, head_size);
+  const float* from = row_of(is_key ? keys : values, row) + static_cast<int64_t>(head) * head_size;
+  const int32_t thread = threadIdx.x % kWarp;
+  float largest = 0;
+  for (int32_t i = thread; i < head_size; i += kWarp) largest = fmaxf(largest, magnitude_of(from[i]));
+  const __half scale = byte_scale(warp_max(largest), pages.type);
+  if (thread == 0) reinterpret_cast<__half*>(block + static_cast<int64_t>(kPageTokens) * head_size)[token] = scale;
+  for (int32_t i = thread; i < head_size; i += kWarp) {
+    block[static_cast<int64_t>(token) * head_size + i] = byte_of(from[i], __half2float(scale), pages.type);
+  }
+}
+
+// Slots of the row: those of the H + G heads that turn, then the G * d columns of the values. Blocks (row, share of the
+// slots); each computes the turns of its row once.
 __global__ void __launch_bounds__(kThreads)
     rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* __restrict__ positions, PageView view) {
+  extern __shared__ float2 turns[];
   const int32_t head_size = view.pages.head_size;
   const int32_t num_kv_heads = view.pages.num_heads;
   const int32_t half = rope.rotary_size / 2;
   const int32_t slots = head_size - half;  // of one head
   const int32_t turning = (num_heads + num_kv_heads) * slots;
-  const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
   const int32_t row = blockIdx.x;
   const int32_t position = positions[row];
   float* data = row_of(qkv, row);
-  if (index >= turning) {
-    const int32_t column = index - turning;
-    if (column >= num_kv_heads * head_size) return;
-    const float value = data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column];
-    view.put(view.pages.values, view.at(row, position, column / head_size, column % head_size), value);
-    return;
+  const int64_t start = view.at(row, position, 0, 0);
+  const int64_t head_stride = static_cast<int64_t>(kPageTokens) * head_size;  // between two heads of a page
+  for (int32_t pair = threadIdx.x; pair < half; pair += kThreads) turns[pair] = turn_of(rope, pair, position);
+  __syncthreads();
+  const int32_t step = static_cast<int32_t>(gridDim.y) * kThreads;
+  for (int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
+       index < turning + num_kv_heads * head_size; index += step) {
+    if (index >= turning) {
+      const int32_t column = index - turning;
+      const int32_t head = column / head_size;
+      view.put(view.pages.values, start + head * head_stride + column - head * head_size,
+               data[static_cast<int64_t>(num_heads + num_kv_heads) * head_size + column]);
+      continue;
+    }
+    const int32_t head = index / slots;
+    const Slot slot = slot_of(rope, index - head * slots, half);
+    float* columns = data + static_cast<int64_t>(head) * head_size;
+    float first = columns[slot.first], second = 0;
+    if (slot.second >= 0) {
+      second = columns[slot.second];
+      cuda::turn(turns[index - head * slots], first, second);
+      columns[slot.first] = first;
+      columns[slot.second] = second;
+    }
+    if (head < num_heads) continue;
+    const int64_t at = start + (head - num_heads) * head_stride;
+    view.put(view.pages.keys, at + slot.first, first);
+    if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, second);
   }
-  const int32_t head = index / slots;
-  const Slot slot = slot_of(rope, index % slots);
-  float* columns = data + static_cast<int64_t>(head) * head_size;
-  if (slot.second >= 0) turn(rope, index % slots, position, columns[slot.first], columns[slot.second]);
-  if (head < num_heads) return;
-  const int64_t at = view.at(row, position, head - num_heads, 0);
-  view.put(view.pages.keys, at + slot.first, columns[slot.first]);
-  if (slot.second >= 0) view.put(view.pages.keys, at + slot.second, columns[slot.second]);
 }
 
 Status check_pages(const Batch& batch, const KvPages& pages) {
-  if (pages.type != Type::f32 && pages.type != Type::f16) return {Code::unsupported, "kv pages must be f32 or f16"};
+  if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   for (int32_t t = 0; t < batch.num_tokens; ++t) {
     if (batch.positions[t] < 0 || batch.positions[t] / kPageTokens >= batch.page_table_stride) {
       return {Code::invalid_input, "a position lies outside its sequence's page table"};
@@ -113,6 +139,10 @@ Status check_pages(const Batch& batch, const KvPages& pages) {
 
 bool is_turnable(const Rope& rope, int32_t head_size) {
   return rope.rotary_size >= 0 && rope.rotary_size <= head_size && rope.rotary_size % 2 == 0;
+}
+
+bool holds_bytes(const KvPages& pages) {
+  return pages.type == Type::i8 || pages.type == Type::f8;
 }
 
 dim3 grid_of(int32_t num_rows, int64_t slots_of_row) {
@@ -145,8 +175,14 @@ Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPa
   status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
   if (!status.ok() || keys.num_rows == 0 || keys.width == 0) return status;
   const PageView view{pages, staged.page_table, batch->page_table_stride, staged.sequences};
-  kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values, staged.positions,
-                                                                                       view);
+  if (holds_bytes(pages)) {
+    const int64_t threads = int64_t{2} * pages.num_heads * kWarp;
+    byte_write_kernel<<<grid_of(keys.num_rows, threads), kThreads, 0, device->stream>>>(keys, values, staged.positions,
+                                                                                        view);
+  } else {
+    kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values, staged.positions,
+                                                                                         view);
+  }
   return launched(device);
 }
 
@@ -161,6 +197,15 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   }
   Status status = check_pages(*batch, pages);
   if (!status.ok()) return status;
+  if (holds_bytes(pages)) {  // a token's scale needs all of its columns first
+    const auto part = [&](int32_t first_column, int32_t width) {
+      return Rows{qkv.data + first_column, qkv.num_rows, width, qkv.stride};
+    };
+    status = cuda::rope(device, part(0, query_width + key_width), shape->num_heads + shape->num_kv_heads,
+                        shape->head_size, rope, batch);
+    if (!status.ok()) return status;
+    return kv_write(device, part(query_width, key_width), part(query_width + key_width, key_width), batch, pages);
+  }
   DeviceBatch staged;
   status = stage(device, *batch, {.positions = true, .first_row = true, .page_table = true}, &staged);
   if (!status.ok() || qkv.num_rows == 0 || qkv.width == 0) return status;
@@ -168,8 +213,13 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   const int64_t slots =
       static_cast<int64_t>(shape->num_heads + shape->num_kv_heads) * (shape->head_size - rope->rotary_size / 2) +
       key_width;
-  rope_kv_write_kernel<<<grid_of(qkv.num_rows, slots), kThreads, 0, device->stream>>>(qkv, shape->num_heads, *rope,
-                                                                                      staged.positions, view);
+  // Few rows: more blocks to a row.
+  const dim3 all = grid_of(qkv.num_rows, slots);
+  const int32_t shares = std::max(1, 4 * device->num_multiprocessors / qkv.num_rows);
+  const dim3 grid(all.x, std::min(all.y, static_cast<unsigned>(shares)));
+  const size_t shared_bytes = sizeof(float2) * static_cast<size_t>(rope->rotary_size / 2);
+  rope_kv_write_kernel<<<grid, kThreads, shared_bytes, device->stream>>>(qkv, shape->num_heads, *rope, staged.positions,
+                                                                         view);
   return launched(device);
 }
 

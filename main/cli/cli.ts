@@ -32,6 +32,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   embed: () => import('./commands/embed.ts'),
   eval: () => import('./commands/eval.ts'),
   bench: () => import('./commands/bench.ts'),
+  engine: () => import('./commands/engine.ts'),
   serve: () => import('./commands/serve.ts'),
   doctor: () => import('./commands/doctor.ts'),
 };

@@ -5,7 +5,6 @@ import { QuothError } from '../../app/contract/errors.ts';
 import { type PlanHeader, readPlanHeader, readPlanTokenizer } from '../../engines/plan/format.ts';
 import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
 import type { DeviceName, DeviceReport, Engine, EngineOptions } from '../../native/index.ts';
-import { composeEngine } from '../compose.ts';
 import { needed, type Values, WrongUse, wholeNumber } from './command.ts';
 
 export type OpenPlan = { plan: string; header: PlanHeader; tokenizer: Tokenizer };
@@ -37,6 +36,8 @@ export async function withEngine<T>(
   options: EngineOptions,
   work: (engine: Engine, describe: () => Promise<DeviceReport>) => Promise<T>,
 ): Promise<T> {
+  // Only here: what builds or measures needs none of the packages that the whole application does.
+  const { composeEngine } = await import('../compose.ts');
   const native = composeEngine();
   try {
     const engine = await native.loadEngine(options);

@@ -3,9 +3,10 @@
 // JavaScript, for it may be started by an older Node.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildAddon } from './addon.mjs';
+import { cudaLibraryName, placeCuda } from './cuda.mjs';
 import { hashOfFiles, nodeBinary, root } from './tools.mjs';
 
 /** What Vite builds, with which configuration, from which folders. */
@@ -36,15 +37,26 @@ async function makeOnce(name, made, stamp, work) {
   return true;
 }
 
-/** Builds the addon if its sources have no build yet, and puts it where the bundles and the packed app look for it. */
-async function placeAddon(say) {
+/**
+ * Builds the addon if its sources have no build yet, and puts it where the bundles and the packed app look for it, with the CUDA
+ * kernels beside it where they can be had.
+ */
+async function placeAddon(say, forAllGpus) {
   const addon = await buildAddon({ log: say });
-  const place = join(root, 'out', 'native', 'quoth.node');
-  return makeOnce('addon', place, addon, () => {
-    mkdirSync(join(root, 'out', 'native'), { recursive: true });
-    // Not over the old one: a running Quoth has it mapped.
-    copyFileSync(addon, `${place}.${process.pid}`);
-    renameSync(`${place}.${process.pid}`, place);
+  const kernels = placeCuda(dirname(addon), { say, forAll: forAllGpus });
+  const folder = join(root, 'out', 'native');
+  const place = join(folder, 'quoth.node');
+  const stamp = `${addon}\n${kernels === null ? 'no kernels for GPUs' : kernels.source}`;
+  return makeOnce('addon', place, stamp, () => {
+    mkdirSync(folder, { recursive: true });
+    // Not over the old ones: a running Quoth has them mapped.
+    const copy = (from, to) => {
+      copyFileSync(from, `${to}.${process.pid}`);
+      renameSync(`${to}.${process.pid}`, to);
+    };
+    copy(addon, place);
+    if (kernels !== null) copy(kernels.path, join(folder, cudaLibraryName));
+    else rmSync(join(folder, cudaLibraryName), { force: true });
   });
 }
 
@@ -61,14 +73,14 @@ function bundle(config) {
 
 /**
  * Builds what is not up to date.
- * @param {{ only?: string[], say?: (line: string) => void }} [options] names of builds ("addon", "main", "preload",
- *   "renderer"); all if absent
+ * @param {{ only?: string[], say?: (line: string) => void, forAllGpus?: boolean }} [options] names of builds ("addon", "main", "preload",
+ *   "renderer"); all if absent. forAllGpus: with kernels for every GPU, as packing wants
  * @returns {Promise<string[]>} the names of what was built
  */
-export async function build({ only, say = () => undefined } = {}) {
+export async function build({ only, say = () => undefined, forAllGpus = false } = {}) {
   const built = [];
   const isWanted = (name) => !only || only.includes(name);
-  if (isWanted('addon') && (await placeAddon(say))) built.push('addon');
+  if (isWanted('addon') && (await placeAddon(say, forAllGpus))) built.push('addon');
   for (const { name, config, sources } of bundles) {
     if (!isWanted(name)) continue;
     const stamp = hashOfFiles([...sources, 'package-lock.json'], isBundled);
@@ -83,7 +95,8 @@ export async function build({ only, say = () => undefined } = {}) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
-    const built = await build({ say: (line) => process.stdout.write(`${line}\n`) });
+    const forAllGpus = process.argv.includes('--all-gpus');
+    const built = await build({ say: (line) => process.stdout.write(`${line}\n`), forAllGpus });
     process.stdout.write(built.length === 0 ? 'Everything is built already.\n' : 'Built.\n');
   } catch (error) {
     process.stderr.write(`${error.message}\n`);

@@ -4,6 +4,7 @@
  * The other scripts import `setUp` and choose what they need of it.
  */
 import { spawnSync } from 'node:child_process';
+import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { installDependencies } from './dependencies.mjs';
 import { nodeBinary, root, run, SetupError, say } from './tools.mjs';
@@ -33,7 +34,8 @@ export async function setUp(options) {
   await installDependencies();
   const node = nodeBinary();
   const { buildAddon } = await import('./addon.mjs');
-  await buildAddon({ root, log: say });
+  const { placeCuda } = await import('./cuda.mjs');
+  placeCuda(dirname(await buildAddon({ root, log: say })), { say });
   const { build } = await import('./build.mjs');
   await build();
   if (options.models) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../engine/engine.h"
+#include "../program/fuse.h"
 #include "async_work.h"
 #include "bindings.h"
 #include "settle.h"
@@ -39,6 +40,24 @@ int64_t optional_integer(const Napi::Object& object, const char* name, int64_t m
   return value.IsUndefined() ? 0 : integer_of(value, name, 0, most);
 }
 
+void set_kv_type(Napi::Object& object, Type type) {
+  const char* name = type == Type::f32   ? "f32"
+                     : type == Type::f16 ? "f16"
+                     : type == Type::i8  ? "i8"
+                     : type == Type::f8  ? "f8"
+                                         : nullptr;
+  if (name != nullptr) object.Set("kvType", name);
+}
+KvChoice kv_choice_of(const std::string& name) {
+  constexpr std::pair<const char*, KvChoice> kChoices[] = {{"plan", KvChoice::plan}, {"auto", KvChoice::automatic},
+                                                           {"f32", KvChoice::f32},   {"f16", KvChoice::f16},
+                                                           {"i8", KvChoice::i8},     {"f8", KvChoice::f8}};
+  for (const auto& [known, choice] : kChoices) {
+    if (name == known) return choice;
+  }
+  throw Fault(FaultCode::invalid_input, "kvType is none of plan, auto, f32, f16, i8 and f8.");
+}
+
 EngineOptions options_of(const Napi::Value& value) {
   const Napi::Object object = object_of(value, "options");
   EngineOptions options;
@@ -54,6 +73,8 @@ EngineOptions options_of(const Napi::Value& value) {
   options.min_kv_tokens = optional_integer(object, "minKvTokens", int64_t{1} << 53);
   options.memory_bytes = optional_integer(object, "memoryBytes", int64_t{1} << 53);
   options.step_tokens = static_cast<int32_t>(optional_integer(object, "stepTokens", INT32_MAX));
+  const Napi::Value kv_type = object.Get("kvType");
+  if (!kv_type.IsUndefined()) options.kv_type = kv_choice_of(string_of(kv_type, "kvType"));
   return options;
 }
 
@@ -121,9 +142,11 @@ Napi::Value to_js(Napi::Env env, const EngineInfo& info) {
   object.Set("role", info.role == Role::chat ? "chat" : info.role == Role::embedder ? "embedder" : "reranker");
   object.Set("device", name_of(info.device));
   object.Set("numThreads", info.num_threads);
+  object.Set("memoryBytesPerSecond", info.memory_bytes_per_second);
   object.Set("vocabularySize", info.vocabulary_size);
   object.Set("contextTokens", info.context_tokens);
   object.Set("kvTokens", info.kv_tokens);
+  set_kv_type(object, info.kv_type);
   object.Set("embeddingSize", info.embedding_size);
   object.Set("weightBytes", static_cast<double>(info.weight_bytes));
   object.Set("kvBytes", static_cast<double>(info.kv_bytes));
@@ -153,6 +176,7 @@ Napi::Value to_js(Napi::Env env, const MemoryPlan& memory) {
   set("kvBytes", memory.kv_bytes());
   set("kvTokens", static_cast<uint64_t>(memory.num_pages) * kPageTokens);
   set("wantedKvTokens", static_cast<uint64_t>(memory.wanted_pages) * kPageTokens);
+  set_kv_type(object, memory.kv_type);
   return object;
 }
 
@@ -271,8 +295,10 @@ Napi::Value plan_memory_js(const Napi::CallbackInfo& info) {
         info.Env(), "quoth.planMemory",
         [options = options_of(info[0])] {
           const PlanFile plan = open_plan(options.plan);
-          const Program program = read_program(plan);
-          return plan_memory(options, plan, program, *open_device(options.device, options.num_threads));
+          Program program = read_program(plan);
+          const auto device = open_device(options.device, options.num_threads);
+          fuse(program, fusions_of(*device->ops));
+          return plan_memory(options, plan, program, *device);
         },
         [](Napi::Env env, MemoryPlan&& memory) { return to_js(env, memory); });
   });

@@ -199,11 +199,11 @@ PieceScore Workbench::run(const PieceRun& run) {
     if (!runner.run(batch, abandoned_, watch)) throw Fault(FaultCode::cancelled, "Quantizing was cancelled.");
     for (int32_t t = 0; t < length; t++) {
       if (output != nullptr) {
-        runner.read_output(t, output->data + static_cast<int64_t>(first + t) * run.output_width);
+        runner.read_outputs(t, 1, output->data + static_cast<int64_t>(first + t) * run.output_width);
       }
       const int32_t target = scores ? run.targets[static_cast<size_t>(first + t)] : -1;
       if (target < 0 || target >= run.output_width) continue;
-      runner.read_output(t, logits.data());
+      runner.read_outputs(t, 1, logits.data());
       score.nats += surprise_of(logits, target);
       score.num_scored++;
     }

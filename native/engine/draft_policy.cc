@@ -5,8 +5,6 @@
 namespace quoth {
 namespace {
 
-// Measured on a CPU with 4-bit weights: 4 rows cost 1.7 times one, 8 rows 2.7 times. A GPU's cost almost nothing.
-constexpr double kUsualRowCost = 0.24;
 // How likely the next token is right after matches of 2, 3, 4-5, 6-8 and more tokens, before anything was seen; each
 // counts as so many tries.
 constexpr double kUsualChance[] = {0.4, 0.55, 0.7, 0.85, 0.92};
@@ -17,7 +15,7 @@ constexpr double kForgiving = 1.0 / 128;
 
 }  // namespace
 
-DraftPolicy::DraftPolicy() : row_cost_(kUsualRowCost), seen_{} {}
+DraftPolicy::DraftPolicy(double usual_row_cost) : usual_row_cost_(usual_row_cost), row_cost_(usual_row_cost), seen_{} {}
 
 size_t DraftPolicy::group_of(int32_t match_length) {
   return match_length <= 2 ? 0 : match_length == 3 ? 1 : match_length <= 5 ? 2 : match_length <= 8 ? 3 : 4;
@@ -48,7 +46,7 @@ void DraftPolicy::share(std::vector<Candidate>& candidates, int32_t num_generati
     const bool pays = best_chance > row_cost_ * tokens / (1 + row_cost_ * (rows - 1));
     if (!pays && !candidate.always) {
       if (candidate.drafts == 0) {
-        row_cost_ += (kUsualRowCost - row_cost_) * kForgiving;
+        row_cost_ += (usual_row_cost_ - row_cost_) * kForgiving;
         Seen& seen = seen_[group_of(candidate.match_length)];
         seen.right *= 1 - kForgiving;
         seen.tried *= 1 - kForgiving;

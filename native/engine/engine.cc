@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "../fault.h"
+#include "../program/fuse.h"
 #include "requests.h"
 
 namespace quoth {
@@ -40,33 +41,41 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   if (options.num_threads < 0 || options.num_threads > 256) fail_input("numThreads is not between 0 and 256.");
   plan_ = open_plan(options.plan);
   Program program = read_program(plan_);
+  step_weight_bytes_ = bytes_of_linears(plan_, program);
   device_ = device ? std::move(device) : open_device(options.device, options.num_threads);
+  fuse(program, fusions_of(*device_->ops));
   const MemoryPlan memory = plan_memory(options, plan_, program, *device_);
   if (!memory.fits) throw Fault(FaultCode::out_of_memory, memory.sentence);
 
+  if (plan_.has_kv) plan_.kv.type = memory.kv_type;
   capacity_ = memory.capacity;
   const int32_t num_pages = memory.num_pages;
   max_sequence_tokens_ =
       std::min(plan_.context_tokens, plan_.role == Role::chat ? num_pages * kPageTokens : capacity_.tokens);
-  step_weight_bytes_ = bytes_of_linears(plan_, program);
   kv_row_bytes_ = memory.kv_page_bytes / kPageTokens;
 
   runner_ = std::make_unique<Runner>(plan_, std::move(program), device_->device, device_->ops,
                                      device_->reads_host_memory(), capacity_, num_pages);
   scheduler_.emplace(num_pages, capacity_.tokens, capacity_.sequences, capacity_.outputs);
+  step_limit_.emplace(capacity_.tokens, device_->kind == DeviceKind::cuda);
+  if (device_->kind == DeviceKind::cuda) draft_policy_ = DraftPolicy(kGpuRowCost);
+  scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
   arrays_ = std::make_unique<StepArrays>();
-  arrays_->page_table_stride = Scheduler::pages_for(plan_.has_kv ? max_sequence_tokens_ : 0);
+  encode_flights_.reserve(2);
+  flights_.reserve(2);
   logits_.resize(static_cast<size_t>(runner_->output_width()));
 
   info_.architecture = plan_.architecture;
   info_.role = plan_.role;
   info_.device = device_->kind;
   info_.num_threads = device_->info.num_threads;
+  info_.memory_bytes_per_second = device_->info.memory_bytes_per_second;
   info_.vocabulary_size = plan_.vocabulary_size;
   info_.context_tokens = plan_.context_tokens;
   info_.kv_tokens = num_pages * kPageTokens;
   info_.embedding_size = plan_.embedding_size;
   info_.weight_bytes = plan_.weight_bytes;
+  info_.kv_type = memory.kv_type;
   info_.kv_bytes = runner_->kv_bytes();
   info_.activation_bytes = runner_->activation_bytes();
   thread_ = std::thread([this] { loop(); });
@@ -105,15 +114,15 @@ void Engine::submit(std::shared_ptr<Request> request) {
   check_open();
   request->arrival = num_arrivals_++;
   // One that a person waits for does not wait for a step of prompts that can wait.
-  if (current_ != nullptr) {
-    int32_t num_rows = 0;
-    bool all_lower = true;
-    for (const Part& part : *current_) {
+  int32_t num_rows = 0;
+  bool all_lower = true;
+  for (const Flight& flight : flights_) {
+    for (const Part& part : flight.parts) {
       num_rows += part.count;
       all_lower = all_lower && part.sequence->priority < request->priority;
     }
-    if (all_lower && num_rows >= kAbandonRows) abandon_ = true;
   }
+  if (all_lower && num_rows >= kAbandonRows) abandon_ = true;
   scheduler_->add(std::move(request));
   wake_.notify_one();
 }
@@ -163,6 +172,7 @@ std::shared_ptr<Generation> Engine::generate(GenerateRequest asked) {
   request->tokens.reserve(static_cast<size_t>(request->max_rows) + 1);
   request->stop_ids = std::move(asked.stop_ids);
   request->sampling = sampling;
+  for (const auto& [id, bias] : sampling.logit_bias) request->biases.push_back({id, static_cast<float>(bias)});
   request->num_top = std::min(asked.num_top, info_.vocabulary_size);
   request->priority = asked.priority;
   request->speculation = asked.speculation;
@@ -189,8 +199,8 @@ void Engine::cancel(const std::shared_ptr<Generation>& generation, Answer<bool> 
   found->cancel_answers.push_back(std::move(answer));
   int32_t num_rows = 0, num_cancelled = 0;
   bool in_step = false;
-  if (current_ != nullptr) {
-    for (const Part& part : *current_) {
+  for (const Flight& flight : flights_) {
+    for (const Part& part : flight.parts) {
       num_rows += part.count;
       if (part.sequence->cancelled) num_cancelled += part.count;
       in_step = in_step || part.sequence == found;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../program/plan_file.h"
@@ -25,20 +26,25 @@
 #include "options.h"
 #include "sampler.h"
 #include "scheduler.h"
+#include "step_limit.h"
 
 namespace quoth {
+
+using Clock = std::chrono::steady_clock;
 
 struct EngineInfo {
   std::string architecture;
   Role role = Role::chat;
   DeviceKind device = DeviceKind::cpu;
   int32_t num_threads = 0;
+  double memory_bytes_per_second = 0;  // of the device, by its own words; 0 = it does not say
   int32_t vocabulary_size = 0;
   int32_t context_tokens = 0;
   int32_t kv_tokens = 0;
   int32_t embedding_size = 0;
   uint64_t weight_bytes = 0;
   uint64_t kv_bytes = 0;
+  Type kv_type = Type::i32;  // i32: no kv pages
   uint64_t activation_bytes = 0;
 };
 
@@ -107,6 +113,8 @@ class Engine {
   struct EncodeJob;
   struct StepArrays;  // host memory of a batch
   struct Found;
+  struct Flight;  // a step that was started and whose results were not read
+  struct EncodeFlight;
   using Lock = std::unique_lock<std::mutex>;
 
   void check_ids(const std::vector<int32_t>& ids, const char* name) const;
@@ -117,13 +125,25 @@ class Engine {
   void submit(std::shared_ptr<Request> request);
   void loop();
   bool step_sequences(Lock& lock);
+  void take_off(Lock& lock, std::vector<Part> parts, bool ahead);
+  bool can_run_ahead();
+  void land(Lock& lock);
+  void read(Flight& flight);
+  void drop_flights();
   bool step_encodings(Lock& lock);
+  bool take_off_encodings(Lock& lock);
+  void land_encodings(Lock& lock);
+  void answer(EncodeJob& job, const std::optional<Fault>& fault);
+  bool is_in_flight(const Sequence* sequence) const;
   void drop_cancelled();
   void begin(const std::vector<Part>& parts);
   void propose_drafts();
-  Batch make_batch(const std::vector<Part>& parts);
+  Batch make_batch(const std::vector<Part>& parts, bool ahead);
+  bool make_sample_rows(const std::vector<Part>& parts, bool ahead);
   void read_scores(const Part& part, int32_t row);
-  void read_ids(Part& part, int32_t row, Found& found);
+  void read_ids(Part& part, int32_t row, bool is_sampled, Found& found);
+  std::pair<int32_t, TokenScore> choose_id(Request& request, int32_t row);
+  std::pair<int32_t, TokenScore> scored_id(const Request& request, const SampledRow& row) const;
   void learn(const std::vector<Part>& parts, const std::vector<Found>& found, double ms);
   void finish(const std::vector<Part>& parts, std::vector<Found>& found);
   void take_output(Request& request, Found& found);
@@ -141,14 +161,20 @@ class Engine {
   Sampler sampler_;
   std::vector<float> logits_;            // [V]
   std::vector<float> unchanged_logits_;  // [V], when log-probabilities are wanted
-  DraftPolicy draft_policy_;             // the thread's alone
+  std::vector<SampleRow> sample_rows_;   // of the step that is started
+  std::vector<SampledRow> sampled_;      // of the step that is read
+  DraftPolicy draft_policy_;             // the thread's alone, as what follows
+  std::optional<StepLimit> step_limit_;
+  std::vector<float> outputs_;  // of a step of an encoder
+  Clock::time_point last_landing_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::optional<Scheduler> scheduler_;
   std::deque<std::shared_ptr<EncodeJob>> encode_jobs_;
-  const std::vector<Part>* current_ = nullptr;  // the step that runs
-  std::atomic<bool> abandon_{false};            // ends the step that runs between two operations
+  std::vector<Flight> flights_;  // oldest first, at most two; what they find is the thread's alone
+  std::vector<EncodeFlight> encode_flights_;
+  std::atomic<bool> abandon_{false};  // ends the step that is started between two operations
   bool closing_ = false;
   std::optional<Fault> broken_;  // the device is lost
   uint64_t num_arrivals_ = 0;

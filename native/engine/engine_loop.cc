@@ -1,5 +1,6 @@
 // The engine's thread: schedule, run, sample, emit.
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "../fault.h"
@@ -22,74 +23,160 @@ void Engine::loop() {
       if (!step_encodings(lock) && !step_sequences(lock)) wake_.wait(lock);
     } catch (...) {  // not enough memory for a list: the steps themselves catch what they cause
       if (!lock.owns_lock()) lock.lock();
-      current_ = nullptr;
-      fail_all(current_fault());
+      const Fault fault = current_fault();
+      drop_flights();
+      fail_all(fault);
     }
   }
+  drop_flights();
   fail_all(Fault(FaultCode::closed, "The engine was closed."));
 }
 
-// One step of generations and scorings. False when there is nothing to do.
+// Starts the next step, unless one is in the air, and ends the oldest. Where the next one can only go on, it is started
+// before the ids of this one are read. False when there is nothing to do.
 bool Engine::step_sequences(Lock& lock) {
-  propose_drafts();
-  std::vector<Part> parts = scheduler_->schedule();
-  if (parts.empty()) return false;
-  begin(parts);
-  const Batch batch = make_batch(parts);
-  std::vector<Found> found(parts.size());
-  std::optional<Fault> step_fault;
-  bool done = false;
-
-  abandon_ = closing_;
-  current_ = &parts;
-  lock.unlock();
-  const Clock::time_point start = Clock::now();
-  try {
-    done = runner_->run(batch, abandon_);
-    int32_t row = 0;  // of the output
-    for (size_t i = 0; done && i < parts.size(); ++i) {
-      try {
-        if (parts[i].sequence->wants_all) {
-          read_scores(parts[i], row);
-        } else if (parts[i].wants_last) {
-          read_ids(parts[i], row, found[i]);
-        }
-      } catch (...) {
-        found[i].fault = current_fault();
-        if (runner_->device_lost()) throw;
-      }
-      row += parts[i].num_outputs();
-    }
-  } catch (...) {
-    step_fault = current_fault();
+  if (flights_.empty()) {
+    propose_drafts();
+    std::vector<Part> parts = scheduler_->schedule();
+    if (parts.empty()) return false;
+    begin(parts);
+    take_off(lock, std::move(parts), false);
   }
-  const double ms = ms_between(start, Clock::now());
+  if (can_run_ahead()) take_off(lock, scheduler_->schedule_ahead(flights_.front().parts), true);
+  land(lock);
+  return true;
+}
+
+// Starts a step. `ahead`: of the ids of its rows only the GPU knows: they are chosen in the step before.
+void Engine::take_off(Lock& lock, std::vector<Part> parts, bool ahead) {
+  flights_.emplace_back();
+  Flight& flight = flights_.back();
+  flight.parts = std::move(parts);
+  flight.found.resize(flight.parts.size());
+  const Batch batch = make_batch(flight.parts, ahead);
+  const bool is_sampled = runner_->can_sample() && make_sample_rows(flight.parts, ahead);
+  abandon_ = closing_;
+  lock.unlock();
+  flight.start = Clock::now();
+  try {
+    flight.done = runner_->start(batch, abandon_);
+    if (flight.done && is_sampled) flight.num_sampled = runner_->sample(sample_rows_);
+  } catch (...) {
+    flight.fault = current_fault();
+  }
   lock.lock();
-  current_ = nullptr;
+}
+
+// Whether the step in the air is surely followed by one with a row for each of its sequences.
+bool Engine::can_run_ahead() {
+  if (!runner_->can_run_ahead() || closing_ || flights_.size() != 1 || !encode_jobs_.empty()) return false;
+  const Flight& flight = flights_.front();
+  if (!flight.done || flight.fault || flight.num_sampled == 0) return false;
+  if (!scheduler_->waiting().empty() || scheduler_->running().size() != flight.parts.size()) return false;
+  bool may_draft = false;
+  for (const Part& part : flight.parts) {
+    const Request& request = static_cast<const Request&>(*part.sequence);
+    if (!part.wants_last || part.num_drafts > 0 || request.cancelled || request.removed) return false;
+    if (request.num_output + 1 >= request.max_output) return false;  // its last id is in the air
+    if (request.speculation == Speculation::always) return false;
+    may_draft = may_draft || request.speculation != Speculation::off;
+  }
+  if (!may_draft) return true;
+  // What can be drafted is worth more than the wait for an id.
+  propose_drafts();
+  return std::all_of(flight.parts.begin(), flight.parts.end(),
+                     [](const Part& part) { return part.sequence->drafts.empty(); });
+}
+
+// Waits for the oldest step, and does what follows from it.
+void Engine::land(Lock& lock) {
+  Flight& flight = flights_.front();
+  lock.unlock();
+  try {
+    if (flight.done && !flight.fault) read(flight);
+  } catch (...) {
+    flight.fault = current_fault();
+  }
+  const Clock::time_point now = Clock::now();
+  lock.lock();
+  Flight landed = std::move(flights_.front());
+  flights_.erase(flights_.begin());
+  const double ms = ms_between(std::max(landed.start, last_landing_), now);
+  last_landing_ = now;
   ++stats_.num_steps;
   stats_.busy_ms += ms;
 
-  if (step_fault) {
+  if (landed.fault) {
     if (runner_->device_lost()) {
-      broken_ = step_fault;
-      fail_all(*step_fault);
-      return true;
+      broken_ = landed.fault;
+      flights_.clear();
+      fail_all(*landed.fault);
+      return;
     }
-    done = false;
-    for (Found& one : found) one.fault = step_fault;
+    landed.done = false;
+    for (Found& one : landed.found) one.fault = landed.fault;
   }
-  if (done) {
-    scheduler_->complete(parts);
-    learn(parts, found, ms);
+  if (landed.done) {
+    scheduler_->complete(landed.parts);
+    learn(landed.parts, landed.found, ms);
   }
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (!found[i].fault) continue;
-    scheduler_->remove(parts[i].sequence.get());
-    static_cast<Request&>(*parts[i].sequence).fail(*found[i].fault);
+  for (size_t i = 0; i < landed.parts.size(); ++i) {
+    if (!landed.found[i].fault || landed.parts[i].sequence->removed) continue;
+    scheduler_->remove(landed.parts[i].sequence.get());
+    static_cast<Request&>(*landed.parts[i].sequence).fail(*landed.found[i].fault);
   }
-  if (done) finish(parts, found);
+  if (landed.done) finish(landed.parts, landed.found);
   drop_cancelled();
-  return true;
+}
+
+// The ids and scores that a step found. Without the lock.
+void Engine::read(Flight& flight) {
+  if (flight.num_sampled > 0) {
+    sampled_.resize(static_cast<size_t>(flight.num_sampled));
+    runner_->read_samples(sampled_.data());
+  } else {
+    runner_->wait();
+  }
+  int32_t row = 0;  // of the output
+  for (size_t i = 0; i < flight.parts.size(); ++i) {
+    Part& part = flight.parts[i];
+    try {
+      if (part.sequence->removed) {  // it stopped while this step was in the air
+      } else if (part.sequence->wants_all) {
+        read_scores(part, row);
+      } else if (part.wants_last) {
+        read_ids(part, row, flight.num_sampled > 0, flight.found[i]);
+      }
+    } catch (...) {
+      flight.found[i].fault = current_fault();
+      if (runner_->device_lost()) throw;
+    }
+    row += part.num_outputs();
+  }
+}
+
+// Forgets the steps in the air, when what they find is not wanted any more.
+void Engine::drop_flights() {
+  for (Flight& flight : flights_) {
+    try {
+      if (flight.num_sampled > 0) {
+        sampled_.resize(static_cast<size_t>(flight.num_sampled));
+        runner_->read_samples(sampled_.data());
+      } else if (flight.done) {
+        runner_->wait();
+      }
+    } catch (...) {  // nothing follows from them
+    }
+  }
+  flights_.clear();
+  for (EncodeFlight& flight : encode_flights_) {
+    try {
+      outputs_.resize(static_cast<size_t>(flight.num_sequences) * static_cast<size_t>(runner_->output_width()));
+      if (flight.is_downloading) runner_->finish_outputs(outputs_.data());
+    } catch (...) {
+    }
+  }
+  encode_flights_.clear();
 }
 
 // What may follow in each sequence that generates, as far as it is worth a row.
@@ -108,6 +195,7 @@ void Engine::propose_drafts() {
     try {
       match = request.draft_index.find(request.tokens);
     } catch (const std::bad_alloc&) {  // it goes on without
+      match = {};                      // GCC 12 leaves what its initializer says out on this way
       request.speculation = Speculation::off;
       request.draft_index = DraftIndex();
     }
@@ -129,7 +217,7 @@ void Engine::propose_drafts() {
 void Engine::read_scores(const Part& part, int32_t row) {
   Request& request = static_cast<Request&>(*part.sequence);
   for (int32_t i = 0; i < part.count; ++i) {
-    runner_->read_output(row + i, logits_.data());
+    runner_->read_outputs(row + i, 1, logits_.data());
     const size_t at = static_cast<size_t>(part.first + i);
     if (request.wants_logits) {
       std::copy(logits_.begin(), logits_.end(),
@@ -142,21 +230,29 @@ void Engine::read_scores(const Part& part, int32_t row) {
 
 // The next id and, while it is the one that was drafted, the one after it: each is chosen from the logits, with the
 // random number and the penalties that its place would have had in a step of its own. So drafts change no id.
-void Engine::read_ids(Part& part, int32_t row, Found& found) {
+void Engine::read_ids(Part& part, int32_t row, bool is_sampled, Found& found) {
   Request& request = static_cast<Request&>(*part.sequence);
   for (int32_t i = 0; i <= part.num_drafts; ++i) {
-    runner_->read_output(row + i, logits_.data());
-    if (request.num_top >= 0) unchanged_logits_ = logits_;
-    const int32_t id = sampler_.sample(logits_, request.sampling, request.tokens, request.num_output);
+    const auto [id, score] =
+        is_sampled ? scored_id(request, sampled_[static_cast<size_t>(row + i)]) : choose_id(request, row + i);
     found.stopped = std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
     if (found.stopped) return;
     found.ids.push_back(id);
-    if (request.num_top >= 0) found.scores.push_back(token_score(unchanged_logits_, id, request.num_top));
+    if (request.num_top >= 0) found.scores.push_back(score);
     request.tokens.push_back(id);
     ++request.num_output;
     if (i == part.num_drafts || id != request.drafts[static_cast<size_t>(i)]) return;
     ++part.num_right;
   }
+}
+
+// From the logits of an output row, on the host.
+std::pair<int32_t, TokenScore> Engine::choose_id(Request& request, int32_t row) {
+  runner_->read_outputs(row, 1, logits_.data());
+  if (request.num_top >= 0) unchanged_logits_ = logits_;
+  const int32_t id = sampler_.sample(logits_, request.sampling, request.tokens, request.num_output);
+  if (request.num_top < 0) return {id, {}};
+  return {id, token_score(unchanged_logits_, id, request.num_top)};
 }
 
 // From a step that is done.
@@ -172,7 +268,11 @@ void Engine::learn(const std::vector<Part>& parts, const std::vector<Found>& fou
     stats_.drafted_tokens += static_cast<uint64_t>(part.num_drafts);
     stats_.accepted_tokens += static_cast<uint64_t>(part.num_right);
   }
-  if (!only_generates) return;
+  if (!only_generates) {
+    step_limit_->learn(num_rows, ms);
+    scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
+    return;
+  }
   draft_policy_.learn_time(num_rows, ms);
   stats_.decode_ms += ms;
   stats_.decode_bytes += step_weight_bytes_;
@@ -199,14 +299,23 @@ void Engine::begin(const std::vector<Part>& parts) {
   }
 }
 
-Batch Engine::make_batch(const std::vector<Part>& parts) {
+Batch Engine::make_batch(const std::vector<Part>& parts, bool ahead) {
   StepArrays& arrays = *arrays_;
   arrays.clear();
+  size_t most_pages = 1;
+  for (const Part& part : parts) most_pages = std::max(most_pages, part.sequence->pages.size());
+  // Few different widths, so that steps resemble each other.
+  arrays.page_table_stride = static_cast<int32_t>(std::bit_ceil(most_pages));
   for (const Part& part : parts) {
-    const auto first = part.sequence->tokens.begin() + part.first;
-    const auto first_draft = part.sequence->drafts.begin();
-    arrays.ids.insert(arrays.ids.end(), first, first + (part.count - part.num_drafts));
-    arrays.ids.insert(arrays.ids.end(), first_draft, first_draft + part.num_drafts);
+    if (ahead) {
+      arrays.chosen_ids.push_back(static_cast<int32_t>(arrays.ids.size()));  // each row had one output
+      arrays.ids.push_back(0);
+    } else {
+      const auto first = part.sequence->tokens.begin() + part.first;
+      const auto first_draft = part.sequence->drafts.begin();
+      arrays.ids.insert(arrays.ids.end(), first, first + (part.count - part.num_drafts));
+      arrays.ids.insert(arrays.ids.end(), first_draft, first_draft + part.num_drafts);
+    }
     for (int32_t i = 0; i < part.count; ++i) arrays.positions.push_back(part.first + i);
     const int32_t end_row = static_cast<int32_t>(arrays.ids.size());
     for (int32_t row = end_row - part.num_outputs(); row < end_row; ++row) arrays.output_rows.push_back(row);
@@ -219,7 +328,7 @@ Batch Engine::make_batch(const std::vector<Part>& parts) {
 void Engine::finish(const std::vector<Part>& parts, std::vector<Found>& found) {
   for (size_t i = 0; i < parts.size(); ++i) {
     Request& request = static_cast<Request&>(*parts[i].sequence);
-    if (request.cancelled || found[i].fault) continue;
+    if (request.cancelled || request.removed || found[i].fault) continue;
     if (parts[i].wants_last) take_output(request, found[i]);
     if (request.wants_all && request.num_rows_wanted() == 0) {
       scheduler_->remove(&request);
@@ -255,101 +364,25 @@ void Engine::take_output(Request& request, Found& found) {
   scheduler_->remove(&request);
 }
 
-// Not for those in the step that runs: their pages are being written.
+bool Engine::is_in_flight(const Sequence* sequence) const {
+  return std::any_of(flights_.begin(), flights_.end(), [&](const Flight& flight) {
+    return std::any_of(flight.parts.begin(), flight.parts.end(),
+                       [&](const Part& part) { return part.sequence.get() == sequence; });
+  });
+}
+
+// Not for those in a step that runs: their pages are being written.
 void Engine::drop_cancelled() {
-  const auto in_step = [this](const Sequence* sequence) {
-    return current_ != nullptr && std::any_of(current_->begin(), current_->end(),
-                                              [&](const Part& part) { return part.sequence.get() == sequence; });
-  };
   std::vector<std::shared_ptr<Sequence>> dropped;
   for (const auto* list : {&scheduler_->running(), &scheduler_->waiting()}) {
     for (const auto& sequence : *list) {
-      if (sequence->cancelled && !in_step(sequence.get())) dropped.push_back(sequence);
+      if (sequence->cancelled && !is_in_flight(sequence.get())) dropped.push_back(sequence);
     }
   }
   for (const auto& sequence : dropped) {
     scheduler_->remove(sequence.get());
     static_cast<Request&>(*sequence).answer_cancels();
   }
-}
-
-// One step of embeddings or of pairs. Small jobs go first: a question's vector does not wait for a document's. False
-// when there are none.
-bool Engine::step_encodings(Lock& lock) {
-  if (encode_jobs_.empty()) return false;
-  std::vector<std::shared_ptr<EncodeJob>> jobs(encode_jobs_.begin(), encode_jobs_.end());
-  std::stable_sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) {
-    return a->sequences.size() - a->num_done < b->sequences.size() - b->num_done;
-  });
-  struct Share {
-    std::shared_ptr<EncodeJob> job;
-    size_t count;  // sequences of the job from its num_done on
-  };
-  std::vector<Share> shares;
-  StepArrays& arrays = *arrays_;
-  arrays.clear();
-  for (const auto& job : jobs) {
-    size_t end = job->num_done;
-    for (; end < job->sequences.size(); ++end) {
-      const std::vector<int32_t>& ids = job->sequences[end];
-      const bool fits = arrays.ids.size() + ids.size() <= static_cast<size_t>(capacity_.tokens) &&
-                        arrays.first_row.size() <= static_cast<size_t>(capacity_.sequences);
-      if (!fits) break;
-      arrays.ids.insert(arrays.ids.end(), ids.begin(), ids.end());
-      for (size_t i = 0; i < ids.size(); ++i) arrays.positions.push_back(static_cast<int32_t>(i));
-      if (!job->first_lengths.empty()) {
-        const size_t first_length = static_cast<size_t>(job->first_lengths[end]);
-        for (size_t i = 0; i < ids.size(); ++i) arrays.segments.push_back(i < first_length ? 0 : 1);
-      }
-      arrays.end_sequence({});
-    }
-    if (end > job->num_done) shares.push_back({job, end - job->num_done});
-  }
-  const Batch batch = arrays.batch();
-  std::optional<Fault> fault;
-  bool done = false;
-
-  abandon_ = closing_;
-  lock.unlock();
-  const Clock::time_point start = Clock::now();
-  try {
-    done = runner_->run(batch, abandon_);
-    int32_t row = 0;
-    const size_t width = static_cast<size_t>(runner_->output_width());
-    for (size_t i = 0; done && i < shares.size(); ++i) {
-      EncodeJob& job = *shares[i].job;
-      for (size_t j = 0; j < shares[i].count; ++j) {
-        runner_->read_output(row++, job.results.data() + (job.num_done + j) * width);
-      }
-    }
-  } catch (...) {
-    fault = current_fault();
-  }
-  const double ms = ms_between(start, Clock::now());
-  lock.lock();
-  ++stats_.num_steps;
-  stats_.busy_ms += ms;
-
-  if (fault && runner_->device_lost()) {
-    broken_ = fault;
-    fail_all(*fault);
-    return true;
-  }
-  for (const Share& share : shares) {
-    EncodeJob& job = *share.job;
-    if (done && !fault) {
-      for (size_t i = 0; i < share.count; ++i) stats_.prompt_tokens += job.sequences[job.num_done + i].size();
-      job.num_done += share.count;
-    }
-    if (!fault && job.num_done < job.sequences.size()) continue;
-    encode_jobs_.erase(std::find(encode_jobs_.begin(), encode_jobs_.end(), share.job));
-    if (fault) {
-      job.answer({fault, {}});
-    } else {
-      job.answer({std::nullopt, std::move(job.results)});
-    }
-  }
-  return true;
 }
 
 void Engine::fail_all(const Fault& fault) {
@@ -359,7 +392,10 @@ void Engine::fail_all(const Fault& fault) {
     scheduler_->remove(sequence.get());
     static_cast<Request&>(*sequence).fail(fault);
   }
-  for (const auto& job : std::exchange(encode_jobs_, {})) job->answer({fault, {}});
+  for (const auto& job : std::exchange(encode_jobs_, {})) {
+    job->is_answered = true;
+    job->answer({fault, {}});
+  }
 }
 
 }  // namespace quoth

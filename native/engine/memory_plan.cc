@@ -1,6 +1,7 @@
 #include "memory_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 
@@ -12,9 +13,21 @@ namespace {
 // Rows of one step when the caller does not say. More rows use the CPU's caches better; at 256 a 1 B model's prefill is
 // within a few percent of its best. A cancel does not wait for them: a step is abandoned between two operations.
 constexpr int32_t kDefaultStepTokens = 256;
-constexpr int32_t kMaxStepTokens = 8192;
+// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
+constexpr int32_t kDefaultGpuStepTokens = 1024;
+// An encoder's have no history: as many as fit into so many bytes.
+constexpr int64_t kGpuEncoderBytes = int64_t{96} << 20;
+constexpr int64_t kLeastGpuEncoderTokens = 1024;
+constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
 constexpr int32_t kMaxOutputs = 64;
+// On a GPU as many as fit into so many bytes, within these bounds.
+constexpr int64_t kGpuOutputBytes = int64_t{40} << 20;
+constexpr int32_t kMaxGpuOutputs = 256;
+// Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
+constexpr int32_t kMaxGpuPageTable = 64 * 4096;
+// Sequences that an encoder takes at once there.
+constexpr int32_t kMaxGpuEncoded = 1024;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
 // Two whole conversations, if they fit into this.
 constexpr int64_t kDefaultKvBytes = int64_t{2} << 30;
@@ -36,10 +49,33 @@ int32_t pages_for(int64_t kv_tokens) {
   return static_cast<int32_t>((kv_tokens + kPageTokens - 1) / kPageTokens);
 }
 
-uint64_t bytes_of_kv_page(const PlanFile& plan) {
+uint64_t bytes_of_kv_page(const PlanFile& plan, Type type) {
   if (!plan.has_kv) return 0;
-  return uint64_t{2} * (plan.kv.type == Type::f32 ? 4 : 2) * kPageTokens * static_cast<uint64_t>(plan.kv.num_layers) *
-         static_cast<uint64_t>(plan.kv.num_heads) * static_cast<uint64_t>(plan.kv.head_size);
+  return uint64_t{2} * static_cast<uint64_t>(kv_block_bytes(type, plan.kv.head_size)) *
+         static_cast<uint64_t>(plan.kv.num_layers) * static_cast<uint64_t>(plan.kv.num_heads);
+}
+
+// The GPU's kernels bring 8 columns of a head at once.
+bool can_be_bytes(const PlanFile& plan, const OpenDevice& device) {
+  return device.kind == DeviceKind::cpu || plan.kv.head_size % 8 == 0;
+}
+Type kv_type_of(const EngineOptions& options, const PlanFile& plan, const OpenDevice& device) {
+  switch (options.kv_type) {
+    case KvChoice::f32:
+      return Type::f32;
+    case KvChoice::f16:
+      return Type::f16;
+    case KvChoice::i8:
+    case KvChoice::f8:
+      if (!can_be_bytes(plan, device)) {
+        throw Fault(FaultCode::unsupported,
+                    "kvType: on the GPU, bytes are for heads whose size is a multiple of 8, and this model's is " +
+                        std::to_string(plan.kv.head_size) + ".");
+      }
+      return options.kv_type == KvChoice::i8 ? Type::i8 : Type::f8;
+    default:
+      return plan.kv.type;
+  }
 }
 
 void check(const EngineOptions& options) {
@@ -53,6 +89,40 @@ void check(const EngineOptions& options) {
   }
 }
 
+int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKind kind) {
+  if (kind != DeviceKind::cuda) return kDefaultStepTokens;
+  if (plan.role == Role::chat) return kDefaultGpuStepTokens;
+  int64_t row_bytes = 0;
+  for (const Buffer& buffer : program.buffers) {
+    if (buffer.rows == RowsOf::tokens) row_bytes += int64_t{4} * buffer.width;
+  }
+  const int64_t fitting = kGpuEncoderBytes / std::max<int64_t>(row_bytes, 1) / 256 * 256;
+  return static_cast<int32_t>(std::clamp<int64_t>(fitting, kLeastGpuEncoderTokens, kMaxStepTokens));
+}
+
+Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const Program& program, DeviceKind kind) {
+  const bool is_gpu = kind == DeviceKind::cuda;
+  const bool is_chat = plan.role == Role::chat;
+  const int32_t usual = usual_step_tokens(plan, program, kind);
+  Capacity capacity;
+  capacity.tokens = options.step_tokens > 0 ? options.step_tokens : usual;
+  // A sequence is encoded in one step.
+  if (!is_chat) capacity.tokens = std::max(capacity.tokens, std::min(plan.context_tokens, kMaxStepTokens));
+  int32_t most = kMaxOutputs;
+  if (is_gpu && is_chat) {
+    const int64_t row_bytes = int64_t{4} * std::max(plan.vocabulary_size, 1);
+    most = static_cast<int32_t>(std::clamp<int64_t>(kGpuOutputBytes / row_bytes, kMaxOutputs, kMaxGpuOutputs));
+  } else if (is_gpu) {
+    most = kMaxGpuEncoded;
+  }
+  if (is_gpu && plan.has_kv) {  // a step's page tables travel in one piece
+    const uint32_t pages = std::bit_ceil(static_cast<uint32_t>(pages_for(plan.context_tokens)));
+    most = std::clamp(kMaxGpuPageTable / static_cast<int32_t>(std::min(pages, uint32_t{kMaxGpuPageTable})), 1, most);
+  }
+  capacity.outputs = capacity.sequences = std::min(capacity.tokens, most);
+  return capacity;
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const Program& program,
@@ -60,16 +130,11 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   check(options);
   MemoryPlan memory;
   memory.device = device.kind;
-  memory.capacity.tokens = options.step_tokens > 0 ? options.step_tokens : kDefaultStepTokens;
-  if (plan.role != Role::chat) {
-    // A sequence is encoded in one step.
-    memory.capacity.tokens = std::max(memory.capacity.tokens, std::min(plan.context_tokens, kMaxStepTokens));
-  }
-  memory.capacity.outputs = std::min(memory.capacity.tokens, kMaxOutputs);
-  memory.capacity.sequences = memory.capacity.outputs;
+  memory.capacity = capacity_of(options, plan, program, device.kind);
   memory.weight_bytes = plan.weight_bytes;
   memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
-  memory.kv_page_bytes = bytes_of_kv_page(plan);
+  if (plan.has_kv) memory.kv_type = kv_type_of(options, plan, device);
+  memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
 
   int32_t least_pages = 0;
   if (plan.has_kv) {
@@ -102,6 +167,13 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   if (is_known || options.memory_bytes > 0) {
     const uint64_t fixed = memory.weight_bytes + memory.activation_bytes;
     const uint64_t left = memory.free_bytes > fixed ? memory.free_bytes - fixed : 0;
+    // A CPU reads bytes slower than halves: not unless it is asked to.
+    const bool may_shrink = options.kv_type == KvChoice::automatic && plan.has_kv && device.kind == DeviceKind::cuda &&
+                            can_be_bytes(plan, device);
+    if (may_shrink && left / memory.kv_page_bytes < static_cast<uint64_t>(memory.wanted_pages)) {
+      memory.kv_type = Type::i8;
+      memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
+    }
     if (memory.kv_page_bytes > 0) {
       memory.num_pages = static_cast<int32_t>(
           std::min<uint64_t>(static_cast<uint64_t>(memory.wanted_pages), left / memory.kv_page_bytes));
@@ -116,6 +188,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   if (plan.has_kv) {
     parts += " and " + megabytes(memory.kv_bytes()) + " for a context of " +
              std::to_string(int64_t{memory.num_pages} * kPageTokens) + " tokens";
+    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) parts += " in 8 bits";
   }
   if (!memory.fits) {
     memory.sentence = "The model needs " + megabytes(memory.needed_bytes()) + " " + where + " (" + parts + "), and " +

@@ -18,6 +18,7 @@ struct MemoryPlan {
   uint64_t free_bytes = 0;   // what may be taken: the smaller of what is free and `memory_bytes`
   uint64_t weight_bytes = 0;
   uint64_t activation_bytes = 0;
+  Type kv_type = Type::i32;  // i32: no kv pages
   uint64_t kv_page_bytes = 0;
   int32_t wanted_pages = 0;
   int32_t num_pages = 0;  // as many of the wanted ones as fit

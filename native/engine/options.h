@@ -8,6 +8,10 @@
 
 namespace quoth {
 
+// How kv pages hold their numbers: as the plan says; the same, but i8 where the wanted context does not fit; or that
+// type.
+enum class KvChoice : int32_t { plan, automatic, f32, f16, i8, f8 };
+
 // As `EngineOptions` in native/index.ts; 0 = the default.
 struct EngineOptions {
   std::string plan;
@@ -17,6 +21,7 @@ struct EngineOptions {
   int64_t min_kv_tokens = 0;
   int64_t memory_bytes = 0;
   int32_t step_tokens = 0;
+  KvChoice kv_type = KvChoice::plan;
 };
 
 }  // namespace quoth

@@ -3,14 +3,14 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "draft_index.h"
 #include "engine.h"
+#include "token_counts.h"
 
 namespace quoth {
-
-using Clock = std::chrono::steady_clock;
 
 // A generation, or a scoring when `generation` is null.
 struct Engine::Request final : Sequence {
@@ -26,6 +26,8 @@ struct Engine::Request final : Sequence {
   Speculation speculation = Speculation::automatic;
   DraftIndex draft_index;
   int32_t match_length = 0;  // what `drafts` come from
+  TokenCounts counts;        // kept while there are penalties and a device that chooses ids
+  std::vector<LogitBias> biases;
 
   Answer<std::vector<float>> score_answer;
   bool wants_logits = false;             // a scoring that is answered with whole rows
@@ -49,7 +51,9 @@ struct Engine::Request final : Sequence {
 struct Engine::EncodeJob {
   std::vector<std::vector<int32_t>> sequences;
   std::vector<int32_t> first_lengths;  // of pairs: ids of each sequence that are segment 0; else empty
+  size_t num_started = 0;              // sequences, in order
   size_t num_done = 0;
+  bool is_answered = false;
   std::vector<float> results;  // f32 [sequences, output_width]
   Answer<std::vector<float>> answer;
 };
@@ -62,6 +66,31 @@ struct Engine::Found {
   std::optional<Fault> fault;
 };
 
+struct Engine::Flight {
+  std::vector<Part> parts;
+  std::vector<Found> found;  // of each part
+  bool done = false;         // else it was abandoned
+  int32_t num_sampled = 0;   // rows whose ids the device chooses; 0: none, the logits are read
+  std::optional<Fault> fault;
+  Clock::time_point start;
+};
+
+// A step of an encoder that was started and whose results were not read.
+struct Engine::EncodeFlight {
+  struct Share {
+    std::shared_ptr<EncodeJob> job;
+    size_t first;  // sequences of the job
+    size_t count;
+  };
+  std::vector<Share> shares;
+  int32_t num_rows = 0;
+  int32_t num_sequences = 0;
+  bool done = false;
+  bool is_downloading = false;
+  std::optional<Fault> fault;
+  Clock::time_point start;
+};
+
 struct Engine::StepArrays {
   std::vector<int32_t> ids;          // [T]
   std::vector<int32_t> positions;    // [T]
@@ -69,6 +98,7 @@ struct Engine::StepArrays {
   std::vector<int32_t> first_row;    // [B + 1]
   std::vector<int32_t> page_table;   // [B, M]
   std::vector<int32_t> output_rows;  // [O]
+  std::vector<int32_t> chosen_ids;   // [T] or empty
   int32_t page_table_stride = 0;     // M
 
   void clear() {
@@ -78,6 +108,7 @@ struct Engine::StepArrays {
     first_row.assign(1, 0);
     page_table.clear();
     output_rows.clear();
+    chosen_ids.clear();
   }
   // Ends the rows of a sequence.
   void end_sequence(const std::vector<int32_t>& pages) {
@@ -91,6 +122,7 @@ struct Engine::StepArrays {
     batch.ids = ids.data();
     batch.positions = positions.data();
     if (!segments.empty()) batch.segments = segments.data();
+    if (!chosen_ids.empty()) batch.chosen_ids = chosen_ids.data();
     batch.num_sequences = static_cast<int32_t>(first_row.size()) - 1;
     batch.first_row = first_row.data();
     batch.page_table = page_table.data();

@@ -4,14 +4,11 @@
 #include <cmath>
 #include <utility>
 
+#include "../../kernels/ops.h"
 #include "../fault.h"
 
 namespace quoth {
 namespace {
-
-// Weights below e^-40 of the best are under a double's resolution of the sum: dropping them before the sort changes
-// nothing.
-constexpr double kNegligible = 40;
 
 int32_t best_of(const std::vector<float>& logits) {
   int32_t best = -1;
@@ -26,22 +23,6 @@ int32_t best_of(const std::vector<float>& logits) {
 }
 
 }  // namespace
-
-double random_at(uint64_t seed, uint64_t index) {
-  uint32_t counter[4] = {static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), 0, 0};
-  uint32_t key[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t left = uint64_t{0xD2511F53} * counter[0];
-    const uint64_t right = uint64_t{0xCD9E8D57} * counter[2];
-    const uint32_t next[4] = {static_cast<uint32_t>(right >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(right),
-                              static_cast<uint32_t>(left >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(left)};
-    std::copy(next, next + 4, counter);
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  const uint64_t bits = (uint64_t{counter[0]} << 32 | counter[1]) >> 11;
-  return static_cast<double>(bits) * 0x1p-53;
-}
 
 void Sampler::weaken(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
                      int32_t num_output) {
@@ -71,16 +52,17 @@ int32_t Sampler::sample(std::vector<float>& logits, const Sampling& sampling, co
                         int32_t num_output) {
   weaken(logits, sampling, tokens, num_output);
   const int32_t best = best_of(logits);
-  if (sampling.temperature == 0) return best;
+  const float temperature = static_cast<float>(sampling.temperature);
+  if (temperature < kLeastTemperature) return best;
+  const float rate = rate_of(temperature);
 
-  const double highest = logits[static_cast<size_t>(best)] / sampling.temperature;
   candidates_.clear();
   for (size_t i = 0; i < logits.size(); ++i) {
-    const double scaled = logits[i] / sampling.temperature - highest;
-    if (scaled >= -kNegligible) candidates_.push_back({static_cast<int32_t>(i), scaled});
+    const uint64_t weight = weight_of(logits[static_cast<size_t>(best)] - logits[i], rate);
+    if (weight > 0) candidates_.push_back({static_cast<int32_t>(i), logits[i], weight});
   }
   const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
   const size_t top_k = static_cast<size_t>(sampling.top_k);
   if (top_k > 0 && top_k < candidates_.size()) {
@@ -89,39 +71,35 @@ int32_t Sampler::sample(std::vector<float>& logits, const Sampling& sampling, co
   }
   std::sort(candidates_.begin(), candidates_.end(), better);
 
-  double total = 0;
-  size_t num_kept = 0;
+  const uint64_t least = share_of(sampling.min_p, uint64_t{1} << kWeightBits);
+  uint64_t total = 0;
   for (Candidate& candidate : candidates_) {
-    candidate.weight = std::exp(candidate.weight);  // the best one's is 1
-    if (candidate.weight < sampling.min_p) break;
+    if (candidate.weight < least) candidate.weight = 0;
     total += candidate.weight;
-    ++num_kept;
   }
-  if (sampling.top_p < 1) {
-    double sum = 0;
+  // The first candidate that brings the sum of weights to so much.
+  const auto first_with = [&](uint64_t wanted) {
     size_t i = 0;
-    do {
-      sum += candidates_[i++].weight;
-    } while (i < num_kept && sum < sampling.top_p * total);
-    num_kept = i;
-    total = sum;
-  }
+    uint64_t sum = candidates_[0].weight;
+    while (sum < wanted) sum += candidates_[++i].weight;
+    return std::pair(i, sum);
+  };
+  if (sampling.top_p < 1) total = first_with(share_of(sampling.top_p, total)).second;
+  const uint64_t random = random_bits(sampling.seed, static_cast<uint64_t>(num_output));
+  return candidates_[first_with(upper_product(total, random) + 1).first].id;
+}
 
-  const double wanted = random_at(sampling.seed, static_cast<uint64_t>(num_output)) * total;
-  double sum = 0;
-  for (size_t i = 0; i < num_kept; ++i) {
-    sum += candidates_[i].weight;
-    if (wanted < sum) return candidates_[i].id;
-  }
-  return candidates_[num_kept - 1].id;
+float log_probability_of(float logit, float best_logit, uint64_t weights) {
+  const double total = static_cast<double>(weights) / static_cast<double>(uint64_t{1} << kWeightBits);
+  return static_cast<float>(static_cast<double>(logit) - best_logit - std::log(total));
 }
 
 TokenScore token_score(const std::vector<float>& logits, int32_t id, int32_t num_top) {
-  const double highest = logits[static_cast<size_t>(best_of(logits))];
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - highest);
+  const float best = logits[static_cast<size_t>(best_of(logits))];
+  uint64_t weights = 0;
+  for (const float logit : logits) weights += weight_of(best - logit, rate_of(1));
   const auto score_of = [&](int32_t one) {
-    return static_cast<float>(logits[static_cast<size_t>(one)] - highest - std::log(sum));
+    return log_probability_of(logits[static_cast<size_t>(one)], best, weights);
   };
   TokenScore score{score_of(id), {}};
   // The likeliest so far, in order: few, so that an insertion is cheap, and rare.

@@ -20,14 +20,11 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
-// A number in [0, 1) that depends on the seed and the index alone: Philox4x32-10 (Salmon et al., SC 2011) of counter
-// `index`.
-double random_at(uint64_t seed, uint64_t index);
-
 class Sampler {
  public:
   // The next id. Ties go to the lower id. The order: bias, repetition, frequency and presence penalty, temperature,
-  // top-k, min-p, top-p.
+  // top-k, min-p, top-p. The candidates in order, the likeliest first, share a line by their weights
+  // (kernels/chance.h), and the id is the one where the random number falls.
   //   logits      f32 [V], changed by the bias and the penalties
   //   tokens      the ids so far, prompt and output
   //   num_output  how many of them are output; the random number is the one of this index
@@ -38,7 +35,8 @@ class Sampler {
  private:
   struct Candidate {
     int32_t id;
-    double weight;  // first the logit over the temperature, then e to it
+    float logit;
+    uint64_t weight;
   };
   void weaken(std::vector<float>& logits, const Sampling& sampling, const std::vector<int32_t>& tokens,
               int32_t num_output);
@@ -58,7 +56,10 @@ struct TokenScore {
 // num_top: at most kMaxTop and V
 TokenScore token_score(const std::vector<float>& logits, int32_t id, int32_t num_top);
 
-// ln softmax(logits)[id], sums in double.   logits f32 [V]
+// ln softmax at a logit, from the best one and the sum of their weights (kernels/chance.h): within 3e-7, and 1e-7 of
+// its size.
+float log_probability_of(float logit, float best_logit, uint64_t weights);
+// ln softmax(logits)[id].   logits f32 [V]
 float log_probability(const std::vector<float>& logits, int32_t id);
 
 }  // namespace quoth

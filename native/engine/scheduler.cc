@@ -8,6 +8,8 @@
 namespace quoth {
 namespace {
 
+constexpr int32_t kLeastChunk = 16;  // rows of a prompt in a step
+
 bool goes_before(const Sequence& a, const Sequence& b) {
   return a.priority != b.priority ? a.priority > b.priority : a.arrival < b.arrival;
 }
@@ -21,7 +23,11 @@ void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_p
 }  // namespace
 
 Scheduler::Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs)
-    : pool_(num_pages), step_tokens_(step_tokens), max_sequences_(max_sequences), max_outputs_(max_outputs) {
+    : pool_(num_pages),
+      step_tokens_(step_tokens),
+      limit_(step_tokens),
+      max_sequences_(max_sequences),
+      max_outputs_(max_outputs) {
   running_.reserve(static_cast<size_t>(max_sequences_));
 }
 
@@ -42,9 +48,11 @@ void Scheduler::remove(const Sequence* sequence) {
   const auto is_it = [&](const auto& other) { return other.get() == sequence; };
   if (const auto found = std::find_if(running_.begin(), running_.end(), is_it); found != running_.end()) {
     release(**found);
+    (*found)->removed = true;
     running_.erase(found);
   }
   if (const auto found = std::find_if(waiting_.begin(), waiting_.end(), is_it); found != waiting_.end()) {
+    (*found)->removed = true;
     waiting_.erase(found);
   }
 }
@@ -141,6 +149,26 @@ int32_t Scheduler::num_spare_rows() const {
   return std::max(0, std::min(scores ? num_outputs / 2 : num_outputs, num_rows));
 }
 
+// Those that so many rows need, of the promised ones.
+void Scheduler::take_pages(Sequence& sequence, int32_t num_rows) {
+  while (static_cast<int32_t>(sequence.pages.size()) < pages_for(num_rows)) {
+    sequence.pages.push_back(pool_.take());
+    --sequence.num_reserved;
+    --num_reserved_;
+  }
+}
+
+std::vector<Part> Scheduler::schedule_ahead(const std::vector<Part>& parts) {
+  std::vector<Part> next;
+  next.reserve(parts.size());
+  for (const Part& part : parts) {
+    const int32_t first = part.first + part.count;
+    take_pages(*part.sequence, first + 1);
+    next.push_back({part.sequence, first, 1, 0, true, 0});
+  }
+  return next;
+}
+
 std::vector<Part> Scheduler::schedule() {
   admit();
   std::vector<Part> parts;
@@ -149,11 +177,7 @@ std::vector<Part> Scheduler::schedule() {
 
   const auto add_part = [&](const std::shared_ptr<Sequence>& sequence, int32_t count, int32_t num_drafts) {
     const int32_t end = sequence->num_computed + count;
-    while (static_cast<int32_t>(sequence->pages.size()) < pages_for(end)) {
-      sequence->pages.push_back(pool_.take());
-      --sequence->num_reserved;
-      --num_reserved_;
-    }
+    take_pages(*sequence, end);
     const bool wants_last = !sequence->wants_all && end - num_drafts == static_cast<int32_t>(sequence->tokens.size());
     parts.push_back({sequence, sequence->num_computed, count, num_drafts, wants_last, 0});
     num_tokens += count;
@@ -172,14 +196,17 @@ std::vector<Part> Scheduler::schedule() {
   }
   // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next
   // token waits for the whole step. Scorings leave an output to each generation, so that they cannot hold one up.
-  const int32_t small_chunk = std::max(16, step_tokens_ / 8);
+  const int32_t small_chunk = std::max(kLeastChunk, small_chunk_);
   int32_t num_small = 0;
   int32_t num_kept = 0;  // outputs
   for (const auto& sequence : running_) num_kept += sequence->wants_all || sequence->generates() ? 0 : 1;
   for (const auto& sequence : running_) {
     if (sequence->generates()) continue;
     take_cached(*sequence);
-    int32_t count = std::min(sequence->num_rows_wanted(), step_tokens_ - num_tokens);
+    // However many generate, one prompt goes on.
+    const int32_t room =
+        std::min(std::max(limit_ - num_tokens, num_small == 0 ? kLeastChunk : 0), step_tokens_ - num_tokens);
+    int32_t count = std::min(sequence->num_rows_wanted(), room);
     if (decoding_priority >= sequence->priority) count = std::min(count, small_chunk - num_small);
     if (sequence->wants_all) count = std::min(count, max_outputs_ - num_outputs - num_kept);
     if (count <= 0) continue;
@@ -193,6 +220,7 @@ std::vector<Part> Scheduler::schedule() {
 void Scheduler::complete(const std::vector<Part>& parts) {
   for (const Part& part : parts) {
     Sequence& sequence = *part.sequence;
+    if (sequence.removed) continue;
     sequence.num_computed = part.first + part.count - part.num_drafts + part.num_right;
     while ((sequence.num_published + 1) * kPageTokens <= sequence.num_computed) {
       const int32_t page = sequence.num_published++;

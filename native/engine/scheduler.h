@@ -5,6 +5,7 @@
 // ones back to wait: their pages go to the cache, and what was evicted in the meantime is computed again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -24,6 +25,7 @@ struct Sequence {
   double priority = 0;
   uint64_t arrival = 0;
   bool cancelled = false;
+  bool removed = false;         // the scheduler has forgotten it
   std::vector<int32_t> drafts;  // what may follow `tokens`: computed with the row that generates, where there is room
 
   // The scheduler's:
@@ -56,12 +58,22 @@ class Scheduler {
   // max_sequences: in one step; max_outputs: rows with logits in one step, at least max_sequences.
   Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs);
 
+  // The rows that a step with prompts should have from now on, at most the constructor's; and of prompts, while another
+  // sequence of the same or higher priority generates.
+  void limit_step(int32_t step_tokens, int32_t small_chunk) {
+    limit_ = std::min(step_tokens, step_tokens_);
+    small_chunk_ = small_chunk;
+  }
+
   void add(std::shared_ptr<Sequence> sequence);
   // Frees what the sequence holds and forgets it.
   void remove(const Sequence* sequence);
   // The next step; empty when there is nothing to do. Every part's pages are taken. Drafts take no page that is not
   // promised to their sequence, and no row or output that another could use.
   std::vector<Part> schedule();
+  // The step after one in which each of these parts generates one token, while that token is not known: the row after
+  // it. No row is beyond `max_rows`.
+  std::vector<Part> schedule_ahead(const std::vector<Part>& parts);
   // The rows of these parts are computed, and their right drafts are in `tokens`. Full pages become reusable; the rows
   // of wrong drafts are as if they had never been: they are behind all that a sequence reads, and written again.
   void complete(const std::vector<Part>& parts);
@@ -76,6 +88,7 @@ class Scheduler {
   static int32_t most_drafts(const Sequence& sequence) { return sequence.max_rows - sequence.num_computed - 1; }
 
  private:
+  void take_pages(Sequence& sequence, int32_t num_rows);
   void admit();
   bool try_admit(Sequence& sequence);
   bool make_room(const Sequence& sequence);
@@ -86,6 +99,8 @@ class Scheduler {
 
   PagePool pool_;
   int32_t step_tokens_;
+  int32_t limit_;
+  int32_t small_chunk_;
   int32_t max_sequences_;
   int32_t max_outputs_;
   int32_t num_reserved_ = 0;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ enum class Op {
   pool_mean,
   pool_first,
   normalize,
+  // Not of a plan: made by fuse.h.
+  linear_fused,
+  rope_kv_attention,
 };
 
 // What a buffer has one row for, in a step.
@@ -74,6 +78,14 @@ struct Instruction {
   bool adjacent_pairs = false;
   float rope_factor = 1;
   Attention attention{};
+  // linear_fused: as LinearFusion; `epsilon` is the norm's.
+  LinearFusion::Norm norm = LinearFusion::Norm::none;
+  std::array<int32_t, 2> norm_weights{-1, -1};
+  bool is_gated = false;
+  bool adds = false;
+  // gather_outputs and the one that reads what it gathered: `source` is what it is gathered from. Where every row is an
+  // output, the one is left out and the other reads there.
+  std::optional<View> source;
 };
 
 struct Program {

@@ -9,11 +9,13 @@ namespace quoth {
 
 struct Runner::Call {
   Rows in[3];
+  Rows source;
   Rows out;
   RowsOf in_rows[3] = {RowsOf::tokens, RowsOf::tokens, RowsOf::tokens};
   RowsOf out_rows = RowsOf::tokens;
   const Weight* table = nullptr;  // embed, add_positions, add_segments, linear, permute_columns
   const float* vectors[2] = {};   // norms: weight, bias; linear: bias in [1]; add_bias: in [0]
+  LinearFusion fusion;
   Rope rope;
   Attention attention;
 };
@@ -77,6 +79,10 @@ bool offers(const Ops& ops, Op op) {
       return ops.pool_first != nullptr;
     case Op::normalize:
       return ops.normalize != nullptr;
+    case Op::linear_fused:
+      return ops.linear_fused != nullptr;
+    case Op::rope_kv_attention:
+      return ops.rope_kv_attention != nullptr;
   }
   return false;
 }
@@ -126,7 +132,9 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
 
     activation_bytes_ = activation_bytes_of(plan, program_, capacity);
     for (const Buffer& buffer : program_.buffers) {
-      buffers_.push_back(static_cast<float*>(allocate(bytes_of(buffer, capacity), "an activation buffer")));
+      const uint64_t size_bytes = bytes_of(buffer, capacity);
+      void* memory = size_bytes == 0 ? nullptr : allocate(size_bytes, "an activation buffer");
+      buffers_.push_back(static_cast<float*>(memory));
     }
 
     codebooks_.resize(plan.tensors.size());
@@ -149,10 +157,8 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
     }
 
     for (int32_t layer = 0; plan.has_kv && layer < plan.kv.num_layers; ++layer) {
-      const uint64_t element_bytes = plan.kv.type == Type::f32 ? 4 : 2;
-      const uint64_t half = element_bytes * static_cast<uint64_t>(num_pages) *
-                            static_cast<uint64_t>(plan.kv.num_heads) * kPageTokens *
-                            static_cast<uint64_t>(plan.kv.head_size);
+      const uint64_t half = static_cast<uint64_t>(num_pages) * static_cast<uint64_t>(plan.kv.num_heads) *
+                            static_cast<uint64_t>(kv_block_bytes(plan.kv.type, plan.kv.head_size));
       KvPages pages{plan.kv.type, nullptr, nullptr, plan.kv.num_heads, plan.kv.head_size};
       pages.keys = allocate(half, "the kv pages");
       pages.values = allocate(half, "the kv pages");
@@ -164,33 +170,44 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
     check(reserved, reserved.code == Code::out_of_memory ? "There is not enough memory for the device's scratch"
                                                          : "The device's scratch");
 
-    const auto rows_of = [this](const View& view) {
-      const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
-      return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
-    };
-    for (const Instruction& step : program_.instructions) {
-      Call& call = calls_.emplace_back();
-      for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
-        call.in[i] = rows_of(step.in[i]);
-        call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
-      }
-      if (step.num_out == 1) {
-        call.out = rows_of(step.out);
-        call.out_rows = program_.buffers[static_cast<size_t>(step.out.buffer)].rows;
-      }
-      for (size_t i = 0; i < 2; ++i) {
-        if (step.weights[i] < 0) continue;
-        const Weight& weight = weights_[static_cast<size_t>(step.weights[i])];
-        call.vectors[i] = static_cast<const float*>(weight.data);
-        if (i == 0) call.table = &weight;
-      }
-      call.attention = step.attention;
-      if (step.op == Op::attention) call.attention.slopes = call.vectors[0];
-      call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs, step.rope_factor};
-    }
+    prepare();
   } catch (...) {
     release();
     throw;
+  }
+}
+
+void Runner::prepare() {
+  const auto rows_of = [this](const View& view) {
+    const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
+    return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
+  };
+  for (const Instruction& step : program_.instructions) {
+    Call& call = calls_.emplace_back();
+    for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
+      call.in[i] = rows_of(step.in[i]);
+      call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
+    }
+    if (step.source) call.source = rows_of(*step.source);
+    if (step.num_out == 1) {
+      call.out = rows_of(step.out);
+      call.out_rows = program_.buffers[static_cast<size_t>(step.out.buffer)].rows;
+    }
+    for (size_t i = 0; i < 2; ++i) {
+      if (step.weights[i] < 0) continue;
+      const Weight& weight = weights_[static_cast<size_t>(step.weights[i])];
+      call.vectors[i] = static_cast<const float*>(weight.data);
+      if (i == 0) call.table = &weight;
+    }
+    call.attention = step.attention;
+    if (step.op == Op::attention) call.attention.slopes = call.vectors[0];
+    if (step.op == Op::rope_kv_attention) call.attention.slopes = call.vectors[1];
+    call.rope = Rope{call.vectors[0], step.rotary_size, step.adjacent_pairs, step.rope_factor};
+    const auto norm_weight = [&](size_t i) {
+      const int32_t index = step.norm_weights[i];
+      return index < 0 ? nullptr : static_cast<const float*>(weights_[static_cast<size_t>(index)].data);
+    };
+    call.fusion = LinearFusion{step.norm, norm_weight(0), norm_weight(1), step.epsilon, step.is_gated, step.adds};
   }
 }
 
@@ -225,6 +242,38 @@ void* Runner::allocate(uint64_t size_bytes, const std::string& what) {
 }
 
 bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
+  const bool is_done = watch ? call_all(batch, abandon, watch) : start(batch, abandon);
+  if (is_done) wait();
+  return is_done;
+}
+
+bool Runner::start(const Batch& batch, const std::atomic<bool>& abandon) {
+  if (ops_->begin_step == nullptr) return call_all(batch, abandon, {});
+  bool again = true;
+  while (again) {
+    bool replayed = false;
+    if (abandon.load(std::memory_order_relaxed)) return false;
+    check(ops_->begin_step(device_, this, &batch, &replayed), "The engine failed at the start of a step");
+    if (replayed) return true;
+    bool is_whole = false;
+    try {
+      is_whole = call_all(batch, abandon, {});
+    } catch (...) {
+      const Status ended = ops_->end_step(device_, false, &again);
+      if (!ended.ok() || !again) throw;
+      continue;
+    }
+    check(ops_->end_step(device_, is_whole, &again), "The engine failed at the end of a step");
+    if (!is_whole) return false;
+  }
+  return true;
+}
+
+void Runner::wait() {
+  check(ops_->synchronize(device_), "The engine failed at the end of a step");
+}
+
+bool Runner::call_all(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
   for (size_t i = 0; i < calls_.size(); ++i) {
     if (abandon.load(std::memory_order_relaxed)) return false;
     const Instruction& step = program_.instructions[i];
@@ -236,14 +285,44 @@ bool Runner::run(const Batch& batch, const std::atomic<bool>& abandon, const Wat
     const Status status = call(calls_[i], step, batch);
     if (!status.ok()) check(status, "The engine failed in " + step.place);
   }
-  check(ops_->synchronize(device_), "The engine failed at the end of a step");
   return true;
 }
 
-void Runner::read_output(int32_t row, float* to) {
+Rows Runner::output(int32_t num_rows) const {
+  return Rows{buffers_[static_cast<size_t>(program_.output)], num_rows, output_width(), output_width()};
+}
+
+bool Runner::start_outputs(int32_t num_rows) {
+  if (ops_->start_download == nullptr) return false;
+  const uint64_t size_bytes = uint64_t{4} * static_cast<uint64_t>(num_rows) * static_cast<uint64_t>(output_width());
+  const Status status = ops_->start_download(device_, output(num_rows).data, size_bytes);
+  if (status.code == Code::unsupported) return false;
+  check(status, "The engine failed to read its output");
+  return true;
+}
+
+void Runner::finish_outputs(float* to) {
+  check(ops_->finish_download(device_, to), "The engine failed to read its output");
+}
+
+int32_t Runner::sample(const std::vector<SampleRow>& rows) {
+  if (rows.empty()) return 0;
+  const int32_t num_rows = static_cast<int32_t>(rows.size());
+  const Status status = ops_->sample(device_, output(num_rows), rows.data());
+  if (status.code == Code::unsupported) return 0;
+  check(status, "The engine failed to choose an id");
+  return num_rows;
+}
+
+void Runner::read_samples(SampledRow* rows) {
+  check(ops_->read_samples(device_, rows), "The engine failed to choose an id");
+}
+
+void Runner::read_outputs(int32_t first_row, int32_t num_rows, float* to) {
   const size_t width = static_cast<size_t>(output_width());
-  const float* from = buffers_[static_cast<size_t>(program_.output)] + static_cast<size_t>(row) * width;
-  check(ops_->download(device_, to, from, width * sizeof(float)), "The engine failed to read its output");
+  const float* from = buffers_[static_cast<size_t>(program_.output)] + static_cast<size_t>(first_row) * width;
+  check(ops_->download(device_, to, from, static_cast<size_t>(num_rows) * width * sizeof(float)),
+        "The engine failed to read its output");
 }
 
 Status Runner::call(const Call& call, const Instruction& step, const Batch& batch) {
@@ -253,6 +332,11 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
   c.num_rows = rows_in(batch, call.in_rows[2]);
   out.num_rows = rows_in(batch, call.out_rows);
   if (step.num_out == 1 && out.num_rows == 0) return Status{};  // a step that wants no logits
+  if (step.source && batch.num_outputs == batch.num_tokens) {
+    if (step.op == Op::gather_outputs) return Status{};
+    a = call.source;
+    a.num_rows = batch.num_tokens;
+  }
   const float* weight = call.vectors[0];
   const float* bias = call.vectors[1];
   const auto pages = [&] { return layers_[static_cast<size_t>(step.layer)]; };
@@ -311,6 +395,10 @@ Status Runner::call(const Call& call, const Instruction& step, const Batch& batc
       return ops_->pool_first(device_, a, &batch, out);
     case Op::normalize:
       return ops_->normalize(device_, out);
+    case Op::linear_fused:
+      return ops_->linear_fused(device_, a, call.table, bias, step.activation, &call.fusion, out);
+    case Op::rope_kv_attention:
+      return ops_->rope_kv_attention(device_, a, &call.attention, &call.rope, &batch, pages(), out);
   }
   return Status{Code::internal, "an operation without a call"};
 }

@@ -36,9 +36,26 @@ class Runner {
   // Runs one step. False when `abandon` became true before its end: what it was to write is then unknown, but only in
   // the rows of this step. Throws Fault; see `device_lost`.
   bool run(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch = {});
+  // The same without waiting for the step's end, where the device does not do it at once; `wait` waits for it.
+  bool start(const Batch& batch, const std::atomic<bool>& abandon);
+  void wait();
 
-  // Copies row `row` of the output (logits or an embedding) of the last step to `to`, f32 [output_width].
-  void read_output(int32_t row, float* to);
+  // Whether the device chooses ids from the logits of a step, and whether the next step can take them from it.
+  bool can_sample() const { return ops_->sample != nullptr; }
+  bool can_run_ahead() const { return can_sample() && ops_->begin_step != nullptr; }
+  // Lets the device choose an id from each of the first rows of the output; gives how many, or 0 when it cannot for
+  // these. `read_samples` waits for them, in the order in which they were asked for.
+  int32_t sample(const std::vector<SampleRow>& rows);
+  void read_samples(SampledRow* rows);
+
+  // Copies rows of the output (logits or embeddings) of the last step to `to`, f32 [num_rows, output_width].
+  void read_outputs(int32_t first_row, int32_t num_rows, float* to);
+  // The same of the first rows, for a step that was started, while the next one is started: false where the device does
+  // not do that. `finish_outputs` waits for the oldest.
+  bool start_outputs(int32_t num_rows);
+  void finish_outputs(float* to);
+  // The output's rows on the device, of the last step that was started.
+  Rows output(int32_t num_rows) const;
   int32_t output_width() const { return program_.buffers[static_cast<size_t>(program_.output)].width; }
 
   // What the buffers of a step take. Throws Fault out_of_memory for more than any real model needs.
@@ -51,6 +68,8 @@ class Runner {
  private:
   struct Call;  // an instruction with its arguments made ready
 
+  void prepare();
+  bool call_all(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch);
   void release();
   void check(const Status& status, const std::string& what);
   void* allocate(uint64_t size_bytes, const std::string& what);

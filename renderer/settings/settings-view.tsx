@@ -6,6 +6,7 @@ import { type Settings, windowLanguages } from '../../app/contract/types.ts';
 import { formatCount, formatNumber } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { languageNames } from '../common/text/text.ts';
+import { EngineSection } from './engine-section.tsx';
 import { MachineSection } from './machine-section.tsx';
 
 const themes: Settings['theme'][] = ['system', 'light', 'dark', 'contrast'];
@@ -99,6 +100,7 @@ export function SettingsView() {
             />
           </div>
         )}
+        <EngineSection />
         <MachineSection />
       </div>
     </div>

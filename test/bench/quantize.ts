@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { quantizeCheckpoint } from '../../engines/quantize/quantize.ts';
 import { describeGroup } from '../../engines/quantize/report.ts';
 import { quantizeMethods } from '../../engines/quantize/rule.ts';
-import { composeQuantizer } from '../../main/compose.ts';
+import { composeQuantizer } from '../../main/engine/in-process.ts';
 import { byteTokenizer } from '../engines/quantize/small-llama.ts';
 
 const { positionals, values } = parseArgs({

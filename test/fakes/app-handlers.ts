@@ -12,6 +12,7 @@ import type {
   Citation,
   DocumentId,
   DocumentSummary,
+  EngineReport,
   FolderId,
   InstallProgress,
   Job,
@@ -31,6 +32,40 @@ import type {
   TurnId,
   WatchedFolder,
 } from '../../app/contract/types.ts';
+
+/** A chat model's engine on a GPU that has answered; `change` what a test is about. */
+export function makeEngine(change: Partial<EngineReport> = {}): EngineReport {
+  return {
+    role: 'chat',
+    model: 'Mistral 7B',
+    device: 'cuda',
+    contextTokens: 32_768,
+    kvTokens: 8192,
+    weightBytes: 4.0e9,
+    kvBytes: 1.1e9,
+    activationBytes: 57e6,
+    numRunning: 0,
+    numWaiting: 0,
+    numFinished: 12,
+    kvPagesTotal: 128,
+    kvPagesFree: 80,
+    kvPagesCached: 38,
+    promptTokens: 4000,
+    cachedTokens: 3000,
+    outputTokens: 2000,
+    draftedTokens: 500,
+    acceptedTokens: 430,
+    ttftMs: { mean: 90, p50: 82, p95: 240 },
+    tokenMs: { mean: 1.2, p50: 1.1, p95: 1.9 },
+    latencyMs: { mean: 2000, p50: 1900, p95: 4000 },
+    busyMs: 40_000,
+    bytesPerToken: 4.1e9,
+    bytesPerSecond: 3.6e12,
+    tokensPerSecond: 872,
+    bandwidthFraction: 0.73,
+    ...change,
+  };
+}
 
 /** A list that can be looped over while it is being filled. */
 export class Tape<T> {
@@ -198,6 +233,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     captionLanguages: ['en'],
     ...chosen,
   };
+  const engines: EngineReport[] = [];
   const machine: MachineReport = {
     version: '0.1.0',
     device: 'cpu',
@@ -431,7 +467,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       return settings;
     },
     describeMachine: async () => machine,
-    describeEngines: async () => ({ engines: [] }),
+    describeEngines: async () => ({ engines }),
   };
   return {
     handlers,
@@ -446,6 +482,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     added,
     retried,
     machine,
+    engines,
     setDocument,
     setFolders,
     started,

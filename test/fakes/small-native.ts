@@ -43,6 +43,7 @@ export function createSmallNative(): SmallNative {
         activationBytes: 10,
         kvBytes: 10,
         kvTokens: 64,
+        kvType: 'f16' as const,
         wantedKvTokens: 64,
       };
     },
@@ -69,8 +70,10 @@ function engine(native: SmallNative): Engine {
       device: 'cpu',
       numThreads: 1,
       vocabularySize: 10,
+      memoryBytesPerSecond: 0,
       contextTokens: 10,
       kvTokens: 64,
+      kvType: 'f16' as const,
       embeddingSize: 0,
       weightBytes: 0,
       kvBytes: 0,

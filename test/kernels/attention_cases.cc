@@ -6,6 +6,61 @@ namespace {
 
 // Scores, exponentials and sums in f32; relative to the largest value that a lane sees, more where scores are large.
 constexpr double kAttention = 1e-5;
+// Where queries and probabilities are rounded to f16: relative to the largest value, and of all results together.
+constexpr double kHalfAttention = 6e-4, kHalfAttentionAll = 1e-3;
+constexpr int32_t kFewRows = 8;  // sequences of more rows go to another kernel there
+
+// E4M3 by arithmetic.
+double float8_value(uint8_t byte) {
+  const int32_t exponent = byte >> 3 & 15, fraction = byte & 7;
+  const double magnitude = exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+  return byte & 0x80 ? -magnitude : magnitude;
+}
+uint8_t nearest_float8(double value) {
+  uint8_t best = 0;
+  for (int32_t byte = 0; byte < 0x7f; ++byte) {
+    const double off = std::abs(float8_value(static_cast<uint8_t>(byte)) - std::abs(value));
+    const double least = std::abs(float8_value(best) - std::abs(value));
+    if (off < least || (off == least && byte % 2 == 0)) best = static_cast<uint8_t>(byte);
+  }
+  return std::signbit(value) ? best | 0x80 : best;
+}
+
+// One token's key or value of one head in the page's block, as tensor.h states it; gives what it then means.
+std::vector<double> put_token(Type type, uint8_t* block, int32_t token, const std::vector<float>& columns) {
+  const size_t d = columns.size();
+  std::vector<double> means(d);
+  if (type == Type::f32) {
+    std::memcpy(block + sizeof(float) * d * static_cast<size_t>(token), columns.data(), sizeof(float) * d);
+    return {columns.begin(), columns.end()};
+  }
+  if (type == Type::f16) {
+    for (size_t i = 0; i < d; ++i) {
+      const uint16_t half = nearest_half(columns[i]);
+      std::memcpy(block + 2 * (d * static_cast<size_t>(token) + i), &half, 2);
+      means[i] = half_value(half);
+    }
+    return means;
+  }
+  float largest = 0;
+  for (const float column : columns) largest = std::max(largest, std::abs(column));
+  const uint16_t half = nearest_half(largest / (type == Type::i8 ? 127.0f : 448.0f));
+  std::memcpy(block + 64 * d + 2 * static_cast<size_t>(token), &half, 2);
+  const double scale = half_value(half);
+  for (size_t i = 0; i < d; ++i) {
+    uint8_t& byte = block[d * static_cast<size_t>(token) + i];
+    const float ratio = scale > 0 ? columns[i] / static_cast<float>(scale) : 0;
+    if (type == Type::i8) {
+      const double whole = std::clamp(std::nearbyint(ratio), -127.0f, 127.0f);
+      byte = static_cast<uint8_t>(static_cast<int8_t>(whole));
+      means[i] = scale * whole;
+    } else {
+      byte = nearest_float8(ratio);
+      means[i] = scale * float8_value(byte);
+    }
+  }
+  return means;
+}
 
 struct Sequence {
   int32_t num_before;  // tokens in the pages already
@@ -58,8 +113,8 @@ Step make_step(const AttentionCase& c, uint64_t seed) {
   for (int32_t i = 0; i < num_pages; ++i) order[i] = i;
   for (int32_t i = num_pages - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
   const int64_t width = static_cast<int64_t>(c.num_kv_heads) * c.head_size;
-  const size_t element_bytes = c.type == Type::f32 ? 4 : 2;
-  const size_t pool = static_cast<size_t>(num_pages) * 64 * static_cast<size_t>(width) * element_bytes;
+  const size_t block_bytes = static_cast<size_t>(kv_block_bytes(c.type, c.head_size));
+  const size_t pool = static_cast<size_t>(num_pages) * static_cast<size_t>(c.num_kv_heads) * block_bytes;
   step.keys = std::make_unique<Guarded<uint8_t>>(pool);
   step.values = std::make_unique<Guarded<uint8_t>>(pool);
   std::memset(step.keys->data(), 0xff, pool);
@@ -70,23 +125,20 @@ Step make_step(const AttentionCase& c, uint64_t seed) {
     const int32_t num_tokens = c.sequences[b].num_before + c.sequences[b].num_rows;
     std::vector<double>& exact_keys = step.exact_keys.emplace_back(static_cast<size_t>(num_tokens * width));
     std::vector<double>& exact_values = step.exact_values.emplace_back(static_cast<size_t>(num_tokens * width));
+    std::vector<float> key(static_cast<size_t>(c.head_size)), value(key);
     for (int32_t token = 0; token < num_tokens; ++token) {
       if (token % 64 == 0) step.page_table[b * longest + token / 64] = order[next_page++];
       const int64_t page = step.page_table[b * longest + token / 64];
-      for (int64_t column = 0; column < width; ++column) {
-        const int64_t head = column / c.head_size;
-        const int64_t at = ((page * c.num_kv_heads + head) * 64 + token % 64) * c.head_size + column % c.head_size;
-        const auto put = [&](Guarded<uint8_t>& to, float value) {
-          if (c.type == Type::f32) {
-            reinterpret_cast<float*>(to.data())[at] = value;
-            return static_cast<double>(value);
-          }
-          const uint16_t half = nearest_half(value);
-          reinterpret_cast<uint16_t*>(to.data())[at] = half;
-          return half_value(half);
-        };
-        exact_keys[token * width + column] = put(*step.keys, random.normal() + (c.shape == Shape::biased ? 2 : 0));
-        exact_values[token * width + column] = put(*step.values, draw(random, c.shape));
+      for (int64_t head = 0; head < c.num_kv_heads; ++head) {
+        for (int32_t i = 0; i < c.head_size; ++i) {
+          key[i] = random.normal() + (c.shape == Shape::biased ? 2 : 0);
+          value[i] = draw(random, c.shape);
+        }
+        const size_t block = static_cast<size_t>(page * c.num_kv_heads + head) * block_bytes;
+        const std::vector<double> keys = put_token(c.type, step.keys->data() + block, token % 64, key);
+        const std::vector<double> values = put_token(c.type, step.values->data() + block, token % 64, value);
+        std::copy(keys.begin(), keys.end(), exact_keys.begin() + token * width + head * c.head_size);
+        std::copy(values.begin(), values.end(), exact_values.begin() + token * width + head * c.head_size);
       }
     }
   }
@@ -129,6 +181,30 @@ std::vector<double> exact_lane(const float* query, const std::vector<double>& ke
   return out;
 }
 
+bool rounds_to_half(const std::string& set, Type type, int32_t head_size) {
+  return set == "cuda" && type != Type::f32 && head_size % 8 == 0;
+}
+std::vector<float> rounded(const float* from, int32_t count) {
+  std::vector<float> to(static_cast<size_t>(count));
+  for (int32_t i = 0; i < count; ++i) to[i] = static_cast<float>(half_value(nearest_half(from[i])));
+  return to;
+}
+
+// Some rows of a sequence as a step of their own, over the same pages.
+struct Alone {
+  int32_t rows[2];
+  Batch batch;
+  Alone(Step& step, size_t sequence, int32_t first, int32_t count) : rows{0, count} {
+    batch = step.batch;
+    batch.num_tokens = count;
+    batch.num_sequences = 1;
+    batch.positions = step.positions.data() + first;
+    batch.first_row = rows;
+    batch.page_table = step.page_table.data() + sequence * static_cast<size_t>(step.batch.page_table_stride);
+  }
+  Alone(const Alone&) = delete;
+};
+
 std::string check_attention(const std::string& set, const AttentionCase& c, uint64_t seed) {
   Step step = make_step(c, seed);
   const int32_t out_width = c.num_heads * c.head_size;
@@ -137,46 +213,187 @@ std::string check_attention(const std::string& set, const AttentionCase& c, uint
   const Status status =
       device.ops->attention(device.device, step.queries->rows(), &step.attention, &step.batch, step.pages, out.rows());
   if (!status.ok()) return status.message;
+  const bool is_half = rounds_to_half(set, c.type, c.head_size);
   const int64_t width = static_cast<int64_t>(c.num_kv_heads) * c.head_size;
+  double difference = 0, size = 0;
   for (size_t b = 0; b < c.sequences.size(); ++b) {
     for (int32_t t = step.first_row[b]; t < step.first_row[b + 1]; ++t) {
       const int32_t end = step.positions[t] + 1;
       const int32_t first = c.window > 0 ? std::max(0, end - c.window) : 0;
       for (int32_t head = 0; head < c.num_heads; ++head) {
         const float* query = step.queries->row(t) + head * c.head_size;
+        const std::vector<float> half_query = rounded(query, c.head_size);
         const int64_t column = head / (c.num_heads / c.num_kv_heads) * c.head_size;
         double largest = 0, query_size = 0;
-        const std::vector<double> exact =
-            exact_lane(query, step.exact_keys[b], step.exact_values[b], width, column, first, end, step.attention,
-                       c.has_slopes ? step.slopes[head] : 0.0f, largest);
+        const auto exact_of = [&](const float* from) {
+          return exact_lane(from, step.exact_keys[b], step.exact_values[b], width, column, first, end, step.attention,
+                            c.has_slopes ? step.slopes[head] : 0.0f, largest);
+        };
+        const std::vector<double> exact = exact_of(query);
+        const std::vector<double> expected = is_half ? exact_of(half_query.data()) : exact;
         for (int32_t i = 0; i < c.head_size; ++i)
           query_size = std::max(query_size, std::abs(static_cast<double>(query[i])));
+        const double tolerance = largest * (kAttention * (1 + query_size) + (is_half ? kHalfAttention : 0));
         for (int32_t i = 0; i < c.head_size; ++i) {
-          const std::string why = compare("out", t, head * c.head_size + i, out.at(t, head * c.head_size + i), exact[i],
-                                          kAttention * largest * (1 + query_size));
+          const double got = out.at(t, head * c.head_size + i);
+          const std::string why = compare("out", t, head * c.head_size + i, got, expected[i], tolerance);
           if (!why.empty()) return why;
+          difference += (got - exact[i]) * (got - exact[i]);
+          size += exact[i] * exact[i];
         }
       }
-      // The row by itself, as a sequence of one row over the same pages.
-      const int32_t one_row[] = {0, 1};
-      Batch alone = step.batch;
-      alone.num_tokens = 1;
-      alone.num_sequences = 1;
-      alone.positions = step.positions.data() + t;
-      alone.first_row = one_row;
-      alone.page_table = step.page_table.data() + b * step.batch.page_table_stride;
-      Matrix single(1, out_width);
-      Rows query{step.queries->row(t), 1, out_width, out_width};
+      // The row in a step of its own, over the same pages: as one row, or as one of so many that the same kernel runs.
+      const int32_t num_rows = step.first_row[b + 1] - step.first_row[b];
+      const int32_t count = is_half && num_rows > kFewRows ? kFewRows + 1 : 1;
+      const int32_t start = std::max(step.first_row[b], std::min(t, step.first_row[b + 1] - count));
+      Alone alone(step, b, start, count);
+      Matrix single(count, out_width);
+      Rows queries{step.queries->row(start), count, out_width, step.queries->rows().stride};
       Backend& one = backend(set, t % 2 == 0 ? 1 : 3);
-      if (!one.ops->attention(one.device, query, &step.attention, &alone, step.pages, single.rows()).ok())
+      if (!one.ops->attention(one.device, queries, &step.attention, &alone.batch, step.pages, single.rows()).ok())
         return "failed alone";
-      if (std::memcmp(single.row(0), out.row(t), sizeof(float) * static_cast<size_t>(out_width)) != 0) {
+      if (std::memcmp(single.row(t - start), out.row(t), sizeof(float) * static_cast<size_t>(out_width)) != 0) {
         return text("row %d has other bits alone", t);
       }
     }
   }
+  if (c.shape != Shape::outliers && std::sqrt(difference / size) > (is_half ? kHalfAttentionAll : kAttention)) {
+    return text("the error of all is %.3g of the result", std::sqrt(difference / size));
+  }
   const bool intact = out.intact() && step.keys->intact() && step.values->intact() && step.queries->intact();
   return intact ? "" : "a guard byte was overwritten";
+}
+
+// What a row does not see may be NaN without a changed bit of its results; what it sees shows.
+std::string check_unseen(const std::string& set, const AttentionCase& c) {
+  Step step = make_step(c, 9);
+  const int32_t out_width = c.num_heads * c.head_size;
+  Matrix out(step.batch.num_tokens, out_width), other(step.batch.num_tokens, out_width);
+  Backend& device = backend(set);
+  const auto run = [&](Matrix& to) {
+    return device.ops
+        ->attention(device.device, step.queries->rows(), &step.attention, &step.batch, step.pages, to.rows())
+        .ok();
+  };
+  if (!run(out)) return "failed";
+  const std::vector<uint8_t> keys(step.keys->data(), step.keys->data() + step.keys->size());
+  const std::vector<uint8_t> values(step.values->data(), step.values->data() + step.values->size());
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    for (int32_t t = step.first_row[b]; t < step.first_row[b + 1]; ++t) {
+      const int32_t position = step.positions[t];
+      for (const bool is_key : {true, false}) {
+        // One token becomes NaN: the row after this one's, so that it and those before it must not notice.
+        const int32_t token = position + 1;
+        if (t + 1 == step.first_row[b + 1]) continue;
+        const int64_t page = step.page_table[b * step.batch.page_table_stride + token / 64];
+        Guarded<uint8_t>& pool = is_key ? *step.keys : *step.values;
+        const bool has_scales = c.type == Type::i8 || c.type == Type::f8;
+        const size_t row_bytes = static_cast<size_t>(kv_row_bytes(c.type, c.head_size)) - (has_scales ? 2 : 0);
+        for (int32_t head = 0; head < c.num_kv_heads; ++head) {
+          uint8_t* block =
+              pool.data() + static_cast<size_t>((page * c.num_kv_heads + head) * kv_block_bytes(c.type, c.head_size));
+          if (has_scales) {
+            std::memset(block + 64 * row_bytes + 2 * static_cast<size_t>(token % 64), 0xff, 2);
+          } else {
+            std::memset(block + static_cast<size_t>(token % 64) * row_bytes, 0xff, row_bytes);
+          }
+        }
+        const bool ran = run(other);
+        std::memcpy(step.keys->data(), keys.data(), keys.size());
+        std::memcpy(step.values->data(), values.data(), values.size());
+        if (!ran) return "failed with a token that is no number";
+        for (int32_t row = 0; row < step.batch.num_tokens; ++row) {
+          const bool is_own = row >= step.first_row[b] && row < step.first_row[b + 1];
+          const bool sees =
+              is_own && step.positions[row] >= token && (c.window <= 0 || token > step.positions[row] - c.window);
+          for (int32_t i = 0; i < out_width; ++i) {
+            if (sees && !std::isnan(other.at(row, i))) {
+              return text("row %d hides that token %d is no number in its %s", row, token, is_key ? "key" : "value");
+            }
+          }
+          if (!sees && std::memcmp(other.row(row), out.row(row), sizeof(float) * static_cast<size_t>(out_width)) != 0) {
+            return text("row %d notices the %s of token %d, which it does not see", row, is_key ? "key" : "value",
+                        token);
+          }
+        }
+      }
+    }
+  }
+  return {};
+}
+
+// rope_kv_attention against rope_kv_write and attention, to the bit; each sequence then by itself.
+std::string check_fused(const std::string& set, const AttentionCase& c, int32_t rotary_size, bool adjacent_pairs) {
+  Backend& device = backend(set);
+  if (device.ops->rope_kv_attention == nullptr) return {};
+  Step step = make_step(c, 11);
+  Random random(12);
+  const int32_t query_width = c.num_heads * c.head_size, key_width = c.num_kv_heads * c.head_size;
+  const int32_t num_tokens = step.batch.num_tokens;
+  Matrix qkv(num_tokens, query_width + 2 * key_width), apart(num_tokens, query_width + 2 * key_width);
+  qkv.fill(random, c.shape);
+  for (int32_t t = 0; t < num_tokens; ++t)
+    std::memcpy(apart.row(t), qkv.row(t), sizeof(float) * static_cast<size_t>(qkv.width()));
+  std::vector<float> frequencies(static_cast<size_t>(rotary_size) / 2);
+  for (size_t i = 0; i < frequencies.size(); ++i)
+    frequencies[i] = std::pow(1e4f, -static_cast<float>(i) / frequencies.size());
+  const Rope rope{frequencies.data(), rotary_size, adjacent_pairs, 1.25f};
+  const std::vector<uint8_t> old_keys(step.keys->data(), step.keys->data() + step.keys->size());
+  const std::vector<uint8_t> old_values(step.values->data(), step.values->data() + step.values->size());
+  Matrix expected(num_tokens, query_width), out(num_tokens, query_width);
+  Rows queries = apart.rows();
+  queries.width = query_width;
+  if (!device.ops->rope_kv_write(device.device, apart.rows(), &step.attention, &rope, &step.batch, step.pages).ok() ||
+      !device.ops->attention(device.device, queries, &step.attention, &step.batch, step.pages, expected.rows()).ok()) {
+    return "failed apart";
+  }
+  const std::vector<uint8_t> new_keys(step.keys->data(), step.keys->data() + step.keys->size());
+  const std::vector<uint8_t> new_values(step.values->data(), step.values->data() + step.values->size());
+  const auto forget = [&] {
+    std::memcpy(step.keys->data(), old_keys.data(), old_keys.size());
+    std::memcpy(step.values->data(), old_values.data(), old_values.size());
+  };
+  const std::vector<uint8_t> rows(reinterpret_cast<uint8_t*>(qkv.row(0)),
+                                  reinterpret_cast<uint8_t*>(qkv.row(0)) + sizeof(float) *
+                                                                               static_cast<size_t>(num_tokens) *
+                                                                               static_cast<size_t>(qkv.rows().stride));
+  for (int32_t repeat = 0; repeat < 3; ++repeat) {
+    forget();
+    std::memcpy(qkv.row(0), rows.data(), rows.size());
+    const Status status = device.ops->rope_kv_attention(device.device, qkv.rows(), &step.attention, &rope, &step.batch,
+                                                        step.pages, out.rows());
+    if (!status.ok()) return status.message;
+    for (int32_t t = 0; t < num_tokens; ++t) {
+      for (int32_t i = 0; i < query_width; ++i) {
+        if (std::memcmp(&out.at(t, i), &expected.at(t, i), sizeof(float)) != 0) {
+          return text("out[%d, %d] is %.9g, apart %.9g", t, i, out.at(t, i), expected.at(t, i));
+        }
+      }
+    }
+    if (std::memcmp(step.keys->data(), new_keys.data(), new_keys.size()) != 0 ||
+        std::memcmp(step.values->data(), new_values.data(), new_values.size()) != 0) {
+      return "the pages are not what rope_kv_write makes of them";
+    }
+  }
+  std::memcpy(qkv.row(0), rows.data(), rows.size());
+  forget();
+  for (size_t b = 0; b < c.sequences.size(); ++b) {
+    const int32_t first = step.first_row[b], count = step.first_row[b + 1] - first;
+    if (count == 0) continue;
+    Alone alone(step, b, first, count);
+    Rows own{qkv.row(first), count, qkv.width(), qkv.rows().stride};
+    Matrix single(count, query_width);
+    if (!device.ops
+             ->rope_kv_attention(device.device, own, &step.attention, &rope, &alone.batch, step.pages, single.rows())
+             .ok())
+      return "failed alone";
+    for (int32_t t = 0; t < count; ++t) {
+      if (std::memcmp(single.row(t), out.row(first + t), sizeof(float) * static_cast<size_t>(query_width)) != 0)
+        return text("row %d has other bits alone", first + t);
+    }
+  }
+  return step.keys->intact() && step.values->intact() && qkv.intact() && out.intact() ? ""
+                                                                                      : "a guard byte was overwritten";
 }
 
 std::string check_full(const std::string& set, int32_t num_heads, int32_t head_size,
@@ -198,25 +415,34 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
   const Status status =
       device.ops->attention_full(device.device, view(0), view(1), view(2), &attention, &batch, out.rows());
   if (!status.ok()) return status.message;
+  const bool is_half = rounds_to_half(set, Type::f16, head_size);  // keys and values, too
+  const auto query_size_of = [&](const float* query) {
+    double size = 0;
+    for (int32_t i = 0; i < head_size; ++i) size = std::max(size, std::abs(static_cast<double>(query[i])));
+    return size;
+  };
   for (size_t b = 0; b < lengths.size(); ++b) {
     std::vector<double> keys, values;
     for (int32_t t = first_row[b]; t < first_row[b + 1]; ++t) {
-      keys.insert(keys.end(), view(1).data + static_cast<size_t>(t) * view(1).stride,
-                  view(1).data + static_cast<size_t>(t) * view(1).stride + width);
-      values.insert(values.end(), view(2).data + static_cast<size_t>(t) * view(2).stride,
-                    view(2).data + static_cast<size_t>(t) * view(2).stride + width);
+      const float* key = view(1).data + static_cast<size_t>(t) * view(1).stride;
+      const float* value = view(2).data + static_cast<size_t>(t) * view(2).stride;
+      for (int32_t i = 0; i < width; ++i) {
+        keys.push_back(is_half ? half_value(nearest_half(key[i])) : key[i]);
+        values.push_back(is_half ? half_value(nearest_half(value[i])) : value[i]);
+      }
     }
     for (int32_t t = first_row[b]; t < first_row[b + 1]; ++t) {
       for (int32_t head = 0; head < num_heads; ++head) {
-        double largest = 0, query_size = 0;
+        double largest = 0;
         const float* query = qkv.row(t) + head * head_size;
-        const std::vector<double> exact =
-            exact_lane(query, keys, values, width, head * head_size, 0, lengths[b], attention, 0, largest);
-        for (int32_t i = 0; i < head_size; ++i)
-          query_size = std::max(query_size, std::abs(static_cast<double>(query[i])));
+        const std::vector<float> half_query = rounded(query, head_size);
+        const std::vector<double> exact = exact_lane(is_half ? half_query.data() : query, keys, values, width,
+                                                     head * head_size, 0, lengths[b], attention, 0, largest);
+        const double tolerance =
+            largest * (kAttention * (1 + 3 * query_size_of(query)) + (is_half ? kHalfAttention : 0));
         for (int32_t i = 0; i < head_size; ++i) {
-          const std::string why = compare("out", t, head * head_size + i, out.at(t, head * head_size + i), exact[i],
-                                          kAttention * largest * (1 + 3 * query_size));
+          const std::string why =
+              compare("out", t, head * head_size + i, out.at(t, head * head_size + i), exact[i], tolerance);
           if (!why.empty()) return why;
         }
       }
@@ -260,37 +486,33 @@ std::string check_write(const std::string& set, Type type, int32_t num_heads, in
     frequencies[i] = std::pow(1e4f, -static_cast<float>(i) / frequencies.size());
   const Rope rope{frequencies.data(), head_size, false};
   const std::vector<uint8_t> old_keys(step.keys->data(), step.keys->data() + step.keys->size());
+  const std::vector<uint8_t> old_values(step.values->data(), step.values->data() + step.values->size());
   Backend& device = backend(set);
   if (!device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).ok())
     return "failed";
   if (!device.ops->rope(device.device, turned.rows(), num_heads + num_kv_heads, head_size, &rope, &step.batch).ok())
     return "rope failed";
-  const size_t element_bytes = type == Type::f32 ? 4 : 2;
-  std::vector<bool> written(step.keys->size(), false);
+  std::vector<uint8_t> expected_keys = old_keys, expected_values = old_values;
+  const auto part_of = [&](int32_t t, int32_t first_column) {
+    return std::vector<float>(qkv.row(t) + first_column, qkv.row(t) + first_column + head_size);
+  };
   for (size_t b = 0; b < c.sequences.size(); ++b) {
     for (int32_t t = step.first_row[b]; t < step.first_row[b + 1]; ++t) {
       if (std::memcmp(turned.row(t), qkv.row(t), sizeof(float) * static_cast<size_t>(query_width + key_width)) != 0)
         return text("row %d is not turned as rope turns it", t);
       const int64_t page = step.page_table[b * step.batch.page_table_stride + step.positions[t] / 64];
-      for (int32_t column = 0; column < key_width; ++column) {
-        const size_t at =
-            static_cast<size_t>(((page * num_kv_heads + column / head_size) * 64 + step.positions[t] % 64) * head_size +
-                                column % head_size) *
-            element_bytes;
-        for (size_t i = 0; i < element_bytes; ++i) written[at + i] = true;
-        for (int32_t part = 0; part < 2; ++part) {
-          const float value = qkv.at(t, query_width + part * key_width + column);
-          const uint8_t* place = (part == 0 ? step.keys : step.values)->data() + at;
-          const uint16_t half = nearest_half(value);
-          if (std::memcmp(place, type == Type::f32 ? static_cast<const void*>(&value) : &half, element_bytes) != 0) {
-            return text("%s of row %d, column %d was not stored", part == 0 ? "key" : "value", t, column);
-          }
-        }
+      for (int32_t head = 0; head < num_kv_heads; ++head) {
+        const size_t block = static_cast<size_t>((page * num_kv_heads + head) * kv_block_bytes(type, head_size));
+        const int32_t column = query_width + head * head_size, token = step.positions[t] % 64;
+        put_token(type, expected_keys.data() + block, token, part_of(t, column));
+        put_token(type, expected_values.data() + block, token, part_of(t, column + key_width));
       }
     }
   }
-  for (size_t i = 0; i < written.size(); ++i) {
-    if (!written[i] && step.keys->data()[i] != old_keys[i]) return "a place of another token was overwritten";
+  if (std::memcmp(step.keys->data(), expected_keys.data(), expected_keys.size()) != 0)
+    return "keys were stored wrongly";
+  if (std::memcmp(step.values->data(), expected_values.data(), expected_values.size()) != 0) {
+    return "values were stored wrongly";
   }
   step.positions[0] = 64 * step.batch.page_table_stride;
   if (device.ops->rope_kv_write(device.device, qkv.rows(), &step.attention, &rope, &step.batch, step.pages).code !=
@@ -334,6 +556,34 @@ void attention_cases() {
       {"slopes", Type::f16, 8, 2, 64, 0, {{0, 130}, {300, 1}, {62, 5}}, Shape::normal, 0, true},
       {"slopes of heads of 5", Type::f32, 6, 6, 5, 0, {{60, 10}}, Shape::normal, 0, true},
       {"slopes and one kv head for 71", Type::f16, 71, 1, 64, 0, {{75, 2}}, Shape::biased, 0, true},
+      {"heads of 128, 4 to a kv head, chunks with odd starts",
+       Type::f16,
+       8,
+       2,
+       128,
+       0,
+       {{0, 129}, {77, 131}, {300, 9}, {1000, 1}}},
+      {"heads of 128, 8 to a kv head", Type::f16, 16, 2, 128, 0, {{190, 70}, {511, 8}, {64, 2}}},
+      {"heads of 256 and prefill", Type::f16, 4, 2, 256, 0, {{100, 80}, {128, 5}, {640, 1}}},
+      {"heads of 96", Type::f16, 4, 4, 96, 0, {{60, 70}, {130, 4}}},
+      {"drafts of 1 to 8 rows",
+       Type::f16,
+       8,
+       2,
+       128,
+       0,
+       {{200, 1}, {200, 2}, {200, 3}, {200, 4}, {200, 5}, {200, 6}, {200, 7}, {200, 8}}},
+      {"drafts over the edges of splits",
+       Type::f16,
+       4,
+       1,
+       32,
+       0,
+       {{125, 8}, {2045, 8}, {8190, 5}, {127, 1}, {2047, 1}}},
+      {"long contexts", Type::f16, 4, 1, 32, 0, {{9000, 1}, {17000, 2}, {40, 1}}},
+      {"a window in a long context", Type::f16, 4, 2, 64, 700, {{3000, 3}, {2500, 1}, {1000, 20}}},
+      {"many sequences of one row", Type::f16, 8, 4, 64, 0, std::vector<Sequence>(150, Sequence{150, 1})},
+      {"outlier queries and values in f16", Type::f16, 4, 2, 64, 0, {{100, 20}, {100, 3}}, Shape::outliers},
       {"slopes, a cap and a window", Type::f16, 4, 2, 64, 90, {{250, 20}, {30, 1}}, Shape::normal, 2, true},
   };
   for (const std::string& set : instruction_sets()) {
@@ -343,6 +593,62 @@ void attention_cases() {
                     c.head_size, s),
                [&] { return check_attention(set, c, 40 + static_cast<uint64_t>(c.head_size)); });
     }
+    for (const Type type : {Type::i8, Type::f8}) {
+      const std::vector<AttentionCase> bytes = {
+          {"decode and prefill in one step", type, 8, 2, 64, 0, {{300, 1}, {0, 40}, {63, 5}, {199, 1}, {64, 64}}},
+          {"heads of 128, drafts", type, 8, 2, 128, 0, {{200, 8}, {130, 3}, {2050, 1}}},
+          {"heads of 80 and a window", type, 4, 2, 80, 100, {{60, 10}, {300, 2}}},
+          {"heads of 256", type, 2, 1, 256, 0, {{90, 3}, {0, 70}}},
+          {"biased keys and values", type, 4, 2, 64, 0, {{100, 20}, {70, 1}}, Shape::biased},
+      };
+      for (const AttentionCase& c : bytes) {
+        run_case(text("attention, %s [%s H=%d G=%d d=%d], %s", c.name, name_of(c.type), c.num_heads, c.num_kv_heads,
+                      c.head_size, s),
+                 [&] { return check_attention(set, c, 50); });
+      }
+    }
+    const std::vector<AttentionCase> mixed = {
+        {"rows of prefill and decode", Type::f16, 4, 2, 64, 0, {{60, 12}, {126, 8}, {200, 3}}},
+        {"a window", Type::f16, 4, 2, 128, 7, {{50, 20}, {60, 8}}},
+        {"f32 pages", Type::f32, 2, 2, 16, 0, {{60, 10}}},
+        {"i8 pages", Type::i8, 4, 2, 64, 0, {{60, 12}, {126, 8}}},
+        {"f8 pages", Type::f8, 4, 2, 64, 0, {{60, 12}, {126, 8}}},
+    };
+    for (const AttentionCase& c : mixed) {
+      run_case(text("attention does not notice what a row does not see, %s, %s", c.name, s),
+               [&] { return check_unseen(set, c); });
+    }
+    struct FusedCase {
+      AttentionCase attention;
+      int32_t rotary_size;
+      bool adjacent_pairs;
+    };
+    const std::vector<FusedCase> fused = {
+        {{"one row after 2,047", Type::f16, 8, 2, 128, 0, {{2047, 1}}}, 128, false},
+        {{"drafts and single rows", Type::f16, 8, 2, 128, 0, {{125, 8}, {300, 1}, {0, 1}, {63, 2}, {0, 7}}},
+         128,
+         false},
+        {{"half of each head turns", Type::f16, 4, 4, 64, 0, {{60, 6}, {128, 1}}}, 32, true},
+        {{"heads of 80 and a window", Type::f16, 4, 2, 80, 100, {{300, 4}, {90, 1}}}, 80, false},
+        {{"heads of 256, 8 to a kv head", Type::f16, 8, 1, 256, 0, {{130, 5}, {20, 1}}}, 256, false},
+        {{"rows of prefill, too", Type::f16, 8, 2, 64, 0, {{300, 1}, {0, 40}, {63, 5}}}, 64, false},
+        {{"f32 pages", Type::f32, 4, 2, 64, 0, {{100, 1}, {0, 3}}}, 64, false},
+        {{"i8 pages", Type::i8, 8, 2, 128, 0, {{100, 1}, {0, 3}, {60, 8}}}, 128, false},
+        {{"f8 pages", Type::f8, 8, 2, 64, 0, {{100, 1}, {0, 3}, {60, 8}}}, 64, false},
+        {{"i8 pages and rows of prefill", Type::i8, 4, 2, 64, 0, {{100, 1}, {0, 30}}}, 64, false},
+        {{"slopes and a cap", Type::f16, 8, 2, 64, 0, {{100, 3}, {500, 1}}, Shape::normal, 5, true}, 64, false},
+        {{"40 sequences", Type::f16, 32, 8, 64, 0, std::vector<Sequence>(40, Sequence{199, 1})}, 64, false},
+    };
+    for (const FusedCase& c : fused) {
+      run_case(text("rope_kv_attention is rope_kv_write and attention, %s, %s", c.attention.name, s),
+               [&] { return check_fused(set, c.attention, c.rotary_size, c.adjacent_pairs); });
+    }
+    run_case(text("attention_full [H=3 d=128], sequences of 200 and 9 rows, %s", s), [&] {
+      return check_full(set, 3, 128, {200, 9}, Shape::normal);
+    });
+    run_case(text("attention_full [H=2 d=80], sequences of 33 and 100 rows, %s", s), [&] {
+      return check_full(set, 2, 80, {33, 100}, Shape::biased);
+    });
     run_case(text("attention_full [H=12 d=32], sequences of 1, 17, 64, 65 and 130 rows, %s", s), [&] {
       return check_full(set, 12, 32, {1, 17, 64, 65, 130}, Shape::normal);
     });
@@ -354,7 +660,7 @@ void attention_cases() {
     run_case(text("attention_full [H=4 d=32] with a cap of 0.8, %s", s), [&] {
       return check_full(set, 4, 32, {20, 70, 1}, Shape::biased, 0.8f);
     });
-    for (const Type type : {Type::f16, Type::f32}) {
+    for (const Type type : {Type::f16, Type::f32, Type::i8, Type::f8}) {
       run_case(text("rope_kv_write %s [H=4 G=2 d=64], %s", name_of(type), s),
                [&] { return check_write(set, type, 4, 2, 64); });
       run_case(text("rope_kv_write %s [H=3 G=3 d=10], %s", name_of(type), s),

@@ -1,7 +1,7 @@
 // The same cases as kernels.test.ts on the GPU of this machine. Without nvcc or a GPU it says so and skips.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { compileCuda, whyNoCuda } from '../lint/cuda.mjs';
+import { compileCuda, gpuArchitecture, whyNoCuda } from '../../main/setup/cuda.mjs';
 import { buildKernels } from './build.ts';
 import { parseLines } from './output.ts';
 
@@ -10,10 +10,9 @@ const skipped = 77; // the executable's exit status where there is no GPU
 function run(): { reason: string } | { output: string; status: number | null } {
   const why = whyNoCuda();
   if (why !== null) return { reason: why };
-  if (process.platform === 'linux' && spawnSync('nvidia-smi', ['-L']).status !== 0) {
-    return { reason: 'there is no NVIDIA GPU' };
-  }
-  const compiled = compileCuda('native');
+  const architecture = gpuArchitecture();
+  if (architecture === null) return { reason: 'there is no NVIDIA GPU' };
+  const compiled = compileCuda(architecture);
   if (compiled.library === undefined) throw new Error(compiled.complaint);
   const answer = spawnSync(executable, ['--cuda', compiled.library], {
     encoding: 'utf8',

@@ -80,7 +80,7 @@ class Mirror {
     for (int32_t i = 0; i < batch.num_sequences * batch.page_table_stride; ++i) {
       last = std::max(last, batch.page_table[i]);
     }
-    const uint64_t page_bytes = uint64_t{64} * pages.num_heads * pages.head_size * (pages.type == Type::f32 ? 4 : 2);
+    const uint64_t page_bytes = static_cast<uint64_t>(pages.num_heads * kv_block_bytes(pages.type, pages.head_size));
     add(pages.keys, page_bytes * static_cast<uint64_t>(last + 1));
     add(pages.values, page_bytes * static_cast<uint64_t>(last + 1));
   }
@@ -199,6 +199,21 @@ Status linear(Device* d, Rows x, const Weight* weight, const float* bias, Activa
     return bare_ops->linear(d, m.gpu(x), &on_gpu, m.gpu(bias), activation, m.gpu(out));
   });
 }
+Status linear_fused(Device* d, Rows x, const Weight* weight, const float* bias, Activation activation,
+                    const LinearFusion* fusion, Rows out) {
+  Mirror m(d);
+  const uint64_t columns = sizeof(float) * static_cast<uint64_t>(weight->num_columns);
+  m.add(x), m.add(*weight), m.add(out);
+  m.add(bias, sizeof(float) * static_cast<uint64_t>(weight->num_rows));
+  m.add(fusion->norm_weight, columns), m.add(fusion->norm_bias, columns);
+  return mirrored(m, [&] {
+    const Weight on_gpu = m.gpu(*weight);
+    LinearFusion moved = *fusion;
+    moved.norm_weight = m.gpu(fusion->norm_weight);
+    moved.norm_bias = m.gpu(fusion->norm_bias);
+    return bare_ops->linear_fused(d, m.gpu(x), &on_gpu, m.gpu(bias), activation, &moved, m.gpu(out));
+  });
+}
 uint64_t vector_bytes(const Rows& rows) {
   return sizeof(float) * static_cast<uint64_t>(rows.width);
 }
@@ -305,6 +320,18 @@ Status attention(Device* d, Rows queries, const Attention* shape, const Batch* b
     return bare_ops->attention(d, m.gpu(queries), &on_gpu, batch, m.gpu(pages), m.gpu(out));
   });
 }
+Status rope_kv_attention(Device* d, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
+                         KvPages pages, Rows out) {
+  Mirror m(d);
+  m.add(qkv), m.add(out), add_rope(m, *rope), m.add(pages, *batch);
+  m.add(shape->slopes, sizeof(float) * static_cast<uint64_t>(shape->num_heads));
+  return mirrored(m, [&] {
+    const Rope turns = m.gpu(*rope);
+    Attention on_gpu = *shape;
+    on_gpu.slopes = m.gpu(shape->slopes);
+    return bare_ops->rope_kv_attention(d, m.gpu(qkv), &on_gpu, &turns, batch, m.gpu(pages), m.gpu(out));
+  });
+}
 Status attention_full(Device* d, Rows queries, Rows keys, Rows values, const Attention* shape, const Batch* batch,
                       Rows out) {
   Mirror m(d);
@@ -336,6 +363,7 @@ Ops mirrored_ops() {
   ops.add_segments = add_segments;
   ops.gather_outputs = gather_outputs;
   ops.linear = linear;
+  ops.linear_fused = linear_fused;
   ops.rms_norm = rms_norm;
   ops.layer_norm = layer_norm;
   ops.rms_norm_heads = rms_norm_heads;
@@ -353,6 +381,7 @@ Ops mirrored_ops() {
   ops.kv_write = kv_write;
   ops.rope_kv_write = rope_kv_write;
   ops.attention = attention;
+  if (ops.rope_kv_attention != nullptr) ops.rope_kv_attention = rope_kv_attention;
   ops.attention_full = attention_full;
   ops.pool_mean = pool_mean;
   ops.pool_first = pool_first;

@@ -127,7 +127,7 @@ struct TestWeight {
 };
 TestWeight make_weight(Type type, int32_t num_rows, int32_t num_columns, Random& random);
 inline const char* name_of(Type type) {
-  constexpr const char* kNames[] = {"f32", "f16", "q8", "q4", "int4_g32", "int4_g128", "f8", "i32"};
+  constexpr const char* kNames[] = {"f32", "f16", "q8", "q4", "int4_g32", "int4_g128", "f8", "i32", "i8"};
   return kNames[static_cast<int32_t>(type)];
 }
 

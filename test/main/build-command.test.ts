@@ -143,7 +143,11 @@ describe('quoth build', () => {
   test.each([
     [['build', '--out', 'x'], 2, /^Something is missing\. Usage: quoth build /],
     [['build', 'a', '--random', 'b', '--out', 'x'], 2, /^Give a checkpoint or --random, not both\./],
-    [['build', 'a', '--layers', '2', '--out', 'x'], 2, /^--layers and --seed are for --random\./],
+    [
+      ['build', 'a', '--layers', '2', '--out', 'x'],
+      2,
+      /^--layers, --seed, --half-tables and --counts are for --random\./,
+    ],
     [
       ['build', '--random', 'all-minilm-l6-v2', '--precision', 'q3', '--out', 'x'],
       2,

@@ -221,7 +221,7 @@ describe('help', () => {
   it('lists all commands and is no failure', async () => {
     const { code, out } = await quoth(['help']);
     expect(code).toBe(0);
-    for (const name of 'add list folders remove search ask summarise mentions compare jobs chats export models build quantize generate score tokenize embed eval bench serve doctor'.split(
+    for (const name of 'add list folders remove search ask summarise mentions compare jobs chats export models build quantize generate score tokenize embed eval bench engine serve doctor'.split(
       ' ',
     ))
       expect(out).toContain(`quoth ${name}`);

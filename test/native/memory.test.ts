@@ -67,6 +67,40 @@ describe('planning memory', () => {
     await engine.close();
   });
 
+  test('a kv cache of bytes takes a byte and an eighth of a number of 16, and the engine works with it', async () => {
+    const halves = await native.planMemory({ ...options, kvTokens: 640, kvType: 'f16' });
+    const whole = await native.planMemory({ ...options, kvTokens: 640 });
+    expect([halves.kvType, whole.kvType]).toEqual(['f16', 'f32']);
+    expect(halves.kvBytes).toBe(whole.kvBytes / 2);
+    const ids = Int32Array.from(randomIds(200, 97, 3));
+    const logitsOf = async (kvType: 'f32' | 'i8' | 'f8') => {
+      const engine = await native.loadEngine({ ...options, kvTokens: 640, kvType });
+      expect(engine.info.kvType).toBe(kvType);
+      const { kvBytes } = engine.info;
+      const logits = await engine.logits(ids);
+      await engine.close();
+      return { kvBytes, logits };
+    };
+    const exact = await logitsOf('f32');
+    const size = Math.hypot(...exact.logits);
+    for (const [kvType, most] of [
+      ['i8', 0.01],
+      ['f8', 0.06],
+    ] as const) {
+      const found = await logitsOf(kvType);
+      // Heads of 16: 16 bytes and a scale of 2 for each token, where 16 halves are 32.
+      expect(found.kvBytes).toBe((halves.kvBytes * 18) / 32);
+      const error = Math.hypot(...found.logits.map((x, i) => x - (exact.logits[i] ?? Number.NaN))) / size;
+      expect(error).toBeGreaterThan(0);
+      expect(error).toBeLessThan(most);
+    }
+  });
+
+  test('an unknown kind of kv cache is refused', async () => {
+    const wrong = { ...options, kvType: 'q4' } as unknown as EngineOptions;
+    await expect(native.planMemory(wrong)).rejects.toMatchObject({ code: 'invalid-input' });
+  });
+
   test('an embedder has no kv cache', async () => {
     const plan = folder.write('bert.plan', planBytes(tinyBert()));
     expect(await native.planMemory({ ...options, plan })).toMatchObject({ fits: true, kvBytes: 0, kvTokens: 0 });

@@ -95,6 +95,12 @@ function isMatrixOfSums({ use }: Weight): boolean {
   return use === 'linear' || use === 'head';
 }
 
+/** The rule of a policy, but for the tables at both ends (a token's own row, and the logits), which stay in 16 bits. */
+export function withHalfTables(policy: PrecisionName): PrecisionRule {
+  return (weight, part) =>
+    weight.use === 'head' || weight.use === 'table' ? { type: 'f16' } : precisionOfPart(weight, part, policy);
+}
+
 function precisionOfPart(weight: Weight, part: WeightPart, policy: PrecisionName): Precision {
   if (weight.use === 'index') return { type: 'i32' };
   if (weight.use === 'vector' || policy === 'f32') return { type: 'f32' };

@@ -5,7 +5,7 @@
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
-import type { DeviceReport } from '../../../native/index.ts';
+import type { DeviceReport, EngineInfo, KvType } from '../../../native/index.ts';
 
 /** Larger than any cache, small enough for any machine. */
 const bytesPerThread = 256 * 2 ** 20;
@@ -49,6 +49,38 @@ export async function measureReadBandwidth(numThreads: number): Promise<number> 
   }
 }
 
+/** What the device could do at best; null = nobody has said. */
+export type MachineLimits = {
+  readBytesPerSecond(): Promise<number | null>;
+  /** Multiplications with addition a second. */
+  readonly macsPerSecond: number | null;
+  readonly readFrom: string;
+  readonly macsFrom: string;
+};
+
+/** What was measured beside a benchmark on a GPU: it cannot be measured from here. */
+export type GivenLimits = { readBytesPerSecond: number | null; flops: number | null };
+
+export function limitsOf({ device }: EngineInfo, report: DeviceReport, given: GivenLimits): MachineLimits {
+  if (device === 'cuda')
+    return {
+      readBytesPerSecond: async () => given.readBytesPerSecond,
+      macsPerSecond: given.flops === null ? null : given.flops / 2,
+      readFrom: 'bandwidth of reading the GPU’s memory, as given',
+      macsFrom: 'rate of f16 products on the GPU, as given',
+    };
+  let measured: Promise<number> | undefined;
+  return {
+    readBytesPerSecond() {
+      measured ??= measureReadBandwidth(report.numThreads);
+      return measured;
+    },
+    macsPerSecond: peakMacsPerSecond(report),
+    readFrom: 'measured bandwidth of reading memory',
+    macsFrom: 'peak of int8 arithmetic at the stated clock',
+  };
+}
+
 /**
  * int8 multiplications with addition that one core can end in a cycle: two `vpdpbusd` (64 each with 512 bits, 32 with 256)
  * where there are two ports for it; with AVX2 a pair of `vpmaddubsw` and `vpmaddwd` for 32.
@@ -76,7 +108,9 @@ export function tokenWork(header: PlanHeader): { weightBytes: number; macs: numb
   return { weightBytes, macs };
 }
 
-/** Bytes of keys and values that stand for one token. */
-export function kvBytesPerToken({ kv }: PlanHeader): number {
-  return kv ? 2 * kv.numLayers * kv.numHeads * kv.headSize * (kv.type === 'f16' ? 2 : 4) : 0;
+/** Bytes of keys and values that stand for one token; kernels/tensor.h has the layouts. */
+export function kvBytesPerToken({ kv }: PlanHeader, type: KvType = kv?.type ?? 'f16'): number {
+  if (!kv) return 0;
+  const rowBytes = { f32: 4 * kv.headSize, f16: 2 * kv.headSize, i8: kv.headSize + 2, f8: kv.headSize + 2 };
+  return 2 * kv.numLayers * kv.numHeads * rowBytes[type];
 }

@@ -1,7 +1,8 @@
 /** What prompt lookup brings when an answer quotes: the same generation with drafts and without, in turn. */
 import type { Tokenizer } from '../../../engines/tokenizer/tokenizer.ts';
-import { type Engine, type GenerateRequest, greedy } from '../../../native/index.ts';
-import { type Measured, median } from './runs.ts';
+import type { Engine } from '../../../native/index.ts';
+import { generate, median, someIds } from './generations.ts';
+import type { Measured } from './runs.ts';
 
 const numRepeats = 3;
 
@@ -16,30 +17,43 @@ required size. The caissons were therefore cast in a dry dock at Fernwick and to
 one was sunk on 19 September 1980, eleven months later than planned, because the dredging of the foundation had met a \
 layer of glacial clay that no earlier survey had shown.`;
 
-async function run(engine: Engine, ids: Int32Array, maxTokens: number, speculation: GenerateRequest['speculation']) {
-  const output: number[] = [];
-  const request = { ids, maxTokens, stopIds: [], sampling: greedy, priority: 10, speculation };
-  for await (const event of engine.generate(request)) {
-    if (event.type === 'tokens') output.push(...event.ids);
-    if (event.type === 'finished') return { output, rate: (1000 * (event.numOutputTokens - 1)) / event.decodeMs };
-  }
-  throw new Error('The generation ended without its last event.');
+/** Of a counting model: ids quoted in one piece, and ids between two pieces that the answer has and the prompt has not. */
+const [quotedRun, ownRun] = [24, 8];
+const numFiller = 512;
+
+/**
+ * A prompt for a model that counts (`quoth build --random … --counts`): ids that mean nothing, and among them a text of which the
+ * answer takes 24 ids of every 32 as they stand; the other 8 it has of its own.
+ */
+export function countingPrompt(vocabularySize: number, numTokens: number): Int32Array {
+  const first = 3;
+  const others = someIds(numFiller + numTokens, vocabularySize, 1);
+  const text = Array.from({ length: numTokens }, (_, place) =>
+    place % (quotedRun + ownRun) < quotedRun ? first + 1 + place : others[numFiller + place]!,
+  );
+  return Int32Array.of(1, ...others.subarray(0, numFiller), ...text, first);
 }
 
-/** The model is led to copy: what any model does that is worth a quote. */
-export async function quote(engine: Engine, tokenizer: Tokenizer, numTokens: number): Promise<Measured> {
+/** A text that any model goes on copying. */
+export function textPrompt(tokenizer: Tokenizer): Int32Array {
   const start = passage.slice(0, passage.indexOf('was rebuilt'));
-  const ids = tokenizer.encode(`${passage}\n\nOnce more, word for word:\n\n${start.trimEnd()}`);
+  return tokenizer.encode(`${passage}\n\nOnce more, word for word:\n\n${start.trimEnd()}`);
+}
+
+/** The same prompt answered without drafts and with them. */
+export async function quote(engine: Engine, ids: Int32Array, numTokens: number): Promise<Measured> {
   const before = await engine.stats();
   const withDrafts: number[] = [];
   const without: number[] = [];
   let isSame = true;
+  const rateOf = ({ numOutputTokens, decodeMs }: { numOutputTokens: number; decodeMs: number }): number =>
+    (1000 * (numOutputTokens - 1)) / decodeMs;
   for (let round = 0; round < numRepeats; round += 1) {
-    const plain = await run(engine, ids, numTokens, 'off');
-    const drafting = await run(engine, ids, numTokens, 'auto');
-    without.push(plain.rate);
-    withDrafts.push(drafting.rate);
-    isSame &&= plain.output.join() === drafting.output.join();
+    const plain = await generate(engine, ids, numTokens, 'off');
+    const drafting = await generate(engine, ids, numTokens, 'auto');
+    without.push(rateOf(plain));
+    withDrafts.push(rateOf(drafting));
+    isSame &&= plain.ids.join() === drafting.ids.join();
   }
   const after = await engine.stats();
   return {

@@ -1,153 +1,170 @@
-/** What each benchmark does, and what the machine could do at best. */
+/** What each benchmark of an engine does, and what the machine could do at best. */
 import { performance } from 'node:perf_hooks';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
-import { type DeviceReport, type Engine, greedy, type Native } from '../../../native/index.ts';
-import { kvBytesPerToken, measureReadBandwidth, peakMacsPerSecond, tokenWork } from './limits.ts';
+import type { Engine } from '../../../native/index.ts';
+import { generate, median, someIds } from './generations.ts';
+import { kvBytesPerToken, type MachineLimits, tokenWork } from './limits.ts';
 
 export type Measured = { shape: object; median: number; unit: string; limit: number | null; limitFrom: string };
-export type Sizes = { numPrompt: number; numTokens: number };
-export type EngineBench = (engine: Engine, header: PlanHeader, report: DeviceReport, sizes: Sizes) => Promise<Measured>;
+export type Sizes = { numPrompt: number; numTokens: number; numSequences: number };
+export type EngineBench = (
+  engine: Engine,
+  header: PlanHeader,
+  limits: MachineLimits,
+  sizes: Sizes,
+) => Promise<Measured>;
 
 const numRepeats = 3;
-/** Sequences that `serve` runs at once. */
-const numSequences = 8;
+/** Of a generation after its question: what a person types. */
+const questionTokens = 32;
 
-export function median(values: number[]): number {
-  const sorted = [...values].sort((first, second) => first - second);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
+/** The median of some rounds after one that nobody counts: the first of a kind also prepares. */
 async function repeat(measure: (round: number) => Promise<number>): Promise<number> {
   const values: number[] = [];
-  for (let round = 0; round < numRepeats; round += 1) values.push(await measure(round));
+  for (let round = 0; round <= numRepeats; round += 1) {
+    const value = await measure(round);
+    if (round > 0) values.push(value);
+  }
   return median(values);
 }
 
-/** Ids that look like nothing in particular and differ from round to round, so that no cached prefix fits. */
-function someIds(length: number, vocabularySize: number, round: number): Int32Array {
-  let state = 12_345 + 7_919 * round;
-  return Int32Array.from({ length }, () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return 3 + (state % Math.max(1, vocabularySize - 3));
-  });
+const over = (rate: number | null, work: number): number | null => (rate === null ? null : rate / work);
+
+/** The lesser of two limits of a rate, and where it comes from. */
+function lesser(memory: number | null, arithmetic: number | null, { readFrom, macsFrom }: MachineLimits) {
+  if (memory === null || arithmetic === null) return { limit: null, limitFrom: `${readFrom}; ${macsFrom}` };
+  return memory < arithmetic ? { limit: memory, limitFrom: readFrom } : { limit: arithmetic, limitFrom: macsFrom };
 }
 
-async function generate(engine: Engine, ids: Int32Array, maxTokens: number) {
-  // Ids that mean nothing make a model repeat itself, and drafts would then measure that: "bench quote" is for them.
-  const request = { ids, maxTokens, stopIds: [], sampling: greedy, priority: 10, speculation: 'off' as const };
-  for await (const event of engine.generate(request)) if (event.type === 'finished') return event;
-  throw new Error('The generation ended without its last event.');
-}
-
-export const decode: EngineBench = async (engine, header, report, { numPrompt, numTokens }) => {
+/** One sequence that generates after a context. */
+export const decode: EngineBench = async (engine, header, limits, { numPrompt, numTokens }) => {
   const rate = await repeat(async (round) => {
-    const ids = someIds(numPrompt, header.vocabularySize, round);
-    const { numOutputTokens, decodeMs } = await generate(engine, ids, numTokens);
+    const { numOutputTokens, decodeMs } = await generate(
+      engine,
+      someIds(numPrompt, header.vocabularySize, round),
+      numTokens,
+    );
     return (1000 * (numOutputTokens - 1)) / decodeMs;
   });
-  const bytes = tokenWork(header).weightBytes + kvBytesPerToken(header) * (numPrompt + numTokens / 2);
+  const bytesPerToken =
+    tokenWork(header).weightBytes + kvBytesPerToken(header, engine.info.kvType) * (numPrompt + numTokens / 2);
   return {
-    shape: { prompt: numPrompt, tokens: numTokens },
+    shape: { prompt: numPrompt, tokens: numTokens, bytesPerToken },
     median: rate,
     unit: 'tokens/s',
-    limit: (await measureReadBandwidth(report.numThreads)) / bytes,
-    limitFrom: 'measured bandwidth of reading memory, over the weights and the KV of a token',
+    limit: over(await limits.readBytesPerSecond(), bytesPerToken),
+    limitFrom: `${limits.readFrom}, over the weights and the KV of a token`,
   };
 };
 
-export const prefill: EngineBench = async (engine, header, report, { numPrompt }) => {
+/** A prompt that nobody has asked before. */
+export const prefill: EngineBench = async (engine, header, limits, { numPrompt }) => {
   const rate = await repeat(async (round) => {
     const { ttftMs } = await generate(engine, someIds(numPrompt, header.vocabularySize, round), 1);
     return (1000 * numPrompt) / ttftMs;
   });
+  const macs = tokenWork(header).macs + attentionMacs(header, numPrompt / 2);
   return {
-    shape: { prompt: numPrompt },
+    shape: { prompt: numPrompt, ttftMs: (1000 * numPrompt) / rate },
     median: rate,
     unit: 'tokens/s',
-    limit: peakMacsPerSecond(report) / tokenWork(header).macs,
-    limitFrom: 'peak of int8 arithmetic at the stated clock, over the weights’ multiplications',
+    limit: over(limits.macsPerSecond, macs),
+    limitFrom: `${limits.macsFrom}, over the multiplications of a token`,
   };
 };
 
-export const serve: EngineBench = async (engine, header, report, { numPrompt, numTokens }) => {
+/** Sequences in flight, all of them asked at once. */
+export const serve: EngineBench = async (engine, header, limits, { numPrompt, numTokens, numSequences }) => {
+  const decodePhase: number[] = [];
   const rate = await repeat(async (round) => {
+    const before = await engine.stats();
     const startMs = performance.now();
-    const sequences = Array.from({ length: numSequences }, (_, index) =>
-      generate(engine, someIds(numPrompt, header.vocabularySize, round * numSequences + index), numTokens),
+    const finished = await Promise.all(
+      Array.from({ length: numSequences }, (_, index) =>
+        generate(engine, someIds(numPrompt, header.vocabularySize, round * numSequences + index), numTokens),
+      ),
     );
-    const finished = await Promise.all(sequences);
-    const numOutput = finished.reduce((sum, { numOutputTokens }) => sum + numOutputTokens, 0);
-    return (1000 * numOutput) / (performance.now() - startMs);
+    const ms = performance.now() - startMs;
+    const after = await engine.stats();
+    if (round > 0 && after.decodeMs > before.decodeMs)
+      decodePhase.push((1000 * (after.decodeTokens - before.decodeTokens)) / (after.decodeMs - before.decodeMs));
+    return (1000 * finished.reduce((sum, { numOutputTokens }) => sum + numOutputTokens, 0)) / ms;
   });
   const { weightBytes, macs } = tokenWork(header);
-  const bytes = weightBytes / numSequences + kvBytesPerToken(header) * (numPrompt + numTokens / 2);
-  const byMemory = (await measureReadBandwidth(report.numThreads)) / bytes;
-  const byArithmetic = peakMacsPerSecond(report) / (macs * (1 + numPrompt / numTokens));
+  const bytes = weightBytes / numSequences + kvBytesPerToken(header, engine.info.kvType) * (numPrompt + numTokens / 2);
   return {
-    shape: { sequences: numSequences, prompt: numPrompt, tokens: numTokens },
+    shape: {
+      sequences: numSequences,
+      prompt: numPrompt,
+      tokens: numTokens,
+      tokensPerSecondOfDecodeSteps: decodePhase.length > 0 ? median(decodePhase) : null,
+    },
     median: rate,
     unit: 'tokens/s',
-    limit: Math.min(byMemory, byArithmetic),
-    limitFrom: byMemory < byArithmetic ? 'measured bandwidth of reading memory' : 'peak of int8 arithmetic',
+    ...lesser(
+      over(await limits.readBytesPerSecond(), bytes),
+      over(limits.macsPerSecond, macs * (1 + numPrompt / numTokens)),
+      limits,
+    ),
   };
 };
 
-export const embed: EngineBench = async (engine, header, report, { numPrompt }) => {
-  const numTexts = 32;
+/** Two questions on one context: the second finds the context's kv pages. */
+export const followup: EngineBench = async (engine, header, limits, { numPrompt }) => {
+  const firsts: number[] = [];
+  let numCached = 0;
+  const second = await repeat(async (round) => {
+    const context = someIds(numPrompt, header.vocabularySize, round);
+    const asked = (question: number): Int32Array =>
+      Int32Array.of(...context, ...someIds(questionTokens, header.vocabularySize, 1000 + 2 * round + question));
+    const first = await generate(engine, asked(0), 2);
+    const again = await generate(engine, asked(1), 2);
+    if (round > 0) firsts.push(first.ttftMs);
+    numCached = again.numCachedTokens;
+    return again.ttftMs;
+  });
+  const bandwidth = await limits.readBytesPerSecond();
+  const bytes = tokenWork(header).weightBytes + kvBytesPerToken(header, engine.info.kvType) * numPrompt;
+  return {
+    shape: {
+      context: numPrompt,
+      question: questionTokens,
+      cached: numCached,
+      firstMs: median(firsts),
+      timesFaster: median(firsts) / second,
+    },
+    median: second,
+    unit: 'ms',
+    limit: bandwidth === null ? null : (1000 * bytes) / bandwidth,
+    limitFrom: `${limits.readFrom}: the weights and the context’s KV, once`,
+  };
+};
+
+export const embed: EngineBench = async (engine, header, limits, { numPrompt, numSequences }) => {
   const numIds = Math.min(numPrompt, header.contextTokens);
   const rate = await repeat(async (round) => {
-    const texts = Array.from({ length: numTexts }, (_, index) =>
-      someIds(numIds, header.vocabularySize, round * numTexts + index),
+    const texts = Array.from({ length: numSequences }, (_, index) =>
+      someIds(numIds, header.vocabularySize, round * numSequences + index),
     );
     const startMs = performance.now();
     await engine.embed(texts);
-    return (1000 * numTexts) / (performance.now() - startMs);
+    return (1000 * numSequences) / (performance.now() - startMs);
   });
   return {
-    shape: { texts: numTexts, tokens: numIds },
+    shape: { texts: numSequences, tokens: numIds },
     median: rate,
     unit: 'texts/s',
-    limit: peakMacsPerSecond(report) / (tokenWork(header).macs * numIds),
-    limitFrom: 'peak of int8 arithmetic at the stated clock, over the weights’ multiplications',
+    limit: over(limits.macsPerSecond, (tokenWork(header).macs + attentionMacs(header, numIds)) * numIds),
+    limitFrom: `${limits.macsFrom}, over the multiplications of a text`,
   };
 };
 
-/** One question against random unit vectors: the index alone, without the question's embedding. */
-export async function search(native: Native, numVectors: number, dimension: number): Promise<Measured> {
-  const report = await native.describe();
-  const index = await native.openVectorIndex({ dimension });
-  const batch = 10_000;
-  for (let first = 0; first < numVectors; first += batch) {
-    const count = Math.min(batch, numVectors - first);
-    const ids = Float64Array.from({ length: count }, (_, place) => first + place + 1);
-    await index.add(ids, unitVectors(count, dimension));
-  }
-  const times: number[] = [];
-  for (let round = 0; round < 50; round += 1) {
-    const query = unitVectors(1, dimension);
-    const startMs = performance.now();
-    await index.search(query, 10);
-    times.push(performance.now() - startMs);
-  }
-  await index.close();
-  const bandwidth = await measureReadBandwidth(report.numThreads);
-  return {
-    shape: { vectors: numVectors, dimension, k: 10, index: report.vectorIndex },
-    median: median(times),
-    unit: 'ms',
-    // float16, as the store holds them: whoever keeps more bytes per vector reads more than it must.
-    limit: (1000 * numVectors * dimension * 2) / bandwidth,
-    limitFrom: 'measured bandwidth of reading memory, over the vectors as float16',
-  };
-}
-
-function unitVectors(count: number, dimension: number): Float32Array {
-  const vectors = Float32Array.from({ length: count * dimension }, () => Math.random() - 0.5);
-  for (let row = 0; row < count; row += 1) {
-    const vector = vectors.subarray(row * dimension, (row + 1) * dimension);
-    const length = Math.hypot(...vector);
-    for (let column = 0; column < dimension; column += 1) vector[column]! /= length;
-  }
-  return vectors;
+/** Multiplications of one row's attention over so many keys, in all layers: scores and sums. */
+function attentionMacs(header: PlanHeader, numKeys: number): number {
+  return header.program.steps
+    .filter(({ op }) => op === 'attention' || op === 'attention_full')
+    .reduce((sum, step) => {
+      const { numHeads, headSize } = step as unknown as { numHeads: number; headSize: number };
+      return sum + 2 * numHeads * headSize * numKeys;
+    }, 0);
 }

@@ -4,10 +4,15 @@ import { QuothError } from '../../../app/contract/errors.ts';
 import { type BuildProgress, buildPlan, explainBuild, type WriteOptions } from '../../../engines/build/build.ts';
 import { buildRandomPlan, explainRandom, type RandomOptions } from '../../../engines/build/random-plan.ts';
 import { catalogue, findModel } from '../../../engines/catalogue.ts';
-import { type PrecisionName, precisionPolicies } from '../../../engines/graph/passes/choose-precision.ts';
+import {
+  type PrecisionName,
+  type PrecisionPolicy,
+  precisionPolicies,
+  withHalfTables,
+} from '../../../engines/graph/passes/choose-precision.ts';
 import { printReport } from '../../../engines/graph/report.ts';
 import type { PlanHeader } from '../../../engines/plan/format.ts';
-import { composeBuilder } from '../../compose.ts';
+import { composeBuilder } from '../../engine/in-process.ts';
 import { type Command, type Context, needed, type Values, WrongUse, wholeNumber } from '../command.ts';
 import type { Output } from '../output.ts';
 import { createPace, progressInWords } from '../progress.ts';
@@ -17,9 +22,9 @@ const statusEveryMs = 100;
 
 export const command: Command = {
   usage:
-    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --context TOKENS --print --layers N --seed N --name TEXT --query-prompt TEXT --passage-prompt TEXT]',
+    'build <checkpoint>|--random MODEL --out PLAN [--precision NAME --tokenizer FILE --context TOKENS --print --layers N --seed N --half-tables --counts --name TEXT --query-prompt TEXT --passage-prompt TEXT]',
   summary:
-    'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file. --print shows what every pass does instead, --random makes up the weights of a model of the catalogue.',
+    'Builds a plan from a published checkpoint: a GGUF file, a Hugging Face folder, or a llama2.c file. --print shows what every pass does instead, --random makes up the weights of a model of the catalogue (--half-tables: embedding and head in 16 bits; --counts: its answers count up the ids).',
   options: [
     'out',
     'tokenizer',
@@ -32,7 +37,7 @@ export const command: Command = {
     'query-prompt',
     'passage-prompt',
   ],
-  flags: ['print'],
+  flags: ['print', 'half-tables', 'counts'],
   minPositionals: 0,
   maxPositionals: 1,
   async run(context) {
@@ -42,26 +47,26 @@ export const command: Command = {
       throw new WrongUse(
         checkpoint === undefined ? 'Something is missing.' : 'Give a checkpoint or --random, not both.',
       );
-    if (checkpoint !== undefined && (values.layers ?? values.seed) !== undefined)
-      throw new WrongUse('--layers and --seed are for --random.');
+    const { layers, seed, counts, 'half-tables': halfTables } = values;
+    if (checkpoint !== undefined && (layers ?? seed ?? counts ?? halfTables) !== undefined)
+      throw new WrongUse('--layers, --seed, --half-tables and --counts are for --random.');
     if (checkpoint === undefined && values.context !== undefined) throw new WrongUse('--context is for a checkpoint.');
     const isOnlyPrinted = values.print !== undefined && values.out === undefined;
     const out = isOnlyPrinted ? '' : path.resolve(needed(values, 'out'));
     const precision = precisionOf(values);
-    const random = values.random === undefined ? null : randomOf(values.random, values);
+    const random = values.random === undefined ? null : randomOf(values.random, values, precision);
     const files = random === null ? await filesOf(checkpoint!, values) : null;
 
     if (values.print !== undefined) {
-      const report = random
-        ? explainRandom({ ...random, precision: precision ?? random.precision })
-        : await explainBuild({ ...files!, precision });
+      const report = random ? explainRandom(random) : await explainBuild({ ...files!, precision });
       await output.say({ type: 'program', ...report }, printReport(report));
       if (isOnlyPrinted) return 0;
     }
     const header = await withProgress(context, async (writing) => {
-      const options = { out, precision, ...(values.name === undefined ? {} : { name: values.name }), ...writing };
-      if (random) return buildRandomPlan({ ...random, ...options, precision: precision ?? random.precision });
-      return buildPlan({ ...files!, ...options, prompts: promptsOf(values), builder: await composeBuilder() });
+      const options = { out, ...(values.name === undefined ? {} : { name: values.name }), ...writing };
+      if (random) return buildRandomPlan({ ...random, ...options });
+      const prompts = promptsOf(values);
+      return buildPlan({ ...files!, ...options, precision, prompts, builder: await composeBuilder() });
     });
     const { size } = await stat(out);
     const { architecture, role, name } = header;
@@ -80,7 +85,11 @@ function precisionOf({ precision }: Values): PrecisionName | undefined {
   return found;
 }
 
-function randomOf(id: string, values: Values): RandomOptions & { precision: PrecisionName } {
+function randomOf(
+  id: string,
+  values: Values,
+  asked: PrecisionName | undefined,
+): RandomOptions & { precision: PrecisionPolicy } {
   const model = findModel(id);
   if (model === null) {
     const known = catalogue.map((entry) => entry.id).join(', ');
@@ -88,8 +97,10 @@ function randomOf(id: string, values: Values): RandomOptions & { precision: Prec
   }
   const layers = values.layers === undefined ? {} : { layers: wholeNumber(values, 'layers', layerBounds) };
   const seed = wholeNumber(values, 'seed', { default: 1, min: 0, max: 2 ** 32 });
-  const precision = model.weights === 'int4_g128' ? 'int4' : model.weights;
-  return { config: model.shape, precision, name: `${model.name}, random weights`, seed, ...layers };
+  const usual = asked ?? (model.weights === 'int4_g128' ? 'int4' : model.weights);
+  const counts = values.counts !== undefined;
+  const precision = counts || values['half-tables'] !== undefined ? withHalfTables(usual) : usual;
+  return { config: model.shape, precision, name: `${model.name}, random weights`, seed, counts, ...layers };
 }
 
 const layerBounds = { default: 1, min: 1, max: 1000 };

@@ -4,7 +4,7 @@ import { QuothError } from '../../../app/contract/errors.ts';
 import { type QuantizeTarget, quantizeCheckpoint } from '../../../engines/quantize/quantize.ts';
 import { describeGroup } from '../../../engines/quantize/report.ts';
 import { type HeadType, headTypes, quantizeMethods } from '../../../engines/quantize/rule.ts';
-import { composeQuantizer } from '../../compose.ts';
+import { composeQuantizer } from '../../engine/in-process.ts';
 import { type Command, needed, type Values, WrongUse, wholeNumber } from '../command.ts';
 
 /** What is calibrated on is some pages, evenly taken from the texts: more than a shelf of books is a mistake. */

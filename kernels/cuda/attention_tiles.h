@@ -1,0 +1,114 @@
+// What the kernels for many rows share (attention_many.cu, attention_wgmma.cu).
+#pragma once
+
+#include "attention.h"
+
+namespace quoth::cuda {
+
+struct ManyTask {
+  PagedTask base;  // encoders: group_size 1, no pages, window or slopes
+  Rows keys, values;
+  int32_t num_sequences;
+  bool rows_aligned;  // 16-byte loads of queries (and of an encoder's keys and values)
+  bool out_aligned;   // 8-byte stores to out
+};
+
+inline constexpr uint32_t kAll = 0xffffffffu;
+
+__device__ inline uint32_t address_of(const void* shared) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+}
+__device__ inline void load_matrices(uint32_t address, uint32_t (&to)[4]) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address)
+               : "memory");
+}
+__device__ inline void load_transposed(uint32_t address, uint32_t (&to)[4]) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address)
+               : "memory");
+}
+// 16 bytes, or zeros.
+__device__ inline void copy_later(uint32_t to, const void* from, bool is_there) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(is_there ? 16 : 0) : "memory");
+}
+__device__ inline void end_group() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+__device__ inline void wait_for_groups() {
+  asm volatile("cp.async.wait_group 0;" ::: "memory");
+}
+
+// Rows 0 .. num_rows - 1 of f32 [.., d] to f16 in shared memory, parts of 8 columns at `to +
+// place(row, part)`; what is beyond the rows or the columns is zero.
+template <int32_t kColumns, int32_t kThreads, typename Place>
+__device__ inline void round_rows(const float* from, int64_t stride, int32_t num_rows, int32_t room, int32_t head_size,
+                                  bool is_aligned, float factor, __half* to, const Place& place) {
+  for (int32_t index = threadIdx.x; index < room * (kColumns / 8); index += kThreads) {
+    const int32_t row = index / (kColumns / 8);
+    const int32_t part = index % (kColumns / 8);
+    float columns[8] = {};
+    if (row < num_rows && part * 8 < head_size) {
+      const float* source = from + row * stride + part * 8;
+      if (is_aligned) {
+        const float4 low = reinterpret_cast<const float4*>(source)[0];
+        const float4 high = reinterpret_cast<const float4*>(source)[1];
+        columns[0] = low.x, columns[1] = low.y, columns[2] = low.z, columns[3] = low.w;
+        columns[4] = high.x, columns[5] = high.y, columns[6] = high.z, columns[7] = high.w;
+      } else {
+#pragma unroll
+        for (int32_t i = 0; i < 8; ++i) columns[i] = source[i];
+      }
+    }
+    uint4 words;
+    words.x = halves_of(__fmul_rn(columns[0], factor), __fmul_rn(columns[1], factor));
+    words.y = halves_of(__fmul_rn(columns[2], factor), __fmul_rn(columns[3], factor));
+    words.z = halves_of(__fmul_rn(columns[4], factor), __fmul_rn(columns[5], factor));
+    words.w = halves_of(__fmul_rn(columns[6], factor), __fmul_rn(columns[7], factor));
+    *reinterpret_cast<uint4*>(to + place(row, part)) = words;
+  }
+}
+
+// The sequence and the tile of rows in it that come `index`-th, or sequence -1. Sequences of few rows have none if
+// paged.
+template <bool kPaged>
+__device__ inline int2 tile_of(const ManyTask& task, int32_t index, int32_t rows_of_tile) {
+  const int32_t thread = threadIdx.x % kWarp;
+  int32_t before = 0;
+  for (int32_t first = 0; first < task.num_sequences; first += kWarp) {
+    const int32_t sequence = first + thread;
+    int32_t rows = 0;
+    if (sequence < task.num_sequences) {
+      rows = task.base.batch.first_row[sequence + 1] - task.base.batch.first_row[sequence];
+      if (kPaged && rows <= kFewRows) rows = 0;
+    }
+    const int32_t tiles = ceil_div(rows, rows_of_tile);
+    int32_t up_to = tiles;
+#pragma unroll
+    for (int32_t step = 1; step < kWarp; step *= 2) {
+      const int32_t lower = __shfl_up_sync(kAll, up_to, step);
+      if (thread >= step) up_to += lower;
+    }
+    const int32_t own = index - before - (up_to - tiles);
+    const uint32_t found = __ballot_sync(kAll, own >= 0 && own < tiles);
+    if (found != 0) {
+      const int32_t lane = __ffs(static_cast<int32_t>(found)) - 1;
+      return {first + lane, __shfl_sync(kAll, own, lane)};
+    }
+    before += __shfl_sync(kAll, up_to, kWarp - 1);
+  }
+  return {-1, 0};
+}
+
+inline bool is_aligned(const Rows& rows, int32_t floats) {
+  return reinterpret_cast<uintptr_t>(rows.data) % (sizeof(float) * static_cast<uint32_t>(floats)) == 0 &&
+         rows.stride % floats == 0;
+}
+
+// attention_wgmma.cu: f16 pages and heads of up to 128 on sm_90.
+bool has_wgmma(Device*, const PagedTask&);
+Status attention_wgmma(Device*, const ManyTask&);
+
+}  // namespace quoth::cuda

@@ -1,0 +1,40 @@
+// How many rows of prompts a step may have, so that it does not last longer than a person waits for "stop": what a GPU
+// was given cannot be taken back. A CPU needs no limit: there a step is abandoned between two operations.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace quoth {
+
+class StepLimit {
+ public:
+  // most: what there is room for.  learns: false = always that
+  StepLimit(int32_t most, bool learns)
+      : most_(most), learns_(learns), rows_(learns ? std::min(most, kFirstRows) : most) {}
+
+  int32_t rows() const { return rows_; }
+  // Of a prompt while others wait for their next token: on a GPU half of what is fast enough for "stop".
+  int32_t small_chunk() const { return learns_ ? rows_ / 2 : rows_ / 8; }
+
+  // A step with prompts took so long. The limit grows to what would take kStepMs, at most to twice of what was tried.
+  void learn(int32_t num_rows, double ms) {
+    if (!learns_ || num_rows < kLeastRows || ms <= 0) return;
+    const double fitting = num_rows / ms * kStepMs;
+    const double most = std::min<double>(most_, 2.0 * num_rows);
+    const int32_t next = static_cast<int32_t>(std::clamp(fitting, static_cast<double>(kLeastRows), most));
+    // Up at once; down also when the step was one that disturbances made slow: it grows again with the next.
+    if (next > rows_ || fitting < rows_) rows_ = std::min(next, most_);
+  }
+
+ private:
+  static constexpr double kStepMs = 45;       // a cancel is answered within 50
+  static constexpr int32_t kFirstRows = 256;  // until a step was measured
+  static constexpr int32_t kLeastRows = 64;
+
+  int32_t most_;
+  bool learns_;
+  int32_t rows_;
+};
+
+}  // namespace quoth
