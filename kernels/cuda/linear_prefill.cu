@@ -5,6 +5,7 @@ namespace quoth::cuda {
 
 bool can_prefill(const Weight& weight, const LinearFusion& fusion) {
   if (fusion.is_gated && (weight.num_rows % 2 != 0 || weight.num_rows / 2 % kQuantRows != 0)) return false;
+  if (fusion.norm != LinearFusion::Norm::none && weight.num_columns > kMostNormedColumns) return false;
   switch (weight.type) {
     case Type::q4:
       if (weight.codebook == nullptr) return false;

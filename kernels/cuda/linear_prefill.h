@@ -18,8 +18,9 @@
 
 namespace quoth::cuda {
 
-inline constexpr int32_t kFewRows = 8;        // up to here another family of kernels (linear.cu)
-inline constexpr int32_t kChunkColumns = 64;  // columns of x that lie together: 128 bytes, one swizzled row
+inline constexpr int32_t kFewRows = 8;                // up to here another family of kernels (linear.cu)
+inline constexpr int32_t kMostNormedColumns = 16384;  // of a row that is normed while it is rounded
+inline constexpr int32_t kChunkColumns = 64;          // columns of x that lie together: 128 bytes, one swizzled row
 
 // x in f16: [K / 64, T rounded up to 8, 64], zero where there is no row and no column.
 // The 16-byte piece p (0 .. 7) of 64 columns of row t stands at place p ^ (t % 8), which shared memory without bank
@@ -75,6 +76,6 @@ Status multiply_mma(Device* device, Type type, const PrefillProblem& problem, in
 // `unsupported` where the weight is f32, or its K not whole 16-byte pieces.
 Status linear_prefill(Device* device, const Rows& x, const Weight& weight, const float* bias, Activation activation,
                       const LinearFusion& fusion, const Rows& out, int32_t shape = -1);
-bool can_prefill(const Weight& weight, const LinearFusion& fusion);
+bool can_prefill(const Weight& weight, const LinearFusion& fusion);  // false too where K is too large for the norm
 
 }  // namespace quoth::cuda

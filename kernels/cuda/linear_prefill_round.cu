@@ -81,7 +81,7 @@ __device__ inline uint32_t pair_of(float a, float b) {
 
 // kGroup threads to a row, kSteps times 8 columns of each are kept.
 template <int32_t kGroup, int32_t kSteps, bool kIsNormed>
-__global__ void __launch_bounds__(block_threads<kGroup>, kGroup == 512 ? 2 : 1)
+__global__ void __launch_bounds__(block_threads<kGroup>, kGroup == 512 && !kIsNormed ? 2 : 1)
     round_kernel(Rows x, Norm norm, int32_t largest_exponent, bool is_permuted, bool is_aligned, int32_t padded_rows,
                  int32_t padded_columns, __half* values, float* inverse_scales) {
   constexpr int32_t kThreads = block_threads<kGroup>;
@@ -180,8 +180,10 @@ Status launch(Device* device, const Rows& x, const Norm& norm, bool is_permuted,
               int32_t padded_columns) {
   constexpr int32_t kThreads = block_threads<kGroup>;
   const dim3 grid(static_cast<unsigned>(ceil_div(padded_rows, kThreads / kGroup)));
-  const auto kernel =
-      norm.kind == LinearFusion::Norm::none ? round_kernel<kGroup, kSteps, false> : round_kernel<kGroup, kSteps, true>;
+  auto kernel = round_kernel<kGroup, kSteps, false>;
+  if constexpr (kGroup * kSteps * kColumns <= kMostNormedColumns) {
+    if (norm.kind != LinearFusion::Norm::none) kernel = round_kernel<kGroup, kSteps, true>;
+  }
   return launch_overlapped(device, kernel, grid, dim3(kThreads), 0, x, norm, largest_exponent(device), is_permuted,
                            is_aligned, padded_rows, padded_columns, device->rounded, device->inverse_scales);
 }
