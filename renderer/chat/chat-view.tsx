@@ -83,7 +83,9 @@ export function ChatView() {
         />
         <div className="mt-2 flex items-center justify-between gap-4">
           <ScopeChooser scope={conversation?.scope ?? null} onChange={chooseScope} />
-          <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint max-sm:hidden">{t('composer.hint')}</p>
+          <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint max-sm:hidden">
+            {t('composer.hint')}
+          </p>
         </div>
       </div>
       <Announcer turn={turns.at(-1)} />
