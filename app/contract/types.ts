@@ -175,13 +175,7 @@ export const twinPassage = z.object({
 export type TwinPassage = z.infer<typeof twinPassage>;
 
 /** A chunk found for a question. */
-export const passage = z.object({
-  passageId,
-  documentId,
-  title: z.string(),
-  source: z.string(),
-  kind: documentKind,
-  place,
+export const passage = twinPassage.extend({
   text: z.string(),
   score: z.number(),
   /** Of a table on a page: the stretches of `text` that are its cells, and where they stand. A row's label comes first. */

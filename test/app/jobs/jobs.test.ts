@@ -262,6 +262,20 @@ describe('a summary with a chat model', () => {
     const numbers = [...text.matchAll(/(?:Chapter|chapter) (\d+) tells of pump number (\d+)/g)];
     return `${numbers.map(([, chapter, pump]) => `Chapter ${chapter} tells of pump number ${pump}.`).join(' ')} The mayor of Paris disagreed in 1755.`;
   };
+  /** The model answers `count` times and then never again; settles when it is asked once more. */
+  const stickAfter = (count: number): Promise<void> => {
+    let numAnswered = 0;
+    return new Promise((resolve) => {
+      scripted.reply = (text) => {
+        if (numAnswered === count) {
+          resolve();
+          return new Promise(() => {});
+        }
+        numAnswered += 1;
+        return sayPumps(text);
+      };
+    });
+  };
 
   it('gives the model every part once, in the background, and keeps only what the parts bear out', async () => {
     scripted.reply = sayPumps;
@@ -328,19 +342,7 @@ describe('a summary with a chat model', () => {
   });
 
   it('tells how far it is, and is stopped with what it has', async () => {
-    let numAnswered = 0;
-    let stuck = (): void => {};
-    const isStuck = new Promise<void>((resolve) => {
-      stuck = resolve;
-    });
-    scripted.reply = (text) => {
-      if (numAnswered === 2) {
-        stuck();
-        return new Promise(() => {});
-      }
-      numAnswered += 1;
-      return sayPumps(text);
-    };
+    const isStuck = stickAfter(2);
     await open({ model: true, files: { 'book.txt': chapters(10) } });
     const { chatId, turnId, question } = await client.startJob({
       task: { type: 'summarise', scope: whole },
@@ -371,19 +373,7 @@ describe('a summary with a chat model', () => {
   });
 
   it('goes on after a restart, and reads no part twice', async () => {
-    let numAnswered = 0;
-    let stuck = (): void => {};
-    const isStuck = new Promise<void>((resolve) => {
-      stuck = resolve;
-    });
-    scripted.reply = (text) => {
-      if (numAnswered === 3) {
-        stuck();
-        return new Promise(() => {});
-      }
-      numAnswered += 1;
-      return sayPumps(text);
-    };
+    const isStuck = stickAfter(3);
     await open({ model: true, files: { 'book.txt': chapters(10) } });
     const { chatId, turnId } = await client.startJob({ task: { type: 'summarise', scope: whole }, chatId: null });
     await isStuck;
@@ -401,19 +391,7 @@ describe('a summary with a chat model', () => {
   });
 
   it('goes on after a kill, with what was read before it', async () => {
-    let numAnswered = 0;
-    let stuck = (): void => {};
-    const isStuck = new Promise<void>((resolve) => {
-      stuck = resolve;
-    });
-    scripted.reply = (text) => {
-      if (numAnswered === 2) {
-        stuck();
-        return new Promise(() => {});
-      }
-      numAnswered += 1;
-      return sayPumps(text);
-    };
+    const isStuck = stickAfter(2);
     await open({ model: true, files: { 'book.txt': chapters(8) } });
     const { chatId, turnId } = await client.startJob({ task: { type: 'summarise', scope: whole }, chatId: null });
     await isStuck;
