@@ -1,0 +1,34 @@
+/** What a person may choose, and what this machine has. */
+import { z } from 'zod';
+
+/** The languages of the window; each is a file of `renderer/common/text`. */
+export const windowLanguages = ['en', 'fr', 'it', 'ja', 'zh'] as const;
+
+export const settings = z.object({
+  language: z.enum(['system', ...windowLanguages]),
+  theme: z.enum(['system', 'light', 'dark', 'contrast']),
+  /** Of the window's text, in percent. */
+  textSize: z.number().int().min(75).max(200),
+  answerTokens: z.number().int().min(32).max(4096),
+  temperature: z.number().min(0).max(2),
+  captionLanguages: z.array(z.string().max(20)).max(20),
+});
+export type Settings = z.infer<typeof settings>;
+
+/** What this machine has and what Quoth uses of it, each with the reason. */
+export const machineReport = z.object({
+  version: z.string(),
+  device: z.enum(['cpu', 'cuda']),
+  deviceName: z.string(),
+  deviceReason: z.string(),
+  numThreads: z.number().int().positive(),
+  memoryBytes: z.number(),
+  freeDiskBytes: z.number(),
+  vectorIndex: z.enum(['faiss', 'exact']),
+  vectorIndexReason: z.string(),
+  chatModel: z.string().nullable(),
+  embedder: z.string().nullable(),
+  reranker: z.string().nullable(),
+  offline: z.boolean(),
+});
+export type MachineReport = z.infer<typeof machineReport>;
