@@ -31,6 +31,7 @@ inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
 struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
 struct Downloads;                            // download.cu
+struct Ways;                                 // tuning.cu
 // Entries of a step's page tables: 64 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
@@ -68,6 +69,7 @@ struct Device {
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
+  cuda::Ways* ways = nullptr;
   int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
   float* partials = nullptr;        // f32 [kMaxPartials]
   float* normed = nullptr;          // f32 [kFusedRows, max_columns]

@@ -75,6 +75,13 @@ EngineOptions options_of(const Napi::Value& value) {
   options.step_tokens = static_cast<int32_t>(optional_integer(object, "stepTokens", INT32_MAX));
   const Napi::Value kv_type = object.Get("kvType");
   if (!kv_type.IsUndefined()) options.kv_type = kv_choice_of(string_of(kv_type, "kvType"));
+  const Napi::Value tune = object.Get("tune");
+  if (!tune.IsUndefined()) {
+    if (!tune.IsBoolean()) throw Fault(FaultCode::invalid_input, "tune is not a boolean.");
+    options.tunes = tune.As<Napi::Boolean>().Value();
+  }
+  const Napi::Value tuning_file = object.Get("tuningFile");
+  if (!tuning_file.IsUndefined()) options.tuning_file = string_of(tuning_file, "tuningFile");
   return options;
 }
 
@@ -180,6 +187,25 @@ Napi::Value to_js(Napi::Env env, const MemoryPlan& memory) {
   return object;
 }
 
+Napi::Value to_js(Napi::Env env, const TuningReport& report) {
+  using State = TuningReport::State;
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("state", report.state == State::nothing  ? "nothing"
+                      : report.state == State::off    ? "off"
+                      : report.state == State::tuning ? "tuning"
+                      : report.state == State::tuned  ? "tuned"
+                                                      : "stopped");
+  object.Set("numTasks", report.num_tasks);
+  object.Set("numMeasured", report.num_measured);
+  object.Set("numChanged", report.num_changed);
+  object.Set("numKnown", report.num_known);
+  object.Set("numTimings", report.num_timings);
+  object.Set("spentMs", report.spent_ms);
+  object.Set("gain", report.gain);
+  object.Set("reason", report.reason);
+  return object;
+}
+
 Napi::Value to_js(Napi::Env env, const EngineStats& stats) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("numRunning", stats.num_running);
@@ -201,6 +227,7 @@ Napi::Value to_js(Napi::Env env, const EngineStats& stats) {
   object.Set("decodeMs", stats.decode_ms);
   object.Set("decodeTokens", static_cast<double>(stats.decode_tokens));
   object.Set("decodeBytes", static_cast<double>(stats.decode_bytes));
+  object.Set("tuning", to_js(env, stats.tuning));
   return object;
 }
 

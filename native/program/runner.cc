@@ -211,6 +211,22 @@ void Runner::prepare() {
   }
 }
 
+std::vector<Runner::LinearUse> Runner::linears() const {
+  std::vector<LinearUse> uses;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Instruction& step = program_.instructions[i];
+    if (step.op != Op::linear && step.op != Op::linear_fused) continue;
+    const Call& call = calls_[i];
+    LinearUse& use = uses.emplace_back();
+    use.call = {call.in[0], call.table, call.vectors[1], step.activation, {}, call.out};
+    if (step.op == Op::linear_fused) use.call.fusion = call.fusion;
+    use.most_rows = call.out_rows == RowsOf::tokens    ? capacity_.tokens
+                    : call.out_rows == RowsOf::outputs ? capacity_.outputs
+                                                       : capacity_.sequences;
+  }
+  return uses;
+}
+
 Runner::~Runner() {
   release();
 }

@@ -1,0 +1,26 @@
+// Which way of doing a linear is taken, of those that give the same bits: the table that `choose_way` fills, and the
+// timer. native/engine/tuner.h decides.
+#pragma once
+
+#include "device.h"
+#include "linear_decode.h"
+
+namespace quoth::cuda {
+
+Status make_ways(Device* device);
+void free_ways(Device* device);
+// The driver's version, and that of this library's sources; of 32 bytes.
+void name_driver(char (&name)[32]);
+void name_kernels(char (&name)[32]);
+
+// kOwnWay, or one that this call has.
+int32_t way_of(const Device* device, const Weight& weight, const LinearFusion& fusion, int32_t num_rows);
+inline DecodeChoice decode_choice(int32_t way) {
+  return way == kOwnWay ? DecodeChoice{} : kDecodeWays[way];
+}
+
+int32_t count_ways(Device* device, const LinearCall* call);
+Status time_way(Device* device, const LinearCall* calls, int32_t num_calls, int32_t way, double* milliseconds);
+Status choose_way(Device* device, const LinearCall* call, int32_t least_rows, int32_t most_rows, int32_t way);
+
+}  // namespace quoth::cuda
