@@ -101,10 +101,12 @@ export type MemoryPlan = {
   totalBytes: number;
   /** What may be taken now; 0 = it cannot be told. */
   freeBytes: number;
-  /** The sum of the next three. */
+  /** The sum of the next four. */
   neededBytes: number;
   weightBytes: number;
   activationBytes: number;
+  /** The kernels' scratch and recorded steps, on a GPU. Absent = 0. */
+  workingBytes?: number;
   kvBytes: number;
   /** As many of the wanted ones as fit; when nothing fits, the least that was asked for. */
   kvTokens: number;

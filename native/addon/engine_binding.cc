@@ -180,6 +180,7 @@ Napi::Value to_js(Napi::Env env, const MemoryPlan& memory) {
   set("neededBytes", memory.needed_bytes());
   set("weightBytes", memory.weight_bytes);
   set("activationBytes", memory.activation_bytes);
+  set("workingBytes", memory.working_bytes);
   set("kvBytes", memory.kv_bytes());
   set("kvTokens", static_cast<uint64_t>(memory.num_pages) * kPageTokens);
   set("wantedKvTokens", static_cast<uint64_t>(memory.wanted_pages) * kPageTokens);

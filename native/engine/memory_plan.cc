@@ -32,17 +32,42 @@ constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
 // Two whole conversations, if they fit into this.
 constexpr int64_t kDefaultKvBytes = int64_t{2} << 30;
 constexpr int64_t kLeastDefaultKvTokens = 1024;
-// Left to everybody else: what the system, the window and the kernels' own scratch take while we run.
+// Left to everybody else: what the system and the window take while we run.
 constexpr uint64_t kMarginBytes = uint64_t{256} << 20;
 
-std::string megabytes(uint64_t bytes) {
+// "4.0 GB"; below a twentieth of one, "25 MB".
+std::string in_words(uint64_t bytes) {
   char text[32];
-  if (bytes >= 10'000'000'000) {
+  if (bytes >= 50'000'000) {
     std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
   } else {
     std::snprintf(text, sizeof text, "%.0f MB", std::ceil(static_cast<double>(bytes) / 1e6));
   }
   return text;
+}
+// "8,192"
+std::string with_commas(int64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+// As engines/catalogue/fit.ts says it before there is a plan.
+std::string sentence_of(const MemoryPlan& memory, bool has_kv, bool is_known) {
+  const char* where = memory.device == DeviceKind::cuda ? " on the GPU" : "";
+  std::string text = in_words(memory.weight_bytes);
+  if (has_kv) {
+    text += " + " + in_words(memory.kv_bytes()) + " for " + with_commas(int64_t{memory.num_pages} * kPageTokens) +
+            " tokens of context";
+    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) text += " in 8 bits";
+  }
+  text += " + " + in_words(memory.activation_bytes + memory.working_bytes) + " working memory";
+  const std::string free = in_words(memory.free_bytes) + " are free" + where;
+  if (!memory.fits) return text + " = " + in_words(memory.needed_bytes()) + ", and " + free + ".";
+  if (memory.num_pages < memory.wanted_pages) {
+    return text + "; " + free + ", too few for " + with_commas(int64_t{memory.wanted_pages} * kPageTokens) + " tokens.";
+  }
+  return is_known ? text + "; " + free + "." : text + ".";
 }
 
 int32_t pages_for(int64_t kv_tokens) {
@@ -133,6 +158,10 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   memory.capacity = capacity_of(options, plan, program, device.kind);
   memory.weight_bytes = plan.weight_bytes;
   memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
+  if (device.ops->working_bytes != nullptr) {
+    memory.working_bytes =
+        device.ops->working_bytes(device.device, memory.capacity.tokens, std::max(program.max_columns, 1));
+  }
   if (plan.has_kv) memory.kv_type = kv_type_of(options, plan, device);
   memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
 
@@ -165,7 +194,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   memory.num_pages = memory.wanted_pages;
   memory.fits = true;
   if (is_known || options.memory_bytes > 0) {
-    const uint64_t fixed = memory.weight_bytes + memory.activation_bytes;
+    const uint64_t fixed = memory.weight_bytes + memory.activation_bytes + memory.working_bytes;
     const uint64_t left = memory.free_bytes > fixed ? memory.free_bytes - fixed : 0;
     // A CPU reads bytes slower than halves: not unless it is asked to.
     const bool may_shrink = options.kv_type == KvChoice::automatic && plan.has_kv && device.kind == DeviceKind::cuda &&
@@ -182,23 +211,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
     memory.num_pages = std::max(memory.num_pages, least_pages);
   }
 
-  const char* where = device.kind == DeviceKind::cuda ? "on the GPU" : "in memory";
-  std::string parts =
-      megabytes(memory.weight_bytes) + " for the weights, " + megabytes(memory.activation_bytes) + " to compute with";
-  if (plan.has_kv) {
-    parts += " and " + megabytes(memory.kv_bytes()) + " for a context of " +
-             std::to_string(int64_t{memory.num_pages} * kPageTokens) + " tokens";
-    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) parts += " in 8 bits";
-  }
-  if (!memory.fits) {
-    memory.sentence = "The model needs " + megabytes(memory.needed_bytes()) + " " + where + " (" + parts + "), and " +
-                      megabytes(memory.free_bytes) + " can be had.";
-  } else if (memory.num_pages < memory.wanted_pages) {
-    memory.sentence = "The model takes " + parts + "; " + std::to_string(int64_t{memory.wanted_pages} * kPageTokens) +
-                      " tokens do not fit " + where + ".";
-  } else {
-    memory.sentence = "The model takes " + parts + ".";
-  }
+  memory.sentence = sentence_of(memory, plan.has_kv, is_known || options.memory_bytes > 0);
   return memory;
 }
 
