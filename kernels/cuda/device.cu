@@ -221,7 +221,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   for (int32_t*& slot : device->frame_slots) take(&slot, staging_bytes, true);
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
-  take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  device->num_partials = device->capability >= 90 ? cuda::kMaxClusterPartials : cuda::kMaxPartials;
+  take(&device->partials, static_cast<uint64_t>(device->num_partials) * sizeof(float), false);
   const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
