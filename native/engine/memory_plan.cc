@@ -13,8 +13,8 @@ namespace {
 // Rows of one step when the caller does not say. More rows use the CPU's caches better; at 256 a 1 B model's prefill is
 // within a few percent of its best. A cancel does not wait for them: a step is abandoned between two operations.
 constexpr int32_t kDefaultStepTokens = 256;
-// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h). Where the kv pages
-// are for many sequences, more: a row of a step takes about as much as a token's keys and values.
+// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h). Where the kv
+// pages are for many sequences, more: a row of a step takes about as much as a token's keys and values.
 constexpr int32_t kDefaultGpuStepTokens = 1024;
 constexpr int32_t kMostGpuStepTokens = 2048;
 constexpr int64_t kKvTokensPerGpuStepToken = 16;

@@ -1,5 +1,5 @@
-// How many rows a step with prompts may have, so that it does not last longer than a person waits for "stop": what a GPU
-// was given cannot be taken back. A CPU needs no limit: there a step is abandoned between two operations.
+// How many rows a step with prompts may have, so that it does not last longer than a person waits for "stop": what a
+// GPU was given cannot be taken back. A CPU needs no limit: there a step is abandoned between two operations.
 #pragma once
 
 #include <algorithm>
