@@ -143,7 +143,7 @@ function kvPageBytes({ layers, keys }: Widths, headSize: number, kvType: 'f16' |
 
 /** What the engine takes beside weights and kv pages: native/engine/memory_plan.cc with the numbers of kernels/cuda. */
 function workingBytesOf(model: FitModel, device: 'cuda' | 'cpu'): number {
-  const { hidden, intermediate, query, keys, vocabulary } = widthsOf(model.shape);
+  const { layers, hidden, intermediate, query, keys, vocabulary } = widthsOf(model.shape);
   // A GPU multiplies gate and up in one call, so that they have no buffer of their own.
   const gateFloats = device === 'cpu' && !isEncoder(model.shape) ? 2 * intermediate : 0;
   const rowFloats = 2 * hidden + 2 * query + 2 * keys + intermediate + gateFloats;
@@ -151,11 +151,14 @@ function workingBytesOf(model: FitModel, device: 'cuda' | 'cpu'): number {
   const isGpu = device === 'cuda';
   if (isEncoder(model.shape)) {
     if (!isGpu) return 4 * 512 * rowFloats;
-    const rows = Math.min(16_384, Math.max(1024, Math.floor((96 * 2 ** 20) / (4 * rowFloats))));
+    const rows = Math.min(16_384, Math.max(1024, Math.floor((80 * 2 ** 20) / (4 * rowFloats))));
     return 4 * rows * rowFloats + 4 * 1024 * hidden + scratchBytes(rows, widest);
   }
   const rows = isGpu ? 1024 : 256;
-  const mostOutputs = isGpu ? Math.min(256, Math.max(64, Math.floor((40 * 2 ** 20) / (4 * vocabulary)))) : 64;
+  // On a GPU as many rows of logits as a 64th of the context and what is kept for reuse beside it.
+  const contextBytes = 4 * layers * keys * 2 * Math.min(model.contextTokens, usualContextTokens);
+  const fitting = Math.floor(contextBytes / 64 / (4 * vocabulary));
+  const mostOutputs = isGpu ? Math.min(1024, Math.max(64, fitting)) : 64;
   const stepBytes = 4 * rows * rowFloats + 4 * mostOutputs * (vocabulary + hidden);
   return stepBytes + (isGpu ? scratchBytes(rows, widest) + recordedBytes : 0);
 }
@@ -166,8 +169,8 @@ function scratchBytes(rows: number, widest: number): number {
   const arrays = 4 * (7 * rows + 64 * 4096);
   return partials + arrays + 2 * rows * widest + 4 * 32 * 3 * widest;
 }
-/** Recorded steps and the code of kernels that is loaded when it is first used. */
-const recordedBytes = 100e6;
+/** Recorded steps, and the code of kernels that is loaded when it is first used. */
+const recordedBytes = 72 * 2 ** 20;
 
 function fitOf(model: FitModel, verdict: FitVerdict, fit: Numbers, tokensPerSecond: number | null): Fit {
   return { ...fit, verdict, tokensPerSecond, sentence: sentenceOf(model.name, verdict, fit, tokensPerSecond) };

@@ -95,7 +95,7 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   const int64_t shares = static_cast<int64_t>(num_sequences) * tiles * base.pages.num_heads;
   task.ends = reinterpret_cast<float2*>(device->partials);
   task.partials = device->partials + ceil_div<int64_t>(2 * partials, 4) * 4;
-  const bool fits = partials * (head_size + 2) + 4 <= kMaxPartials && shares <= kMaxArrivals;
+  const bool fits = partials * (head_size + 2) + 4 <= device->num_partials && shares <= kMaxArrivals;
   task.max_splits = fits ? num_splits : 0;
   const bool is_lean = task.is_fused && task.is_one_row && tiles == 1 && base.window <= 0 && base.soft_cap <= 0 &&
                        base.slopes == nullptr && task.rope.rotary_size == head_size;

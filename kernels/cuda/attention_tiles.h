@@ -41,6 +41,30 @@ __device__ inline void wait_for_groups() {
   asm volatile("cp.async.wait_group 0;" ::: "memory");
 }
 
+// A page of one head as f16, on its way to shared memory: keys to `to_keys`, values to `to_values` (addresses there),
+// parts of 8 columns at `place(row, part)` halves after them. Rows from `num_valid` on and columns past the head are
+// zero. Ends a group of copies.
+template <int32_t kColumns, int32_t kThreads, typename Place>
+__device__ inline void bring_page(const PagedTask& base, int32_t page, int32_t kv_head, int32_t num_valid,
+                                  uint32_t to_keys, uint32_t to_values, const Place& place) {
+  const int32_t head_size = base.head_size;
+  const int64_t start = (static_cast<int64_t>(page) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
+  const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
+  const __half* values = static_cast<const __half*>(base.pages.values) + start;
+#pragma unroll
+  for (int32_t i = 0; i < kPageTokens * (kColumns / 8) / kThreads; ++i) {
+    const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
+    const int32_t row = index / (kColumns / 8);
+    const int32_t part = index % (kColumns / 8);
+    const bool is_there = row < num_valid && part * 8 < head_size;
+    const int32_t from = is_there ? row * head_size + part * 8 : 0;
+    const uint32_t to = static_cast<uint32_t>(place(row, part)) * 2;
+    copy_later(to_keys + to, keys + from, is_there);
+    copy_later(to_values + to, values + from, is_there);
+  }
+  end_group();
+}
+
 // Rows 0 .. num_rows - 1 of f32 [.., d] to f16 in shared memory, parts of 8 columns at `to +
 // place(row, part)`; what is beyond the rows or the columns is zero.
 template <int32_t kColumns, int32_t kThreads, typename Place>

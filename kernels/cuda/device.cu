@@ -202,6 +202,10 @@ void free_scratch(Device* device) {
   device->staged_count = 0;
 }
 
+int64_t partials_of(const Device* device) {
+  return device->capability >= 90 ? cuda::kMaxClusterPartials : cuda::kMaxPartials;
+}
+
 Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   if (max_tokens < 1 || max_columns < 1 || max_tokens > (1 << 20) || max_columns > (1 << 24)) {
     return {Code::invalid_input, "reserve: rows or columns out of range"};
@@ -222,7 +226,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   for (int32_t*& slot : device->frame_slots) take(&slot, staging_bytes, true);
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
-  take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  device->num_partials = partials_of(device);
+  take(&device->partials, static_cast<uint64_t>(device->num_partials) * sizeof(float), false);
   const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
@@ -247,11 +252,11 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
 // What `reserve` takes on the GPU. Beside it: recorded steps, the code of kernels that the driver loads when they are
 // first launched, and what is lost since memory is given in pieces of 2 MiB. An H200 took 40 MB for 60 shapes of steps.
 constexpr uint64_t kRecordedBytes = uint64_t{72} << 20;
-uint64_t working_bytes(const Device*, int32_t max_tokens, int32_t max_columns) {
+uint64_t working_bytes(const Device* device, int32_t max_tokens, int32_t max_columns) {
   const uint64_t tokens = static_cast<uint64_t>(std::max(max_tokens, 1));
   const uint64_t columns = static_cast<uint64_t>(cuda::ceil_div(std::max(max_columns, 1), kQuantGroup)) * kQuantGroup;
   const uint64_t fused_rows = std::min<uint64_t>(tokens, cuda::kFusedRows);
-  return 4 * (7 * (tokens + 1) + cuda::kMaxPageTable) + 4 * uint64_t{cuda::kMaxPartials} +
+  return 4 * (7 * (tokens + 1) + cuda::kMaxPageTable) + 4 * static_cast<uint64_t>(partials_of(device)) +
          4 * 3 * fused_rows * columns + static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)) +
          4 * tokens + 4 * cuda::kMaxArrivals + kRecordedBytes;
 }

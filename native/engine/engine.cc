@@ -59,7 +59,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   scheduler_.emplace(num_pages, capacity_.tokens, capacity_.sequences, capacity_.outputs);
   step_limit_.emplace(capacity_.tokens, device_->kind == DeviceKind::cuda);
   if (device_->kind == DeviceKind::cuda) draft_policy_ = DraftPolicy(kGpuRowCost);
-  scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
+  scheduler_->limit_step(step_limit_->step_rows());
   arrays_ = std::make_unique<StepArrays>();
   encode_flights_.reserve(2);
   flights_.reserve(2);

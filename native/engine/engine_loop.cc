@@ -271,7 +271,7 @@ void Engine::learn(const std::vector<Part>& parts, const std::vector<Found>& fou
   }
   if (!only_generates) {
     step_limit_->learn(num_rows, ms);
-    scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
+    scheduler_->limit_step(step_limit_->step_rows());
     return;
   }
   draft_policy_.learn_time(num_rows, ms);

@@ -13,17 +13,20 @@ namespace {
 // Rows of one step when the caller does not say. More rows use the CPU's caches better; at 256 a 1 B model's prefill is
 // within a few percent of its best. A cancel does not wait for them: a step is abandoned between two operations.
 constexpr int32_t kDefaultStepTokens = 256;
-// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
+// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h). Where the kv
+// pages are for many sequences, more: a row of a step takes about as much as a token's keys and values.
 constexpr int32_t kDefaultGpuStepTokens = 1024;
+constexpr int32_t kMostGpuStepTokens = 2048;
+constexpr int64_t kKvTokensPerGpuStepToken = 16;
 // An encoder's have no history: as many as fit into so many bytes.
-constexpr int64_t kGpuEncoderBytes = int64_t{96} << 20;
+constexpr int64_t kGpuEncoderBytes = int64_t{48} << 20;
 constexpr int64_t kLeastGpuEncoderTokens = 1024;
 constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
 constexpr int32_t kMaxOutputs = 64;
-// On a GPU as many as fit into so many bytes, within these bounds.
-constexpr int64_t kGpuOutputBytes = int64_t{40} << 20;
-constexpr int32_t kMaxGpuOutputs = 256;
+// On a GPU as many as fit into this part of the kv pages' bytes, within these bounds.
+constexpr int64_t kKvBytesPerGpuOutputByte = 64;
+constexpr int32_t kMaxGpuOutputs = 1024;  // kMaxChosen of kernels/cuda/device.h
 // Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
 constexpr int32_t kMaxGpuPageTable = 64 * 4096;
 // Sequences that an encoder takes at once there.
@@ -48,7 +51,7 @@ std::string in_words(uint64_t bytes) {
 // "8,192"
 std::string with_commas(int64_t number) {
   std::string text = std::to_string(number);
-  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
@@ -114,9 +117,12 @@ void check(const EngineOptions& options) {
   }
 }
 
-int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKind kind) {
+int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKind kind, int64_t kv_tokens) {
   if (kind != DeviceKind::cuda) return kDefaultStepTokens;
-  if (plan.role == Role::chat) return kDefaultGpuStepTokens;
+  if (plan.role == Role::chat) {
+    return static_cast<int32_t>(
+        std::clamp<int64_t>(kv_tokens / kKvTokensPerGpuStepToken, kDefaultGpuStepTokens, kMostGpuStepTokens));
+  }
   int64_t row_bytes = 0;
   for (const Buffer& buffer : program.buffers) {
     if (buffer.rows == RowsOf::tokens) row_bytes += int64_t{4} * buffer.width;
@@ -125,10 +131,13 @@ int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKi
   return static_cast<int32_t>(std::clamp<int64_t>(fitting, kLeastGpuEncoderTokens, kMaxStepTokens));
 }
 
-Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const Program& program, DeviceKind kind) {
-  const bool is_gpu = kind == DeviceKind::cuda;
+// `memory`: the kv pages that are wanted.
+Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const Program& program,
+                     const MemoryPlan& memory) {
+  const bool is_gpu = memory.device == DeviceKind::cuda;
   const bool is_chat = plan.role == Role::chat;
-  const int32_t usual = usual_step_tokens(plan, program, kind);
+  const int64_t kv_tokens = int64_t{memory.wanted_pages} * kPageTokens;
+  const int32_t usual = usual_step_tokens(plan, program, memory.device, kv_tokens);
   Capacity capacity;
   capacity.tokens = options.step_tokens > 0 ? options.step_tokens : usual;
   // A sequence is encoded in one step.
@@ -136,7 +145,9 @@ Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const P
   int32_t most = kMaxOutputs;
   if (is_gpu && is_chat) {
     const int64_t row_bytes = int64_t{4} * std::max(plan.vocabulary_size, 1);
-    most = static_cast<int32_t>(std::clamp<int64_t>(kGpuOutputBytes / row_bytes, kMaxOutputs, kMaxGpuOutputs));
+    const int64_t kv_bytes = static_cast<int64_t>(memory.kv_page_bytes) * memory.wanted_pages;
+    const int64_t fitting = kv_bytes / kKvBytesPerGpuOutputByte / row_bytes;
+    most = static_cast<int32_t>(std::clamp<int64_t>(fitting, kMaxOutputs, kMaxGpuOutputs));
   } else if (is_gpu) {
     most = kMaxGpuEncoded;
   }
@@ -155,13 +166,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   check(options);
   MemoryPlan memory;
   memory.device = device.kind;
-  memory.capacity = capacity_of(options, plan, program, device.kind);
   memory.weight_bytes = plan.weight_bytes;
-  memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
-  if (device.ops->working_bytes != nullptr) {
-    memory.working_bytes =
-        device.ops->working_bytes(device.device, memory.capacity.tokens, std::max(program.max_columns, 1));
-  }
   if (plan.has_kv) memory.kv_type = kv_type_of(options, plan, device);
   memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
 
@@ -178,6 +183,12 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
     }
     memory.wanted_pages = pages_for(wanted);
     least_pages = pages_for(least);
+  }
+  memory.capacity = capacity_of(options, plan, program, memory);
+  memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
+  if (device.ops->working_bytes != nullptr) {
+    memory.working_bytes =
+        device.ops->working_bytes(device.device, memory.capacity.tokens, std::max(program.max_columns, 1));
   }
 
   if (device.ops->memory != nullptr) {

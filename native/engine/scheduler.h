@@ -53,16 +53,25 @@ struct Part {
   int32_t num_outputs() const { return sequence->wants_all ? count : wants_last ? 1 + num_drafts : 0; }
 };
 
+// How many rows a step with prompts should have.
+struct StepRows {
+  int32_t most = 0;
+  // Of prompts, while another sequence of the same or higher priority generates; and while fewer of them do than wait
+  // for their first token.
+  int32_t beside = 0;
+  int32_t beside_fewer = 0;
+  int32_t tile = 1;  // a step that could have more rows than that has whole tiles of so many
+};
+
 class Scheduler {
  public:
   // max_sequences: in one step; max_outputs: rows with logits in one step, at least max_sequences.
   Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs);
 
-  // The rows that a step with prompts should have from now on, at most the constructor's; and of prompts, while another
-  // sequence of the same or higher priority generates.
-  void limit_step(int32_t step_tokens, int32_t small_chunk) {
-    limit_ = std::min(step_tokens, step_tokens_);
-    small_chunk_ = small_chunk;
+  // From now on; `most` at most the constructor's.
+  void limit_step(StepRows rows) {
+    rows_ = rows;
+    rows_.most = std::min(rows.most, step_tokens_);
   }
 
   void add(std::shared_ptr<Sequence> sequence);
@@ -99,8 +108,7 @@ class Scheduler {
 
   PagePool pool_;
   int32_t step_tokens_;
-  int32_t limit_;
-  int32_t small_chunk_;
+  StepRows rows_;
   int32_t max_sequences_;
   int32_t max_outputs_;
   int32_t num_reserved_ = 0;

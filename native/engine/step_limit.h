@@ -1,9 +1,11 @@
-// How many rows of prompts a step may have, so that it does not last longer than a person waits for "stop": what a GPU
-// was given cannot be taken back. A CPU needs no limit: there a step is abandoned between two operations.
+// How many rows a step with prompts may have, so that it does not last longer than a person waits for "stop": what a
+// GPU was given cannot be taken back. A CPU needs no limit: there a step is abandoned between two operations.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+
+#include "scheduler.h"
 
 namespace quoth {
 
@@ -13,9 +15,14 @@ class StepLimit {
   StepLimit(int32_t most, bool learns)
       : most_(most), learns_(learns), rows_(learns ? std::min(most, kFirstRows) : most) {}
 
-  int32_t rows() const { return rows_; }
-  // Of a prompt while others wait for their next token: on a GPU half of what is fast enough for "stop".
-  int32_t small_chunk() const { return learns_ ? rows_ / 2 : rows_ / 8; }
+  // Whole tiles, where there are several.
+  int32_t rows() const { return learns_ && rows_ >= 2 * kTileRows ? rows_ / kTileRows * kTileRows : rows_; }
+  // On a GPU half of what is fast enough for "stop" while others wait for their next token; all of it while they are
+  // fewer than those who wait for their first.
+  StepRows step_rows() const {
+    if (!learns_) return {rows_, rows_ / 8, rows_ / 8, 1};
+    return {rows(), rows_ / 2, rows(), kTileRows};
+  }
 
   // A step with prompts took so long. The limit grows to what would take kStepMs, at most to twice of what was tried.
   void learn(int32_t num_rows, double ms) {
@@ -31,6 +38,7 @@ class StepLimit {
   static constexpr double kStepMs = 45;       // a cancel is answered within 50
   static constexpr int32_t kFirstRows = 256;  // until a step was measured
   static constexpr int32_t kLeastRows = 64;
+  static constexpr int32_t kTileRows = 256;  // what the kernels for many rows take at once
 
   int32_t most_;
   bool learns_;
