@@ -191,6 +191,7 @@ Status choose_way(Device* device, const LinearCall* call, int32_t least_rows, in
   }
   if (!has_way(device, weight, call->fusion, most_rows, way)) return {Code::unsupported, "there is no such way"};
   auto& chosen = device->ways->chosen;
+  const int32_t before = way_of(device, weight, call->fusion, most_rows);
   std::erase_if(chosen, [&](const ChosenWay& one) {
     return one.type == weight.type && one.num_rows == weight.num_rows && one.num_columns == weight.num_columns &&
            one.is_gated == call->fusion.is_gated && one.least_rows == least_rows && one.most_rows == most_rows;
@@ -204,7 +205,8 @@ Status choose_way(Device* device, const LinearCall* call, int32_t least_rows, in
       return {Code::out_of_memory, "there is not enough memory to choose"};
     }
   }
-  if (least_rows <= kMostRecordedRows) forget_steps(device);  // they hold what was launched before
+  // Recorded steps hold what was launched before.
+  if (way != before && least_rows <= kMostRecordedRows) forget_steps(device);
   return {};
 }
 
