@@ -2,8 +2,8 @@
 //
 // Sequences of up to 8 rows in the step (kFewRows) and those of more go to kernels of their own, in the same step.
 // Which of them run, and their grids, follow from what a recorded step is keyed by: the number of rows and of
-// sequences, whether no sequence has more than 8 rows and whether all have, and the longest context in pages, rounded
-// up.
+// sequences, whether no sequence has more than 8 rows and whether all have, whether those that have fewer have one, and
+// the longest context in pages, rounded up.
 #include <algorithm>
 
 #include "attention.h"
@@ -49,16 +49,17 @@ bool are_consecutive(const Batch& batch) {
 StepShape shape_of(const Batch& batch) {
   StepShape shape;
   shape.num_pages = 1;
-  bool all_one = true;
+  bool all_one = true, few_are_one = true;
   for (int32_t b = 0; b < batch.num_sequences; ++b) {
     const int32_t rows = batch.first_row[b + 1] - batch.first_row[b];
     all_one = all_one && rows == 1;
     if (rows == 0) continue;
     (rows <= kFewRows ? shape.has_few : shape.has_many) = true;
+    few_are_one = few_are_one && (rows == 1 || rows > kFewRows);
     while (batch.positions[batch.first_row[b + 1] - 1] / kPageTokens >= shape.num_pages) shape.num_pages *= 2;
   }
   shape.is_one_row = all_one;
-  shape.few_rows = all_one ? 1 : std::min(kFewRows, batch.num_tokens);
+  shape.few_rows = few_are_one ? 1 : std::min(kFewRows, batch.num_tokens);
   return shape;
 }
 

@@ -159,7 +159,7 @@ __device__ inline uint8_t byte_of(float value, float scale, Type type) {
 struct StepShape {
   bool has_few = false, has_many = false;
   bool is_one_row = false;  // every sequence has one row
-  int32_t few_rows = 0;     // the most rows of a sequence of few, from what a recorded step is keyed by
+  int32_t few_rows = 0;     // the most rows of a sequence of few: 1, or what a recorded step's key allows
   int32_t num_pages = 0;    // the longest context, rounded up to a power of two
 };
 

@@ -20,9 +20,10 @@
 
 namespace quoth::cuda::few {
 
-// kLean: every sequence has one row, at most 8 lanes, d = kColumns = R, no window, cap or slopes, fused.
-template <int32_t kBytes, int32_t kColumns, bool kLean>
+template <int32_t kBytes, int32_t kColumns, Kind kKind>
 __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(const __grid_constant__ FewTask task) {
+  constexpr bool kLean = kKind != Kind::any;
+  constexpr bool kIsMixed = kKind == Kind::lean_mixed;
   using Memory = Shared<kBytes, kColumns>;
   constexpr int32_t kColumnParts = kColumns / 64;
   extern __shared__ __align__(16) uint8_t shared_bytes[];
@@ -35,8 +36,8 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   const int32_t t = thread % 4;
   const int32_t head_size = kLean ? kColumns : base.head_size;
   const int32_t group = base.group_size;
-  const bool is_fused = kLean || task.is_fused;
-  const bool is_one_row = kLean || task.is_one_row;
+  const bool is_fused = kLean ? !kIsMixed : task.is_fused;
+  const bool is_one_row = kLean ? !kIsMixed : task.is_one_row;
   const int32_t window = kLean ? 0 : base.window;
   const int32_t num_blocks = gridDim.x;  // that share the context: a cluster, where there are such
   const int32_t rank = blockIdx.x;
@@ -52,7 +53,7 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   const int32_t num_rows = is_one_row ? 1 : base.batch.first_row[sequence + 1] - first_row;
   const int32_t first_lane = tile * kLanes;
   const int32_t num_lanes = num_rows * group - first_lane;  // from this tile on
-  if (!kLean && (num_rows > kFewRows || num_lanes <= 0)) {
+  if (kIsMixed ? num_rows != 1 : !kLean && (num_rows > kFewRows || num_lanes <= 0)) {
     wait_for_previous();
     return;
   }
@@ -115,7 +116,7 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   for (int32_t lane = lanes + warp; lane < kLanes; lane += kWarps) {
     for (int32_t column = thread; column < kColumns; column += kWarp) shared.queries[lane][column] = __half{};
   }
-  [[maybe_unused]] const int32_t new_id = kLean ? table[position / kPageTokens] : 0;
+  [[maybe_unused]] const int32_t new_id = kLean && is_fused ? table[position / kPageTokens] : 0;
   if (is_fused) {
     const int32_t half = kLean ? kColumns / 2 : task.rope.rotary_size / 2;
     for (int32_t index = threadIdx.x; index < (high_row + 1) * half; index += kThreads) {
@@ -128,8 +129,8 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   }
   // Queries, then the keys and values of this step whose places are in splits of this block: a warp a row of a head.
   {
-    const int32_t half = kLean ? kColumns / 2 : is_fused ? task.rope.rotary_size / 2 : 0;
-    constexpr int32_t kSlots = kLean ? kColumns / 64 : kColumns / kWarp;  // of a thread
+    const int32_t half = !is_fused ? 0 : kLean ? kColumns / 2 : task.rope.rotary_size / 2;
+    constexpr int32_t kSlots = kKind == Kind::lean ? kColumns / 64 : kColumns / kWarp;  // of a thread
     for (int32_t job = warp; job < lanes + (is_fused ? 2 * (high_row + 1) : 0); job += kWarps) {
       const bool is_query = job < lanes;
       const bool is_key = !is_query && job <= lanes + high_row;

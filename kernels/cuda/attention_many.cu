@@ -56,6 +56,37 @@ __device__ inline void widen_rows(const uint8_t* block, Type type, int32_t num_v
   }
 }
 
+// Of an encoder: what a thread brings of 64 keys and their values, before it is rounded. All of its loads are on their
+// way at once; where registers are left, while the tile before is multiplied.
+template <int32_t kColumns, int32_t kThreads>
+struct Incoming {
+  static constexpr int32_t kParts = kPageTokens * (kColumns / 8) / kThreads;
+  float columns[2][kParts][8];
+
+  __device__ void load(const ManyTask& task, int32_t first_row, int32_t num_rows, int32_t head, int32_t first_key) {
+    const int32_t head_size = task.base.head_size;
+#pragma unroll
+    for (int32_t i = 0; i < kParts; ++i) {
+      const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
+      const int32_t key = first_key + index / (kColumns / 8);
+      const int64_t place =
+          static_cast<int64_t>(first_row + key) * task.keys.stride + static_cast<int64_t>(head) * head_size;
+      const int32_t part = index % (kColumns / 8);
+      load_part(task.keys.data + place, part, key < num_rows, head_size, task.rows_aligned, columns[0][i]);
+      load_part(task.values.data + place, part, key < num_rows, head_size, task.rows_aligned, columns[1][i]);
+    }
+  }
+  __device__ void put(__half* keys, __half* values) const {
+#pragma unroll
+    for (int32_t i = 0; i < kParts; ++i) {
+      const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
+      const int32_t place = place_of<kColumns>(index / (kColumns / 8), index % (kColumns / 8));
+      put_part(columns[0][i], 1, keys + place);
+      put_part(columns[1][i], 1, values + place);
+    }
+  }
+};
+
 template <Source kSource, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
 __global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_constant__ ManyTask task) {
   using Memory = Shared<kSource, kColumns, kWarps, kRowTiles>;
@@ -94,6 +125,10 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_con
                                    address_of(shared.values[tile % Memory::kStages]), place_of<kColumns>);
   };
   if constexpr (Memory::kStages == 2) bring_pages(first_tile);
+  constexpr bool kBringsEarly = kSource == Source::rows && kColumns <= 32;
+  constexpr bool kBringsAtOnce = kSource == Source::rows && kColumns <= 64;
+  Incoming<kBringsAtOnce ? kColumns : kThreads / 8, kThreads> incoming;
+  if constexpr (kBringsEarly) incoming.load(task, first_row, num_rows, head, 0);
   round_rows<kColumns, kThreads>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
                                  base.queries.stride, block_rows, Memory::kRows, head_size, task.rows_aligned,
                                  kQueryPart, shared.queries, place_of<kColumns>);
@@ -291,6 +326,14 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_con
       widen_rows<kColumns, kThreads>(static_cast<const uint8_t*>(base.pages.values) + block, base.pages.type, num_valid,
                                      head_size, shared.values[0]);
       __syncthreads();
+    } else if constexpr (kBringsAtOnce) {
+      if constexpr (!kBringsEarly) incoming.load(task, first_row, num_rows, head, first_key);
+      __syncthreads();
+      incoming.put(shared.keys[0], shared.values[0]);
+      __syncthreads();
+      if constexpr (kBringsEarly) {
+        if (tile + 1 < end_tile) incoming.load(task, first_row, num_rows, head, first_key + kPageTokens);
+      }
     } else {
       __syncthreads();
       const int64_t offset = static_cast<int64_t>(head) * head_size;

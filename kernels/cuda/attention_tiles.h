@@ -65,6 +65,32 @@ __device__ inline void bring_page(const PagedTask& base, int32_t page, int32_t k
   end_group();
 }
 
+// Eight columns of f32 [.., d] from `part * 8` on; zeros where there are none.
+__device__ inline void load_part(const float* row, int32_t part, bool is_row, int32_t head_size, bool is_aligned,
+                                 float (&columns)[8]) {
+#pragma unroll
+  for (float& column : columns) column = 0;
+  if (!is_row || part * 8 >= head_size) return;
+  const float* source = row + part * 8;
+  if (is_aligned) {
+    const float4 low = reinterpret_cast<const float4*>(source)[0];
+    const float4 high = reinterpret_cast<const float4*>(source)[1];
+    columns[0] = low.x, columns[1] = low.y, columns[2] = low.z, columns[3] = low.w;
+    columns[4] = high.x, columns[5] = high.y, columns[6] = high.z, columns[7] = high.w;
+  } else {
+#pragma unroll
+    for (int32_t i = 0; i < 8; ++i) columns[i] = source[i];
+  }
+}
+// The same columns times `factor` as f16.
+__device__ inline void put_part(const float (&columns)[8], float factor, __half* to) {
+  uint4 words;
+  words.x = halves_of(__fmul_rn(columns[0], factor), __fmul_rn(columns[1], factor));
+  words.y = halves_of(__fmul_rn(columns[2], factor), __fmul_rn(columns[3], factor));
+  words.z = halves_of(__fmul_rn(columns[4], factor), __fmul_rn(columns[5], factor));
+  words.w = halves_of(__fmul_rn(columns[6], factor), __fmul_rn(columns[7], factor));
+  *reinterpret_cast<uint4*>(to) = words;
+}
 // Rows 0 .. num_rows - 1 of f32 [.., d] to f16 in shared memory, parts of 8 columns at `to +
 // place(row, part)`; what is beyond the rows or the columns is zero.
 template <int32_t kColumns, int32_t kThreads, typename Place>
@@ -73,25 +99,9 @@ __device__ inline void round_rows(const float* from, int64_t stride, int32_t num
   for (int32_t index = threadIdx.x; index < room * (kColumns / 8); index += kThreads) {
     const int32_t row = index / (kColumns / 8);
     const int32_t part = index % (kColumns / 8);
-    float columns[8] = {};
-    if (row < num_rows && part * 8 < head_size) {
-      const float* source = from + row * stride + part * 8;
-      if (is_aligned) {
-        const float4 low = reinterpret_cast<const float4*>(source)[0];
-        const float4 high = reinterpret_cast<const float4*>(source)[1];
-        columns[0] = low.x, columns[1] = low.y, columns[2] = low.z, columns[3] = low.w;
-        columns[4] = high.x, columns[5] = high.y, columns[6] = high.z, columns[7] = high.w;
-      } else {
-#pragma unroll
-        for (int32_t i = 0; i < 8; ++i) columns[i] = source[i];
-      }
-    }
-    uint4 words;
-    words.x = halves_of(__fmul_rn(columns[0], factor), __fmul_rn(columns[1], factor));
-    words.y = halves_of(__fmul_rn(columns[2], factor), __fmul_rn(columns[3], factor));
-    words.z = halves_of(__fmul_rn(columns[4], factor), __fmul_rn(columns[5], factor));
-    words.w = halves_of(__fmul_rn(columns[6], factor), __fmul_rn(columns[7], factor));
-    *reinterpret_cast<uint4*>(to + place(row, part)) = words;
+    float columns[8];
+    load_part(from + row * stride, part, row < num_rows, head_size, is_aligned, columns);
+    put_part(columns, factor, to + place(row, part));
   }
 }
 

@@ -13,13 +13,10 @@ namespace {
 // Rows of one step when the caller does not say. More rows use the CPU's caches better; at 256 a 1 B model's prefill is
 // within a few percent of its best. A cancel does not wait for them: a step is abandoned between two operations.
 constexpr int32_t kDefaultStepTokens = 256;
-// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h). Where the kv
-// pages are for many sequences, more: a row of a step takes about as much as a token's keys and values.
+// A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
 constexpr int32_t kDefaultGpuStepTokens = 1024;
-constexpr int32_t kMostGpuStepTokens = 2048;
-constexpr int64_t kKvTokensPerGpuStepToken = 16;
 // An encoder's have no history: as many as fit into so many bytes.
-constexpr int64_t kGpuEncoderBytes = int64_t{48} << 20;
+constexpr int64_t kGpuEncoderBytes = int64_t{80} << 20;
 constexpr int64_t kLeastGpuEncoderTokens = 1024;
 constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
@@ -117,12 +114,9 @@ void check(const EngineOptions& options) {
   }
 }
 
-int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKind kind, int64_t kv_tokens) {
+int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKind kind) {
   if (kind != DeviceKind::cuda) return kDefaultStepTokens;
-  if (plan.role == Role::chat) {
-    return static_cast<int32_t>(
-        std::clamp<int64_t>(kv_tokens / kKvTokensPerGpuStepToken, kDefaultGpuStepTokens, kMostGpuStepTokens));
-  }
+  if (plan.role == Role::chat) return kDefaultGpuStepTokens;
   int64_t row_bytes = 0;
   for (const Buffer& buffer : program.buffers) {
     if (buffer.rows == RowsOf::tokens) row_bytes += int64_t{4} * buffer.width;
@@ -136,8 +130,7 @@ Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const P
                      const MemoryPlan& memory) {
   const bool is_gpu = memory.device == DeviceKind::cuda;
   const bool is_chat = plan.role == Role::chat;
-  const int64_t kv_tokens = int64_t{memory.wanted_pages} * kPageTokens;
-  const int32_t usual = usual_step_tokens(plan, program, memory.device, kv_tokens);
+  const int32_t usual = usual_step_tokens(plan, program, memory.device);
   Capacity capacity;
   capacity.tokens = options.step_tokens > 0 ? options.step_tokens : usual;
   // A sequence is encoded in one step.

@@ -17,21 +17,21 @@ class StepLimit {
 
   // Whole tiles, where there are several.
   int32_t rows() const { return learns_ && rows_ >= 2 * kTileRows ? rows_ / kTileRows * kTileRows : rows_; }
-  // On a GPU half of what is fast enough for "stop" while others wait for their next token; all of it while they are
-  // fewer than those who wait for their first.
+  // On a GPU half of what is fast enough for "stop" while others wait for their next token, if there is room for so
+  // many; all of it while they are fewer than those who wait for their first.
   StepRows step_rows() const {
     if (!learns_) return {rows_, rows_ / 8, rows_ / 8, 1};
-    return {rows(), rows_ / 2, rows(), kTileRows};
+    return {rows(), std::min(rows(), fitting_ / 2), rows(), kTileRows};
   }
 
-  // A step with prompts took so long. The limit grows to what would take kStepMs, at most to twice of what was tried.
+  // A step with prompts took so long. The limit grows to what would take kStepMs, at most to twice of what was tried;
+  // it shrinks with a step that took longer, also where disturbances made it slow: it grows again with the next.
   void learn(int32_t num_rows, double ms) {
     if (!learns_ || num_rows < kLeastRows || ms <= 0) return;
     const double fitting = num_rows / ms * kStepMs;
-    const double most = std::min<double>(most_, 2.0 * num_rows);
-    const int32_t next = static_cast<int32_t>(std::clamp(fitting, static_cast<double>(kLeastRows), most));
-    // Up at once; down also when the step was one that disturbances made slow: it grows again with the next.
-    if (next > rows_ || fitting < rows_) rows_ = std::min(next, most_);
+    const int32_t next = static_cast<int32_t>(std::clamp(fitting, double{kLeastRows}, 2.0 * num_rows));
+    if (next > fitting_ || ms > kStepMs) fitting_ = next;
+    rows_ = std::min(fitting_, most_);
   }
 
  private:
@@ -42,6 +42,7 @@ class StepLimit {
 
   int32_t most_;
   bool learns_;
+  int32_t fitting_ = kFirstRows;  // in kStepMs, whatever there is room for
   int32_t rows_;
 };
 
