@@ -100,6 +100,15 @@ struct LinearCall {
   LinearFusion fusion;
   Rows out;
 };
+// One call of `rope_kv_attention`.
+struct AttentionCall {
+  Rows qkv;
+  const Attention* attention = nullptr;
+  const Rope* rope = nullptr;
+  const Batch* batch = nullptr;
+  KvPages pages;
+  Rows out;
+};
 inline constexpr int32_t kOwnWay = -1;  // the one that the device chooses by itself
 
 struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
@@ -170,6 +179,12 @@ struct Ops {
   Status (*time_way)(Device*, const LinearCall* calls, int32_t num_calls, int32_t way, double* milliseconds);
   // From now on, calls with a weight of this type and shape, the same gate, and so many rows are done in that way.
   Status (*choose_way)(Device*, const LinearCall*, int32_t least_rows, int32_t most_rows, int32_t way);
+  // The same of attention with a row of each sequence: how many blocks share a context. From then on for heads of this
+  // shape, pages of this type, longest contexts of as many pages (rounded up to a power of two), and so many sequences.
+  int32_t (*count_attention_ways)(Device*, const AttentionCall*);
+  Status (*time_attention_way)(Device*, const AttentionCall* calls, int32_t num_calls, int32_t way,
+                               double* milliseconds);
+  Status (*choose_attention_way)(Device*, const AttentionCall*, int32_t least_rows, int32_t most_rows, int32_t way);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
   // out = x / sqrt(mean(x^2) + epsilon) * weight              out may be x

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "attention_few_kernel.h"
+#include "tuning.h"
 
 namespace quoth::cuda {
 namespace few {
@@ -19,18 +20,25 @@ Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
   };
   // How many blocks share a context changes no bit of the results. A power of two of them: other clusters were slower.
   const int64_t lanes = static_cast<int64_t>(grid.y) * grid.z;
+  const int32_t most = kColumns <= 128 && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
   int32_t num_blocks = 1;
   if (has_clusters) {
     // A lean one leaves room for a second block on a multiprocessor; other blocks should not have to wait for one
     // another.
     const int64_t at_once = device->num_multiprocessors * int64_t{kKind != Kind::any ? 8 : 5} / 4;
-    const int32_t most = kColumns <= 128 && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
     while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= at_once) num_blocks *= 2;
     while (num_blocks > 1 && bytes_for(num_blocks) > device->shared_bytes) {
       num_blocks = num_blocks < most ? 2 * num_blocks : 1;
     }
   } else if (task.max_splits > 0 && lanes < int64_t{4} * device->num_multiprocessors) {
     num_blocks = num_splits;
+  }
+  // A way that this call has not is its own one.
+  if (task.way != kOwnWay && has_clusters) {
+    const int32_t wanted = 1 << task.way;
+    if (wanted <= most && wanted <= num_splits && bytes_for(wanted) <= device->shared_bytes) num_blocks = wanted;
+  } else if (task.way != kOwnWay && (task.way == 0 || task.max_splits > 0)) {
+    num_blocks = task.way == 0 ? 1 : num_splits;
   }
   task.inverse = (1 << 16) / num_blocks + 1;
   const int32_t shared_bytes = bytes_for(num_blocks);
@@ -98,6 +106,8 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   task.is_one_row = shape.is_one_row;
   task.is_aligned = reinterpret_cast<uintptr_t>(base.out.data) % 16 == 0 && base.out.stride % 4 == 0;
   task.arrivals = device->arrivals;
+  task.way =
+      shape.is_one_row ? attention_way_of(device, base.pages, base.num_heads, shape.num_pages, num_sequences) : kOwnWay;
   const int64_t partials = static_cast<int64_t>(base.queries.num_rows) * base.num_heads * num_splits;
   const int64_t shares = static_cast<int64_t>(num_sequences) * tiles * base.pages.num_heads;
   task.ends = reinterpret_cast<float2*>(device->partials);

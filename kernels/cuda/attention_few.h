@@ -47,6 +47,7 @@ struct FewTask {
   bool is_aligned;     // 16-byte stores to out
   int32_t inverse;     // 2^16 / blocks that share a context, rounded up: it divides numbers below 1,024
   int32_t max_splits;  // the room of a lane in `partials`; 0: there is none
+  int32_t way;         // kOwnWay, or how many blocks share a context: see `launch`
   // Without clusters:
   float* partials;    // f32 [T, H, max_splits, d]
   float2* ends;       // [T, H, max_splits] maximum and total

@@ -23,4 +23,14 @@ int32_t count_ways(Device* device, const LinearCall* call);
 Status time_way(Device* device, const LinearCall* calls, int32_t num_calls, int32_t way, double* milliseconds);
 Status choose_way(Device* device, const LinearCall* call, int32_t least_rows, int32_t most_rows, int32_t way);
 
+// Of attention with one row of each sequence. Way i: 2^i blocks share a context; where there are no clusters, way 0:
+// one block, way 1: one for each split.
+int32_t attention_way_of(const Device* device, const KvPages& pages, int32_t num_heads, int32_t num_pages,
+                         int32_t num_sequences);
+int32_t count_attention_ways(Device* device, const AttentionCall* call);
+Status time_attention_way(Device* device, const AttentionCall* calls, int32_t num_calls, int32_t way,
+                          double* milliseconds);
+Status choose_attention_way(Device* device, const AttentionCall* call, int32_t least_rows, int32_t most_rows,
+                            int32_t way);
+
 }  // namespace quoth::cuda

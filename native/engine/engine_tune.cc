@@ -14,7 +14,12 @@ constexpr double kTuningMs = 20'000;
 }  // namespace
 
 void Engine::start_tuning(const EngineOptions& options) {
-  tuning_bench_.emplace(*device_, *runner_);
+  // Only this thread takes pages, and it does nothing else during a measurement: what is free stays free.
+  const auto free_pages = [this](int32_t count) {
+    Lock lock(mutex_);
+    return scheduler_->pool().some_free(count);
+  };
+  tuning_bench_.emplace(*device_, *runner_, plan_.has_kv ? scheduler_->pool().num_total() : 0, free_pages);
   const std::vector<Tunable> tunables = tuning_bench_->tunables();
   if (tunables.empty()) return;
   if (!options.tunes) {

@@ -19,7 +19,7 @@ struct MemoryPlan {
   uint64_t weight_bytes = 0;
   uint64_t activation_bytes = 0;
   uint64_t working_bytes = 0;  // the kernels' scratch, and steps that the device records
-  Type kv_type = Type::i32;  // i32: no kv pages
+  Type kv_type = Type::i32;    // i32: no kv pages
   uint64_t kv_page_bytes = 0;
   int32_t wanted_pages = 0;
   int32_t num_pages = 0;  // as many of the wanted ones as fit

@@ -23,7 +23,8 @@ constexpr size_t kMaxTasks = 4096;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 bool is_same_shape(const Tunable& a, const Tunable& b) {
-  return a.type == b.type && a.num_rows == b.num_rows && a.num_columns == b.num_columns && a.is_gated == b.is_gated;
+  return a.type == b.type && a.num_rows == b.num_rows && a.num_columns == b.num_columns && a.is_gated == b.is_gated &&
+         a.num_kv_heads == b.num_kv_heads && a.num_pages == b.num_pages;
 }
 
 // How often a step has about so many rows: one person's answer above all, then whole chunks of prompts.
@@ -135,7 +136,7 @@ void Tuner::begin(const Task& task) {
   const double ms = bench_.time(task.of, task.rows.most, kOwnWay, 1).value_or(kNever);
   ++report_.num_timings;
   const double fitting = kSliceMs / std::max(ms, 1e-4);
-  num_calls_ = static_cast<int32_t>(std::clamp<double>(fitting, 1, task.of.num_weights));
+  num_calls_ = static_cast<int32_t>(std::clamp<double>(fitting, 1, task.of.num_layers));
   own_ms_ = timed(task, kOwnWay);
   num_ways_ = bench_.count_ways(task.of, task.rows.most);
   way_ = round_ = 0;
@@ -150,7 +151,8 @@ bool Tuner::compare(const Task& task) {
   if (round_ == 0) {
     const std::vector<float> own = bench_.sample(task.of, task.rows.most, kOwnWay);
     const std::vector<float> other = bench_.sample(task.of, task.rows.most, best_);
-    if (own.size() != other.size() || std::memcmp(own.data(), other.data(), own.size() * sizeof(float)) != 0) {
+    if (own.empty() || own.size() != other.size() ||
+        std::memcmp(own.data(), other.data(), own.size() * sizeof(float)) != 0) {
       best_ms_ = kNever;  // it must not be: better slow than another answer
       round_ = 2 * kRounds;
       return true;
@@ -187,8 +189,8 @@ void Tuner::tell() {
   for (const TunedWay& one : found_) {
     if (one.way != kOwnWay) ++report_.num_changed;
     if (!std::isfinite(one.ms) || !std::isfinite(one.own_ms)) continue;
-    own += one.own_ms * one.of.num_weights;
-    now += one.ms * one.of.num_weights;
+    own += one.own_ms * one.of.num_layers;
+    now += one.ms * one.of.num_layers;
   }
   report_.gain = own > 0 ? 1 - now / own : 0;
 }

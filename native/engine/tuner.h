@@ -17,22 +17,24 @@
 
 namespace quoth {
 
-// Weights of one type and shape, of all layers together.
+// Weights of one type and shape, or attention over contexts of so many kv pages, of all layers together.
 struct Tunable {
-  Type type = Type::f32;
-  int32_t num_rows = 0;     // N
-  int32_t num_columns = 0;  // K
+  Type type = Type::f32;    // of the weights, or of the pages
+  int32_t num_rows = 0;     // N, or H
+  int32_t num_columns = 0;  // K, or d
   bool is_gated = false;
-  int32_t most_rows = 0;    // rows of x that a step can have
-  int32_t num_weights = 0;  // in the program
-  uint64_t size_bytes = 0;  // of all of them
+  int32_t num_kv_heads = 0;  // G; 0: a linear
+  int32_t num_pages = 0;     // a power of two
+  int32_t most_rows = 0;     // rows of x that a step can have, or sequences with a row each
+  int32_t num_layers = 0;    // that do it
+  uint64_t size_bytes = 0;   // that all of them read, at least
 
   bool operator==(const Tunable&) const = default;
 };
 
 // What was found out for rows of x from `least_rows` to `most_rows`.
 struct TunedWay {
-  Tunable of;  // type, shape and gate alone count
+  Tunable of;  // without what depends on a step's size
   int32_t least_rows = 0;
   int32_t most_rows = 0;
   int32_t way = kOwnWay;
@@ -45,10 +47,10 @@ struct TuningBench {
   virtual ~TuningBench() = default;
   // With so many rows.
   virtual int32_t count_ways(const Tunable& of, int32_t num_rows) = 0;
-  // Milliseconds of one call: the mean over up to `num_calls` different weights of the shape. Nothing where there is no
-  // such way. Throws Fault.
+  // Milliseconds of one call: the mean over up to `num_calls` layers. Nothing where there is no such way, or no room
+  // for it now. Throws Fault.
   virtual std::optional<double> time(const Tunable& of, int32_t num_rows, int32_t way, int32_t num_calls) = 0;
-  // Some rows of a result.
+  // Some rows of a result; nothing where it cannot be had now.
   virtual std::vector<float> sample(const Tunable& of, int32_t num_rows, int32_t way) = 0;
   virtual void choose(const TunedWay& way) = 0;
 };

@@ -24,10 +24,14 @@ constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
 constexpr size_t kMaxWays = 4096;
 constexpr int32_t kMaxRows = 1 << 26;
 
-constexpr std::pair<Type, const char*> kTypes[] = {
-    {Type::f32, "f32"}, {Type::f16, "f16"},           {Type::q8, "q8"},
-    {Type::q4, "q4"},   {Type::int4_g32, "int4_g32"}, {Type::int4_g128, "int4_g128"},
-    {Type::f8, "f8"}};
+constexpr std::pair<Type, const char*> kTypes[] = {{Type::f32, "f32"},
+                                                   {Type::f16, "f16"},
+                                                   {Type::q8, "q8"},
+                                                   {Type::q4, "q4"},
+                                                   {Type::int4_g32, "int4_g32"},
+                                                   {Type::int4_g128, "int4_g128"},
+                                                   {Type::f8, "f8"},
+                                                   {Type::i8, "i8"}};
 
 const char* name_of(Type type) {
   for (const auto& [known, name] : kTypes) {
@@ -127,14 +131,18 @@ std::optional<TunedWay> way_of(const Json& object) {
   }
   const auto rows = integer_in(object, "rows", 1, kMaxRows), columns = integer_in(object, "columns", 1, kMaxRows);
   const auto least = integer_in(object, "leastTokens", 1, 1 << 20), most = integer_in(object, "tokens", 1, 1 << 20);
+  const auto kv_heads = integer_in(object, "kvHeads", 0, 1 << 16), pages = integer_in(object, "pages", 0, 1 << 20);
   const auto chosen = integer_in(object, "way", kOwnWay, 1 << 16);
   const auto us = number_in(object, "microseconds", 0, 1e9), own_us = number_in(object, "ownMicroseconds", 0, 1e9);
-  if (!is_known || !rows || !columns || !least || !most || *least > *most || !chosen || !us || !own_us) {
+  if (!is_known || !rows || !columns || !least || !most || *least > *most || !kv_heads || !pages || !chosen || !us ||
+      !own_us) {
     return std::nullopt;
   }
   way.of.is_gated = gated->boolean;
   way.of.num_rows = *rows;
   way.of.num_columns = *columns;
+  way.of.num_kv_heads = *kv_heads;
+  way.of.num_pages = *pages;
   way.least_rows = *least;
   way.most_rows = *most;
   way.way = *chosen;
@@ -150,12 +158,13 @@ std::string text_of(const DeviceInfo& device, const std::vector<TunedWay>& found
   const char* between = "\n";
   for (const TunedWay& way : found) {
     if (!std::isfinite(way.ms) || !std::isfinite(way.own_ms)) continue;
-    char line[320];
-    std::snprintf(line, sizeof line,
-                  "    {\"type\": \"%s\", \"rows\": %d, \"columns\": %d, \"gated\": %s, \"leastTokens\": %d, "
-                  "\"tokens\": %d, \"way\": %d, \"microseconds\": %.2f, \"ownMicroseconds\": %.2f}",
-                  name_of(way.of.type), way.of.num_rows, way.of.num_columns, way.of.is_gated ? "true" : "false",
-                  way.least_rows, way.most_rows, way.way, way.ms * 1e3, way.own_ms * 1e3);
+    char line[400];
+    std::snprintf(
+        line, sizeof line,
+        "    {\"type\": \"%s\", \"rows\": %d, \"columns\": %d, \"gated\": %s, \"kvHeads\": %d, \"pages\": %d, "
+        "\"leastTokens\": %d, \"tokens\": %d, \"way\": %d, \"microseconds\": %.2f, \"ownMicroseconds\": %.2f}",
+        name_of(way.of.type), way.of.num_rows, way.of.num_columns, way.of.is_gated ? "true" : "false",
+        way.of.num_kv_heads, way.of.num_pages, way.least_rows, way.most_rows, way.way, way.ms * 1e3, way.own_ms * 1e3);
     text += between;
     text += line;
     between = ",\n";

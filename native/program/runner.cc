@@ -241,6 +241,18 @@ std::vector<Runner::LinearUse> Runner::linears() const {
   return uses;
 }
 
+std::vector<AttentionCall> Runner::attentions() const {
+  std::vector<AttentionCall> uses;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Instruction& step = program_.instructions[i];
+    if (step.op != Op::rope_kv_attention) continue;
+    const Call& call = calls_[i];
+    const KvPages& pages = layers_[static_cast<size_t>(step.layer)];
+    uses.push_back({call.in[0], &call.attention, &call.rope, nullptr, pages, call.out});
+  }
+  return uses;
+}
+
 Runner::~Runner() {
   release();
 }

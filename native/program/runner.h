@@ -55,6 +55,9 @@ class Runner {
     int32_t most_rows = 0;
   };
   std::vector<LinearUse> linears() const;
+  // The same of its attentions, with no batch yet; a row each for so many sequences at most.
+  std::vector<AttentionCall> attentions() const;
+  int32_t most_sequences() const { return capacity_.sequences; }
 
   // Copies rows of the output (logits or embeddings) of the last step to `to`, f32 [num_rows, output_width].
   void read_outputs(int32_t first_row, int32_t num_rows, float* to);

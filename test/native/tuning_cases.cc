@@ -74,7 +74,7 @@ Tunable shape(int32_t num_rows, uint64_t size_bytes, int32_t most_rows = 1) {
   of.num_rows = num_rows;
   of.num_columns = 4096;
   of.most_rows = most_rows;
-  of.num_weights = 4;
+  of.num_layers = 4;
   of.size_bytes = size_bytes;
   return of;
 }

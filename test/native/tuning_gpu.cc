@@ -114,7 +114,13 @@ void tune(OpenDevice& gpu, int32_t num_layers) {
     before.push_back(ms_of(runner, step));
   }
 
-  DeviceBench bench(gpu, runner);
+  // All pages are free, in some order.
+  const auto free_pages = [](int32_t count) {
+    std::vector<int32_t> pages;
+    for (int32_t i = 0; i < std::min(count, 512); ++i) pages.push_back((i * 37 + 11) % 512);
+    return pages;
+  };
+  DeviceBench bench(gpu, runner, 512, free_pages);
   double longest = 0;
   const double start = now_ms();
   Tuner tuner(bench, bench.tunables(), {}, 60'000, now_ms);
@@ -132,15 +138,15 @@ void tune(OpenDevice& gpu, int32_t num_layers) {
   report("all was measured", told.state == TuningReport::State::tuned ? "" : told.reason);
   for (const TunedWay& way : tuner.found()) {
     if (way.way == kOwnWay) continue;
-    std::printf("# %dx%d%s, %d..%d rows: way %d, %.2f -> %.2f us (%.1f %%)\n", way.of.num_rows, way.of.num_columns,
-                way.of.is_gated ? " gated" : "", way.least_rows, way.most_rows, way.way, 1e3 * way.own_ms, 1e3 * way.ms,
-                100 * (1 - way.ms / way.own_ms));
+    std::printf("# %dx%d%s, %d pages, %d..%d rows: way %d, %.2f -> %.2f us (%.1f %%)\n", way.of.num_rows,
+                way.of.num_columns, way.of.is_gated ? " gated" : "", way.of.num_pages, way.least_rows, way.most_rows,
+                way.way, 1e3 * way.own_ms, 1e3 * way.ms, 100 * (1 - way.ms / way.own_ms));
   }
 
   // Every way of every shape and some numbers of rows, its bits.
   int32_t num_ways = 0, num_other = 0;
   for (const Tunable& of : bench.tunables()) {
-    for (const int32_t rows : {1, 3, 8, 9, 65, 129, 256, 1000}) {
+    for (const int32_t rows : {1, 3, 4, 8, 9, 65, 129, 256, 1000}) {
       if (rows > of.most_rows) continue;
       const std::vector<float> own = bench.sample(of, rows, kOwnWay);
       for (int32_t way = 0; way < bench.count_ways(of, rows); ++way) {
