@@ -151,8 +151,11 @@ bool Tuner::compare(const Task& task) {
   if (round_ == 0) {
     const std::vector<float> own = bench_.sample(task.of, task.rows.most, kOwnWay);
     const std::vector<float> other = bench_.sample(task.of, task.rows.most, best_);
-    if (own.empty() || own.size() != other.size() ||
-        std::memcmp(own.data(), other.data(), own.size() * sizeof(float)) != 0) {
+    if (own.empty() || other.empty()) {  // what it takes is not free any more
+      own_ms_ = kNever;
+      return false;
+    }
+    if (own.size() != other.size() || std::memcmp(own.data(), other.data(), own.size() * sizeof(float)) != 0) {
       best_ms_ = kNever;  // it must not be: better slow than another answer
       round_ = 2 * kRounds;
       return true;
@@ -168,10 +171,12 @@ bool Tuner::compare(const Task& task) {
 }
 
 void Tuner::end(const Task& task, int32_t way, double ms, double own_ms) {
-  const TunedWay found{task.of, task.rows.least, task.rows.most, way, ms, own_ms};
-  bench_.choose(found);
-  found_.push_back(found);
-  ++num_news_;
+  if (std::isfinite(own_ms)) {  // else there was no room for it now: perhaps the next time
+    const TunedWay found{task.of, task.rows.least, task.rows.most, way, ms, own_ms};
+    bench_.choose(found);
+    found_.push_back(found);
+    ++num_news_;
+  }
   ++next_;
   num_ways_ = -1;
   tell();
@@ -188,7 +193,6 @@ void Tuner::tell() {
   double own = 0, now = 0;
   for (const TunedWay& one : found_) {
     if (one.way != kOwnWay) ++report_.num_changed;
-    if (!std::isfinite(one.ms) || !std::isfinite(one.own_ms)) continue;
     own += one.own_ms * one.of.num_layers;
     now += one.ms * one.of.num_layers;
   }

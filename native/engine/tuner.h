@@ -60,7 +60,7 @@ struct TuningReport {
     nothing,  // there is nothing to choose on this device
     off,      // the device's own ways: it was not asked for
     tuning,   // goes on when nobody asks for anything
-    tuned,    // all was measured, now or earlier
+    tuned,    // all that could be was measured, now or earlier
     stopped,  // the budget was used up, or `reason`: the rest stays as the device does it
   };
   State state = State::nothing;
