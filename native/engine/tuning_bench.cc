@@ -13,6 +13,7 @@ constexpr size_t kNumbers = size_t{1} << 18;
 // Kv pages of a context.
 constexpr int32_t kLeastPages = 8, kMostPages = 128;
 constexpr int32_t kMostSequences = 64;
+constexpr size_t kSharedPages = 4;
 
 }  // namespace
 
@@ -124,6 +125,26 @@ bool DeviceBench::make_batch(const Tunable& of, int32_t num_sequences) {
   return true;
 }
 
+// The same with few pages, for results that are compared: all contexts are made of the same kSharedPages; the first
+// row, the last, and all others end in a page of their own, since a row writes there.
+bool DeviceBench::make_small_batch(const Tunable& of, int32_t num_sequences) {
+  const std::vector<int32_t> found = free_pages_(kSharedPages + 3);
+  if (found.size() < kSharedPages + 3) return false;
+  Tunable first_only = of;
+  first_only.num_pages = 0;
+  if (!make_batch(first_only, num_sequences)) return false;
+  pages_.clear();
+  for (int32_t b = 0; b < num_sequences; ++b) {
+    for (int32_t page = 0; page + 1 < of.num_pages; ++page)
+      pages_.push_back(found[static_cast<size_t>(page) % kSharedPages]);
+    pages_.push_back(found[kSharedPages + (b == 0 ? 0 : b + 1 == num_sequences ? 1 : 2)]);
+  }
+  std::fill(positions_.begin(), positions_.end(), of.num_pages * kPageTokens - 1);
+  batch_.page_table = pages_.data();
+  batch_.page_table_stride = of.num_pages;
+  return true;
+}
+
 int32_t DeviceBench::count_ways(const Tunable& of, int32_t num_rows) {
   const Group& group = group_of(of);
   if (group.calls.empty()) {
@@ -182,10 +203,13 @@ std::optional<double> DeviceBench::time_attention(const Group& group, int32_t nu
 
 // Numbers of all types of pages, and scales of those that have some.
 void DeviceBench::fill_pages(const KvPages& pages) {
+  std::vector<int32_t> once = pages_;
+  std::sort(once.begin(), once.end());
+  once.erase(std::unique(once.begin(), once.end()), once.end());
   const auto block_bytes = static_cast<size_t>(kv_block_bytes(pages.type, pages.head_size) * pages.num_heads);
   std::vector<uint8_t> bytes(block_bytes);
   uint32_t state = 3;
-  for (const int32_t page : pages_) {
+  for (const int32_t page : once) {
     for (uint8_t& byte : bytes) {
       state = state * 1664525u + 1013904223u;
       byte = static_cast<uint8_t>(0x28 + (state >> 28));  // as halves 0.03 to 0.5
@@ -216,7 +240,7 @@ std::vector<float> DeviceBench::sample(const Tunable& of, int32_t num_rows, int3
   if (group.calls.empty()) {
     AttentionCall call = group.attentions.front();
     call.qkv.num_rows = call.out.num_rows = num_rows;
-    if (!make_batch(of, num_rows)) return {};
+    if (!make_small_batch(of, num_rows)) return {};
     call.batch = &batch_;
     fill_pages(call.pages);
     for (int32_t row = 0; row < num_rows; ++row) {

@@ -38,6 +38,7 @@ class DeviceBench final : public TuningBench {
   };
   // A step with a row of each sequence, all at the end of contexts of so many pages. False: too few pages are free.
   bool make_batch(const Tunable& of, int32_t num_sequences);
+  bool make_small_batch(const Tunable& of, int32_t num_sequences);
   std::optional<double> time_attention(const Group& group, int32_t num_rows, int32_t way, int32_t num_calls);
   std::vector<float> sample_rows(const Rows& out);
   void fill_pages(const KvPages& pages);
