@@ -20,14 +20,10 @@ Status launch(Device* device, FewTask& task, int32_t num_splits, dim3 grid) {
   // How many blocks share a context changes no bit of the results. A power of two of them: other clusters were slower.
   const int64_t lanes = static_cast<int64_t>(grid.y) * grid.z;
   int32_t num_blocks = 1;
-  if constexpr (kKind == Kind::lean_many || kKind == Kind::lean_mixed) {
-    // As many blocks as run at once, each with as many sequences as the others, about.
-    const int32_t at_once = std::max(1, 2 * device->num_multiprocessors / static_cast<int32_t>(grid.y));
-    grid.z = static_cast<unsigned>(ceil_div(task.num_sequences, ceil_div(task.num_sequences, at_once)));
-  } else if (has_clusters) {
+  if (has_clusters) {
     // A lean one leaves room for a second block on a multiprocessor; other blocks should not have to wait for one
     // another.
-    const int64_t at_once = device->num_multiprocessors * int64_t{kKind == Kind::lean ? 8 : 5} / 4;
+    const int64_t at_once = device->num_multiprocessors * int64_t{kKind != Kind::any ? 8 : 5} / 4;
     const int32_t most = kColumns <= 128 && device->capability / 10 == 9 ? kMaxCluster : kPortableCluster;
     while (num_blocks < most && num_blocks < num_splits && 2 * num_blocks * lanes <= at_once) num_blocks *= 2;
     while (num_blocks > 1 && bytes_for(num_blocks) > device->shared_bytes) {
@@ -74,8 +70,6 @@ template <int32_t kBytes, int32_t kColumns>
 Status launch_kind(Device* device, FewTask& task, int32_t num_splits, Kind kind, dim3 grid) {
   if (task.base.head_size == kColumns && kind == Kind::lean)
     return launch<kBytes, kColumns, Kind::lean>(device, task, num_splits, grid);
-  if (task.base.head_size == kColumns && kind == Kind::lean_many)
-    return launch<kBytes, kColumns, Kind::lean_many>(device, task, num_splits, grid);
   if (task.base.head_size == kColumns && kind == Kind::lean_mixed)
     return launch<kBytes, kColumns, Kind::lean_mixed>(device, task, num_splits, grid);
   return launch<kBytes, kColumns, Kind::any>(device, task, num_splits, grid);
@@ -104,7 +98,6 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   task.is_one_row = shape.is_one_row;
   task.is_aligned = reinterpret_cast<uintptr_t>(base.out.data) % 16 == 0 && base.out.stride % 4 == 0;
   task.arrivals = device->arrivals;
-  task.num_sequences = num_sequences;
   const int64_t partials = static_cast<int64_t>(base.queries.num_rows) * base.num_heads * num_splits;
   const int64_t shares = static_cast<int64_t>(num_sequences) * tiles * base.pages.num_heads;
   task.ends = reinterpret_cast<float2*>(device->partials);
@@ -112,12 +105,9 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   const bool fits = partials * (head_size + 2) + 4 <= device->num_partials && shares <= kMaxArrivals;
   task.max_splits = fits ? num_splits : 0;
   const bool is_plain = tiles == 1 && base.window <= 0 && base.soft_cap <= 0 && base.slopes == nullptr;
-  const bool are_many = int64_t{num_sequences} * base.pages.num_heads >= 2 * device->num_multiprocessors;
   few::Kind kind = few::Kind::any;
-  if (is_plain && task.is_fused && task.is_one_row && task.rope.rotary_size == head_size) {
-    kind = are_many ? few::Kind::lean_many : few::Kind::lean;
-  }
-  if (is_plain && !task.is_fused && shape.few_rows == 1 && are_many) kind = few::Kind::lean_mixed;
+  if (is_plain && task.is_fused && task.is_one_row && task.rope.rotary_size == head_size) kind = few::Kind::lean;
+  if (is_plain && !task.is_fused && shape.few_rows == 1) kind = few::Kind::lean_mixed;
   const dim3 grid(1, static_cast<unsigned>(tiles * base.pages.num_heads), static_cast<unsigned>(num_sequences));
   if (base.pages.type == Type::f16) return few::launch_any<2>(device, task, num_splits, kind, grid);
   return few::launch_any<1>(device, task, num_splits, kind, grid);
