@@ -31,8 +31,8 @@ inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
 struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
 struct Downloads;                            // download.cu
-// Entries of a step's page tables: 64 sequences of 262,144 tokens.
-inline constexpr int64_t kMaxPageTable = 64 * 4096;
+// Entries of a step's page tables: 128 sequences of 262,144 tokens.
+inline constexpr int64_t kMaxPageTable = 128 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2. With clusters of blocks only pages of f32
 // and odd heads need them.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;

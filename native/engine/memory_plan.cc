@@ -25,7 +25,7 @@ constexpr int32_t kMaxOutputs = 64;
 constexpr int64_t kKvBytesPerGpuOutputByte = 64;
 constexpr int32_t kMaxGpuOutputs = 1024;  // kMaxChosen of kernels/cuda/device.h
 // Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
-constexpr int32_t kMaxGpuPageTable = 64 * 4096;
+constexpr int32_t kMaxGpuPageTable = 128 * 4096;
 // Sequences that an encoder takes at once there.
 constexpr int32_t kMaxGpuEncoded = 1024;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
