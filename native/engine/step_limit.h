@@ -38,8 +38,8 @@ class StepLimit {
   static constexpr double kStepMs = 45;       // a cancel is answered within 50
   static constexpr int32_t kFirstRows = 256;  // until a step was measured
   static constexpr int32_t kLeastRows = 64;
-  static constexpr int32_t kMany = 48;  // that generate
-  static constexpr int32_t kRests = 4;  // steps: with the next, they wait for at most 5 of 45 ms
+  static constexpr int32_t kMany = 48;       // that generate
+  static constexpr int32_t kRests = 4;       // steps: with the next, they wait for at most 5 of 45 ms
   static constexpr int32_t kTileRows = 256;  // what the kernels for many rows take at once
 
   int32_t most_;
