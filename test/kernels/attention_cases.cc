@@ -613,8 +613,6 @@ void attention_cases() {
       {"long contexts", Type::f16, 4, 1, 32, 0, {{9000, 1}, {17000, 2}, {40, 1}}},
       {"a window in a long context", Type::f16, 4, 2, 64, 700, {{3000, 3}, {2500, 1}, {1000, 20}}},
       {"many sequences of one row", Type::f16, 8, 4, 64, 0, std::vector<Sequence>(150, Sequence{150, 1})},
-      {"many sequences of one row, heads of 128", Type::f16, 16, 8, 128, 0,
-       std::vector<Sequence>(36, Sequence{150, 1})},
       {"outlier queries and values in f16", Type::f16, 4, 2, 64, 0, {{100, 20}, {100, 3}}, Shape::outliers},
       {"slopes, a cap and a window", Type::f16, 4, 2, 64, 90, {{250, 20}, {30, 1}}, Shape::normal, 2, true},
   };
@@ -664,10 +662,6 @@ void attention_cases() {
       int32_t rotary_size;
       bool adjacent_pairs;
     };
-    // So many that a block takes several, of all lengths; the same beside prompts.
-    std::vector<Sequence> many, many_and_prompts;
-    for (int32_t i = 0; i < 70; ++i) many.push_back({i * 37 % 71 * 9, 1});
-    for (int32_t i = 0; i < 40; ++i) many_and_prompts.push_back({i % 13 == 5 ? 70 : i * 41, i % 13 == 5 ? 30 : 1});
     const std::vector<FusedCase> fused = {
         {{"one row after 2,047", Type::f16, 8, 2, 128, 0, {{2047, 1}}}, 128, false},
         {{"drafts and single rows", Type::f16, 8, 2, 128, 0, {{125, 8}, {300, 1}, {0, 1}, {63, 2}, {0, 7}}},
@@ -682,10 +676,11 @@ void attention_cases() {
         {{"f8 pages", Type::f8, 8, 2, 64, 0, {{100, 1}, {0, 3}, {60, 8}}}, 64, false},
         {{"i8 pages and rows of prefill", Type::i8, 4, 2, 64, 0, {{100, 1}, {0, 30}}}, 64, false},
         {{"slopes and a cap", Type::f16, 8, 2, 64, 0, {{100, 3}, {500, 1}}, Shape::normal, 5, true}, 64, false},
-        {{"70 sequences of many lengths", Type::f16, 16, 4, 128, 0, many}, 128, false},
-        {{"70 sequences of many lengths in i8", Type::i8, 16, 4, 128, 0, many}, 128, false},
-        {{"40 sequences and prompts", Type::f16, 16, 8, 128, 0, many_and_prompts}, 128, false},
-        {{"40 sequences and prompts in f8", Type::f8, 16, 8, 64, 0, many_and_prompts}, 64, false},
+        {{"single rows and prompts", Type::f16, 8, 2, 128, 0, {{300, 1}, {0, 40}, {129, 1}, {700, 1}, {64, 30}}},
+         128,
+         false},
+        {{"single rows and prompts in i8", Type::i8, 8, 2, 128, 0, {{300, 1}, {0, 40}, {2049, 1}}}, 128, false},
+        {{"single rows and prompts in f8", Type::f8, 4, 2, 64, 0, {{300, 1}, {0, 40}, {129, 1}, {64, 9}}}, 64, false},
         {{"40 sequences", Type::f16, 32, 8, 64, 0, std::vector<Sequence>(40, Sequence{199, 1})}, 64, false},
     };
     for (const FusedCase& c : fused) {
