@@ -70,8 +70,8 @@ struct Device {
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
-  int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
-  float* partials = nullptr;        // f32 [num_partials]
+  int32_t* chosen = nullptr;  // i32 [kMaxChosen]: what the last `sample` chose
+  float* partials = nullptr;  // f32 [num_partials]
   int64_t num_partials = 0;
   float* normed = nullptr;          // f32 [kFusedRows, max_columns]
   float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
