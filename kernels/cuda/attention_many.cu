@@ -407,17 +407,18 @@ Status launch(Device* device, const ManyTask& task) {
         status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
     if (!status.ok()) return status;
   }
-  const int32_t tiles = task.base.queries.num_rows / Memory::kRows + task.num_sequences;  // at least
+  const int32_t tiles = task.base.queries.num_rows / Memory::kRows + task.num_tiled;  // at least
   const dim3 grid(static_cast<unsigned>(task.base.num_heads), static_cast<unsigned>(tiles));
   return launch_overlapped(device, kernel, grid, dim3(kWarps * kWarp), kSharedBytes, task);
 }
 
 }  // namespace
 
-Status attention_many(Device* device, const PagedTask& base, int32_t num_sequences) {
+Status attention_many(Device* device, const PagedTask& base, const StepShape& step, int32_t num_sequences) {
   ManyTask task{};
   task.base = base;
   task.num_sequences = num_sequences;
+  task.num_tiled = step.num_many;
   task.rows_aligned = is_aligned(base.queries, 4);
   task.out_aligned = is_aligned(base.out, 2);
   if (has_wgmma(device, base)) return attention_wgmma(device, task);
@@ -444,7 +445,7 @@ Status encoder_attention(Device* device, Rows queries, Rows keys, Rows values, c
   task.base.batch = batch;
   task.keys = keys;
   task.values = values;
-  task.num_sequences = num_sequences;
+  task.num_sequences = task.num_tiled = num_sequences;
   task.rows_aligned = is_aligned(queries, 4) && is_aligned(keys, 4) && is_aligned(values, 4);
   task.out_aligned = is_aligned(out, 2);
   if (shape.head_size <= 32) return launch<Source::rows, 32, 8, 1>(device, task);

@@ -9,6 +9,7 @@ struct ManyTask {
   PagedTask base;  // encoders: group_size 1, no pages, window or slopes
   Rows keys, values;
   int32_t num_sequences;
+  int32_t num_tiled;  // sequences that have tiles, at most
   bool rows_aligned;  // 16-byte loads of queries (and of an encoder's keys and values)
   bool out_aligned;   // 8-byte stores to out
 };

@@ -312,7 +312,7 @@ Status launch(Device* device, const ManyTask& task) {
   const Status status =
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
   if (!status.ok()) return status;
-  const int32_t tiles = task.base.queries.num_rows / kRows + task.num_sequences;  // at least
+  const int32_t tiles = task.base.queries.num_rows / kRows + task.num_tiled;  // at least
   const dim3 grid(static_cast<unsigned>(task.base.num_heads), static_cast<unsigned>(tiles));
   return launch_overlapped(device, kernel, grid, dim3(kThreads), kSharedBytes, task);
 }

@@ -32,8 +32,8 @@ struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
 struct Downloads;                            // download.cu
 struct Ways;                                 // tuning.cu
-// Entries of a step's page tables: 64 sequences of 262,144 tokens.
-inline constexpr int64_t kMaxPageTable = 64 * 4096;
+// Entries of a step's page tables: 128 sequences of 262,144 tokens.
+inline constexpr int64_t kMaxPageTable = 128 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2. With clusters of blocks only pages of f32
 // and odd heads need them.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;

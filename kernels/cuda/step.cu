@@ -231,6 +231,10 @@ bool is_in_frame(const Device* device) {
   return device->recorder->is_open;
 }
 
+bool is_recording(const Device* device) {
+  return device->recorder->is_recording;
+}
+
 void refuse_recording(Device* device) {
   device->recorder->was_refused = true;
 }

@@ -16,7 +16,7 @@ constexpr int32_t kDefaultStepTokens = 256;
 // A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
 constexpr int32_t kDefaultGpuStepTokens = 1024;
 // An encoder's have no history: as many as fit into so many bytes.
-constexpr int64_t kGpuEncoderBytes = int64_t{80} << 20;
+constexpr int64_t kGpuEncoderBytes = int64_t{84} << 20;
 constexpr int64_t kLeastGpuEncoderTokens = 1024;
 constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
@@ -25,7 +25,7 @@ constexpr int32_t kMaxOutputs = 64;
 constexpr int64_t kKvBytesPerGpuOutputByte = 64;
 constexpr int32_t kMaxGpuOutputs = 1024;  // kMaxChosen of kernels/cuda/device.h
 // Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
-constexpr int32_t kMaxGpuPageTable = 64 * 4096;
+constexpr int32_t kMaxGpuPageTable = 128 * 4096;
 // Sequences that an encoder takes at once there.
 constexpr int32_t kMaxGpuEncoded = 1024;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
@@ -121,7 +121,7 @@ int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKi
   for (const Buffer& buffer : program.buffers) {
     if (buffer.rows == RowsOf::tokens) row_bytes += int64_t{4} * buffer.width;
   }
-  const int64_t fitting = kGpuEncoderBytes / std::max<int64_t>(row_bytes, 1) / 256 * 256;
+  const int64_t fitting = kGpuEncoderBytes / std::max<int64_t>(row_bytes, 1) / 1024 * 1024;
   return static_cast<int32_t>(std::clamp<int64_t>(fitting, kLeastGpuEncoderTokens, kMaxStepTokens));
 }
 

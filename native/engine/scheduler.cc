@@ -169,6 +169,21 @@ std::vector<Part> Scheduler::schedule_ahead(const std::vector<Part>& parts) {
   return next;
 }
 
+// Whether those that generate leave this step to prompts.
+bool Scheduler::may_rest() {
+  int32_t num_generating = 0, num_prompts = 0;
+  double generating = -std::numeric_limits<double>::infinity(), prompts = generating;
+  for (const auto& sequence : running_) {
+    (sequence->generates() ? num_generating : num_prompts) += 1;
+    double& priority = sequence->generates() ? generating : prompts;
+    priority = std::max(priority, sequence->priority);
+  }
+  const bool rests = rows_.many > 0 && num_generating >= rows_.many && num_prompts > 0 && generating <= prompts &&
+                     num_rests_ < rows_.rests;
+  num_rests_ = rests ? num_rests_ + 1 : 0;
+  return rests;
+}
+
 std::vector<Part> Scheduler::schedule() {
   admit();
   std::vector<Part> parts;
@@ -186,8 +201,9 @@ std::vector<Part> Scheduler::schedule() {
 
   // Those that generate, one row each: there are at most as many as a step's rows. Drafts take what is spare.
   int32_t num_spare = num_spare_rows();
+  const bool rests = may_rest();
   for (const auto& sequence : running_) {
-    if (!sequence->generates()) continue;
+    if (!sequence->generates() || rests) continue;
     const int32_t num_drafts =
         std::min({static_cast<int32_t>(sequence->drafts.size()), num_spare, most_drafts(*sequence)});
     add_part(sequence, 1 + num_drafts, num_drafts);
@@ -219,6 +235,7 @@ std::vector<Part> Scheduler::schedule() {
     num_beside += count;
     if (!sequence->wants_all && parts.back().wants_last) --num_kept;
   }
+  if (rests && parts.empty()) return schedule();  // no rest is without end
   return parts;
 }
 

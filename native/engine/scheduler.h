@@ -61,6 +61,9 @@ struct StepRows {
   int32_t beside = 0;
   int32_t beside_fewer = 0;
   int32_t tile = 1;  // a step that could have more rows than that has whole tiles of so many
+  // So many that generate take much from those who wait for their first token: they rest, for so many steps at a time.
+  int32_t many = 0;  // 0: never
+  int32_t rests = 0;
 };
 
 class Scheduler {
@@ -97,6 +100,7 @@ class Scheduler {
   static int32_t most_drafts(const Sequence& sequence) { return sequence.max_rows - sequence.num_computed - 1; }
 
  private:
+  bool may_rest();
   void take_pages(Sequence& sequence, int32_t num_rows);
   void admit();
   bool try_admit(Sequence& sequence);
@@ -109,6 +113,7 @@ class Scheduler {
   PagePool pool_;
   int32_t step_tokens_;
   StepRows rows_;
+  int32_t num_rests_ = 0;  // steps since all went on that generate
   int32_t max_sequences_;
   int32_t max_outputs_;
   int32_t num_reserved_ = 0;

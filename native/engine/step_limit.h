@@ -20,8 +20,8 @@ class StepLimit {
   // On a GPU half of what is fast enough for "stop" while others wait for their next token, if there is room for so
   // many; all of it while they are fewer than those who wait for their first.
   StepRows step_rows() const {
-    if (!learns_) return {rows_, rows_ / 8, rows_ / 8, 1};
-    return {rows(), std::min(rows(), fitting_ / 2), rows(), kTileRows};
+    if (!learns_) return {rows_, rows_ / 8, rows_ / 8, 1, 0, 0};
+    return {rows(), std::min(rows(), fitting_ / 2), rows(), kTileRows, kMany, kRests};
   }
 
   // A step with prompts took so long. The limit grows to what would take kStepMs, at most to twice of what was tried;
@@ -38,6 +38,8 @@ class StepLimit {
   static constexpr double kStepMs = 45;       // a cancel is answered within 50
   static constexpr int32_t kFirstRows = 256;  // until a step was measured
   static constexpr int32_t kLeastRows = 64;
+  static constexpr int32_t kMany = 48;       // that generate
+  static constexpr int32_t kRests = 4;       // steps: with the next, they wait for at most 5 of 45 ms
   static constexpr int32_t kTileRows = 256;  // what the kernels for many rows take at once
 
   int32_t most_;

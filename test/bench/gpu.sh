@@ -158,6 +158,7 @@ if wants bench && [ $with_engine = 1 ]; then
     bench prefill --model "$plans/$model.plan" --prompt 2048
   done
   bench serve --model "$plans/mistral.plan" --prompt 128 --tokens 128 --sequences 1,8,16,32,64,128,256
+  bench serve --model "$plans/mistral.plan" --prompt 128 --tokens 128 --sequences 512,1024
   bench followup --model "$plans/mistral.plan" --prompt 4096
   bench quote --model "$plans/counts.plan" --tokens 256 --counting
   bench embed --model "$plans/minilm.plan" --prompt 256 --sequences 4096

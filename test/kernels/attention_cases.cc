@@ -676,6 +676,11 @@ void attention_cases() {
         {{"f8 pages", Type::f8, 8, 2, 64, 0, {{100, 1}, {0, 3}, {60, 8}}}, 64, false},
         {{"i8 pages and rows of prefill", Type::i8, 4, 2, 64, 0, {{100, 1}, {0, 30}}}, 64, false},
         {{"slopes and a cap", Type::f16, 8, 2, 64, 0, {{100, 3}, {500, 1}}, Shape::normal, 5, true}, 64, false},
+        {{"single rows and prompts", Type::f16, 8, 2, 128, 0, {{300, 1}, {0, 40}, {129, 1}, {700, 1}, {64, 30}}},
+         128,
+         false},
+        {{"single rows and prompts in i8", Type::i8, 8, 2, 128, 0, {{300, 1}, {0, 40}, {2049, 1}}}, 128, false},
+        {{"single rows and prompts in f8", Type::f8, 4, 2, 64, 0, {{300, 1}, {0, 40}, {129, 1}, {64, 9}}}, 64, false},
         {{"40 sequences", Type::f16, 32, 8, 64, 0, std::vector<Sequence>(40, Sequence{199, 1})}, 64, false},
     };
     for (const FusedCase& c : fused) {
