@@ -15,7 +15,10 @@ type Changed = Pick<Scope, 'changedFromMs' | 'changedBeforeMs'>;
 const mostShown = 60; // More is searched for by name.
 const mostPlaces = 200; // The contract's limit.
 
-const idOf = (place: Place): string => (place.type === 'folder' ? place.folder : place.documentId);
+function idOf(place: Place): string {
+  if (place.type === 'document') return place.documentId;
+  return place.type === 'folder' ? place.folder : place.collectionId;
+}
 
 type ScopeChooserProps = { scope: Scope | null; onChange: (scope: Scope | null) => void };
 

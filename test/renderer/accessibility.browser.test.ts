@@ -104,6 +104,7 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
         folder: 'place_00112233445566aa' as PlaceKey,
         name: 'work › contracts',
         numDocuments: 3,
+        above: null,
       });
       await page.getByRole('button', { name: /^Ask in/ }).click();
       await page.getByRole('checkbox', { name: 'work › contracts' }).click();

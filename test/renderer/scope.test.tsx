@@ -9,7 +9,12 @@ import { openWindow } from './open-window.tsx';
 
 const lease = makeDocument(1, { title: 'Lease', source: 'lease.docx', kind: 'docx' });
 const report = makeDocument(2, { title: 'Report', source: 'report.pdf', kind: 'pdf' });
-const contracts = { folder: 'place_00112233445566aa' as PlaceKey, name: 'work › contracts', numDocuments: 1 };
+const contracts = {
+  folder: 'place_00112233445566aa' as PlaceKey,
+  name: 'work › contracts',
+  numDocuments: 1,
+  above: null,
+};
 
 function fill(app: FakeApp, numAnswers: number): void {
   for (const document of [lease, report]) app.setDocument(document);
