@@ -207,7 +207,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ...jobs.handlers,
       ...models.handlers,
       ...settings,
-      listPlaces: async () => ({ folders: listFolders(scopes, folderPaths()) }),
+      listPlaces: async () => ({ folders: listFolders(scopes, folderPaths(), library.isOwn) }),
       search: async ({ question, limit, explain = false, scope }, signal) => {
         const found = await find(question, limit, { explain, signal, scope });
         const embedder = explain ? ((await models.inUse()).embedder?.name ?? null) : null;

@@ -18,16 +18,19 @@ export type Copies = {
 export function createCopies(profileFolder: string): Copies {
   const folder = join(profileFolder, 'dropped');
   /** Locations are resolved; the profile may be reached through a link. */
+  let root: string | null = null;
   const resolved = (): string | null => {
     try {
-      return realpathSync.native(folder);
+      root ??= realpathSync.native(folder);
+      return root;
     } catch {
       return null; // nothing was ever sent
     }
   };
   const isOurs = ({ sourceType, location }: Pick<StoredDocument, 'sourceType' | 'location'>): boolean => {
-    const root = resolved();
-    return sourceType === 'file' && root !== null && location !== root && isInside(location, root);
+    if (sourceType !== 'file') return false;
+    const at = resolved();
+    return at !== null && location !== at && isInside(location, at);
   };
   return {
     folder,

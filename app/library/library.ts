@@ -1,6 +1,6 @@
 /** The documents' life: added, read, found again, read anew when they change, removed without a trace. */
 import { access, realpath, stat } from 'node:fs/promises';
-import { sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import type { FailureReason, Source } from '../../ingest/source.ts';
 import { type Walked, walk } from '../../ingest/walk.ts';
@@ -58,6 +58,8 @@ export type Library = {
   under(path: string): DocumentSummary[];
   /** Where a document's file lies; null for a video, and for what is not there. For the shell that shows it. */
   pathOf(id: string): Promise<string | null>;
+  /** Whether a path is that of a copy, or of a folder of copies. */
+  isOwn(path: string): boolean;
   /** Tells the windows of documents whose collections have changed. */
   tell(ids: readonly DocumentId[]): void;
   listFolders: Folders['list'];
@@ -92,11 +94,12 @@ export type LibraryParts = {
 
 export function createLibrary(parts: LibraryParts): Library {
   const { outside, documents, passages } = parts;
+  const copies = createCopies(outside.profileFolder);
   const watchers = createWatchers(outside.nowMs);
   const queue = createIngestQueue({
     ...parts,
     onChange: (document, progress) => {
-      watchers.changed(toDocumentSummary(document, { progress, collections: parts.collectionsOf(document) }));
+      watchers.changed(summaryOf(document, progress));
       noteChange();
     },
   });
@@ -119,7 +122,6 @@ export function createLibrary(parts: LibraryParts): Library {
     options: parts.folderOptions,
   });
 
-  const copies = createCopies(outside.profileFolder);
   const removal = createRemoval({
     ...parts,
     copies,
@@ -133,13 +135,13 @@ export function createLibrary(parts: LibraryParts): Library {
       noteChange();
     },
   });
-  const summaryOf = (document: StoredDocument): DocumentSummary =>
-    toDocumentSummary(document, {
-      progress: queue.progressOf(document.id),
-      collections: parts.collectionsOf(document),
-    });
+  function summaryOf(document: StoredDocument, progress = queue.progressOf(document.id)): DocumentSummary {
+    const summary = toDocumentSummary(document, { progress, collections: parts.collectionsOf(document) });
+    // Where a copy lies is no folder of the person's.
+    return copies.isCopy(document) ? { ...summary, folder: null } : summary;
+  }
   const adding = createAdding({ summaryOf, nowMs: outside.nowMs });
-  const list = (): DocumentSummary[] => documents.list().map(summaryOf);
+  const list = (): DocumentSummary[] => documents.list().map((document) => summaryOf(document));
 
   function noteChange(): void {
     folders.noteChange();
@@ -290,12 +292,13 @@ export function createLibrary(parts: LibraryParts): Library {
     },
     addPaths,
     list,
-    under: (path) => documents.listUnder(path).map(summaryOf),
+    under: (path) => documents.listUnder(path).map((document) => summaryOf(document)),
     async pathOf(id) {
       const document = documents.find(id);
       if (document?.sourceType !== 'file' || (await isGone(document.location))) return null;
       return document.location;
     },
+    isOwn: (path) => copies.isCopy({ sourceType: 'file', location: join(path, 'any') }),
     tell(ids) {
       for (const id of ids) {
         const document = documents.find(id);

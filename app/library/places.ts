@@ -26,15 +26,22 @@ export function nameOf(path: string): string {
 }
 
 /** The folders that a person can choose, by name; `others`: paths of some that are to be among them. */
-export function listFolders(scopes: Pick<ScopeTable, 'folders'>, others: readonly string[] = []): PlaceFolder[] {
-  const folders = scopes.folders(others).map(({ path, numDocuments, above }) => {
-    return {
-      folder: placeKeyOf(path),
-      name: nameOf(path),
-      numDocuments,
-      above: above === null ? null : placeKeyOf(above),
-    };
-  });
+export function listFolders(
+  scopes: Pick<ScopeTable, 'folders'>,
+  others: readonly string[] = [],
+  isHidden: (path: string) => boolean = () => false,
+): PlaceFolder[] {
+  const folders = scopes
+    .folders(others)
+    .filter(({ path }) => !isHidden(path))
+    .map(({ path, numDocuments, above }) => {
+      return {
+        folder: placeKeyOf(path),
+        name: nameOf(path),
+        numDocuments,
+        above: above === null ? null : placeKeyOf(above),
+      };
+    });
   return folders.sort((a, b) => a.name.localeCompare(b.name));
 }
 

@@ -1,9 +1,11 @@
 import { createStore } from 'zustand/vanilla';
-import type { AddEvent, LibraryEvent, QuothContract } from '../../app/contract/contract.ts';
+import type { AddEvent, LibraryEvent, QuothContract, RemoveEvent } from '../../app/contract/contract.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { DocumentId, DocumentState, DocumentSummary, Ticket } from '../../app/contract/types.ts';
+import type { DocumentId, DocumentSummary, Ticket } from '../../app/contract/types.ts';
 
 export type AddSummary = { numReady: number; numFailed: number; seconds: number };
+
+export type RemoveSummary = Extract<RemoveEvent, { type: 'summary' }>;
 
 export type Library = {
   /** False until the core has sent its first whole state. */
@@ -17,7 +19,10 @@ export type Library = {
   addFiles(tickets: Ticket[], watch: boolean): Promise<AddSummary | null>;
   addAddress(address: string): Promise<AddSummary | null>;
   retry(documentId: DocumentId): Promise<AddSummary | null>;
-  remove(documentId: DocumentId): Promise<void>;
+  /** `anew`: also those whose bytes are the same as when they were read last. */
+  retryAll(documentIds: DocumentId[], anew: boolean): Promise<AddSummary | null>;
+  /** Removes documents for good. Null where the connection ended before the last one. */
+  remove(documentIds: DocumentId[]): Promise<RemoveSummary | null>;
 };
 
 const redrawMs = 60; // A large folder brings thousands of changes a second; the eye takes about sixteen.
@@ -54,8 +59,12 @@ export function createLibrary(client: Client<QuothContract>) {
       addFiles: (tickets, watch) => add(client.addFiles({ tickets, watch })),
       addAddress: (address) => add(client.addAddress({ address })),
       retry: (documentId) => add(client.retryDocument({ documentId })),
-      remove: async (documentId) => {
-        await client.removeDocument({ documentId });
+      retryAll: (documentIds, anew) => add(client.retryDocuments({ documentIds, anew })),
+      remove: async (documentIds) => {
+        let summary: RemoveSummary | null = null;
+        for await (const event of client.removeDocuments({ documentIds }))
+          if (event.type === 'summary') summary = event;
+        return summary;
       },
     };
   });
@@ -75,25 +84,4 @@ function apply(before: Map<DocumentId, DocumentSummary>, events: LibraryEvent[])
   return documents;
 }
 
-export type StateFilter = 'all' | 'ready' | 'working' | 'problem';
-
-export function groupOf(state: DocumentState): Exclude<StateFilter, 'all'> {
-  if (state === 'ready') return 'ready';
-  return state === 'queued' || state === 'reading' || state === 'embedding' ? 'working' : 'problem';
-}
-
-/** The documents that the filter lets through, newest first. */
-export function filterDocuments(
-  documents: Iterable<DocumentSummary>,
-  words: string,
-  filter: StateFilter,
-): DocumentSummary[] {
-  const wanted = words.normalize('NFKC').toLocaleLowerCase().split(/\s+/).filter(Boolean);
-  return [...documents]
-    .filter((document) => filter === 'all' || groupOf(document.state) === filter)
-    .filter((document) => {
-      const name = `${document.title} ${document.source}`.normalize('NFKC').toLocaleLowerCase();
-      return wanted.every((word) => name.includes(word));
-    })
-    .sort((a, b) => b.addedAtMs - a.addedAtMs || a.title.localeCompare(b.title));
-}
+export { filterDocuments, groupOf, type StateFilter } from './arrange.ts';
