@@ -73,10 +73,10 @@ function State({ document }: { document: DocumentSummary }) {
   if (group === 'problem') return <span className="text-danger">{problemWords(document)}</span>;
   if (group === 'working')
     return (
-      <span className="flex items-center gap-3">
+      <span className="flex flex-wrap items-center gap-x-3">
         {t(`state.${state}`)}
         {state !== 'queued' && (
-          <span className="w-28">
+          <span className="w-28 shrink-0">
             <ProgressBar value={progress} label={t('library.progressOf', { title })} />
           </span>
         )}
@@ -125,7 +125,7 @@ function Memberships({ document }: { document: DocumentSummary }) {
       ))}
       <Menu
         trigger={
-          <Button look="quiet" className="-my-1 h-7 px-2">
+          <Button look="quiet" className="-my-1 -ml-2 h-7 px-2">
             <Plus className="size-3.5" aria-hidden="true" />
             {t('shelf.addTo')}
           </Button>

@@ -21,7 +21,7 @@ export function findInTexts(texts: readonly string[], words: string): Hit[] {
 function patternOf(words: string): RegExp | null {
   const parts = words.trim().split(/\s+/).filter(Boolean);
   if (parts.length === 0) return null;
-  const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   const any = (character: string): string => {
     const full = /[!-~]/.test(character) ? String.fromCodePoint(character.codePointAt(0)! + 0xfee0) : character;
     const forms = new Set([

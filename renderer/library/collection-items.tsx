@@ -1,4 +1,4 @@
-import { Check, FolderPlus, Plus } from 'lucide-react';
+import { Check, ChevronRight, FolderPlus, Plus } from 'lucide-react';
 import { DropdownMenu } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
@@ -55,6 +55,7 @@ export function CollectionSubmenu(props: { documentIds?: DocumentId[]; folder?: 
       <DropdownMenu.SubTrigger className={`${item} data-[state=open]:bg-hover`}>
         <FolderPlus className="size-3.5 shrink-0" aria-hidden="true" />
         {t('collections.title')}
+        <ChevronRight className="ml-auto size-3.5 shrink-0 text-faint" aria-hidden="true" />
       </DropdownMenu.SubTrigger>
       <DropdownMenu.Portal>
         <DropdownMenu.SubContent

@@ -99,7 +99,7 @@ export const DocumentRow = memo(function DocumentRow(props: RowProps) {
     >
       <div
         role="presentation"
-        className={`group flex items-center gap-3 rounded-xl px-3 py-2.5 ${isSelected ? 'bg-accent-wash' : 'hover:bg-panel'}`}
+        className={`group flex items-center gap-x-3 gap-y-1 rounded-xl @max-2xl:flex-wrap px-3 py-2.5 ${isSelected ? 'bg-accent-wash' : 'hover:bg-panel'}`}
       >
         {/* biome-ignore lint/a11y/useFocusableInteractive: the row has the focus, and what is in the cells */}
         {/* biome-ignore lint/a11y/useSemanticElements: see the grid */}
@@ -124,7 +124,7 @@ export const DocumentRow = memo(function DocumentRow(props: RowProps) {
         </div>
         {/* biome-ignore lint/a11y/useFocusableInteractive: the row has the focus, and what is in the cells */}
         {/* biome-ignore lint/a11y/useSemanticElements: see the grid */}
-        <div role="gridcell" className="min-w-0 flex-1">
+        <div role="gridcell" className="min-w-0 flex-1 basis-40">
           <button
             type="button"
             tabIndex={tabIndex}
@@ -138,7 +138,10 @@ export const DocumentRow = memo(function DocumentRow(props: RowProps) {
         </div>
         {/* biome-ignore lint/a11y/useFocusableInteractive: the row has the focus, and what is in the cells */}
         {/* biome-ignore lint/a11y/useSemanticElements: see the grid */}
-        <div role="gridcell" className="flex shrink-0 items-center gap-1">
+        <div
+          role="gridcell"
+          className={`flex shrink-0 items-center gap-1 ${group === 'ready' ? '' : '@max-2xl:w-full @max-2xl:flex-wrap @max-2xl:pl-12'}`}
+        >
           {group === 'working' && (
             <div className="w-36 shrink-0">
               <p className="mb-1 flex justify-between text-xs text-soft">
@@ -175,7 +178,7 @@ function Facts({ document }: { document: DocumentSummary }) {
   const group = groupOf(state);
   if (group === 'problem')
     return (
-      <p className="line-clamp-2 text-[0.8125rem] text-danger">
+      <p className="line-clamp-3 text-[0.8125rem] text-danger">
         {source !== title && <span className="text-soft">{source} · </span>}
         {problemWords(document)}
       </p>

@@ -20,7 +20,7 @@ export function FilterBar({ counts }: { counts: Record<StateFilter, number> }) {
   const { filter } = shelf.getState();
   return (
     <div className="flex flex-wrap items-center gap-2">
-      <label className="relative min-w-44 flex-1">
+      <label className="relative min-w-32 flex-1 basis-32">
         <Search className="absolute top-2 left-2.5 size-4 text-faint" aria-hidden="true" />
         <input
           type="search"
@@ -160,7 +160,7 @@ function MoreFilters() {
           </label>
           <fieldset className="min-w-0">
             <legend className="mb-1.5 text-xs font-semibold text-soft">{t('shelf.sortBy.added')}</legend>
-            <div className="flex flex-wrap items-center gap-2">
+            <div className="grid grid-cols-[auto_minmax(0,1fr)] items-center gap-2">
               <label htmlFor={`${id}-from`} className="text-xs text-soft">
                 {t('shelf.from')}
               </label>

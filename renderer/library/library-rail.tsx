@@ -31,7 +31,7 @@ export function LibraryRail() {
   const numDocuments = useStore(library, (state) => state.documents.size);
   const { filter, askName } = shelf.getState();
   return (
-    <nav aria-label={t('shelf.rail')} className="grid content-start gap-5">
+    <nav aria-label={t('shelf.rail')} className="grid grid-cols-[minmax(0,1fr)] content-start gap-5">
       <RailItem
         icon={<LibraryBig className="size-4" />}
         name={t('shelf.all')}
@@ -51,7 +51,7 @@ export function LibraryRail() {
         {collections.length === 0 ? (
           <p className="px-2 text-xs text-soft">{t('collections.meaning')}</p>
         ) : (
-          <ul className="mt-1 grid gap-px">
+          <ul className="mt-1 grid grid-cols-[minmax(0,1fr)] gap-px">
             {collections.map((one) => (
               <li key={one.id}>
                 <CollectionRow collection={one} isCurrent={collection === one.id} />

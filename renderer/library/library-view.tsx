@@ -44,10 +44,10 @@ export function LibraryView() {
   useSizes();
   const isEmpty = documents.size === 0 && !hasRail && !hasFolders;
   return (
-    <div className="@container flex h-full min-h-0 flex-col">
+    <div className="@container flex h-full min-h-0 flex-col overflow-y-auto">
       <header className="mx-auto w-full max-w-[76rem] shrink-0 px-6 pt-8 pb-3">
         <div className="flex flex-wrap items-center gap-2">
-          <div className="mr-auto min-w-0">
+          <div className="mr-auto min-w-0 flex-1 basis-72">
             <h1 className="font-serif text-2xl font-medium">{t('library.title')}</h1>
             <Totals />
           </div>
@@ -57,7 +57,7 @@ export function LibraryView() {
       {isEmpty ? (
         loaded && <EmptyLibrary />
       ) : (
-        <div className="mx-auto flex min-h-0 w-full max-w-[76rem] flex-1 @max-3xl:flex-col">
+        <div className="mx-auto flex min-h-0 w-full max-w-[76rem] flex-1 @max-3xl:flex-none @max-3xl:flex-col @max-3xl:h-full @max-3xl:max-h-[48rem] @max-3xl:min-h-[26rem]">
           <div className="shrink-0 overflow-y-auto pb-6 pl-4 @3xl:w-60 @max-3xl:max-h-[45%] @max-3xl:px-6 @max-3xl:pb-2">
             <Button
               look="quiet"

@@ -29,7 +29,7 @@ export function WatchedFolders() {
           <h2 id="watched-folders-title" className="px-2 text-xs font-semibold text-soft" title={t('folders.meaning')}>
             {t('folders.title')}
           </h2>
-          <ul className="mt-1 grid gap-px">
+          <ul className="mt-1 grid grid-cols-[minmax(0,1fr)] gap-px">
             {folders.map((folder) => (
               <li key={folder.id}>
                 <FolderRow folder={folder} onRemove={setRemoving} />

@@ -20,7 +20,7 @@ export async function openLibrary(page: Page): Promise<void> {
 /** All four documents come to their end, three of them ready and one with its reason. */
 export async function seeLibrary(page: Page): Promise<void> {
   await openLibrary(page);
-  const rows = page.getByRole('list', { name: 'Library' });
+  const rows = page.getByRole('grid', { name: 'Library' });
   for (const name of ['bridges', 'Tea', 'lighthouse'])
     await expect(rows.getByRole('button', { name: new RegExp(`^${name}`, 'i') })).toBeVisible();
   await expect(page.getByRole('button', { name: /^Ready\s*3/ })).toBeVisible();

@@ -69,7 +69,7 @@ describe('where a question is asked', () => {
     const user = userEvent.setup();
     const { app } = openWindow((app) => fill(app, 2));
     await user.click(await chooser());
-    await user.type(await screen.findByRole('searchbox', { name: 'Search folders and documents' }), 'rep');
+    await user.type(await screen.findByRole('searchbox', { name: 'Search collections, folders and documents' }), 'rep');
     await box('Report');
     expect(screen.queryByRole('checkbox', { name: 'Lease' })).toBe(null);
     await user.type(await screen.findByLabelText('Changed from'), '2024-01-31');
