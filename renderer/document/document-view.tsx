@@ -85,7 +85,7 @@ function Back() {
       className="-ml-3"
       onClick={() => {
         view.getState().show(cameFrom);
-        if (cameFrom === 'library') shelf.getState().wantFocus();
+        if (cameFrom === 'library') shelf.getState().wantFocus(true);
       }}
     >
       <ArrowLeft className="size-4" aria-hidden="true" />

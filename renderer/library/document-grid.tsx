@@ -48,18 +48,15 @@ export function DocumentGrid({ rows }: { rows: DocumentSummary[] }) {
     row.focus({ preventScroll: true });
   });
 
-  // A dialog that removed the row with the focus: the focus goes on from the row that took its place.
-  const seen = useRef(focusWanted);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asked for once each time
+  // The row that had the focus is gone, or whoever took it gives it back: it goes on from the row in its place.
+  const hasFocus = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows that go take the focus with them
   useEffect(() => {
-    if (seen.current === focusWanted) return;
-    seen.current = focusWanted;
-    const timer = setTimeout(() => {
-      if (document.activeElement === document.body || document.activeElement === null)
-        frame.current?.querySelector<HTMLElement>('[role="row"][tabindex="0"]')?.focus({ preventScroll: true });
-    }, 0); // After the dialog gave the focus back to what is not there any more.
-    return () => clearTimeout(timer);
-  }, [focusWanted, rows]);
+    const isLost = document.activeElement === document.body && hasFocus.current;
+    if (!isLost && !focusWanted) return;
+    shelf.getState().wantFocus(false);
+    frame.current?.querySelector<HTMLElement>('[role="row"][tabindex="0"]')?.focus({ preventScroll: true });
+  }, [focusWanted, rows, shelf]);
 
   useLayoutEffect(() => {
     const element = frame.current;
@@ -81,6 +78,15 @@ export function DocumentGrid({ rows }: { rows: DocumentSummary[] }) {
       aria-description={t('shelf.keys')}
       className="min-h-0 flex-1 overflow-y-auto pb-6"
       onKeyDown={onKeyDown}
+      onFocus={() => {
+        hasFocus.current = true;
+      }}
+      onBlur={({ target, currentTarget }) => {
+        // Of a row that is taken away, some browsers tell and some do not: it is no leaving.
+        queueMicrotask(() => {
+          if (target.isConnected) hasFocus.current = currentTarget.contains(document.activeElement);
+        });
+      }}
     >
       {/* biome-ignore lint/a11y/useSemanticElements: a table cannot leave out the rows that are not in sight */}
       <div role="rowgroup" className="relative w-full" style={{ height: virtual.getTotalSize() }}>

@@ -78,6 +78,7 @@ type RailItemProps = {
 };
 
 export function RailItem({ icon, name, count, isCurrent, onChoose, children, onDropped }: RailItemProps) {
+  const { t } = useTranslation();
   const [over, setOver] = useState(false);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: a drop has its menu for those who use the keyboard
@@ -100,6 +101,7 @@ export function RailItem({ icon, name, count, isCurrent, onChoose, children, onD
       <button
         type="button"
         aria-current={isCurrent ? 'true' : undefined}
+        aria-label={count === undefined ? name : `${name}, ${t('count.documents', { count })}`}
         className={`flex h-8 min-w-0 flex-1 items-center gap-2 rounded-lg px-2 text-left text-[0.8125rem] ${isCurrent ? 'font-medium' : 'text-soft hover:text-ink'}`}
         onClick={onChoose}
       >

@@ -17,7 +17,6 @@ export function RemoveDialog() {
   const close = (): void => {
     setNumWanted(0);
     shelf.getState().askRemoval(null);
-    shelf.getState().wantFocus();
   };
   const remove = async (): Promise<void> => {
     const wanted = there.map(({ id }) => id);
@@ -64,6 +63,7 @@ export function RemoveDialog() {
         </>
       }
       onClose={() => !isRunning && close()}
+      onFocusLost={() => shelf.getState().wantFocus(true)}
     >
       <div className="mt-5 flex justify-end gap-2">
         <Button disabled={isRunning} onClick={close}>

@@ -23,8 +23,8 @@ export type Shelf = {
   /** The row that the keys start from. */
   active: DocumentId | null;
   scrollTop: number;
-  /** Raised to bring the focus back to the rows. */
-  focusWanted: number;
+  /** The rows are to take the focus. */
+  focusWanted: boolean;
 
   // What is asked in a dialog; null while it is closed.
   nameAsked: NameAsked | null;
@@ -39,7 +39,7 @@ export type Shelf = {
   select(ids: ReadonlySet<DocumentId>): void;
   activate(id: DocumentId | null): void;
   keepScroll(scrollTop: number): void;
-  wantFocus(): void;
+  wantFocus(isWanted: boolean): void;
   askName(asked: NameAsked | null): void;
   askRemoval(ids: DocumentId[] | null): void;
 
@@ -63,7 +63,7 @@ export function createShelf(client: Client<QuothContract>) {
     selected: new Set(),
     active: null,
     scrollTop: 0,
-    focusWanted: 0,
+    focusWanted: false,
     nameAsked: null,
     removalAsked: null,
     watch: async (signal) => {
@@ -84,7 +84,7 @@ export function createShelf(client: Client<QuothContract>) {
     select: (selected) => set({ selected }),
     activate: (active) => set({ active }),
     keepScroll: (scrollTop) => set({ scrollTop }),
-    wantFocus: () => set(({ focusWanted }) => ({ focusWanted: focusWanted + 1 })),
+    wantFocus: (focusWanted) => set({ focusWanted }),
     askName: (nameAsked) => set({ nameAsked }),
     askRemoval: (removalAsked) => set({ removalAsked }),
     create: async (name, parts) => {
