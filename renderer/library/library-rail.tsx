@@ -101,7 +101,6 @@ export function RailItem({ icon, name, count, isCurrent, onChoose, children, onD
       <button
         type="button"
         aria-current={isCurrent ? 'true' : undefined}
-        aria-label={count === undefined ? name : `${name}, ${t('count.documents', { count })}`}
         className={`flex h-8 min-w-0 flex-1 items-center gap-2 rounded-lg px-2 text-left text-[0.8125rem] ${isCurrent ? 'font-medium' : 'text-soft hover:text-ink'}`}
         onClick={onChoose}
       >
@@ -110,8 +109,13 @@ export function RailItem({ icon, name, count, isCurrent, onChoose, children, onD
         </span>
         <span className="min-w-0 flex-1 truncate" dir="auto" title={name}>
           {name}
+          {count !== undefined && <span className="sr-only">, {t('count.documents', { count })}</span>}
         </span>
-        {count !== undefined && <span className="shrink-0 text-xs text-faint tabular-nums">{formatCount(count)}</span>}
+        {count !== undefined && (
+          <span className="shrink-0 text-xs text-faint tabular-nums" aria-hidden="true">
+            {formatCount(count)}
+          </span>
+        )}
       </button>
       {children}
     </div>

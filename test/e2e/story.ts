@@ -100,7 +100,7 @@ export async function askInACollection(page: Page): Promise<void> {
   await page.getByRole('menuitem', { name: 'New collection…' }).press('Enter');
   await page.getByRole('textbox', { name: 'Name of the collection' }).fill('Kitchen 台所');
   await page.keyboard.press('Enter');
-  await page.getByRole('button', { name: 'Kitchen 台所, 1 document' }).click();
+  await page.getByRole('button', { name: /^Kitchen 台所\s?, 1 document$/ }).click();
   await rows.getByRole('row').nth(1).waitFor({ state: 'detached' });
   await expect(rows.getByRole('button', { name: /^Tea$/ })).toBeVisible();
   await page.getByRole('button', { name: 'More for the collection “Kitchen 台所”' }).press('Enter');
