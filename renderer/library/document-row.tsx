@@ -191,7 +191,7 @@ function Facts({ document }: { document: DocumentSummary }) {
   ].filter((fact) => fact !== false);
   return (
     <>
-      <p className="truncate text-xs text-faint">{facts.join(' · ')}</p>
+      <p className="truncate text-xs text-faint in-aria-selected:text-soft">{facts.join(' · ')}</p>
       {group === 'ready' && reason && <p className="line-clamp-2 text-xs text-soft">{reason}</p>}
     </>
   );

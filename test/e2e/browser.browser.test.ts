@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -106,13 +106,15 @@ describe.skipIf(!binary)('in a browser', () => {
   it('a collection is made by keyboard, and a question in it finds only what is in it', () => askInACollection(page));
 
   it('a document that is removed is gone: from the window, and from every file of the profile', async () => {
-    await removeForGood(page);
+    const secret = path.join(folder, 'secret.txt');
+    await writeFile(secret, 'Zyxwvutania is our secret, and nobody else knows where it lies.');
+    await removeForGood(page, secret);
     const holders = async (): Promise<string[]> => {
       const profile = path.join(folder, 'profile');
       const entries = await readdir(profile, { recursive: true, withFileTypes: true });
       const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
       const found = await Promise.all(
-        files.map(async (file) => ((await readFile(file, 'latin1')).includes('lexandria') ? [file] : [])),
+        files.map(async (file) => (/zyxwvutania/i.test(await readFile(file, 'latin1')) ? [file] : [])),
       );
       return found.flat();
     };

@@ -116,17 +116,21 @@ export async function askInACollection(page: Page): Promise<void> {
   await page.getByRole('button', { name: /^All documents/ }).click();
 }
 
-/** Opens a document's own page, looks for its words, and removes it. */
-export async function removeForGood(page: Page): Promise<void> {
+/** Adds a document, opens its own page, looks for its words, and removes it. */
+export async function removeForGood(page: Page, file: string): Promise<void> {
   await openLibrary(page);
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Add files' }).click();
+  await (await chooser).setFiles(file);
   const rows = page.getByRole('grid', { name: 'Library' });
-  await rows.getByRole('button', { name: 'lighthouse', exact: true }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'lighthouse' })).toBeVisible();
+  await rows.getByRole('button', { name: 'secret', exact: true }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'secret' })).toBeVisible();
   await page.keyboard.press('Control+f');
-  await page.keyboard.type('THIRD century');
+  await expect(page.getByText(/Zyxwvutania/).first()).toBeVisible();
+  await page.keyboard.type('IS our');
   await expect(page.getByText('1 of 1')).toBeVisible();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await expect(page.getByText(/^Gone: 1 document with 1 passage\. .+ freed\.$/)).toBeVisible();
-  await rows.getByRole('button', { name: 'lighthouse', exact: true }).waitFor({ state: 'detached' });
+  await rows.getByRole('button', { name: 'secret', exact: true }).waitFor({ state: 'detached' });
 }
