@@ -25,11 +25,15 @@ export type Library = {
   remove(documentIds: DocumentId[]): Promise<RemoveSummary | null>;
 };
 
-const redrawMs = 60; // A large folder brings thousands of changes a second; the eye takes about sixteen.
+// A large folder brings thousands of changes a second; the eye takes about sixteen. Of ten thousand rows, all are counted and
+// put in order each time: so often would leave no time for the person.
+const redrawMs = 60;
+const manyRedrawMs = 300;
+const many = 2000;
 
 /** The library as the core tells it: this side never guesses a state. */
 export function createLibrary(client: Client<QuothContract>) {
-  return createStore<Library>((set) => {
+  return createStore<Library>((set, get) => {
     const add = async (events: AsyncIterable<AddEvent>): Promise<AddSummary | null> => {
       set(({ numAdding }) => ({ numAdding: numAdding + 1 }));
       try {
@@ -52,7 +56,8 @@ export function createLibrary(client: Client<QuothContract>) {
           set(({ documents }) => ({ documents: apply(documents, events), loaded: true }));
         };
         for await (const event of client.watchLibrary({}, signal)) {
-          if (waiting.length === 0) setTimeout(show, event.type === 'reset' ? 0 : redrawMs);
+          const pauseMs = get().documents.size > many ? manyRedrawMs : redrawMs;
+          if (waiting.length === 0) setTimeout(show, event.type === 'reset' ? 0 : pauseMs);
           waiting.push(event);
         }
       },

@@ -29,13 +29,12 @@ export function LibraryView() {
   const hasRail = useStore(shelf, (state) => state.collections.length > 0);
   const hasFolders = useStore(watchedFolders, (state) => state.folders.length > 0);
   const [showsRail, setShowsRail] = useState(false);
+  // Typing and scrolling come before what the core tells.
+  const drawn = useDeferredValue(documents);
   const wanted = useDeferredValue(filters);
   const language = currentLanguage();
   const arrange = useMemo(() => createArranger(language), [language]);
-  const { rows, counts } = useMemo(
-    () => arrange(documents, wanted, sort, places),
-    [arrange, documents, wanted, sort, places],
-  );
+  const { rows, counts } = useMemo(() => arrange(drawn, wanted, sort, places), [arrange, drawn, wanted, sort, places]);
   const chosen = useMemo(
     () => (selected.size === 0 ? [] : rows.filter(({ id }) => selected.has(id))),
     [rows, selected],
