@@ -23,6 +23,10 @@ import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels } from './models/models.ts';
 import type { Outside } from './outside.ts';
+import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
+import { createPrograms, type Programs } from './programs/programs.ts';
+import { createRemoteModels } from './remote/remote-models.ts';
+import { withRemote } from './remote/with-remote.ts';
 import { createSettings } from './settings/settings.ts';
 import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
@@ -38,6 +42,9 @@ export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
   library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'idle'>;
+  /** For the shell that serves other programs, and the switch that opens it. */
+  programs: Programs;
+  localApi: Pick<LocalApiSwitch, 'start' | 'open'>;
   /** What lies at the paths, and is of the kinds and times, as a scope: for the command line. */
   scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */
@@ -53,6 +60,8 @@ export type App = {
 export type AppOptions = {
   /** The path behind a shell's ticket. Without it, no ticket stands for anything. */
   redeemTicket?: (ticket: string) => string | undefined;
+  /** What lets other programs in. Without it, none can be let in. */
+  door?: LocalDoor | undefined;
   /** Other models than the catalogue's, for tests. */
   kit?: AppKit;
   /** Do not take up unfinished documents: for a command that only looks. */
@@ -73,9 +82,11 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   chatTable.purge();
 
   const closing = new AbortController();
-  const models = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
+  const remoteModels = createRemoteModels(outside, settingsTable);
+  const localModels = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
   });
+  const models = withRemote(localModels, remoteModels);
   const meaning = createMeaning({ outside, store: passages, models });
   const chats = createChats({
     table: chatTable,
@@ -131,6 +142,9 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     log,
   };
 
+  const programs = createPrograms({ models, ask: askParts, courtesy });
+  const localApi = createLocalApi({ door: options.door, settings: settingsTable, outside });
+
   const jobs = createJobs({
     table: createJobTable(database),
     chats: chatTable,
@@ -177,6 +191,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       },
       ...jobs.handlers,
       ...models.handlers,
+      ...remoteModels.handlers,
+      ...localApi.handlers,
       ...settings,
       listPlaces: async () => ({ folders: listFolders(scopes) }),
       search: async ({ question, limit, explain = false, scope }, signal) => {
@@ -195,6 +211,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ask: askBusily,
     },
     library,
+    programs,
+    localApi,
     scopeOf: (wanted) => toScope(wanted, documents.list(), scopes),
     listModels: models.listWithPlans,
     notice: database.notice,
@@ -207,6 +225,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     close() {
       closed ??= (async () => {
         closing.abort();
+        await localApi.close();
         await jobs.close();
         await library.close();
         await meaning.close();

@@ -116,6 +116,7 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
           { role: 'system', content: system },
           { role: 'user', content: user },
         ]),
+      encodeChat: (messages) => encodePrompt(tokenizer, header, messages),
       streamDecoder: () => tokenizer.streamDecoder(),
     };
   }

@@ -34,6 +34,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   bench: () => import('./commands/bench.ts'),
   engine: () => import('./commands/engine.ts'),
   serve: () => import('./commands/serve.ts'),
+  mcp: () => import('./commands/mcp.ts'),
   doctor: () => import('./commands/doctor.ts'),
 };
 
@@ -81,8 +82,8 @@ export async function run(words: string[]): Promise<number> {
       values,
       output: createOutput(process.stdout, json),
       profileFolder,
-      openCore({ resume = false } = {}) {
-        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder, resume }));
+      openCore({ resume = false, forPrograms = false } = {}) {
+        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder, resume, forPrograms }));
         return core;
       },
       signal: controller.signal,

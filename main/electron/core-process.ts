@@ -10,7 +10,11 @@ const say = (message: CoreMessage): void => process.parentPort.postMessage(messa
 async function main(): Promise<void> {
   if (!profileFolder) throw new Error('The core needs a profile folder.');
   const starter = createWindowStarter(say);
-  const opening = compose({ profileFolder, startProcess: starter.startProcess });
+  const opening = compose({
+    profileFolder,
+    startProcess: starter.startProcess,
+    forPrograms: true,
+  });
   process.parentPort.on('message', ({ data, ports: [channel] }) => {
     const message = windowMessage.parse(data);
     // While the profile opens: documents that an earlier start left unfinished are read already.
