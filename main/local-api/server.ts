@@ -1,7 +1,6 @@
 /** The HTTP server of the local API, on 127.0.0.1 only. What it serves is written down in README.md. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { App } from '../../app/app.ts';
 import { QuothError } from '../../app/contract/errors.ts';
 import type { Log } from '../../app/outside.ts';
@@ -13,7 +12,7 @@ import type { BoxesOf } from './citations.ts';
 import { answerEmbeddings } from './embeddings.ts';
 import { ApiRefusal, toApiError } from './errors.ts';
 import { createLimits } from './limits.ts';
-import { createMcpServer } from './mcp.ts';
+import { createMcpHttp } from './mcp-http.ts';
 import { sendError, sendJson } from './send-json.ts';
 
 export type LocalApiOptions = {
@@ -57,6 +56,7 @@ export async function startLocalApi(options: LocalApiOptions): Promise<LocalApiS
   const limits = createLimits(nowMs);
   const closing = new AbortController();
   const startedAt = Math.floor(nowMs() / 1000);
+  const answerMcp = createMcpHttp({ app: () => app, boxesOf, version });
   let port = options.port;
 
   const server: Server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) => {
@@ -151,23 +151,6 @@ export async function startLocalApi(options: LocalApiOptions): Promise<LocalApiS
       // Without a chat model, too: then its answers are made of quotes.
       model(libraryModel, { quoth: { name: 'Your documents, with proof', role: 'library' } }),
     ];
-  }
-
-  /** Each request is a connection of its own: there is nothing to remember between them. */
-  async function answerMcp(body: unknown, request: IncomingMessage, response: ServerResponse, signal: AbortSignal) {
-    const transport = new StreamableHTTPServerTransport();
-    const mcp = createMcpServer({ app: () => app, boxesOf, version, signal });
-    const ended = new Promise<void>((resolve) => {
-      if (response.closed) resolve();
-      response.once('close', resolve);
-    });
-    try {
-      await mcp.connect(transport as Parameters<typeof mcp.connect>[0]);
-      await transport.handleRequest(request, response, body);
-      await ended; // its place among those who run is free when the answer is out
-    } finally {
-      await mcp.close();
-    }
   }
 
   await new Promise<void>((resolve, reject) => {
