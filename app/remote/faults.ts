@@ -82,7 +82,7 @@ export function fromStatus(status: number, body: string, host: string, model: st
       `${host} is not ready yet; it may still be loading the model. Try again in a minute.`,
     );
   if (status >= 500)
-    return new QuothError('offline', `${host} failed with an error of its own (${status}). Its log says more.`);
+    return new QuothError('unreadable', `${host} failed with an error of its own (${status}). Its log says more.`);
   if (/model/i.test(said) && /not (?:found|exist)|unknown|no such|does not exist/i.test(said))
     return new QuothError('not-found', `${host} has no model ${named}. Choose one of its models in Models.`);
   const why = said === '' ? '' : `: ${said.slice(0, 200)}`;

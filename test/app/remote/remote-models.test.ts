@@ -287,7 +287,7 @@ describe('what goes wrong is one sentence that says what to do', () => {
     [422, { detail: [{ msg: 'field required' }] }, 'unsupported', 'did not take the request (422)'],
     [429, {}, 'busy', 'Try again later'],
     [503, { error: { message: 'Loading model' } }, 'busy', 'loading the model'],
-    [500, 'Traceback', 'offline', 'Its log says more'],
+    [500, 'Traceback', 'unreadable', 'Its log says more'],
   ])('status %i %j', async (status, body, code, words) => {
     fails(status, body);
     const error = await tried();
