@@ -11,7 +11,7 @@ export const apiCitation = z.object({
   title: z.string(),
   source: z.string(),
   kind: z.string(),
-  /** `quoth://` opens it in the window; a video's own address goes to its second. */
+  /** `quoth://` opens the document in the window; a video's own address goes to its second. */
   url: z.string(),
   page: z.number().int().nullable(),
   paragraph: z.number().int().nullable(),
@@ -79,9 +79,7 @@ export function addressOf(of: { documentId: DocumentId; source: string; kind: st
     if (place.startSeconds !== null) url.searchParams.set('t', `${Math.floor(place.startSeconds)}s`);
     return url.href;
   }
-  const at =
-    place.page !== null ? `?page=${place.page}` : place.paragraph !== null ? `?paragraph=${place.paragraph}` : '';
-  return `quoth://document/${documentId}${at}`;
+  return `quoth://document/${documentId}`;
 }
 
 /** A found passage, for a search. */

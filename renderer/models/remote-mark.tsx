@@ -23,7 +23,7 @@ export function ComposerHint() {
   // Never hidden and never cut off: it is what a person must know before they press Enter.
   return (
     <p
-      className={`flex min-w-0 items-start justify-end gap-1.5 text-right text-xs [overflow-wrap:anywhere] ${isLoopback ? 'text-faint' : 'font-medium text-warn'}`}
+      className={`flex min-w-0 shrink-[99] items-start justify-end gap-1.5 text-right text-xs [overflow-wrap:anywhere] ${isLoopback ? 'text-faint' : 'font-medium text-warn'}`}
     >
       {!isLoopback && <Globe className="mt-px size-3.5 shrink-0" aria-hidden="true" />}
       <span>{words}</span>
