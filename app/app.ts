@@ -142,7 +142,17 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     log,
   };
 
-  const programs = createPrograms({ models, ask: askParts, courtesy });
+  const programs = createPrograms({
+    models,
+    ask: askParts,
+    courtesy,
+    boxes: {
+      findDocument: documents.find,
+      scannedWords: passages.scannedWords,
+      readPassages: passages.passages,
+      readFile: outside.readFile,
+    },
+  });
   const localApi = createLocalApi({ door: options.door, settings: settingsTable, outside });
 
   const jobs = createJobs({

@@ -9,6 +9,7 @@ import { isEngineDeath } from '../models/loaded.ts';
 import type { Models } from '../models/models.ts';
 import { askForProgram, type ProgramQuestion } from './ask-for-program.ts';
 import { type CompletionEvent, type CompletionRequest, complete } from './complete.ts';
+import { createQuoteBoxes, type QuoteBoxes, type QuoteBoxesParts } from './quote-boxes.ts';
 
 export type ProgramModel = { id: string; name: string };
 
@@ -24,15 +25,17 @@ export type Programs = {
   embed(texts: readonly string[], as: 'passage' | 'query', signal: AbortSignal): Promise<Embedded>;
   /** See `askForProgram`. */
   ask(request: ProgramQuestion, signal: AbortSignal): AsyncIterable<AskEvent>;
+  quoteBoxes: QuoteBoxes;
 };
 
 export type ProgramParts = {
   models: Models<ChatModel, Embedder, unknown>;
   ask: AskParts;
   courtesy: Courtesy;
+  boxes: QuoteBoxesParts;
 };
 
-export function createPrograms({ models, ask, courtesy }: ProgramParts): Programs {
+export function createPrograms({ models, ask, courtesy, boxes }: ProgramParts): Programs {
   const memory: AskParts['memory'] = { lastShown: [] };
 
   /** Jobs give way while it runs. */
@@ -74,6 +77,7 @@ export function createPrograms({ models, ask, courtesy }: ProgramParts): Program
         }
       }
     },
+    quoteBoxes: createQuoteBoxes(boxes),
     ask: (request, signal) => asWork(askForProgram(request, { ...ask, memory }, signal)),
   };
 }

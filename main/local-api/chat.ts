@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { App } from '../../app/app.ts';
 import type { Answer, Settings } from '../../app/contract/types.ts';
 import type { TokenReport } from '../../app/programs/complete.ts';
+import type { Programs } from '../../app/programs/programs.ts';
 import type { Sampling } from '../../native/index.ts';
 import {
   type ChatRequest,
@@ -17,14 +18,13 @@ import {
   stopOf,
   toScope,
 } from './chat-request.ts';
-import { annotationsOf, type BoxesOf, toApiCitation } from './citations.ts';
+import { annotationsOf, toApiCitations } from './citations.ts';
 import { ApiRefusal, toApiError } from './errors.ts';
 import { openEventStream } from './event-stream.ts';
 import { sendJson } from './send-json.ts';
 
 export type ChatParts = {
   app: Pick<App, 'handlers' | 'programs'>;
-  boxesOf: BoxesOf;
   nowMs: () => number;
   /** A fresh id: "chatcmpl-…". */
   newId: () => string;
@@ -204,13 +204,13 @@ async function* fromLibrary(request: ChatRequest, parts: ChatParts, signal: Abor
   );
   for await (const event of events) {
     if (event.type === 'text') yield { type: 'text', text: event.text, tokens: [] };
-    if (event.type === 'answer') yield await libraryEnd(event.answer as Answer, parts.boxesOf);
+    if (event.type === 'answer') yield await libraryEnd(event.answer as Answer, parts.app.programs, signal);
   }
 }
 
-async function libraryEnd(answer: Answer, boxesOf: BoxesOf): Promise<Piece> {
+async function libraryEnd(answer: Answer, programs: Programs, signal: AbortSignal): Promise<Piece> {
   const { text, timings, end, refused, writtenBy, searchedFor = null, sentTo } = answer;
-  const citations = await Promise.all(answer.citations.map((one) => toApiCitation(one, boxesOf)));
+  const citations = await toApiCitations(answer.citations, programs.quoteBoxes, signal);
   return {
     type: 'end',
     reason: end === 'length' ? 'length' : 'stop',

@@ -1,6 +1,7 @@
 /** An answer's citations as other programs get them: in OpenAI's place for them, with everything that Quoth knows. */
 import { z } from 'zod';
-import type { Answer, Box, Citation, DocumentId, Passage, Place } from '../../app/contract/types.ts';
+import type { Answer, Citation, DocumentId, Passage, Place } from '../../app/contract/types.ts';
+import type { QuoteBoxes } from '../../app/programs/quote-boxes.ts';
 
 /** What a program learns of where words stand. Names as OpenAI writes them. */
 export const apiCitation = z.object({
@@ -29,18 +30,20 @@ export const apiCitation = z.object({
 });
 export type ApiCitation = z.infer<typeof apiCitation>;
 
-/** Where a citation's quote stands on its page; null where that is not known. */
-export type BoxesOf = (citation: Citation) => Promise<Box[] | null>;
-
 export type Annotation = {
   type: 'url_citation';
   url_citation: { start_index: number; end_index: number; title: string; url: string };
   quoth: ApiCitation;
 };
 
-export async function toApiCitation(citation: Citation, boxesOf: BoxesOf): Promise<ApiCitation> {
-  const { n, documentId, passageId, title, source, kind, place, quote, verified, cell } = citation;
-  return {
+/** With where each quote stands on its page. */
+export async function toApiCitations(
+  citations: readonly Citation[],
+  quoteBoxes: QuoteBoxes,
+  signal: AbortSignal,
+): Promise<ApiCitation[]> {
+  const boxes = await quoteBoxes(citations, signal);
+  return citations.map(({ n, documentId, passageId, title, source, kind, place, quote, verified, cell }, index) => ({
     n,
     document_id: documentId,
     passage_id: passageId,
@@ -55,8 +58,8 @@ export async function toApiCitation(citation: Citation, boxesOf: BoxesOf): Promi
     quote,
     verified,
     cell: cell ?? null,
-    boxes: await boxesOf(citation),
-  };
+    boxes: boxes[index] ?? null,
+  }));
 }
 
 /** Each `[n]` of the text with its citation; a number that stands there twice has two. */

@@ -9,7 +9,6 @@ import { z } from 'zod';
 import type { App } from '../../app/app.ts';
 import type { Log } from '../../app/outside.ts';
 import type { LocalDoor } from '../../app/programs/local-api.ts';
-import { createBoxesOf } from './boxes.ts';
 import { type LocalApiServer, startLocalApi } from './server.ts';
 
 const openDoor = z.object({ port: z.number().int().min(1).max(65_535), key: z.string().min(20).max(200) });
@@ -32,7 +31,6 @@ export function createDoor(options: {
       const app = options.app();
       server = await startLocalApi({
         app,
-        boxesOf: createBoxesOf(app),
         port,
         accepts: (key) => sameKey(key, ownKey) || accepts(key),
         version,

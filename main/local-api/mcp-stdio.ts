@@ -23,7 +23,6 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { QuothError, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Core } from '../compose.ts';
-import { createBoxesOf } from './boxes.ts';
 import { findOpenDoor } from './door.ts';
 import { createMcpServer, instructions } from './mcp.ts';
 
@@ -109,8 +108,7 @@ export async function serveMcp(options: StdioOptions): Promise<void> {
 
   async function withOwnServer<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
     return withOwnCore(async ({ app }) => {
-      const boxesOf = createBoxesOf(app);
-      return withServer(createMcpServer({ app: () => app, boxesOf, version, signal }), work);
+      return withServer(createMcpServer({ app: () => app, version, signal }), work);
     });
   }
 
@@ -159,7 +157,6 @@ export async function serveMcp(options: StdioOptions): Promise<void> {
       app: () => {
         throw new QuothError('internal', 'The library is not open.');
       },
-      boxesOf: async () => null,
       version,
       signal,
     });

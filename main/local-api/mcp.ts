@@ -7,12 +7,11 @@ import type { App } from '../../app/app.ts';
 import { QuothError, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Answer, DocumentId, DocumentSummary } from '../../app/contract/types.ts';
 import { apiScope, toScope } from './chat-request.ts';
-import { type ApiCitation, apiCitation, type BoxesOf, toApiCitation, toApiPassage } from './citations.ts';
+import { type ApiCitation, apiCitation, toApiCitations, toApiPassage } from './citations.ts';
 
 export type McpParts = {
   /** Asked for when a tool is used, not before. */
   app: () => Pick<App, 'handlers' | 'programs' | 'library'>;
-  boxesOf: BoxesOf;
   version: string;
   /** Aborts when the program has left. */
   signal: AbortSignal;
@@ -118,7 +117,7 @@ export function createMcpServer(parts: McpParts): McpServer {
         }
         if (!answer) throw new QuothError('cancelled', 'The work was stopped before it ended.');
         const { text, refused, writtenBy } = answer;
-        const citations = await Promise.all(answer.citations.map((one) => toApiCitation(one, parts.boxesOf)));
+        const citations = await toApiCitations(answer.citations, app().programs.quoteBoxes, signalOf(extra));
         return {
           text: [text, ...citations.map(footnote)].join('\n\n'),
           structured: { answer: text, refused, written_by: writtenBy, citations },

@@ -8,7 +8,6 @@ import { type Admission, admit, type RequestFacts } from './admit.ts';
 import { readJson } from './body.ts';
 import { answerChat } from './chat.ts';
 import { libraryModel } from './chat-request.ts';
-import type { BoxesOf } from './citations.ts';
 import { answerEmbeddings } from './embeddings.ts';
 import { ApiRefusal, toApiError } from './errors.ts';
 import { createLimits } from './limits.ts';
@@ -17,7 +16,6 @@ import { sendError, sendJson } from './send-json.ts';
 
 export type LocalApiOptions = {
   app: Pick<App, 'handlers' | 'programs' | 'library'>;
-  boxesOf: BoxesOf;
   /** 0 = any free one. */
   port: number;
   accepts: (key: string) => boolean;
@@ -52,11 +50,11 @@ function factsOf({ method, url, headers }: IncomingMessage): RequestFacts {
 
 /** Fails with `busy` and one sentence when the port is taken. */
 export async function startLocalApi(options: LocalApiOptions): Promise<LocalApiServer> {
-  const { app, boxesOf, version, nowMs, log } = options;
+  const { app, version, nowMs, log } = options;
   const limits = createLimits(nowMs);
   const closing = new AbortController();
   const startedAt = Math.floor(nowMs() / 1000);
-  const answerMcp = createMcpHttp({ app: () => app, boxesOf, version });
+  const answerMcp = createMcpHttp({ app: () => app, version });
   let port = options.port;
 
   const server: Server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) => {
@@ -129,7 +127,7 @@ export async function startLocalApi(options: LocalApiOptions): Promise<LocalApiS
       return answerChat(
         body,
         response,
-        { app, boxesOf, nowMs, newId: () => `chatcmpl-${randomUUID().replaceAll('-', '')}` },
+        { app, nowMs, newId: () => `chatcmpl-${randomUUID().replaceAll('-', '')}` },
         signal,
       );
     if (route === 'embeddings') return answerEmbeddings(body, response, app.programs, signal);

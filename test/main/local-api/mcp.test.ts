@@ -69,7 +69,7 @@ async function expectWholeServer(client: Client): Promise<void> {
   expect(read.content[0]!.text).toContain('pink granite');
 
   const { resources } = await client.listResources();
-  expect(resources).toHaveLength(2);
+  expect(resources).toHaveLength(3);
   const { contents } = await client.readResource({ uri: `quoth://document/${document!.document_id}` });
   expect(contents[0]).toMatchObject({ mimeType: 'text/plain', text: expect.stringContaining('pink granite') });
   const { resourceTemplates } = await client.listResourceTemplates();

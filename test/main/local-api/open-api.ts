@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { App } from '../../../app/app.ts';
 import { createDoor } from '../../../main/local-api/door.ts';
 import { all, createScene, type Scene } from '../../app/outside.ts';
+import { makePdf } from '../../fakes/pdf.ts';
 import { createScriptedModel, installScripted, type ScriptedModel } from '../../fakes/scripted-model.ts';
 
 export type OpenApi = {
@@ -19,13 +20,21 @@ export type OpenApi = {
 
 export const towerFact = 'The lighthouse of Ploumanac’h is 15 metres tall and was built of pink granite in 1946.';
 
-/** A library of two documents; `model` false: without a chat model. */
+/** The second page of a PDF, line by line. */
+export const harvestLines = [
+  'In the village of Kilbrannan the oats',
+  'of 1987 were ruined by a storm in July,',
+  'and nobody sold any that year.',
+];
+
+/** A library of three documents; `model` false: without a chat model. */
 export async function openApi({ model: withModel = true } = {}): Promise<OpenApi> {
   const scene = await createScene();
   const model = createScriptedModel();
   const folder = join(scene.files, 'docs');
   await mkdir(folder);
   await writeFile(join(folder, 'lighthouse.txt'), towerFact);
+  await writeFile(join(folder, 'harvest.pdf'), makePdf([['A cover page.'], harvestLines]));
   await writeFile(join(folder, 'bread.txt'), 'Rye bread is baked for ninety minutes at falling heat.');
   if (withModel) await installScripted(scene.outside.modelsFolder);
   let app: App | undefined;

@@ -184,6 +184,27 @@ describe('the library as a source', () => {
     expect(answer.usage!.prompt_tokens).toBeGreaterThan(10);
   });
 
+  it('a quote on a page of a PDF comes with its boxes, one a line', async () => {
+    api.model.reply = () => 'The oats of 1987 were ruined by a storm in July.';
+    const answer = await openai.chat.completions.create({
+      model: 'quoth-library',
+      messages: [user('What ruined the oats of Kilbrannan in 1987?')],
+    });
+    const [citation] = (answer as unknown as WithQuoth).quoth.citations;
+    expect(citation).toMatchObject({ source: 'harvest.pdf', page: 2, verified: true });
+    const boxes = citation!.boxes as number[][];
+    // Helvetica 18; the lines begin at 72 and their feet stand 100, 130 and 160 points below the edge.
+    expect(boxes).toHaveLength(3);
+    for (const [index, box] of boxes.entries()) {
+      const [left = 0, top = 0, right = 0, bottom = 0] = box;
+      expect(left).toBeCloseTo(72, 0);
+      expect(top).toBeCloseTo(100 + 30 * index - 14.4, 0);
+      expect(bottom).toBeCloseTo(100 + 30 * index + 3.6, 0);
+      expect(right).toBeGreaterThan(280);
+      expect(right).toBeLessThan(400);
+    }
+  });
+
   it('is a source of any model by the field "quoth"', async () => {
     const answer = await openai.chat.completions.create({
       model: 'scripted',
