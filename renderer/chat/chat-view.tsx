@@ -5,7 +5,7 @@ import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import { useJob } from '../jobs/use-job.ts';
 import { groupOf } from '../library/library-state.ts';
-import { ComposerHint } from '../models/remote-mark.tsx';
+import { ComposerHint, ComposerMark } from '../models/remote-mark.tsx';
 import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
 import type { Instead, LiveTurn } from './conversations.ts';
@@ -82,6 +82,7 @@ export function ChatView() {
           onCommand={run}
           onStop={stop}
         />
+        <ComposerMark />
         <div className="mt-2 flex items-center justify-between gap-4">
           <ScopeChooser scope={conversation?.scope ?? null} onChange={chooseScope} />
           <ComposerHint />

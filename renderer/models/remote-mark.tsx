@@ -10,23 +10,28 @@ export function useRemoteInUse() {
   return useStore(remotes, ({ models }) => models.find(({ inUse }) => inUse));
 }
 
-/** Under the composer: where what is written there will go. */
+/** Beside the scope: that nothing leaves. Another computer's model takes its place with a line of its own. */
 export function ComposerHint() {
   const { t } = useTranslation();
+  if (useRemoteInUse()) return null;
+  return (
+    <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint max-sm:hidden">{t('composer.hint')}</p>
+  );
+}
+
+/** Under the composer: where what is written there will go. Never hidden and never cut off: it is to be known before Enter. */
+export function ComposerMark() {
+  const { t } = useTranslation();
   const remote = useRemoteInUse();
-  if (!remote)
-    return (
-      <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint max-sm:hidden">{t('composer.hint')}</p>
-    );
+  if (!remote) return null;
   const { name, host, isLoopback } = remote;
-  const words = t(isLoopback ? 'remote.composerHere' : 'remote.composer', { model: name, host });
-  // Never hidden and never cut off: it is what a person must know before they press Enter.
+  const Icon = isLoopback ? Server : Globe;
   return (
     <p
-      className={`flex min-w-0 shrink-[99] items-start justify-end gap-1.5 text-right text-xs [overflow-wrap:anywhere] ${isLoopback ? 'text-faint' : 'font-medium text-warn'}`}
+      className={`mt-2 flex items-start gap-1.5 px-1.5 text-xs [overflow-wrap:anywhere] ${isLoopback ? 'text-faint' : 'font-medium text-warn'}`}
     >
-      {!isLoopback && <Globe className="mt-px size-3.5 shrink-0" aria-hidden="true" />}
-      <span>{words}</span>
+      <Icon className="mt-px size-3.5 shrink-0" aria-hidden="true" />
+      <span>{t(isLoopback ? 'remote.composerHere' : 'remote.composer', { model: name, host })}</span>
     </p>
   );
 }
