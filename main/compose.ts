@@ -106,7 +106,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   }
   log('info', 'Quoth opened', { version, node: process.versions.node, platform: process.platform });
 
-  await app.localApi.start();
+  if (options.forPrograms) await app.localApi.start();
   const { handlers } = app;
   let closing: Promise<void> | undefined;
   return {
