@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { App } from '../../app/app.ts';
 import type { Log } from '../../app/outside.ts';
 import type { LocalDoor } from '../../app/programs/local-api.ts';
-import { type LocalApiServer, startLocalApi } from './server.ts';
+import type { LocalApiServer } from './server.ts';
 
 const openDoor = z.object({ port: z.number().int().min(1).max(65_535), key: z.string().min(20).max(200) });
 export type OpenDoor = z.infer<typeof openDoor>;
@@ -29,6 +29,8 @@ export function createDoor(options: {
     async open({ port, accepts }) {
       const ownKey = randomBytes(32).toString('base64url');
       const app = options.app();
+      // Not before it is wanted: the server and what it speaks are slow to load, and most people never open the door.
+      const { startLocalApi } = await import('./server.ts');
       server = await startLocalApi({
         app,
         port,

@@ -67,7 +67,9 @@ describe.skipIf(!chromiumPath)('what goes to other computers and programs', () =
     await page.keyboard.press('Space');
     await page.getByText('quoth-the-first-key').waitFor();
     expect(await findingsOf(page)).toEqual([]);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
     expect(overflow).toBeLessThanOrEqual(0);
     expect(window.violations).toEqual([]);
     expect(window.strayRequests).toEqual([]);
