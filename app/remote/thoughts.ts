@@ -5,11 +5,17 @@
 export function createThoughtFilter(): { push(text: string): string; end(): string } {
   const opening = '<think>';
   const closing = '</think>';
-  let state: 'beginning' | 'thinking' | 'answering' = 'beginning';
+  let state: 'beginning' | 'thinking' | 'thought' | 'answering' = 'beginning';
   let held = '';
   return {
     push(text) {
       if (state === 'answering') return text;
+      if (state === 'thought') {
+        // The empty lines between the two may come in pieces of their own.
+        const answer = text.trimStart();
+        if (answer !== '') state = 'answering';
+        return answer;
+      }
       held += text;
       if (state === 'beginning') {
         const begun = held.trimStart();
@@ -26,8 +32,9 @@ export function createThoughtFilter(): { push(text: string): string; end(): stri
         held = held.slice(-closing.length);
         return '';
       }
-      state = 'answering';
-      return held.slice(end + closing.length).trimStart();
+      const answer = held.slice(end + closing.length).trimStart();
+      state = answer === '' ? 'thought' : 'answering';
+      return answer;
     },
     end: () => (state === 'beginning' ? held : ''),
   };
