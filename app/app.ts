@@ -24,6 +24,10 @@ import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels } from './models/models.ts';
 import type { Outside } from './outside.ts';
+import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
+import { createPrograms, type Programs } from './programs/programs.ts';
+import { createRemoteModels } from './remote/remote-models.ts';
+import { withRemote } from './remote/with-remote.ts';
 import { createSettings } from './settings/settings.ts';
 import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
@@ -43,6 +47,9 @@ export type App = {
   library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'idle'>;
   /** The collections with what they hold: for the command line. */
   listCollections: Collections['list'];
+  /** For the shell that serves other programs, and the switch that opens it. */
+  programs: Programs;
+  localApi: Pick<LocalApiSwitch, 'start' | 'open'>;
   /** What lies at the paths, and is of the kinds and times, as a scope: for the command line. */
   scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */
@@ -58,6 +65,8 @@ export type App = {
 export type AppOptions = {
   /** The path behind a shell's ticket. Without it, no ticket stands for anything. */
   redeemTicket?: (ticket: string) => string | undefined;
+  /** What lets other programs in. Without it, none can be let in. */
+  door?: LocalDoor | undefined;
   /** Other models than the catalogue's, for tests. */
   kit?: AppKit;
   /** Do not take up unfinished documents: for a command that only looks. */
@@ -80,9 +89,11 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   collectionTable.purge();
 
   const closing = new AbortController();
-  const models = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
+  const remoteModels = createRemoteModels(outside, settingsTable);
+  const localModels = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
   });
+  const models = withRemote(localModels, remoteModels);
   const meaning = createMeaning({ outside, store: passages, models });
   const chats = createChats({
     table: chatTable,
@@ -153,6 +164,19 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     log,
   };
 
+  const programs = createPrograms({
+    models,
+    ask: askParts,
+    courtesy,
+    boxes: {
+      findDocument: documents.find,
+      scannedWords: passages.scannedWords,
+      readPassages: passages.passages,
+      readFile: outside.readFile,
+    },
+  });
+  const localApi = createLocalApi({ door: options.door, settings: settingsTable, outside });
+
   const jobs = createJobs({
     table: createJobTable(database),
     chats: chatTable,
@@ -206,6 +230,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       },
       ...jobs.handlers,
       ...models.handlers,
+      ...remoteModels.handlers,
+      ...localApi.handlers,
       ...settings,
       listPlaces: async () => ({ folders: listFolders(scopes, folderPaths(), library.isOwn) }),
       search: async ({ question, limit, explain = false, scope }, signal) => {
@@ -226,6 +252,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     library,
     listCollections: collections.list,
     scopeOf: (wanted) => toScope(wanted, documents.list(), scopes, collectionTable.list()),
+    programs,
+    localApi,
     listModels: models.listWithPlans,
     notice: database.notice,
     async idle() {
@@ -237,6 +265,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     close() {
       closed ??= (async () => {
         closing.abort();
+        await localApi.close();
         await jobs.close();
         await library.close();
         collections.close();

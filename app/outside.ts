@@ -23,6 +23,16 @@ export type WatchFolder = (
   listener: { onTouched: (path: string) => void; onFailed: (error: unknown) => void },
 ) => FolderWatch;
 
+/** Small secrets of the person's, such as the keys of servers. They stand in no database and in no log. */
+export type Secrets = {
+  /** `system`: encrypted by the system's keychain. `file`: as they are, in a file that only this user may read. */
+  protection(): Promise<'system' | 'file'>;
+  /** Null for one that is not there, or cannot be decrypted any more. */
+  read(name: string): Promise<string | null>;
+  /** Null removes it. */
+  write(name: string, secret: string | null): Promise<void>;
+};
+
 export type Outside = {
   /** The profile's folder: database, index generations, dropped files. */
   profileFolder: string;
@@ -33,6 +43,7 @@ export type Outside = {
   readFile: ReadFile;
   watchFolder: WatchFolder;
   fetch: typeof globalThis.fetch;
+  secrets: Secrets;
   /** The current package registry's address for a package's archive, or null where there is no npm. */
   packageAddress: (name: string, version: string) => Promise<string | null>;
   nowMs: () => number;

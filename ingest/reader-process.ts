@@ -4,10 +4,25 @@ import type { ReadResult } from './source.ts';
 /** `done` from 0 to 1. `isScanning`: the picture of a page is recognized next, which may take as long as `scanLimits` lets it. */
 export type OnProgress = (done: number, isScanning?: boolean) => void;
 
-export type RunOptions = { signal: AbortSignal; onProgress?: (done: number) => void };
+export type RunOptions = {
+  signal: AbortSignal;
+  onProgress?: (done: number) => void;
+  /**
+   * Not the text, but the words of these pages of a PDF and where they stand: the result has them as `scannedPages`, and no
+   * sections. Of any other kind it fails with `unsupported`.
+   */
+  wordsOf?: readonly number[] | undefined;
+};
 
 /** What the core sends to a fresh reader: the one file it may open. */
-export type ReaderRequest = { type: 'read'; path: string; name: string; sizeBytes: number };
+export type ReaderRequest = {
+  type: 'read';
+  path: string;
+  name: string;
+  sizeBytes: number;
+  /** As in `RunOptions`. */
+  wordsOf?: readonly number[];
+};
 
 /** What the reader sends back: progress from 0 to 1, then one result, then it ends. */
 export type ReaderMessage =

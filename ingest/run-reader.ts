@@ -55,7 +55,7 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
   const chooseLimits = options.limits ?? limitsFor;
   const memoryPollMs = options.memoryPollMs ?? 100;
 
-  return (source, { signal, onProgress }) =>
+  return (source, { signal, onProgress, wordsOf }) =>
     new Promise((resolve) => {
       const kind = documentKindOf(source.name);
       const limits = chooseLimits(source.sizeBytes);
@@ -122,7 +122,8 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
         else end(failed(kind, 'crashed', `The reader ended with ${exitSignal ?? `code ${code}`}.`));
       });
       try {
-        child.send({ type: 'read', path: source.path, name: source.name, sizeBytes: source.sizeBytes });
+        const { path, name, sizeBytes } = source;
+        child.send({ type: 'read', path, name, sizeBytes, ...(wordsOf ? { wordsOf } : {}) });
       } catch (error) {
         end(failed(kind, 'crashed', `The reader did not take the file: ${describe(error)}`));
       }

@@ -15,6 +15,7 @@ import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
 import { modelsFolder } from './folders.ts';
+import { createDoor } from './local-api/door.ts';
 import { createLogFile } from './log-file.ts';
 import { packageAddress } from './package-address.ts';
 import {
@@ -26,6 +27,7 @@ import {
   type StartProcess,
   superviseEngine,
 } from './processes.ts';
+import { createSecrets, type Keychain } from './secrets.ts';
 import { createTickets, type Tickets } from './tickets.ts';
 import { version } from './version.ts';
 import { watchFolder } from './watch-folder.ts';
@@ -53,6 +55,10 @@ export type ComposeOptions = {
   resume?: boolean;
   /** Where models lie; absent = this user's. */
   modelsFolder?: string;
+  /** True: other programs can be let in, and are if the person wants that. */
+  forPrograms?: boolean;
+  /** The system's keychain; absent = the keys of servers are kept in a file of the profile. */
+  keychain?: Keychain;
   /** How the engine and the readers are started; absent = as forks of this process. */
   startProcess?: StartProcess;
 };
@@ -81,6 +87,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
     readFile: createReadFile(spawnReader),
     watchFolder,
     fetch: globalThis.fetch,
+    secrets: createSecrets(profileFolder, options.keychain ?? null),
     packageAddress,
     nowMs: Date.now,
     randomBytes: (numBytes) => randomBytes(numBytes),
@@ -88,14 +95,18 @@ export async function compose(options: ComposeOptions): Promise<Core> {
     version,
   };
   let app: App;
+  const door = options.forPrograms
+    ? createDoor({ app: () => app, profileFolder, version, nowMs: Date.now, log })
+    : undefined;
   try {
-    app = await createApp(outside, { redeemTicket: tickets.redeem, resume: options.resume });
+    app = await createApp(outside, { redeemTicket: tickets.redeem, resume: options.resume, door });
   } catch (error) {
     native.close();
     throw error;
   }
   log('info', 'Quoth opened', { version, node: process.versions.node, platform: process.platform });
 
+  if (options.forPrograms) await app.localApi.start();
   const { handlers } = app;
   let closing: Promise<void> | undefined;
   return {

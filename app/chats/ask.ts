@@ -1,8 +1,9 @@
 /** A question's whole story, top to bottom: from the question to the saved answer. */
 import type { FoundPassage, SearchResult } from '../../ingest/search.ts';
+import type { Sampling } from '../../native/index.ts';
 import type { AskEvent } from '../contract/contract.ts';
 import { QuothError, toErrorMessage } from '../contract/errors.ts';
-import type { Answer, ChatId, Scope, Settings, Turn, TurnId } from '../contract/types.ts';
+import type { Answer, ChatId, Scope, SentTo, Settings, Turn, TurnId } from '../contract/types.ts';
 import type { Log } from '../outside.ts';
 import type { ChatTable } from '../store/chat-table.ts';
 import type { ChatModel } from './chat-model.ts';
@@ -26,11 +27,13 @@ export type AskParts = {
   chatModel: () => Promise<ChatModel | null>;
   /** Told what a use of the model failed with; true when another one can be had. */
   noteFailure: (error: unknown, model: ChatModel) => boolean;
-  chats: ChatTable;
+  chats: Pick<ChatTable, 'create' | 'addTurn' | 'read' | 'saveAnswer'>;
   readPassages: ReadPassages;
   /** What is searched in all, or in a scope. */
   counts: (scope?: Scope) => { numDocuments: number; numPassages: number };
   settings: () => Settings;
+  /** What another program wants of the sampling. */
+  sampling?: Partial<Sampling>;
   /** Remembered from prompt to prompt: what the last one showed, for the reuse of its KV pages. */
   memory: { lastShown: readonly Shown[] };
   nowMs: () => number;
@@ -104,6 +107,8 @@ type Story = {
   way: 'model' | 'quotes' | 'refuse';
   why: string;
   cut: boolean;
+  /** Where the prompt went, if not to a model of this computer's own. */
+  sentTo: SentTo | undefined;
   retrieveMs: number;
   ttftMs: number;
   saved: boolean;
@@ -135,6 +140,7 @@ function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { ch
     way: 'quotes',
     why: '',
     cut: false,
+    sentTo: undefined,
     retrieveMs: 0,
     ttftMs: 0,
     saved: false,
@@ -177,6 +183,7 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
       });
       parts.memory.lastShown = prompt.shown;
       story.shown = prompt.passages;
+      story.sentTo = toSentTo(model, prompt.passages.length);
       // The same question gives the same answer: what changes it is the temperature, not the hour. No repetition penalty: it
       // would count the prompt's tokens, and an answer is to repeat the passages' names and numbers.
       const sampling = {
@@ -186,6 +193,7 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
         minP: 0.05,
         repetitionPenalty: 1,
         seed: story.seed,
+        ...parts.sampling,
       };
       const wanders = createWanderGuard(story.about, prompt.passages);
       yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
@@ -201,6 +209,13 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
       return;
     }
   }
+}
+
+/** What the person is told of a model elsewhere; undefined for one of this computer. */
+export function toSentTo(model: Pick<ChatModel, 'name' | 'remote'>, numPassages: number): SentTo | undefined {
+  if (!model.remote) return undefined;
+  const { host, isLoopback } = model.remote;
+  return { model: model.name, host, isLoopback, numPassages };
 }
 
 /** What the person is shown of the search, where it was not for the question as it is. */
@@ -233,7 +248,8 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
     story.way === 'quotes'
       ? finish.quotes(spoken, story.why, parts.readPassages)
       : finish[story.way](spoken, parts.readPassages);
-  const answer: Answer = { ...finished, ...searchedFor(story) };
+  const { sentTo } = story;
+  const answer: Answer = { ...finished, ...searchedFor(story), ...(sentTo ? { sentTo } : {}) };
   const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore, alsoIn = [] }) => {
     const twins = alsoIn.map((twin) => twin.passageId);
     return { passageId, score, similarity, wordScore, rerankScore, ...(twins.length > 0 ? { alsoIn: twins } : {}) };

@@ -1,10 +1,15 @@
+import type { ChatMessage } from '../../engines/templates.ts';
 import type { Engine } from '../../native/index.ts';
+import type { RemoteHost } from '../contract/types.ts';
 
 /** A chat model in use: its engine, and the way from text to its tokens and back. */
 export type ChatModel = {
   id: string;
   name: string;
+  /** Of a model elsewhere, one that asks it; its `generate` fails with `QuothError`. */
   engine: Engine;
+  /** Where it runs, if not here: what it is asked is sent there. */
+  remote?: RemoteHost;
   contextTokens: number;
   /** Ids that end an answer. */
   stopIds: number[];
@@ -14,6 +19,8 @@ export type ChatModel = {
   countTokens(text: string): number;
   /** The whole prompt in the model's template. Nothing in `system` or `user` becomes a control token. */
   encodePrompt(system: string, user: string): Int32Array;
+  /** A whole conversation in the model's template, as `encodePrompt`. Fails where the template knows no such order of roles. */
+  encodeChat(messages: readonly ChatMessage[]): Int32Array;
   streamDecoder(): Decoder;
 };
 

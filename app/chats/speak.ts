@@ -21,6 +21,8 @@ export type Speech = {
 const inventedTails = ['Question:', 'Earlier question:', 'Answer:', 'Passage:', '\nPassage', '\n\n['];
 /** The same habit at the beginning of an answer; only there it is no end. */
 const label = /^\s*(?:(?:the )?(?:answer|passages?|answers?)\s*(?:\[\d+\])?\s*:\s*)+/i;
+/** The same prompt gives the same words. */
+export const greedySampling: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 1 };
 /** The engine's priorities. */
 const personWaits = 10;
 export const inBackground = 0;
@@ -113,7 +115,10 @@ export async function* speak(
 }
 
 /** The items of a generation until the signal aborts; the generation is left at once, also while an item is awaited. */
-async function* untilAborted(events: AsyncIterable<GenerateEvent>, signal: AbortSignal): AsyncGenerator<GenerateEvent> {
+export async function* untilAborted(
+  events: AsyncIterable<GenerateEvent>,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent> {
   const iterator = events[Symbol.asyncIterator]();
   let onAbort = (): void => {};
   const aborted = new Promise<null>((resolve) => {

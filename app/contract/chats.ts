@@ -4,6 +4,7 @@ import { scope } from './documents.ts';
 import { chatId, turnId } from './ids.ts';
 import { coverage, jobTask } from './jobs.ts';
 import { answerTimings, citation } from './passages.ts';
+import { sentTo } from './remote.ts';
 
 /** How an answer came to its end. `cut` = the engine died while it spoke. */
 export const answerEnd = z.enum(['complete', 'stopped', 'cut', 'length']);
@@ -19,6 +20,8 @@ export const answer = z.object({
   timings: answerTimings,
   /** What was searched for, where the question leaned on those before it; absent where it was searched for as it is. */
   searchedFor: z.string().optional(),
+  /** Where its question and passages were sent; absent where nothing left this process. */
+  sentTo: sentTo.optional(),
   /** Of an answer that whole documents were read for. */
   job: z.object({ task: jobTask, coverage }).optional(),
 });

@@ -26,6 +26,8 @@ import {
   installProgress,
   job,
   jobTask,
+  keyProtection,
+  localApi,
   machineReport,
   modelId,
   modelSummary,
@@ -33,6 +35,8 @@ import {
   passageId,
   place,
   placeFolder,
+  remoteModel,
+  remoteOffer,
   scannedWord,
   scope,
   searchExplanation,
@@ -46,6 +50,13 @@ import {
 
 const nothing = z.object({});
 const question = z.string().trim().min(1).max(20_000);
+/** Where a server with models is reached, and its key. `keyOf`: the key of that model, which the window never sees. */
+const remoteAddress = z.object({
+  address: z.string().trim().min(1).max(2_000),
+  key: z.string().trim().max(1_000).optional(),
+  keyOf: modelId.optional(),
+});
+const remoteName = z.string().trim().min(1).max(300);
 
 /** What changed in the library; `reset` carries the whole state and comes first on every watch. */
 export const libraryEvent = z.discriminatedUnion('type', [
@@ -243,6 +254,30 @@ export const contract = {
   removeModel: call(z.object({ modelId }), nothing),
   /** `inUse` false sets a reranker aside; the other roles always use one that is installed. */
   useModel: call(z.object({ modelId, inUse: z.boolean().optional() }), nothing),
+
+  // Models on other computers
+  listRemoteModels: call(nothing, z.object({ models: z.array(remoteModel), keyProtection })),
+  /** Asks an address for its models. Fails with one sentence of what is wrong with the address, the server or the key. */
+  probeRemote: call(remoteAddress, remoteOffer),
+  /** Has the model say a word: what it said, and how long its first word took. */
+  testRemote: call(remoteAddress.extend({ name: remoteName }), z.object({ text: z.string(), firstWordMs: z.number() })),
+  /** Keeps it and puts it to use. One of the same name at the same address takes the place of the old one. */
+  addRemoteModel: call(
+    remoteAddress.extend({ name: remoteName, contextTokens: z.number().int().min(1024).max(2_000_000) }),
+    z.object({ model: remoteModel }),
+  ),
+  /** Forgets it and its key. */
+  removeRemoteModel: call(z.object({ modelId }), nothing),
+
+  // The door for other programs
+  readLocalApi: call(nothing, localApi),
+  /** Opens or shuts it, now and at every start. `key` is there when one was made: it is shown this once. */
+  setLocalApi: call(
+    z.object({ on: z.boolean(), port: localApi.shape.port.optional() }),
+    z.object({ localApi, key: z.string().nullable() }),
+  ),
+  /** Makes a new key; the old one is refused from now on. */
+  renewLocalApiKey: call(nothing, z.object({ localApi, key: z.string() })),
 
   // Settings and the machine
   readSettings: call(nothing, settings),

@@ -5,4 +5,5 @@ export * from './ids.ts';
 export * from './jobs.ts';
 export * from './models.ts';
 export * from './passages.ts';
+export * from './remote.ts';
 export * from './settings.ts';

@@ -1,13 +1,16 @@
 /** The chat model as a job uses it: one short text at a time, in the background. */
-import type { Sampling } from '../../native/index.ts';
+import { toSentTo } from '../chats/ask.ts';
 import type { ChatModel } from '../chats/chat-model.ts';
-import { inBackground, newSpeech, speak } from '../chats/speak.ts';
+import { greedySampling, inBackground, newSpeech, speak } from '../chats/speak.ts';
+import type { SentTo } from '../contract/types.ts';
 import type { Log } from '../outside.ts';
 import type { Courtesy } from './courtesy.ts';
 
 export type ModelHand = {
   /** Of the model that is in use now. */
   id: string;
+  /** Where it is asked, if not on this computer by Quoth itself. */
+  sentTo: SentTo | undefined;
   /** How many tokens of a document it is given at once. */
   partTokens: number;
   countTokens(text: string): number;
@@ -28,8 +31,6 @@ export type ModelHandParts = {
   log: Log;
 };
 
-/** The same text gives the same words. */
-const greedy: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: 1 };
 const mostOutputTokens = 160;
 /** A small model answers from wherever it looks in a long text, and a large one loses what stands in its middle. */
 const mostPartTokens = 1500;
@@ -61,7 +62,7 @@ export async function openModelHand(parts: ModelHandParts): Promise<ModelHand | 
       const said = speak(
         model,
         { ids, shown: [], passages: [], maxTokens },
-        greedy,
+        greedySampling,
         speech,
         () => null,
         nowMs,
@@ -76,6 +77,7 @@ export async function openModelHand(parts: ModelHandParts): Promise<ModelHand | 
 
   return {
     id: first.id,
+    sentTo: toSentTo(first, 0),
     partTokens: Math.max(200, Math.min(mostPartTokens, first.contextTokens - mostOutputTokens - frameTokens)),
     countTokens: (text) => first.countTokens(text),
     isLost: () => numFailures >= mostFailures,

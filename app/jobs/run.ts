@@ -118,6 +118,7 @@ export async function runJob(
       numCachedTokens: 0,
       numOutputTokens: 0,
     },
+    ...(model?.sentTo ? { sentTo: { ...model.sentTo, numPassages: coverage.numRead } } : {}),
     job: { task, coverage },
   };
 }

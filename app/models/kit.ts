@@ -97,6 +97,7 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
           { role: 'system', content: system },
           { role: 'user', content: user },
         ]),
+      encodeChat: (messages) => encodePrompt(tokenizer, header, messages),
       streamDecoder: () => tokenizer.streamDecoder(),
     };
   }

@@ -1,7 +1,7 @@
 /** PDF: bytes → the text of each page in its reading order, through pdf.js. */
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
-import { getDocument, PasswordException } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import { getDocument, PasswordException, type PDFDocumentLoadingTask } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import type { OnProgress } from '../reader-process.ts';
 import type { FailureReason, ReadResult, ScannedPage, Section, UnreadPart } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
@@ -20,21 +20,10 @@ const fewWords = 12;
 /** pdf.js leaves out pictures above it before it decodes them. */
 const mostPixelsOfImage = 80e6;
 
-/** `onProgress` gets the share of pages that are done. A page without text but with a picture is recognized (`scan/`). */
-export async function readPdf(
-  bytes: Uint8Array,
-  name: string,
-  onProgress?: OnProgress,
-  scanLimits: ScanLimits = defaultScanLimits,
-): Promise<ReadResult> {
-  const failed = (reason: FailureReason, detail: string): ReadResult => ({
-    type: 'failed',
-    kind: 'pdf',
-    reason,
-    detail,
-  });
+/** Starts to open a PDF, with all that keeps a hostile one in its bounds. The task must be destroyed. */
+export function openPdf(bytes: Uint8Array): PDFDocumentLoadingTask {
   const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
-  const task = getDocument({
+  return getDocument({
     // pdf.js takes the buffer away from us, so it must own it whole.
     data: bytes.byteLength === bytes.buffer.byteLength && !Buffer.isBuffer(bytes) ? bytes : new Uint8Array(bytes),
     // As paths, not addresses: pdf.js for Node opens them with fs. Without the maps CJK text has no characters.
@@ -50,6 +39,22 @@ export async function readPdf(
     isImageDecoderSupported: false,
     verbosity: 0,
   });
+}
+
+/** `onProgress` gets the share of pages that are done. A page without text but with a picture is recognized (`scan/`). */
+export async function readPdf(
+  bytes: Uint8Array,
+  name: string,
+  onProgress?: OnProgress,
+  scanLimits: ScanLimits = defaultScanLimits,
+): Promise<ReadResult> {
+  const failed = (reason: FailureReason, detail: string): ReadResult => ({
+    type: 'failed',
+    kind: 'pdf',
+    reason,
+    detail,
+  });
+  const task = openPdf(bytes);
 
   try {
     const pdf = await task.promise;

@@ -59,6 +59,7 @@ export async function readDocument(request: ReaderRequest, onProgress?: OnProgre
         `It is ${megabytes(facts.size)}; the limit is ${megabytes(mostBytesOfKind[kind])}.`,
       );
 
+    if (request.wordsOf) return await readWords(kind, await readWhole(file, facts.size), request.wordsOf);
     return await readAs(kind, () => readWhole(file, facts.size), request.name, onProgress);
   } finally {
     await file.close().catch(() => {});
@@ -95,6 +96,16 @@ async function readAs(
     return await parse(whole, name, onProgress, readInner);
   } catch (error) {
     if (error instanceof ReadingRefused) return failed(kind, error.reason, error.message);
+    return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function readWords(kind: DocumentKind, bytes: Uint8Array, pages: readonly number[]): Promise<ReadResult> {
+  if (kind !== 'pdf') return failed(kind, 'unsupported', 'Only of a PDF it is known where its words stand.');
+  const { readPdfWords } = await import('./pdf-words.ts');
+  try {
+    return await readPdfWords(bytes, pages);
+  } catch (error) {
     return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
   }
 }

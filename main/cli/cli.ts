@@ -35,6 +35,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   bench: () => import('./commands/bench.ts'),
   engine: () => import('./commands/engine.ts'),
   serve: () => import('./commands/serve.ts'),
+  mcp: () => import('./commands/mcp.ts'),
   doctor: () => import('./commands/doctor.ts'),
 };
 
@@ -82,8 +83,8 @@ export async function run(words: string[]): Promise<number> {
       values,
       output: createOutput(process.stdout, json),
       profileFolder,
-      openCore({ resume = false } = {}) {
-        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder, resume }));
+      openCore({ resume = false, forPrograms = false } = {}) {
+        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder, resume, forPrograms }));
         return core;
       },
       signal: controller.signal,

@@ -17,9 +17,9 @@ export type Context = {
   profileFolder: string;
   /**
    * Opens the profile and the engine's supervisor, once; closed when the command ends. `resume`: go on with documents that
-   * an earlier start left unfinished; a command that only looks leaves them.
+   * an earlier start left unfinished; a command that only looks leaves them. `forPrograms`: other programs can be let in.
    */
-  openCore(options?: { resume?: boolean }): Promise<Core>;
+  openCore(options?: { resume?: boolean; forPrograms?: boolean }): Promise<Core>;
   /** Aborts at Ctrl-C. */
   signal: AbortSignal;
   /** The lines of standard input. To be read at once: what comes before the loop starts is lost. */

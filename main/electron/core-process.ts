@@ -3,6 +3,7 @@ import { compose } from '../compose.ts';
 import { messagePort } from './ipc-port.ts';
 import { type CoreMessage, windowMessage } from './messages.ts';
 import { createWindowStarter } from './start-process.ts';
+import { createWindowKeychain } from './window-keychain.ts';
 
 const [profileFolder] = process.argv.slice(-1);
 const say = (message: CoreMessage): void => process.parentPort.postMessage(message);
@@ -10,11 +11,18 @@ const say = (message: CoreMessage): void => process.parentPort.postMessage(messa
 async function main(): Promise<void> {
   if (!profileFolder) throw new Error('The core needs a profile folder.');
   const starter = createWindowStarter(say);
-  const opening = compose({ profileFolder, startProcess: starter.startProcess });
+  const keychain = createWindowKeychain(say);
+  const opening = compose({
+    profileFolder,
+    startProcess: starter.startProcess,
+    forPrograms: true,
+    keychain: keychain.keychain,
+  });
   process.parentPort.on('message', ({ data, ports: [channel] }) => {
     const message = windowMessage.parse(data);
     // While the profile opens: documents that an earlier start left unfinished are read already.
     starter.receive(message, channel);
+    keychain.receive(message);
     void opening.then((core) => {
       if (message.type === 'connect' && channel) core.connect(messagePort(channel));
       if (message.type === 'issue')

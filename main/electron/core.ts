@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannelMain, type MessagePortMain, type UtilityProcess, utilityProcess } from 'electron';
 import { createChildren } from './children.ts';
+import { askKeychain } from './keychain.ts';
 import { type CoreMessage, coreMessage, type WindowMessage } from './messages.ts';
 
 export type CoreProcess = {
@@ -45,6 +46,10 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
     } else if (message.type === 'closed') onClosed?.();
     else if (message.type === 'start') children.start(message);
     else if (message.type === 'kill') children.kill(message.id);
+    else if (message.type === 'keychain') {
+      const { id } = message;
+      void askKeychain(message).then((text) => say({ type: 'kept', id, text }));
+    }
   }
 
   function start(): void {

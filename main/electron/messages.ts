@@ -11,6 +11,8 @@ export const windowMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('started'), id, pid: z.number().optional() }),
   z.object({ type: z.literal('ended'), id, code: z.number().nullable() }),
   z.object({ type: z.literal('close') }),
+  /** The answer to `keychain`; null where the system could not do it. */
+  z.object({ type: z.literal('kept'), id, text: z.string().nullable() }),
 ]);
 export type WindowMessage = z.infer<typeof windowMessage>;
 
@@ -29,5 +31,6 @@ export const coreMessage = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('kill'), id }),
   z.object({ type: z.literal('closed') }),
+  z.object({ type: z.literal('keychain'), id, ask: z.enum(['is-there', 'encrypt', 'decrypt']), text: z.string() }),
 ]);
 export type CoreMessage = z.infer<typeof coreMessage>;

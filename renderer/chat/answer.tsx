@@ -6,6 +6,7 @@ import type { TurnId } from '../../app/contract/types.ts';
 import { Button } from '../common/button.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { JobProgress } from '../jobs/job-progress.tsx';
+import { SentMark } from '../models/remote-mark.tsx';
 import { AnswerFoot } from './answer-foot.tsx';
 import { AnswerText } from './answer-text.tsx';
 import { type CitedSource, CitedSourcesProvider, citedSources } from './cited-sources.ts';
@@ -84,6 +85,7 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
           {sources && (!answer?.job || answer.job.task.type === 'summarise') && (
             <Quotes sources={[...sources.values()]} />
           )}
+          {answer && <SentMark answer={answer} />}
           {answer && <AnswerFoot answer={answer} disabled={isAsking} onAskAgain={askAgain} />}
         </CitedSourcesProvider>
       </div>
@@ -133,7 +135,9 @@ function AnswerEnd({ turn, disabled, onAskAgain }: { turn: LiveTurn; disabled: b
   if (end === 'cut')
     return (
       <Remark icon={alert} tone="warn">
-        <span className="min-w-48 flex-1">{t('answer.cut')}</span>
+        <span className="min-w-48 flex-1">
+          {turn.answer?.sentTo ? t('remote.cut', { host: turn.answer.sentTo.host }) : t('answer.cut')}
+        </span>
         {again}
       </Remark>
     );

@@ -5,6 +5,7 @@ import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import { useJob } from '../jobs/use-job.ts';
 import { groupOf } from '../library/library-state.ts';
+import { ComposerHint, ComposerMark } from '../models/remote-mark.tsx';
 import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
 import type { Instead, LiveTurn } from './conversations.ts';
@@ -81,11 +82,10 @@ export function ChatView() {
           onCommand={run}
           onStop={stop}
         />
+        <ComposerMark />
         <div className="mt-2 flex items-center justify-between gap-4">
           <ScopeChooser scope={conversation?.scope ?? null} onChange={chooseScope} />
-          <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint max-sm:hidden">
-            {t('composer.hint')}
-          </p>
+          <ComposerHint />
         </div>
       </div>
       <Announcer turn={turns.at(-1)} />

@@ -5,6 +5,7 @@ import { Button } from '../common/button.tsx';
 import { formatBytes } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { useAdding } from '../library/use-adding.ts';
+import { useRemoteInUse } from '../models/remote-mark.tsx';
 import { useInstall } from '../models/use-install.ts';
 
 /** Before the first question: what this is, and the one thing to do next. */
@@ -12,6 +13,8 @@ export function EmptyState() {
   const { t } = useTranslation();
   const { library, view } = useQuoth();
   const { chooseFiles, chooseFolder, askForAddress } = useAdding();
+  const remote = useRemoteInUse();
+  const leaves = remote && !remote.isLoopback ? remote.host : null;
   const loaded = useStore(library, (state) => state.loaded);
   const documents = useStore(library, (state) => state.documents);
   if (!loaded) return null;
@@ -24,7 +27,9 @@ export function EmptyState() {
       <h1 className="font-serif text-[2.1rem] leading-tight font-medium tracking-[-0.01em] text-balance">
         {t('empty.title')}
       </h1>
-      <p className="mt-3 max-w-[34rem] text-base text-soft">{t('empty.promise')}</p>
+      <p className="mt-3 max-w-[34rem] text-base text-soft">
+        {leaves ? t('remote.promise', { host: leaves }) : t('empty.promise')}
+      </p>
       <ModelNotice />
       <div className="mt-7 flex flex-wrap gap-2">
         <Button look={documents.size === 0 ? 'primary' : 'plain'} onClick={chooseFiles}>
@@ -83,9 +88,11 @@ function ModelNotice() {
   const { models: store } = useQuoth();
   const { models, loaded, installs } = useStore(store);
   const install = useInstall();
+  const remote = useRemoteInUse();
   if (!loaded) return null;
   const missing = (['embedder', 'chat'] as const).find(
-    (role) => !models.some((model) => model.role === role && model.state === 'installed'),
+    (role) =>
+      !(role === 'chat' && remote) && !models.some((model) => model.role === role && model.state === 'installed'),
   );
   if (!missing) return null;
   const offer = models.find((model) => model.role === missing);

@@ -9,6 +9,7 @@ import { createWatchedFolders } from '../library/folders-state.ts';
 import { createLibrary } from '../library/library-state.ts';
 import { createShelf } from '../library/shelf-state.ts';
 import { createModels } from '../models/models-state.ts';
+import { createRemotes } from '../models/remote-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
 import { createNotices } from './notices.ts';
 import { text } from './text/text.ts';
@@ -23,6 +24,7 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
   const conversations = createConversations(client, () => {
     chats.getState().load().catch(notices.getState().tellError);
   });
+  const models = createModels(client);
   const view = createView(conversations.getState().begin());
   const jobs = createJobs(client, async ({ turnId, chatId }, isDone) => {
     await conversations.getState().takeAnswer(chatId, turnId);
@@ -45,7 +47,8 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
     library: createLibrary(client),
     shelf: createShelf(client),
     watchedFolders: createWatchedFolders(client),
-    models: createModels(client),
+    models,
+    remotes: createRemotes(client, () => void models.getState().load().catch(notices.getState().tellError)),
     settings: createSettings(client),
     view,
   };

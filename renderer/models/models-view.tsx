@@ -6,6 +6,7 @@ import { Button } from '../common/button.tsx';
 import { Modal } from '../common/dialog.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { ModelCard } from './model-card.tsx';
+import { RemoteSection } from './remote-section.tsx';
 
 /** The models of the catalogue by what they do: which are here, which could be. */
 export function ModelsView() {
@@ -41,6 +42,7 @@ export function ModelsView() {
             </ul>
           </section>
         ))}
+        <RemoteSection />
       </div>
       <Modal
         open={removing !== null}

@@ -6,6 +6,7 @@ import { type Settings, windowLanguages } from '../../app/contract/types.ts';
 import { formatCount, formatNumber } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { languageNames } from '../common/text/text.ts';
+import { ApiSection } from './api-section.tsx';
 import { EngineSection } from './engine-section.tsx';
 import { MachineSection } from './machine-section.tsx';
 
@@ -100,6 +101,7 @@ export function SettingsView() {
             />
           </div>
         )}
+        <ApiSection />
         <EngineSection />
         <MachineSection />
       </div>

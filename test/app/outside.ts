@@ -10,7 +10,7 @@ import { createMemoryPorts } from '../../app/contract/port.ts';
 import type { Client } from '../../app/contract/procedure.ts';
 import { serve } from '../../app/contract/server.ts';
 import type { AppKit } from '../../app/models/kit.ts';
-import type { Outside } from '../../app/outside.ts';
+import type { Outside, Secrets } from '../../app/outside.ts';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
 import { watchFolder } from '../../main/watch-folder.ts';
@@ -42,6 +42,19 @@ export const noModels: AppKit = {
   engineOf: () => null,
 };
 
+/** Keys that are gone with the test. */
+export function createMemorySecrets(): Secrets {
+  const kept = new Map<string, string>();
+  return {
+    protection: async () => 'file',
+    read: async (name) => kept.get(name) ?? null,
+    async write(name, secret) {
+      if (secret === null) kept.delete(name);
+      else kept.set(name, secret);
+    },
+  };
+}
+
 export type Scene = {
   /** A folder for the person's files, with a name that is no plain ASCII. */
   files: string;
@@ -67,6 +80,7 @@ export async function createScene(changes: Partial<Outside> = {}): Promise<Scene
     fetch: async () => {
       throw new TypeError('fetch failed');
     },
+    secrets: createMemorySecrets(),
     packageAddress: async () => null,
     nowMs: Date.now,
     randomBytes,

@@ -18,6 +18,7 @@ import type {
   InstallProgress,
   Job,
   JobTask,
+  LocalApi,
   MachineReport,
   ModelId,
   ModelSummary,
@@ -26,6 +27,8 @@ import type {
   Place,
   PlaceFolder,
   PlaceKey,
+  RemoteModel,
+  RemoteOffer,
   Scope,
   SearchExplanation,
   Settings,
@@ -240,6 +243,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     captionLanguages: ['en'],
     ...chosen,
   };
+  const remoteModels: RemoteModel[] = [];
+  let localApi: LocalApi = { on: false, port: 7868, address: null, problem: null, keyMadeAtMs: null };
   const engines: EngineReport[] = [];
   const machine: MachineReport = {
     version: '0.1.0',
@@ -260,6 +265,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     /** Plays each question's answer; the test pushes pieces into it. Replaced by a test for its own story. */
     answers: [] as Tape<AskEvent>[],
     installs: new Map<ModelId, Tape<InstallProgress>>(),
+    /** By address. */
+    remoteOffers: new Map<string, RemoteOffer>(),
     adding: new Tape<AddEvent>(),
     /** By turn. */
     explanations: new Map<TurnId, SearchExplanation>(),
@@ -474,10 +481,47 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       return {};
     },
     useModel: async ({ modelId, inUse = true }) => {
+      for (const model of remoteModels) model.inUse = model.id === modelId && inUse;
+      if (remoteModels.some(({ id }) => id === modelId)) {
+        for (const model of models) if (model.role === 'chat') model.inUse = false;
+        return {};
+      }
       const { role } = modelOf(modelId);
       for (const model of models) if (model.role === role) model.inUse = inUse && model.id === modelId;
       return {};
     },
+    listRemoteModels: async () => ({ models: remoteModels, keyProtection: 'file' }),
+    probeRemote: async ({ address }) => {
+      const offer = script.remoteOffers.get(address);
+      if (!offer) throw new QuothError('offline', `${address} refuses the connection. Start the server there.`);
+      return offer;
+    },
+    testRemote: async () => ({ text: 'Hello.', firstWordMs: 120 }),
+    addRemoteModel: async ({ address, key, name, contextTokens }) => {
+      const { host } = new URL(address);
+      const id = `remote-${remoteModels.length}` as ModelId;
+      const isLoopback = host.startsWith('127.');
+      const where = { host, isLoopback, isPrivate: isLoopback, address };
+      for (const one of [...models.filter(({ role }) => role === 'chat'), ...remoteModels]) one.inUse = false;
+      const model = { ...where, id, name, contextTokens, hasKey: key !== undefined, inUse: true };
+      remoteModels.push(model);
+      return { model };
+    },
+    removeRemoteModel: async ({ modelId }) => {
+      remoteModels.splice(
+        remoteModels.findIndex(({ id }) => id === modelId),
+        1,
+      );
+      return {};
+    },
+    readLocalApi: async () => localApi,
+    setLocalApi: async ({ on, port = localApi.port }) => {
+      const key = on && localApi.keyMadeAtMs === null ? 'quoth-the-first-key' : null;
+      localApi = { ...localApi, on, port, address: on ? `http://127.0.0.1:${port}/v1` : null };
+      if (key) localApi.keyMadeAtMs = 1_700_000_000_000;
+      return { localApi, key };
+    },
+    renewLocalApiKey: async () => ({ localApi, key: 'quoth-another-key' }),
     readSettings: async () => settings,
     changeSettings: async (part) => {
       settings = { ...settings, ...part };
@@ -496,6 +540,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     chats,
     found,
     models,
+    remoteModels,
     asked,
     added,
     retried,

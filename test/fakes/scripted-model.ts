@@ -16,6 +16,12 @@ export type ScriptedModel = {
   /** What it says; a promise lets a test hold it back, a throw is the engine's failure. */
   reply: (text: string, instruction: string) => string | Promise<string>;
   contextTokens: number;
+  /** The requests themselves. */
+  requests: GenerateRequest[];
+  /** Generations that nobody has left and that have not ended. */
+  numRunning: () => number;
+  /** After so many tokens the engine fails; null = it does not. */
+  failAfter: number | null;
 };
 
 const offer = {
@@ -47,19 +53,59 @@ export function createScriptedModel(): ScriptedModel {
     prompts: [],
     reply: () => '',
     contextTokens: 2048,
+    requests: [],
+    numRunning: () => running.size,
+    failAfter: null,
   };
+  const running = new Set<object>();
+
+  /** As the real one: leaving the loop ends the generation at once, also while nothing comes. */
+  function begin(request: GenerateRequest): AsyncIterable<GenerateEvent> {
+    const items = generate(request);
+    const one = {};
+    return {
+      [Symbol.asyncIterator]: () => ({
+        async next() {
+          running.add(one);
+          const next = await items.next().catch((error: unknown) => {
+            running.delete(one);
+            throw error;
+          });
+          if (next.done) running.delete(one);
+          return next;
+        },
+        async return() {
+          running.delete(one);
+          void items.return(undefined);
+          return { done: true, value: undefined };
+        },
+      }),
+    };
+  }
 
   async function* generate(request: GenerateRequest): AsyncGenerator<GenerateEvent> {
     const prompt = asked.get(request.ids.join());
     if (!prompt) throw new Error('this prompt was never encoded');
+    scripted.requests.push(request);
     scripted.prompts.push({ ...prompt, priority: request.priority, numTokens: request.ids.length });
     yield { type: 'started', numPromptTokens: request.ids.length, numCachedTokens: 0 };
     const said = encode(await scripted.reply(prompt.text, prompt.instruction)).slice(0, request.maxTokens);
-    for (const id of said) yield { type: 'tokens', ids: Int32Array.of(id) };
-    yield { type: 'finished', reason: 'stop', numOutputTokens: said.length, ttftMs: 1, decodeMs: 1 };
+    for (const [at, id] of said.entries()) {
+      if (at === scripted.failAfter) throw new Error('the engine fails');
+      const top = Array.from({ length: request.logProbabilities ?? 0 }, () => ({ id, logProbability: -0.5 }));
+      const logProbabilities = request.logProbabilities === undefined ? undefined : [{ logProbability: -0.5, top }];
+      yield { type: 'tokens', ids: Int32Array.of(id), ...(logProbabilities ? { logProbabilities } : {}) };
+    }
+    const reason = said.length === request.maxTokens ? 'length' : 'stop';
+    yield { type: 'finished', reason, numOutputTokens: said.length, ttftMs: 1, decodeMs: 1 };
   }
 
-  const engine = { generate, close: async () => {} } as unknown as Engine;
+  const engine = { generate: begin, close: async () => {} } as unknown as Engine;
+  function remember(instruction: string, text: string): Int32Array {
+    const prompt = Int32Array.from(encode(`${instruction}\n${text}`));
+    asked.set(prompt.join(), { instruction, text });
+    return prompt;
+  }
   const model = (): ChatModel => ({
     id: offer.id,
     name: offer.name,
@@ -68,10 +114,10 @@ export function createScriptedModel(): ScriptedModel {
     stopIds: [],
     stopStrings: [],
     countTokens: (text) => encode(text).length,
-    encodePrompt(instruction, text) {
-      const prompt = Int32Array.from(encode(`${instruction}\n${text}`));
-      asked.set(prompt.join(), { instruction, text });
-      return prompt;
+    encodePrompt: remember,
+    encodeChat(messages) {
+      const [instruction, text] = [messages.filter(({ role }) => role === 'system'), messages.at(-1)];
+      return remember(instruction.map(({ content }) => content).join('\n'), text?.content ?? '');
     },
     streamDecoder: () => ({
       push: (some) => Array.from(some, (id) => pieces[id]).join(''),

@@ -15,6 +15,7 @@ function modelOf(contextTokens: number): ChatModel {
     stopStrings: [],
     countTokens: (text) => encode(text).length,
     encodePrompt: (system, user) => encode(`${system}|${user}|`),
+    encodeChat: (messages) => encode(messages.map(({ content }) => content).join('|')),
     streamDecoder: () => null as never,
   };
 }

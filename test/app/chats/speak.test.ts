@@ -25,6 +25,7 @@ function modelOf(words: string, tell: (event: GenerateEvent) => void): ChatModel
     stopStrings: [],
     countTokens: (text) => text.length,
     encodePrompt: () => Int32Array.of(1, 2, 3),
+    encodeChat: () => Int32Array.of(1, 2, 3),
     streamDecoder: () => ({ push: (ids) => String.fromCodePoint(...Array.from(ids)), end: () => '' }),
   };
 }

@@ -4,7 +4,7 @@ import { createApp } from '../../../app/app.ts';
 import { createNodeSpawner } from '../../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../../ingest/run-reader.ts';
 import { watchFolder } from '../../../main/watch-folder.ts';
-import { noModels, noNative } from '../outside.ts';
+import { createMemorySecrets, noModels, noNative } from '../outside.ts';
 
 const [profileFolder = '', folder = '', watch = ''] = process.argv.slice(2);
 const app = await createApp(
@@ -15,6 +15,7 @@ const app = await createApp(
     readFile: createReadFile(createNodeSpawner()),
     watchFolder,
     fetch: globalThis.fetch,
+    secrets: createMemorySecrets(),
     packageAddress: async () => null,
     nowMs: Date.now,
     randomBytes,
