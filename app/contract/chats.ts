@@ -57,7 +57,7 @@ export const chatMatch = z.object({
 });
 export type ChatMatch = z.infer<typeof chatMatch>;
 
-export const exportFormat = z.enum(['markdown', 'html']);
+export const exportFormat = z.enum(['markdown', 'html', 'docx']);
 export type ExportFormat = z.infer<typeof exportFormat>;
 
 const exportWord = z.string().max(200);
@@ -82,6 +82,7 @@ export const exportedChat = z.object({
   /** A file name that every system takes. */
   name: z.string(),
   mediaType: z.string(),
-  text: z.string(),
+  /** The file itself: a text of UTF-8, or a Word document. */
+  base64: z.string(),
 });
 export type ExportedChat = z.infer<typeof exportedChat>;

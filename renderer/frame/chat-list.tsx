@@ -1,4 +1,4 @@
-import { Ellipsis, FileText, Globe, Pencil, Trash2 } from 'lucide-react';
+import { Ellipsis, FileCode, FileText, Globe, Pencil, Trash2 } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
@@ -6,6 +6,12 @@ import { exportChat } from '../chat/export-chat.ts';
 import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { type FoundChat, Matches, SearchField, useFoundChats } from './chat-search.tsx';
+
+const exportIcons = {
+  docx: <FileText className="size-3.5" />,
+  markdown: <FileCode className="size-3.5" />,
+  html: <Globe className="size-3.5" />,
+};
 
 /** The saved chats, newest first. */
 export function ChatList() {
@@ -92,10 +98,10 @@ function ChatItem({ chat, active, matches }: FoundChat & { active: boolean }) {
           <MenuItem icon={<Pencil className="size-3.5" />} onSelect={() => setRenaming(true)}>
             {t('chats.rename')}
           </MenuItem>
-          {(['markdown', 'html'] as const).map((format) => (
+          {(['docx', 'markdown', 'html'] as const).map((format) => (
             <MenuItem
               key={format}
-              icon={format === 'html' ? <Globe className="size-3.5" /> : <FileText className="size-3.5" />}
+              icon={exportIcons[format]}
               onSelect={() => void exportChat(quoth, chat.id, format).catch(tellError)}
             >
               {t(`export.${format}`)}

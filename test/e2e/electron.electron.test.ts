@@ -84,7 +84,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
         const attempts = [
           'chooseFiles()',
           'ticketsFor([])',
-          "saveFile({ name: 'x', text: 'y' })",
+          "saveFile({ name: 'x', bytes: new Uint8Array(1) })",
           "openExternal('https://example.com')",
         ];
         const results: string[] = [];

@@ -428,7 +428,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     exportChat: async ({ chatId, format, words }) => ({
       name: `${chatOf(chatId).chat.title}.${format}`,
       mediaType: 'text/plain',
-      text: JSON.stringify(words),
+      base64: Buffer.from(JSON.stringify(words)).toString('base64'),
     }),
     renameChat: async ({ chatId, title }) => {
       chatOf(chatId).chat.title = title;
