@@ -7,12 +7,12 @@ import { Button } from '../common/button.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { JobProgress } from '../jobs/job-progress.tsx';
 import { AnswerFoot } from './answer-foot.tsx';
-import { AnswerText } from './answer-text.tsx';
 import { type CitedSource, CitedSourcesProvider, citedSources } from './cited-sources.ts';
 import type { Instead, LiveTurn } from './conversations.ts';
 import { Question } from './question.tsx';
 import { Quotes } from './quotes.tsx';
 import { SourcesStrip } from './sources-strip.tsx';
+import { AnswerText } from './text/answer-text.tsx';
 
 type AnswerProps = {
   turn: LiveTurn;

@@ -134,7 +134,7 @@ describe.skipIf(!existsSync(payloadFolder))('the collected payloads', () => {
   it('bring nothing that fetches, acts or leads away, as text, as a link and as a picture', async () => {
     const payloads = collectPayloads();
     expect(payloads.length).toBeGreaterThan(300);
-    const { AnswerText } = await import('../../renderer/chat/answer-text.tsx');
+    const { AnswerText } = await import('../../renderer/chat/text/answer-text.tsx');
     const { createElement } = await import('react');
     const { QuothProvider } = await import('../../renderer/common/quoth.tsx');
     const { quoth } = openWindow();
