@@ -11,6 +11,7 @@ import { exportChat } from './export/export-chat.ts';
 import { englishWords } from './export/words.ts';
 import { asLine, asMarkdown } from './markdown.ts';
 import { toPassage } from './to-passage.ts';
+import { unsupportedIn } from './unsupported.ts';
 
 type ChatHandlers = Pick<
   Handlers<QuothContract>,
@@ -101,7 +102,7 @@ export function withoutDocument(answer: Answer, documentId: DocumentId): Answer 
     return { ...citation, title: removedTitle, source: '', quote: '', verified: false };
   });
   const { job } = answer;
-  if (!job) return { ...answer, text, citations };
+  if (!job) return { ...answer, text, citations, ...(answer.unsupported ? { unsupported: unsupportedIn(text) } : {}) };
   // The result of a job names its documents: over their lines, and among those that could not be read.
   const isIt = (one: { documentId: DocumentId }): boolean => one.documentId === documentId;
   for (const { title } of [...answer.citations, ...job.coverage.unread].filter(isIt))

@@ -11,6 +11,8 @@ export const answerEnd = z.enum(['complete', 'stopped', 'cut', 'length']);
 export const answer = z.object({
   text: z.string(),
   citations: z.array(citation),
+  /** The sentences of a model's `text` for which no quote was found, in order; absent: none, or nobody looked. */
+  unsupported: z.array(z.object({ start: z.number().int().nonnegative(), endExclusive: z.number().int() })).optional(),
   /** True when the documents do not hold the answer; the text then says what was searched. */
   refused: z.boolean(),
   /** `quotes` = no chat model took part: the answer is made of quoted passages only. */

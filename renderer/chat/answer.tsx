@@ -68,7 +68,12 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
         {answer?.writtenBy === 'quotes' && !answer.refused && !answer.job && <QuotesOnly />}
         <CitedSourcesProvider value={cited}>
           <div className={answer?.refused ? 'text-soft' : ''}>
-            <AnswerText text={text} question={turn.question} />
+            <AnswerText
+              text={text}
+              question={turn.question}
+              hasMaths={answer?.writtenBy !== 'quotes'}
+              unsupported={answer?.text === text ? answer.unsupported : undefined}
+            />
           </div>
           {turn.state === 'writing' && (
             <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">
