@@ -16,6 +16,9 @@ import { AnswerText } from './text/answer-text.tsx';
 
 type AnswerProps = {
   turn: LiveTurn;
+  /** Counts from 1; only some of the turns are on the page. */
+  position: number;
+  numTurns: number;
   /** The conversation's. */
   conversationKey: string;
   /** An answer is being written somewhere in this conversation. */
@@ -26,7 +29,7 @@ type AnswerProps = {
 
 /** One question and all that has come of it so far. */
 export const AnswerView = memo(function AnswerView(props: AnswerProps) {
-  const { turn, conversationKey, isAsking, onAsk, onShow } = props;
+  const { turn, position, numTurns, conversationKey, isAsking, onAsk, onShow } = props;
   const { t } = useTranslation();
   const { conversations, jobs, view } = useQuoth();
   const { answer, passages } = turn;
@@ -50,7 +53,14 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
   const working = job !== undefined && job.state !== 'stopped' && job.state !== 'failed';
   const writing = turn.state === 'searching' || turn.state === 'writing' || working;
   return (
-    <article aria-label={turn.question} aria-busy={writing} tabIndex={-1} className="scroll-mt-6 outline-none">
+    <article
+      aria-label={turn.question}
+      aria-busy={writing}
+      aria-posinset={position}
+      aria-setsize={numTurns}
+      tabIndex={-1}
+      className="outline-none"
+    >
       <Question
         turn={turn}
         disabled={isAsking}

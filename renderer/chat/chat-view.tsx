@@ -1,17 +1,15 @@
-import { ArrowDown } from 'lucide-react';
-import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import { useJob } from '../jobs/use-job.ts';
 import { groupOf } from '../library/library-state.ts';
-import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
 import type { Instead, LiveTurn } from './conversations.ts';
 import { EmptyState } from './empty-state.tsx';
 import { ScopeChooser } from './scope-chooser.tsx';
+import { TurnList } from './turn-list.tsx';
 import { useAsk } from './use-ask.ts';
-import { useFollowEnd } from './use-follow-end.ts';
 
 /** A conversation: its turns, and the place to ask. */
 export function ChatView() {
@@ -25,48 +23,36 @@ export function ChatView() {
   );
   const turns = conversation?.turns ?? [];
   const isEmpty = turns.length === 0 && conversation?.chatId === null;
-  const { frame, content, awayFromEnd, toEnd, stay } = useFollowEnd(key, !isEmpty);
-  useWantedTurn(turns, content, stay);
+  const [numAsked, setNumAsked] = useState(0);
   const askAndFollow = useCallback(
     (question: string, instead?: Instead): void => {
       ask(question, instead); // The conversation itself refuses a second question at a time.
-      toEnd();
+      setNumAsked((before) => before + 1);
     },
-    [ask, toEnd],
+    [ask],
   );
   return (
     <div className="relative flex h-full min-h-0 flex-col">
-      <div ref={frame} className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
-        <div ref={content} className="mx-auto w-full max-w-[46rem] px-6 pt-10 pb-6">
-          {isEmpty && <EmptyState />}
-          {conversation?.loading && <p className="text-sm text-soft">{t('chat.loading')}</p>}
-          {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
-          <div className="grid grid-cols-[minmax(0,1fr)] gap-12">
-            {turns.map((turn) => (
-              <AnswerView
-                key={turn.key}
-                turn={turn}
-                conversationKey={key}
-                isAsking={isAsking}
-                onAsk={askAndFollow}
-                onShow={showTurn}
-              />
-            ))}
+      {turns.length > 0 ? (
+        <TurnList
+          key={key}
+          conversationKey={key}
+          turns={turns}
+          isAsking={isAsking}
+          numAsked={numAsked}
+          onAsk={askAndFollow}
+          onShow={showTurn}
+        />
+      ) : (
+        <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
+          <div className="mx-auto w-full max-w-[46rem] px-6 pt-10 pb-6">
+            {isEmpty && <EmptyState />}
+            {conversation?.loading && <p className="text-sm text-soft">{t('chat.loading')}</p>}
+            {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
           </div>
         </div>
-      </div>
+      )}
       <div className="relative mx-auto w-full max-w-[46rem] px-6 pb-5">
-        {awayFromEnd && (
-          <button
-            type="button"
-            aria-label={t('chat.toEnd')}
-            title={t('chat.toEnd')}
-            className="absolute -top-11 left-1/2 inline-flex size-8 -translate-x-1/2 items-center justify-center rounded-full border border-line bg-raised text-soft shadow-float hover:text-ink"
-            onClick={toEnd}
-          >
-            <ArrowDown className="size-4" />
-          </button>
-        )}
         <Composer
           conversationKey={key}
           draft={conversation?.draft ?? ''}
@@ -91,21 +77,6 @@ export function ChatView() {
       <Announcer turn={turns.at(-1)} />
     </div>
   );
-}
-
-/** Brings the turn that a search found to the top, and the focus to it. */
-function useWantedTurn(turns: LiveTurn[], content: RefObject<HTMLElement | null>, stay: () => void): void {
-  const { view } = useQuoth();
-  const wanted = useStore(view, (state) => state.wantedTurn);
-  const index = wanted === null ? -1 : turns.findIndex(({ turnId }) => turnId === wanted);
-  useEffect(() => {
-    const article = index === -1 ? undefined : content.current?.querySelectorAll('article')[index];
-    if (!article) return;
-    stay();
-    article.focus({ preventScroll: true });
-    article.scrollIntoView({ block: 'start' });
-    view.getState().reached();
-  }, [index, content, stay, view]);
 }
 
 /** Tells a screen reader of an answer once, when it is whole; never word by word. */

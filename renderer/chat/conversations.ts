@@ -2,6 +2,7 @@
  * The conversations of this window, those that are being answered among them. They live here and not in a component, so
  * that an answer goes on while the person looks at something else.
  */
+import type { VirtualItem } from '@tanstack/react-virtual';
 import { createStore } from 'zustand/vanilla';
 import type { AskEvent, QuothContract } from '../../app/contract/contract.ts';
 import { type ErrorMessage, toErrorMessage } from '../../app/contract/errors.ts';
@@ -47,6 +48,9 @@ export type Conversation = {
 /** In the place of which turn a question is asked, and from what it is answered. */
 export type Instead = { turnKey: string; sources: 'search' | 'same' | 'more' };
 
+/** Where a list of turns was scrolled to, and how high they were. */
+export type KeptPlace = { offsetPx: number; heights: VirtualItem[] };
+
 export type Conversations = {
   conversations: Record<string, Conversation>;
   /** A fresh, empty conversation: its key. */
@@ -66,14 +70,22 @@ export type Conversations = {
   startJob(key: string, task: JobTask, language: Exclude<Settings['language'], 'system'>): Promise<void>;
   /** Fetches the answer of a turn whose work has come to its end. */
   takeAnswer(chatId: ChatId, turnId: TurnId): Promise<void>;
+  /** Where a conversation was left; null for its end. */
+  placeOf(key: string): KeptPlace | null;
+  keepPlace(key: string, place: KeptPlace | null): void;
   /** Stops the answer that is being written; what was said stays. */
   stop(key: string): void;
 };
+
+const redrawMs = 33; // A fast engine writes hundreds of words a second; they are shown about thirty times.
 
 const savedAfterStopMs = [150, 400, 1000, 2500]; // The core saves a stopped answer shortly after it hears of the stop.
 
 export function createConversations(client: Client<QuothContract>, onChatChange: () => void) {
   const asking = new Map<string, AbortController>();
+  const places = new Map<string, KeptPlace>();
+  /** By turn: what was written and is not shown yet. */
+  const unshown = new Map<string, string>();
   let nextNumber = 1;
 
   return createStore<Conversations>((set, get) => {
@@ -116,6 +128,13 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       }
     };
 
+    /** Shows what has been written since the last time. */
+    const showText = (key: string, turnKey: string): void => {
+      const more = unshown.get(turnKey);
+      unshown.delete(turnKey);
+      if (more) changeTurn(key, turnKey, { text: (turnOf(key, turnKey)?.text ?? '') + more, state: 'writing' });
+    };
+
     const take = (key: string, turnKey: string, event: AskEvent): void => {
       switch (event.type) {
         case 'started':
@@ -132,10 +151,14 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
             state: 'writing',
           });
           return;
-        case 'text':
-          changeTurn(key, turnKey, { text: (turnOf(key, turnKey)?.text ?? '') + event.text, state: 'writing' });
+        case 'text': {
+          const isFirst = !unshown.has(turnKey);
+          unshown.set(turnKey, (unshown.get(turnKey) ?? '') + event.text);
+          if (isFirst) setTimeout(() => showText(key, turnKey), redrawMs);
           return;
+        }
         case 'answer':
+          unshown.delete(turnKey);
           changeTurn(key, turnKey, { answer: event.answer, text: event.answer.text, state: 'done' });
       }
     };
@@ -177,8 +200,10 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
           const place = insteadOf && chatId && instead ? { insteadOf, sources: instead.sources } : {};
           const events = client.ask({ question, chatId, scope, ...place }, controller.signal);
           for await (const event of events) take(key, turnKey, event);
+          showText(key, turnKey);
           if (turnOf(key, turnKey)?.state !== 'done') changeTurn(key, turnKey, { state: 'stopped' });
         } catch (thrown) {
+          showText(key, turnKey);
           if (controller.signal.aborted) changeTurn(key, turnKey, { state: 'stopped' });
           else changeTurn(key, turnKey, { state: 'failed', error: toErrorMessage(thrown) });
         } finally {
@@ -220,6 +245,11 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         const saved = await client.readChat({ chatId }).catch(() => null);
         const answer = saved?.turns.find(({ id }) => id === turnId)?.answer;
         if (answer) changeTurn(here.key, known.key, { answer, text: answer.text, state: 'done' });
+      },
+      placeOf: (key) => places.get(key) ?? null,
+      keepPlace: (key, place) => {
+        if (place) places.set(key, place);
+        else places.delete(key);
       },
       stop: (key) => asking.get(key)?.abort(),
     };
