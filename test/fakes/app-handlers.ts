@@ -266,6 +266,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     documents.set(document.id, document);
     library.push({ type: 'changed', document });
   };
+  /** Tells the whole state of the library, as each watch begins with it. */
+  const reset = (): void => library.push({ type: 'reset', documents: [...documents.values()] });
   let folders: WatchedFolder[] = [];
   const forgotten: { folderId: FolderId; keepDocuments: boolean }[] = [];
   /** Of each adding of files: whether folders were to be watched. */
@@ -484,6 +486,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     machine,
     engines,
     setDocument,
+    reset,
     setFolders,
     started,
     jobs: () => jobs,
