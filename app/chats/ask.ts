@@ -40,6 +40,8 @@ export type AskParts = {
 /** Found for each question: more than any prompt holds, so that quotes have a choice. */
 export const numPassages = 12;
 const mostPassages = 48;
+/** A question leans on those shortly before it; a chat of thousands is not read for each. */
+const mostEarlier = 50;
 /** A second answer from the same passages must not be the first one again: it is sampled at least this freely. */
 const temperatureOfAnother = 0.5;
 
@@ -115,7 +117,7 @@ function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { ch
     throw new QuothError('invalid-input', 'A question can be asked again in its own chat only.');
   const chat = chatId ?? chats.create(titleFrom(question));
   const turnId = chats.addTurn(chat, question, insteadOf, scope);
-  const branch = chats.read(chat).turns;
+  const branch = chats.read(chat, { numTurns: mostEarlier }).turns;
   const earlier = branch.slice(0, -1);
   const siblings = branch.at(-1)?.siblings ?? [];
   return {

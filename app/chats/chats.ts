@@ -60,10 +60,11 @@ export function createChats({ table, search, readPassages }: ChatStore): Chats {
     handlers: {
       listChats: async () => ({ chats: table.list() }),
       searchChats: async ({ words, limit }) => ({ found: search.search(words, limit) }),
-      readChat: async ({ chatId }) => table.read(chatId),
-      showTurn: async ({ chatId, turnId }) => {
+      readChat: async ({ chatId, ...piece }) => table.read(chatId, piece),
+      showTurn: async ({ chatId, turnId, numTurns }) => {
         table.showTurn(chatId, turnId);
-        return { turns: table.read(chatId).turns };
+        const { turns, numBefore } = table.read(chatId, { numTurns });
+        return { turns, numBefore };
       },
       readFound: async ({ turnId }) => ({ passages: foundFor(turnId).passages.map(toPassage) }),
       exportChat: async ({ chatId, format, words = englishWords }) =>

@@ -38,6 +38,7 @@ export function ChatView() {
           key={key}
           conversationKey={key}
           turns={turns}
+          numUnread={conversation?.numUnread ?? 0}
           isAsking={isAsking}
           numAsked={numAsked}
           onAsk={askAndFollow}

@@ -37,7 +37,10 @@ export type Conversation = {
   /** Stays the same when a new chat gets its id. */
   key: string;
   chatId: ChatId | null;
+  /** Those that are here: in a long chat the earlier ones come piece by piece. */
   turns: LiveTurn[];
+  /** How many stand before these and are still to come. */
+  numUnread: number;
   loading: boolean;
   error: ErrorMessage | null;
   draft: string;
@@ -50,6 +53,8 @@ export type Instead = { turnKey: string; sources: 'search' | 'same' | 'more' };
 
 /** Where a list of turns was scrolled to, and how high they were. */
 export type KeptPlace = { offsetPx: number; heights: VirtualItem[] };
+
+type Piece = { turns: Turn[]; numBefore: number };
 
 export type Conversations = {
   conversations: Record<string, Conversation>;
@@ -77,6 +82,9 @@ export type Conversations = {
   stop(key: string): void;
 };
 
+/** What is in sight when a chat opens, with some more; and then pieces that take a few milliseconds each. */
+const turnsAtOnce = 24;
+const turnsOfPiece = 200;
 const redrawMs = 33; // A fast engine writes hundreds of words a second; they are shown about thirty times.
 
 const savedAfterStopMs = [150, 400, 1000, 2500]; // The core saves a stopped answer shortly after it hears of the stop.
@@ -84,6 +92,8 @@ const savedAfterStopMs = [150, 400, 1000, 2500]; // The core saves a stopped ans
 export function createConversations(client: Client<QuothContract>, onChatChange: () => void) {
   const asking = new Map<string, AbortController>();
   const places = new Map<string, KeptPlace>();
+  /** Which reading of a conversation counts: the last that was begun. */
+  const reading = new Map<string, number>();
   /** By turn: what was written and is not shown yet. */
   const unshown = new Map<string, string>();
   let nextNumber = 1;
@@ -103,13 +113,36 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
     const turnOf = (key: string, turnKey: string): LiveTurn | undefined =>
       get().conversations[key]?.turns.find((turn) => turn.key === turnKey);
 
+    /** Puts turns before those that are here; one that is here already stays as it is. */
+    const putBefore = (key: string, { turns, numBefore }: Piece): void => {
+      const here = get().conversations[key]?.turns ?? [];
+      const known = new Set(here.map(({ turnId }) => turnId));
+      const earlier = turns.filter(({ id }) => !known.has(id)).map(fromSaved);
+      change(key, { turns: [...earlier, ...here], numUnread: numBefore, loading: false });
+    };
+
+    /** Reads on from the end of a branch to its beginning, unless something else is read meanwhile. */
+    const readOn = async (key: string, chatId: ChatId, number: number, end: Piece): Promise<void> => {
+      let piece = end;
+      while (piece.numBefore > 0 && piece.turns.length > 0) {
+        piece = await client.readChat({ chatId, before: piece.turns[0]?.id, numTurns: turnsOfPiece });
+        if (reading.get(key) !== number) return;
+        putBefore(key, piece);
+      }
+    };
+
     const load = async (key: string, chatId: ChatId): Promise<void> => {
+      const number = nextNumber++;
+      reading.set(key, number);
       change(key, { loading: true, error: null });
       try {
-        const { turns } = await client.readChat({ chatId });
-        change(key, { turns: turns.map(fromSaved), loading: false, scope: turns.at(-1)?.scope ?? null });
+        const end = await client.readChat({ chatId, numTurns: turnsAtOnce });
+        if (reading.get(key) !== number) return;
+        putBefore(key, end);
+        if (!asking.has(key)) change(key, { scope: end.turns.at(-1)?.scope ?? null });
+        await readOn(key, chatId, number, end);
       } catch (thrown) {
-        change(key, { loading: false, error: toErrorMessage(thrown) });
+        if (reading.get(key) === number) change(key, { loading: false, error: toErrorMessage(thrown) });
       }
     };
 
@@ -120,7 +153,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       if (!chatId || !turnId) return;
       for (const waitMs of savedAfterStopMs) {
         await new Promise((resolve) => setTimeout(resolve, waitMs));
-        const saved = await client.readChat({ chatId }).catch(() => null);
+        const saved = await client.readChat({ chatId, numTurns: turnsAtOnce }).catch(() => null);
         const answer = saved?.turns.find((turn) => turn.id === turnId)?.answer;
         if (!answer) continue;
         changeTurn(key, turnKey, { answer, text: answer.text });
@@ -135,7 +168,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       if (more) changeTurn(key, turnKey, { text: (turnOf(key, turnKey)?.text ?? '') + more, state: 'writing' });
     };
 
-    const take = (key: string, turnKey: string, event: AskEvent): void => {
+    const hear = (key: string, turnKey: string, event: AskEvent): void => {
       switch (event.type) {
         case 'started':
           change(key, { chatId: event.chatId });
@@ -199,7 +232,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         try {
           const place = insteadOf && chatId && instead ? { insteadOf, sources: instead.sources } : {};
           const events = client.ask({ question, chatId, scope, ...place }, controller.signal);
-          for await (const event of events) take(key, turnKey, event);
+          for await (const event of events) hear(key, turnKey, event);
           showText(key, turnKey);
           if (turnOf(key, turnKey)?.state !== 'done') changeTurn(key, turnKey, { state: 'stopped' });
         } catch (thrown) {
@@ -215,11 +248,24 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       showTurn: async (key, turnId) => {
         const chatId = get().conversations[key]?.chatId;
         if (!chatId || asking.has(key)) return;
-        const { turns } = await client.showTurn({ chatId, turnId });
-        const known = get().conversations[key]?.turns ?? [];
-        if (asking.has(key)) return;
-        const live = (turn: Turn): LiveTurn => known.find((one) => one.turnId === turn.id) ?? fromSaved(turn);
-        change(key, { turns: turns.map((turn) => ({ ...live(turn), siblings: turn.siblings })) });
+        const number = nextNumber++;
+        const wasLoading = get().conversations[key]?.loading ?? false;
+        reading.set(key, number);
+        try {
+          const end = await client.showTurn({ chatId, turnId, numTurns: turnsAtOnce });
+          if (reading.get(key) !== number || asking.has(key)) return;
+          const known = new Map(get().conversations[key]?.turns.map((turn) => [turn.turnId, turn]));
+          const turns = end.turns.map((turn) => ({
+            ...(known.get(turn.id) ?? fromSaved(turn)),
+            siblings: turn.siblings,
+          }));
+          const scope = wasLoading ? { scope: end.turns.at(-1)?.scope ?? null } : {};
+          change(key, { turns, numUnread: end.numBefore, loading: false, ...scope });
+          await readOn(key, chatId, number, end);
+        } catch (thrown) {
+          if (wasLoading && reading.get(key) === number) void load(key, chatId);
+          throw thrown;
+        }
       },
       found: async (key, turnKey) => {
         const turn = turnOf(key, turnKey);
@@ -257,7 +303,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
 }
 
 function empty(key: string, chatId: ChatId | null): Conversation {
-  return { key, chatId, turns: [], loading: false, error: null, draft: '', scope: null };
+  return { key, chatId, turns: [], numUnread: 0, loading: false, error: null, draft: '', scope: null };
 }
 
 function fresh(key: string, question: string): LiveTurn {

@@ -19,6 +19,8 @@ const footPx = 24;
 type TurnListProps = {
   conversationKey: string;
   turns: LiveTurn[];
+  /** How many stand before these, and are still to come. */
+  numUnread: number;
   isAsking: boolean;
   /** Grows with each question that is asked: then the list goes to its end. */
   numAsked: number;
@@ -32,7 +34,7 @@ type List = Virtualizer<HTMLDivElement, HTMLDivElement>;
  * The turns of a conversation. Only those in sight are on the page, with the last one and the one that has the focus: a chat of
  * thousands opens as one of five. It follows its end until the person scrolls up, and is where it was when they come back.
  */
-export function TurnList({ conversationKey, turns, isAsking, numAsked, onAsk, onShow }: TurnListProps) {
+export function TurnList({ conversationKey, turns, numUnread, isAsking, numAsked, onAsk, onShow }: TurnListProps) {
   const { t } = useTranslation();
   const { conversations } = useQuoth();
   const frame = useRef<HTMLDivElement>(null);
@@ -40,12 +42,13 @@ export function TurnList({ conversationKey, turns, isAsking, numAsked, onAsk, on
   const [awayFromEnd, setAwayFromEnd] = useState(false);
   const following = useRef(true);
   const [kept] = useState(() => conversations.getState().placeOf(conversationKey));
-  const lastIndex = turns.length - 1;
+  const numTurns = numUnread + turns.length;
+  const lastIndex = numTurns - 1;
   const list: List = useVirtualizer<HTMLDivElement, HTMLDivElement>({
-    count: turns.length,
+    count: numTurns,
     getScrollElement: () => frame.current,
     estimateSize: () => estimatedHeightPx,
-    getItemKey: (index) => turns[index]?.key ?? index,
+    getItemKey: (index) => turns[index - numUnread]?.key ?? index,
     gap: gapPx,
     paddingStart: headPx,
     paddingEnd: footPx,
@@ -85,8 +88,8 @@ export function TurnList({ conversationKey, turns, isAsking, numAsked, onAsk, on
   useFollowing(frame, following, setAwayFromEnd, list.getTotalSize());
   useKeptPlace(conversationKey, list, following);
 
-  const goTo = useGoTo(list, turns, frame, stay);
-  useWantedTurn(turns, goTo);
+  const goTo = useGoTo(list, frame, stay);
+  useWantedTurn(turns, numUnread, goTo);
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
     const step = { PageDown: 1, PageUp: -1 }[event.key];
     const from = indexOf(event.target);
@@ -112,27 +115,29 @@ export function TurnList({ conversationKey, turns, isAsking, numAsked, onAsk, on
           }}
         >
           {list.getVirtualItems().map(({ key, index, start }) => {
-            const turn = turns[index];
+            const turn = turns[index - numUnread];
             return (
-              turn && (
-                <div
-                  key={key}
-                  data-index={index}
-                  ref={list.measureElement}
-                  className="absolute inset-x-0 top-0 px-6"
-                  style={{ transform: `translateY(${start}px)` }}
-                >
+              <div
+                key={key}
+                data-index={index}
+                ref={list.measureElement}
+                className="absolute inset-x-0 top-0 px-6"
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                {turn ? (
                   <AnswerView
                     turn={turn}
                     position={index + 1}
-                    numTurns={turns.length}
+                    numTurns={numTurns}
                     conversationKey={conversationKey}
                     isAsking={isAsking}
                     onAsk={onAsk}
                     onShow={onShow}
                   />
-                </div>
-              )
+                ) : (
+                  <Unread />
+                )}
+              </div>
             );
           })}
         </div>
@@ -215,18 +220,23 @@ function useKeptPlace(conversationKey: string, list: List, following: RefObject<
   );
 }
 
+/** Where a turn will be that has not come yet. */
+function Unread() {
+  return (
+    <div aria-hidden="true" style={{ height: estimatedHeightPx }}>
+      <div className="h-6 w-2/3 rounded-md bg-hover" />
+      <div className="mt-4 h-4 rounded-md bg-hover/60" />
+      <div className="mt-2 h-4 w-5/6 rounded-md bg-hover/60" />
+    </div>
+  );
+}
+
 /** Brings a turn to the top, and the focus to it once it is there. */
-function useGoTo(
-  list: List,
-  turns: LiveTurn[],
-  frame: RefObject<HTMLDivElement | null>,
-  stay: () => void,
-): (index: number) => void {
-  const [wanted, setWanted] = useState<string | null>(null);
+function useGoTo(list: List, frame: RefObject<HTMLDivElement | null>, stay: () => void): (index: number) => void {
+  const [wanted, setWanted] = useState<number | null>(null);
   useEffect(() => {
-    const index = wanted === null ? -1 : turns.findIndex(({ key }) => key === wanted);
     const article =
-      index === -1 ? null : frame.current?.querySelector<HTMLElement>(`[data-index="${index}"] > article`);
+      wanted === null ? null : frame.current?.querySelector<HTMLElement>(`[data-index="${wanted}"] > article`);
     if (!article) return;
     article.focus({ preventScroll: true });
     setWanted(null);
@@ -235,20 +245,20 @@ function useGoTo(
     (index) => {
       stay();
       list.scrollToIndex(index, { align: 'start' });
-      setWanted(turns[index]?.key ?? null);
+      setWanted(index);
     },
-    [list, turns, stay],
+    [list, stay],
   );
 }
 
-/** Goes to the turn that a search found. */
-function useWantedTurn(turns: LiveTurn[], goTo: (index: number) => void): void {
+/** Goes to the turn that a search found, once it has come. */
+function useWantedTurn(turns: LiveTurn[], numUnread: number, goTo: (index: number) => void): void {
   const { view } = useQuoth();
   const wanted = useStore(view, (state) => state.wantedTurn);
   const index = wanted === null ? -1 : turns.findIndex(({ turnId }) => turnId === wanted);
   useEffect(() => {
     if (index === -1) return;
-    goTo(index);
+    goTo(numUnread + index);
     view.getState().reached();
-  }, [index, goTo, view]);
+  }, [index, numUnread, goTo, view]);
 }

@@ -420,11 +420,16 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         return matches.length > 0 ? [{ chat, matches }] : [];
       }),
     }),
-    readChat: async ({ chatId }) => chatOf(chatId),
-    showTurn: async ({ chatId, turnId }) => {
+    readChat: async ({ chatId, numTurns, before }) => {
+      const { chat, turns } = chatOf(chatId);
+      const end = before === undefined ? turns.length : turns.findIndex(({ id }) => id === before);
+      const numBefore = Math.max(0, end - (numTurns ?? end));
+      return { chat, turns: turns.slice(numBefore, end), numBefore };
+    },
+    showTurn: async ({ chatId, turnId, numTurns = 2000 }) => {
       const chat = chatOf(chatId);
       chat.turns = branches.get(turnId) ?? chat.turns;
-      return { turns: chat.turns };
+      return { turns: chat.turns.slice(-numTurns), numBefore: Math.max(0, chat.turns.length - numTurns) };
     },
     readFound: async ({ turnId }) => ({ passages: found.get(turnId) ?? [] }),
     exportChat: async ({ chatId, format, words }) => ({
