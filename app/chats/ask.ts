@@ -5,6 +5,7 @@ import { QuothError, toErrorMessage } from '../contract/errors.ts';
 import type { Answer, ChatId, Scope, Settings, Turn, TurnId } from '../contract/types.ts';
 import type { Log } from '../outside.ts';
 import type { ChatTable } from '../store/chat-table.ts';
+import { countBandwidth } from './bandwidth.ts';
 import type { ChatModel } from './chat-model.ts';
 import { type FoundForTurn, titleFrom } from './chats.ts';
 import { finishQuoted, finishSpoken, type ReadPassages, refuse, type Spoken } from './finish.ts';
@@ -108,6 +109,8 @@ type Story = {
   cut: boolean;
   retrieveMs: number;
   ttftMs: number;
+  /** Of the memory, while the answer was written; null where nobody can tell. */
+  bandwidthFraction: number | null;
   saved: boolean;
 };
 
@@ -139,6 +142,7 @@ function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { ch
     cut: false,
     retrieveMs: 0,
     ttftMs: 0,
+    bandwidthFraction: null,
     saved: false,
   };
 }
@@ -190,7 +194,9 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
         seed: story.seed,
       };
       const wanders = createWanderGuard(story.about, prompt.passages);
+      const bandwidth = countBandwidth(model.engine);
       yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
+      story.bandwidthFraction = await bandwidth();
       return;
     } catch (error) {
       parts.log('error', 'an answer broke off', { error: String(error) });
@@ -225,6 +231,7 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
       ttftMs: story.ttftMs || elapsedMs,
       ...(speech.prefillMs > 0 ? { prefillMs: speech.prefillMs } : {}),
       decodeTokensPerSecond: speech.decodeTokensPerSecond,
+      ...(story.bandwidthFraction === null ? {} : { bandwidthFraction: story.bandwidthFraction }),
       numPromptTokens: speech.numPromptTokens,
       numCachedTokens: speech.numCachedTokens,
       numOutputTokens: speech.numOutputTokens,

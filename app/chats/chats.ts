@@ -100,7 +100,8 @@ export function withoutDocument(answer: Answer, documentId: DocumentId): Answer 
     const words = citation.quote.replace(/\s+/g, ' ');
     for (const written of [citation.quote, words, asMarkdown(words), asLine(words)])
       if (written.length > 0) text = text.replaceAll(written, '…');
-    return { ...citation, title: removedTitle, source: '', quote: '', verified: false };
+    const { cell: _cell, boxes: _boxes, ...rest } = citation;
+    return { ...rest, title: removedTitle, source: '', quote: '', verified: false };
   });
   const { job } = answer;
   if (!job) return { ...answer, text, citations, ...(answer.unsupported ? { unsupported: unsupportedIn(text) } : {}) };

@@ -85,6 +85,9 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
               unsupported={answer?.text === text ? answer.unsupported : undefined}
             />
           </div>
+          {answer?.unsupported && answer.text === text && (
+            <p className="mt-2 text-xs text-soft">{t('answer.unsupportedNote')}</p>
+          )}
           {turn.state === 'writing' && (
             <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">
               <span className="indeterminate inline-block h-4 w-2 rounded-[2px] bg-accent" aria-hidden="true" />

@@ -171,6 +171,7 @@ export function makeAnswer(text: string, citations: Citation[] = [], part: Parti
       ttftMs: 3200,
       prefillMs: 2900,
       decodeTokensPerSecond: 17.25,
+      bandwidthFraction: 0.73,
       numPromptTokens: 1493,
       numCachedTokens: 820,
       numOutputTokens: 90,
