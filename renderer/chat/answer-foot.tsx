@@ -94,15 +94,18 @@ function SpeedLine({ timings }: { timings: AnswerTimings }) {
       }),
   ].filter((part) => part !== false);
   return (
-    <div className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1 text-xs text-faint tabular-nums">
+    <p className="min-w-0 text-xs text-faint tabular-nums">
       {waited.length > 1 && (
-        <span aria-hidden="true" className="flex h-1.5 w-14 gap-px overflow-hidden rounded-full">
+        <span
+          aria-hidden="true"
+          className="mr-2 inline-flex h-1.5 w-12 gap-px overflow-hidden rounded-full align-[0.08em]"
+        >
           {waited.map(({ key, ms, look }) => (
             <span key={key} className={`min-w-0.5 ${look}`} style={{ flexGrow: ms, flexBasis: 0 }} />
           ))}
         </span>
       )}
-      <p>{parts.join(' · ')}</p>
-    </div>
+      {parts.join(' · ')}
+    </p>
   );
 }

@@ -1,4 +1,4 @@
-import { createContext, memo, type ReactNode, useContext, useMemo } from 'react';
+import { type CSSProperties, createContext, memo, type ReactNode, useContext, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import Markdown, { type Components } from 'react-markdown';
 import remarkGfm from 'remark-gfm';
@@ -35,9 +35,14 @@ const components: Components = {
   },
   span: ({ children }) => <Unsupported>{children}</Unsupported>,
   table: ({ children }) => <ScrollingTable>{children}</ScrollingTable>,
-  th: ({ children }) => <th>{children}</th>,
-  td: ({ children }) => <td>{children}</td>,
+  th: ({ children, style }) => <th style={aligned(style)}>{children}</th>,
+  td: ({ children, style }) => <td style={aligned(style)}>{children}</td>,
 };
+
+/** Of the styles of a cell, how its words are aligned: Markdown says no more. */
+function aligned(style: CSSProperties | undefined): CSSProperties | undefined {
+  return style?.textAlign ? { textAlign: style.textAlign } : undefined;
+}
 
 type AnswerTextProps = {
   text: string;

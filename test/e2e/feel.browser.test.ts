@@ -18,7 +18,7 @@ import {
   makeTurn,
   Tape,
 } from '../fakes/app-handlers.ts';
-import { type BuiltWindow, chromiumPath, startBuiltWindow } from './built-window.ts';
+import { type BuiltWindow, chromiumPath, startBuiltWindow } from '../renderer/built-window.ts';
 
 const numTurns = 2000;
 const numDocuments = 10_000;
