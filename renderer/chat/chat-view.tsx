@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
@@ -32,7 +32,8 @@ export function ChatView() {
     [ask],
   );
   return (
-    <div className="relative flex h-full min-h-0 flex-col">
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys that lead from one part to the other
+    <div className="relative flex h-full min-h-0 flex-col" onKeyDown={goBetween}>
       {turns.length > 0 ? (
         <TurnList
           key={key}
@@ -80,6 +81,33 @@ export function ChatView() {
   );
 }
 
+/** Page up in an empty question goes to the last turn, page down from there back to the question. */
+function goBetween(event: KeyboardEvent<HTMLElement>): void {
+  const { target, currentTarget, key } = event;
+  if (event.defaultPrevented || !(target instanceof HTMLElement)) return;
+  const field = currentTarget.querySelector<HTMLTextAreaElement>('form textarea');
+  const last = [...currentTarget.querySelectorAll<HTMLElement>('article')].at(-1);
+  const goal =
+    key === 'PageUp' && target === field && field.value === ''
+      ? last
+      : key === 'PageDown' && last?.contains(target) && target.tagName !== 'TEXTAREA'
+        ? field
+        : null;
+  if (!goal) return;
+  event.preventDefault();
+  goal.focus();
+}
+
+/** An answer as it is read aloud: without the signs of Markdown, and without the numbers of its sources. */
+function spokenWords(markdown: string): string {
+  return markdown
+    .replace(/\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\]/g, '')
+    .replace(/^\s*(?:[-*+]|#{1,6}|>|\|?[\s:|-]+\|)(?:\s+|$)/gm, '')
+    .replace(/\*\*|__|`+|~~|\\(?=[!-/:-@[-`{-~])/g, '')
+    .replace(/\s*\|\s*/g, ', ')
+    .trim();
+}
+
 /** Tells a screen reader of an answer once, when it is whole; never word by word. */
 function Announcer({ turn }: { turn: LiveTurn | undefined }) {
   const { t } = useTranslation();
@@ -93,7 +121,7 @@ function Announcer({ turn }: { turn: LiveTurn | undefined }) {
     } else if (running.current === turn.key) {
       running.current = null;
       const ending = turn.state === 'done' ? '' : (turn.error?.message ?? t('answer.stopped'));
-      setSaid(`${turn.text} ${ending}`.trim());
+      setSaid(`${spokenWords(turn.text)} ${ending}`.trim());
     }
   }, [turn, t]);
   return (

@@ -114,10 +114,10 @@ describe('a formula', () => {
 
 describe('the blocks of an answer', () => {
   it.each([
-    ['one\n\ntwo', ['one\n\n', 'two']],
-    ['- a\n\n- b\n\n  more\n\nafter', ['- a\n\n- b\n\n  more\n\n', 'after']],
-    ['```js\na\n\nb\n```\n\nc', ['```js\na\n\nb\n```\n\n', 'c']],
-    ['````\n```\n\n````\n\nc', ['````\n```\n\n````\n\n', 'c']],
+    ['one\n\ntwo', ['one', 'two']],
+    ['- a\n\n- b\n\n  more\n\nafter', ['- a\n\n- b\n\n  more', 'after']],
+    ['```js\na\n\nb\n```\n\nc', ['```js\na\n\nb\n```', 'c']],
+    ['````\n```\n\n````\n\nc', ['````\n```\n\n````', 'c']],
     ['1. a\n\n2. b', ['1. a\n\n2. b']],
     ['Note[^1].\n\n[^1]: said', ['Note[^1].\n\n[^1]: said']],
     ['', ['']],

@@ -17,7 +17,7 @@ export function splitBlocks(text: string): TextBlock[] {
   for (const line of text.split(/(?<=\n)/)) {
     const isEmpty = line.trim() === '';
     if (open === null && isBlank && !isEmpty && !goesOn.test(line)) {
-      blocks.push({ start, text: text.slice(start, at) });
+      blocks.push({ start, text: text.slice(start, at).trimEnd() });
       start = at;
     }
     const marker = fence.exec(line)?.[1];
@@ -26,6 +26,6 @@ export function splitBlocks(text: string): TextBlock[] {
     isBlank = isEmpty;
     at += line.length;
   }
-  blocks.push({ start, text: text.slice(start) });
+  blocks.push({ start, text: text.slice(start).trimEnd() });
   return blocks;
 }
