@@ -7,31 +7,8 @@ import { createStore } from 'zustand/vanilla';
 import type { AskEvent, QuothContract } from '../../app/contract/contract.ts';
 import { type ErrorMessage, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { Answer, ChatId, JobTask, Passage, Scope, Settings, Turn, TurnId } from '../../app/contract/types.ts';
-
-/** A question with its answer as the window knows it. `text` is what has been written so far; a saved turn is `unanswered` when
- * it came to its end before the first word. */
-export type LiveTurn = {
-  key: string;
-  turnId: TurnId | null;
-  /** The turn in whose place it was asked; of use while it has no id of its own. */
-  insteadOf: TurnId | null;
-  /** The turns that stand in this place, itself among them, oldest first. */
-  siblings: TurnId[];
-  question: string;
-  /** What it was asked in; null for everything. */
-  scope: Scope | null;
-  state: 'searching' | 'writing' | 'done' | 'stopped' | 'failed' | 'unanswered';
-  /** What was found; of a saved turn null until it is wanted (`found`). */
-  passages: Passage[] | null;
-  numFound: number;
-  /** What was searched for, where it was not the question as it is. */
-  searchedFor: string | null;
-  retrieveMs: number | null;
-  text: string;
-  answer: Answer | null;
-  error: ErrorMessage | null;
-};
+import type { ChatId, JobTask, Passage, Scope, Settings, Turn, TurnId } from '../../app/contract/types.ts';
+import { fresh, fromSaved, type LiveTurn } from './live-turn.ts';
 
 export type Conversation = {
   /** Stays the same when a new chat gets its id. */
@@ -51,8 +28,8 @@ export type Conversation = {
 /** In the place of which turn a question is asked, and from what it is answered. */
 export type Instead = { turnKey: string; sources: 'search' | 'same' | 'more' };
 
-/** Where a list of turns was scrolled to, and how high they were. */
-export type KeptPlace = { offsetPx: number; heights: VirtualItem[] };
+/** Where a list of turns was scrolled to, null for its end, and how high they were. */
+export type KeptPlace = { offsetPx: number | null; heights: VirtualItem[] };
 
 type Piece = { turns: Turn[]; numBefore: number };
 
@@ -75,9 +52,9 @@ export type Conversations = {
   startJob(key: string, task: JobTask, language: Exclude<Settings['language'], 'system'>): Promise<void>;
   /** Fetches the answer of a turn whose work has come to its end. */
   takeAnswer(chatId: ChatId, turnId: TurnId): Promise<void>;
-  /** Where a conversation was left; null for its end. */
+  /** Where a conversation was left; null where it has not been in front. */
   placeOf(key: string): KeptPlace | null;
-  keepPlace(key: string, place: KeptPlace | null): void;
+  keepPlace(key: string, place: KeptPlace): void;
   /** Stops the answer that is being written; what was said stays. */
   stop(key: string): void;
 };
@@ -293,10 +270,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         if (answer) changeTurn(here.key, known.key, { answer, text: answer.text, state: 'done' });
       },
       placeOf: (key) => places.get(key) ?? null,
-      keepPlace: (key, place) => {
-        if (place) places.set(key, place);
-        else places.delete(key);
-      },
+      keepPlace: (key, place) => void places.set(key, place),
       stop: (key) => asking.get(key)?.abort(),
     };
   });
@@ -304,37 +278,4 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
 
 function empty(key: string, chatId: ChatId | null): Conversation {
   return { key, chatId, turns: [], numUnread: 0, loading: false, error: null, draft: '', scope: null };
-}
-
-function fresh(key: string, question: string): LiveTurn {
-  return {
-    key,
-    turnId: null,
-    insteadOf: null,
-    siblings: [],
-    question,
-    scope: null,
-    state: 'searching',
-    passages: null,
-    numFound: 0,
-    searchedFor: null,
-    retrieveMs: null,
-    text: '',
-    answer: null,
-    error: null,
-  };
-}
-
-function fromSaved(turn: Turn): LiveTurn {
-  return {
-    ...fresh(turn.id, turn.question),
-    turnId: turn.id,
-    scope: turn.scope ?? null,
-    siblings: turn.siblings,
-    numFound: turn.numFound,
-    searchedFor: turn.answer?.searchedFor ?? null,
-    state: turn.answer ? 'done' : 'unanswered',
-    text: turn.answer?.text ?? '',
-    answer: turn.answer,
-  };
 }

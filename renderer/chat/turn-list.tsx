@@ -6,7 +6,8 @@ import { useStore } from 'zustand';
 import type { TurnId } from '../../app/contract/types.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { AnswerView } from './answer.tsx';
-import type { Instead, LiveTurn } from './conversations.ts';
+import type { Instead } from './conversations.ts';
+import type { LiveTurn } from './live-turn.ts';
 
 /** Nearer to its end than this, the list follows what is written there. */
 const nearEndPx = 48;
@@ -64,7 +65,9 @@ export function TurnList({ conversationKey, turns, numUnread, isAsking, numAsked
       },
       [focused, lastIndex],
     ),
-    ...(kept ? { initialOffset: kept.offsetPx, initialMeasurementsCache: kept.heights } : {}),
+    // What lies far from where it begins is not drawn for the first picture, only to be thrown away.
+    initialOffset: () => kept?.offsetPx ?? numTurns * (estimatedHeightPx + gapPx),
+    initialMeasurementsCache: kept?.heights ?? [],
   });
 
   const toEnd = useCallback(() => {
@@ -79,7 +82,7 @@ export function TurnList({ conversationKey, turns, numUnread, isAsking, numAsked
   }, []);
   // Before the first painting, so that the chat is never seen at its beginning.
   useLayoutEffect(() => {
-    if (kept === null) toEnd();
+    if (kept === null || kept.offsetPx === null) toEnd();
     else stay();
   }, [kept, toEnd, stay]);
   useEffect(() => {
@@ -212,9 +215,8 @@ function useKeptPlace(conversationKey: string, list: List, following: RefObject<
   const { conversations } = useQuoth();
   useEffect(
     () => () => {
-      const offsetPx = list.scrollOffset ?? 0;
-      const place = following.current ? null : { offsetPx, heights: list.takeSnapshot() };
-      conversations.getState().keepPlace(conversationKey, place);
+      const offsetPx = following.current ? null : list.scrollOffset;
+      conversations.getState().keepPlace(conversationKey, { offsetPx, heights: list.takeSnapshot() });
     },
     [conversations, conversationKey, list, following],
   );
