@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -10,7 +10,15 @@ import { build } from '../../main/setup/build.mjs';
 import { writeDocuments } from './documents.ts';
 import { hasChatModel } from './models.ts';
 import { chromium, type Page } from './playwright.ts';
-import { askAndOpenCitation, findChatAgain, openLibrary, seeLibrary, stopAnAnswer, watchFaults } from './story.ts';
+import {
+  askAndOpenCitation,
+  findChatAgain,
+  openLibrary,
+  saveAsWord,
+  seeLibrary,
+  stopAnAnswer,
+  watchFaults,
+} from './story.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const binary = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((file) =>
@@ -82,6 +90,15 @@ describe.skipIf(!binary)('in a browser', () => {
   });
 
   it('a question is answered with a citation that opens at its page', () => askAndOpenCitation(page), 120_000);
+
+  it('a chat is saved as a Word document among the downloads', () =>
+    saveAsWord(page, async (press) => {
+      const download = page.waitForEvent('download');
+      await press();
+      const file = await (await download).path();
+      expect((await download).suggestedFilename()).toMatch(/^How long.*\.docx$/);
+      return new Uint8Array(await readFile(file));
+    }));
 
   it.skipIf(!hasChatModel())('an answer that is stopped keeps what it said', () => stopAnAnswer(page), 120_000);
 
