@@ -38,8 +38,8 @@ const [ink, soft, accent, mark, line] = ['1D2320', '5A645F', '0E5A54', 'E2C45C',
 export async function toDocx(chat: ChatToExport): Promise<Uint8Array<ArrayBuffer>> {
   const writer = createWriter(chat);
   const children = [
-    new Paragraph({ heading: HeadingLevel.TITLE, children: [run(chat.chat.title)] }),
-    new Paragraph({ style: 'Date', children: [run(dateWords(chat))] }),
+    new Paragraph({ heading: HeadingLevel.TITLE, children: runs(chat.chat.title) }),
+    new Paragraph({ style: 'Date', children: runs(dateWords(chat)) }),
     ...chat.turns.flatMap((turn, index) => writer.turn(turn, index + 1)),
   ];
   const document = new Document({
@@ -60,11 +60,10 @@ function clean(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '').toWellFormed();
 }
 
-function run(text: string, look: Partial<IRunOptions> = {}): TextRun {
-  const [first = '', ...others] = clean(text).split('\n');
-  if (others.length === 0) return new TextRun({ ...look, text: first });
-  const rest = others.map((words) => new TextRun({ ...look, text: words, break: 1 }));
-  return new TextRun({ ...look, children: [new TextRun({ ...look, text: first }), ...rest] } as IRunOptions);
+/** A text as runs: each line after the first begins with a break. */
+function runs(text: string, look: Partial<IRunOptions> = {}): TextRun[] {
+  const lines = clean(text).split('\n');
+  return lines.map((line, index) => new TextRun({ ...look, text: line, ...(index > 0 ? { break: 1 } : {}) }));
 }
 
 type Look = { bold?: true; italics?: true; strike?: true; font?: string };
@@ -77,9 +76,9 @@ function createWriter(chat: ChatToExport) {
   function turn({ question, answer }: Turn, number: number): (Paragraph | Table)[] {
     const heading = new Paragraph({
       heading: HeadingLevel.HEADING_1,
-      children: [new Bookmark({ id: `turn-${number}`, children: [run(question.trim())] })],
+      children: [new Bookmark({ id: `turn-${number}`, children: runs(question.trim()) })],
     });
-    if (!answer) return [heading, new Paragraph({ style: 'Date', children: [run(words.unanswered)] })];
+    if (!answer) return [heading, new Paragraph({ style: 'Date', children: runs(words.unanswered) })];
     const known = new Set(answer.citations.map(({ n }) => n));
     const cite = (n: number): ParagraphChild =>
       known.has(n)
@@ -87,14 +86,14 @@ function createWriter(chat: ChatToExport) {
             anchor: `quote-${number}-${n}`,
             children: [new TextRun({ text: `[${n}]`, style: 'Hyperlink', superScript: true })],
           })
-        : run(`[${n}]`);
+        : new TextRun(`[${n}]`);
     const quotes = answer.citations.flatMap((citation) => quote(citation, number));
     return [
       heading,
       ...blocks(markdownTree(answer.text), cite, {}),
       ...(quotes.length === 0
         ? []
-        : [new Paragraph({ heading: HeadingLevel.HEADING_2, children: [run(words.quotes)] }), ...quotes]),
+        : [new Paragraph({ heading: HeadingLevel.HEADING_2, children: runs(words.quotes) }), ...quotes]),
     ];
   }
 
@@ -104,15 +103,15 @@ function createWriter(chat: ChatToExport) {
     const address = sourceAddress(citation);
     const name = isGone ? words.removed : title;
     const parts: ParagraphChild[][] = [
-      [address === null ? run(name, { bold: true }) : outward(address, [run(name, { style: 'Hyperlink' })])],
-      source !== title && address === null && source !== '' ? [run(source)] : [],
-      placeWords(citation, words) === '' ? [] : [run(placeWords(citation, words))],
-      isGone ? [] : [run(verified ? words.verified : words.unverified)],
+      [...(address === null ? runs(name, { bold: true }) : [outward(address, runs(name, { style: 'Hyperlink' }))])],
+      source !== title && address === null && source !== '' ? runs(source) : [],
+      placeWords(citation, words) === '' ? [] : runs(placeWords(citation, words)),
+      isGone ? [] : runs(verified ? words.verified : words.unverified),
     ];
     const place = parts
       .filter((part) => part.length > 0)
-      .flatMap((part, index) => [run(index > 0 ? ' · ' : ''), ...part]);
-    const anchor = new Bookmark({ id: `quote-${number}-${n}`, children: [run(`[${n}] `, { color: accent })] });
+      .flatMap((part, index) => [...(index > 0 ? runs(' · ') : []), ...part]);
+    const anchor = new Bookmark({ id: `quote-${number}-${n}`, children: runs(`[${n}] `, { color: accent }) });
     if (said === '') return [new Paragraph({ style: 'QuotePlace', children: [anchor, ...place] })];
     return [
       new Paragraph({
@@ -121,7 +120,7 @@ function createWriter(chat: ChatToExport) {
         border: {
           left: { style: verified ? BorderStyle.SINGLE : BorderStyle.DASHED, size: 18, space: 8, color: mark },
         },
-        children: [anchor, run(said)],
+        children: [anchor, ...runs(said)],
       }),
       new Paragraph({ style: 'QuotePlace', children: place }),
     ];
@@ -143,7 +142,7 @@ function createWriter(chat: ChatToExport) {
           }),
         ];
       case 'code':
-        return [new Paragraph({ style: 'Code', children: [run(block.text)] })];
+        return [new Paragraph({ style: 'Code', children: runs(block.text) })];
       case 'rule':
         return [new Paragraph({ border: { bottom: { style: BorderStyle.SINGLE, size: 6, space: 1, color: line } } })];
       case 'quote':
@@ -232,9 +231,9 @@ function inlines(nodes: readonly Inline[], cite: Cite, look: Look): ParagraphChi
 function inlineOf(node: Inline, cite: Cite, look: Look): ParagraphChild[] {
   switch (node.type) {
     case 'text':
-      return [run(node.text.replaceAll('\n', ' '), look)];
+      return runs(node.text.replaceAll('\n', ' '), look);
     case 'code':
-      return [run(node.text, { ...look, font: codeFont })];
+      return runs(node.text, { ...look, font: codeFont });
     case 'break':
       return [new TextRun({ break: 1 })];
     case 'citation':
@@ -246,7 +245,7 @@ function inlineOf(node: Inline, cite: Cite, look: Look): ParagraphChild[] {
     case 'deleted':
       return inlines(node.children, cite, { ...look, strike: true });
     case 'link':
-      return [outward(node.address, [run(plainText(node.children), { ...look, style: 'Hyperlink' })])];
+      return [outward(node.address, runs(plainText(node.children), { ...look, style: 'Hyperlink' }))];
   }
 }
 

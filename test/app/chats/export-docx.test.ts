@@ -91,6 +91,19 @@ describe('a chat as a Word document', () => {
     ]);
   });
 
+  it('is made as Word wants it: no run within a run, no paragraph within a paragraph', async () => {
+    const { body } = await write();
+    for (const name of ['r', 'p', 'hyperlink']) {
+      let depth = 0;
+      for (const [tag] of body.matchAll(new RegExp(`</?w:${name}(?: [^>]*)?>`, 'g'))) {
+        if (tag.endsWith('/>')) continue;
+        depth += tag.startsWith('</') ? -1 : 1;
+        expect(depth, `${name} at ${tag}`).toBeLessThanOrEqual(1);
+      }
+      expect(depth).toBe(0);
+    }
+  });
+
   it('has real tables and lists: a head that repeats, numbers that count for themselves', async () => {
     const { body, parts } = await write();
     expect(body.match(/<w:tbl>/g)).toHaveLength(1);
