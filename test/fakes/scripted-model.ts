@@ -59,7 +59,9 @@ export function createScriptedModel(): ScriptedModel {
     yield { type: 'finished', reason: 'stop', numOutputTokens: said.length, ttftMs: 1, decodeMs: 1 };
   }
 
-  const engine = { generate, close: async () => {} } as unknown as Engine;
+  // Processors do not say what their memory could give.
+  const info = { memoryBytesPerSecond: 0 };
+  const engine = { info, generate, close: async () => {} } as unknown as Engine;
   const model = (): ChatModel => ({
     id: offer.id,
     name: offer.name,
