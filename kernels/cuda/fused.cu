@@ -5,6 +5,7 @@
 #include "device.h"
 #include "linear_decode.h"
 #include "linear_prefill.h"
+#include "tuning.h"
 
 namespace quoth::cuda {
 namespace {
@@ -35,9 +36,12 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
     return {Code::invalid_input, "linear_fused: the step is larger than was reserved"};
   }
   if (x.num_rows == 0 || width == 0) return {};
-  if (decodes(x, *weight, *fusion)) return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  const int32_t way = way_of(device, *weight, *fusion, x.num_rows);
+  if (decodes(x, *weight, *fusion)) {
+    return linear_decode(device, x, weight, bias, activation, *fusion, out, decode_choice(way));
+  }
   if (x.num_rows > kFewRows && can_prefill(*weight, *fusion)) {
-    return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
+    return linear_prefill(device, x, *weight, bias, activation, *fusion, out, way);
   }
   const bool has_result = fusion->is_gated || fusion->adds;
   if (has_result && width > 2 * device->max_columns) {
