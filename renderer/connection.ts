@@ -73,8 +73,8 @@ function createLoopbackShell(token: string): QuothShell {
   };
 }
 
-function download({ name, mediaType, text }: { name: string; mediaType: string; text: string }): void {
-  const address = URL.createObjectURL(new Blob([text], { type: `${mediaType};charset=utf-8` }));
+function download({ name, mediaType, bytes }: Parameters<QuothShell['saveFile']>[0]): void {
+  const address = URL.createObjectURL(new Blob([bytes], { type: mediaType }));
   const anchor = document.createElement('a');
   anchor.href = address;
   anchor.download = name;

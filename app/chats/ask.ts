@@ -6,6 +6,7 @@ import { QuothError, toErrorMessage } from '../contract/errors.ts';
 import type { Answer, ChatId, Scope, SentTo, Settings, Turn, TurnId } from '../contract/types.ts';
 import type { Log } from '../outside.ts';
 import type { ChatTable } from '../store/chat-table.ts';
+import { countBandwidth } from './bandwidth.ts';
 import type { ChatModel } from './chat-model.ts';
 import { type FoundForTurn, titleFrom } from './chats.ts';
 import { finishQuoted, finishSpoken, type ReadPassages, refuse, type Spoken } from './finish.ts';
@@ -43,6 +44,8 @@ export type AskParts = {
 /** Found for each question: more than any prompt holds, so that quotes have a choice. */
 export const numPassages = 12;
 const mostPassages = 48;
+/** A question leans on those shortly before it; a chat of thousands is not read for each. */
+const mostEarlier = 50;
 /** A second answer from the same passages must not be the first one again: it is sampled at least this freely. */
 const temperatureOfAnother = 0.5;
 
@@ -111,6 +114,8 @@ type Story = {
   sentTo: SentTo | undefined;
   retrieveMs: number;
   ttftMs: number;
+  /** Of the memory, while the answer was written; null where nobody can tell. */
+  bandwidthFraction: number | null;
   saved: boolean;
 };
 
@@ -120,7 +125,7 @@ function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { ch
     throw new QuothError('invalid-input', 'A question can be asked again in its own chat only.');
   const chat = chatId ?? chats.create(titleFrom(question));
   const turnId = chats.addTurn(chat, question, insteadOf, scope);
-  const branch = chats.read(chat).turns;
+  const branch = chats.read(chat, { numTurns: mostEarlier }).turns;
   const earlier = branch.slice(0, -1);
   const siblings = branch.at(-1)?.siblings ?? [];
   return {
@@ -143,6 +148,7 @@ function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { ch
     sentTo: undefined,
     retrieveMs: 0,
     ttftMs: 0,
+    bandwidthFraction: null,
     saved: false,
   };
 }
@@ -196,7 +202,9 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
         ...parts.sampling,
       };
       const wanders = createWanderGuard(story.about, prompt.passages);
+      const bandwidth = countBandwidth(model.engine);
       yield* speak(model, prompt, sampling, story.speech, wanders, parts.nowMs, signal);
+      story.bandwidthFraction = await bandwidth();
       return;
     } catch (error) {
       parts.log('error', 'an answer broke off', { error: String(error) });
@@ -238,6 +246,7 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
       ttftMs: story.ttftMs || elapsedMs,
       ...(speech.prefillMs > 0 ? { prefillMs: speech.prefillMs } : {}),
       decodeTokensPerSecond: speech.decodeTokensPerSecond,
+      ...(story.bandwidthFraction === null ? {} : { bandwidthFraction: story.bandwidthFraction }),
       numPromptTokens: speech.numPromptTokens,
       numCachedTokens: speech.numCachedTokens,
       numOutputTokens: speech.numOutputTokens,

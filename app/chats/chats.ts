@@ -11,6 +11,7 @@ import { exportChat } from './export/export-chat.ts';
 import { englishWords } from './export/words.ts';
 import { asLine, asMarkdown } from './markdown.ts';
 import { toPassage } from './to-passage.ts';
+import { unsupportedIn } from './unsupported.ts';
 
 type ChatHandlers = Pick<
   Handlers<QuothContract>,
@@ -59,10 +60,11 @@ export function createChats({ table, search, readPassages }: ChatStore): Chats {
     handlers: {
       listChats: async () => ({ chats: table.list() }),
       searchChats: async ({ words, limit }) => ({ found: search.search(words, limit) }),
-      readChat: async ({ chatId }) => table.read(chatId),
-      showTurn: async ({ chatId, turnId }) => {
+      readChat: async ({ chatId, ...piece }) => table.read(chatId, piece),
+      showTurn: async ({ chatId, turnId, numTurns }) => {
         table.showTurn(chatId, turnId);
-        return { turns: table.read(chatId).turns };
+        const { turns, numBefore } = table.read(chatId, { numTurns });
+        return { turns, numBefore };
       },
       readFound: async ({ turnId }) => ({ passages: foundFor(turnId).passages.map(toPassage) }),
       exportChat: async ({ chatId, format, words = englishWords }) =>
@@ -98,10 +100,11 @@ export function withoutDocument(answer: Answer, documentId: DocumentId): Answer 
     const words = citation.quote.replace(/\s+/g, ' ');
     for (const written of [citation.quote, words, asMarkdown(words), asLine(words)])
       if (written.length > 0) text = text.replaceAll(written, '…');
-    return { ...citation, title: removedTitle, source: '', quote: '', verified: false };
+    const { cell: _cell, boxes: _boxes, ...rest } = citation;
+    return { ...rest, title: removedTitle, source: '', quote: '', verified: false };
   });
   const { job } = answer;
-  if (!job) return { ...answer, text, citations };
+  if (!job) return { ...answer, text, citations, ...(answer.unsupported ? { unsupported: unsupportedIn(text) } : {}) };
   // The result of a job names its documents: over their lines, and among those that could not be read.
   const isIt = (one: { documentId: DocumentId }): boolean => one.documentId === documentId;
   for (const { title } of [...answer.citations, ...job.coverage.unread].filter(isIt))

@@ -3,6 +3,7 @@ import type { Answer, AnswerTimings, Passage } from '../contract/types.ts';
 import { cite, wholeSentences } from './citations.ts';
 import { withoutLinks } from './markdown.ts';
 import { aptnessOf, nearestQuotes, pickQuotes } from './quotes.ts';
+import { unsupportedIn } from './unsupported.ts';
 import { verifyCitations } from './verify.ts';
 
 export type ReadPassages = (ids: number[]) => { passageId: number; documentId: string; text: string }[];
@@ -59,8 +60,11 @@ export function finishSpoken(spoken: Spoken, readPassages: ReadPassages): Answer
     const intro = numSupported === 0 ? nothingSupported : besideThePoint;
     return { ...finishQuoted(spoken, intro, readPassages), end: 'complete' };
   }
+  const shownText = withoutLinks(text, question);
+  const unsupported = unsupportedIn(shownText);
   return {
-    text: withoutLinks(text, question),
+    text: shownText,
+    ...(unsupported.length > 0 ? { unsupported } : {}),
     citations: verifyCitations(citations, readPassages),
     refused: false,
     writtenBy: 'model',

@@ -12,6 +12,8 @@ export const answerEnd = z.enum(['complete', 'stopped', 'cut', 'length']);
 export const answer = z.object({
   text: z.string(),
   citations: z.array(citation),
+  /** The sentences of a model's `text` for which no quote was found, in order; absent: none, or nobody looked. */
+  unsupported: z.array(z.object({ start: z.number().int().nonnegative(), endExclusive: z.number().int() })).optional(),
   /** True when the documents do not hold the answer; the text then says what was searched. */
   refused: z.boolean(),
   /** `quotes` = no chat model took part: the answer is made of quoted passages only. */
@@ -60,7 +62,7 @@ export const chatMatch = z.object({
 });
 export type ChatMatch = z.infer<typeof chatMatch>;
 
-export const exportFormat = z.enum(['markdown', 'html']);
+export const exportFormat = z.enum(['markdown', 'html', 'docx']);
 export type ExportFormat = z.infer<typeof exportFormat>;
 
 const exportWord = z.string().max(200);
@@ -85,6 +87,7 @@ export const exportedChat = z.object({
   /** A file name that every system takes. */
   name: z.string(),
   mediaType: z.string(),
-  text: z.string(),
+  /** The file itself: a text of UTF-8, or a Word document. */
+  base64: z.string(),
 });
 export type ExportedChat = z.infer<typeof exportedChat>;

@@ -235,10 +235,19 @@ export const contract = {
     z.object({ words: z.string().trim().min(1).max(500), limit: z.number().int().min(1).max(200) }),
     z.object({ found: z.array(z.object({ chat: chatSummary, matches: z.array(chatMatch) })) }),
   ),
-  /** The turns of the branch that is shown. */
-  readChat: call(z.object({ chatId }), z.object({ chat: chatSummary, turns: z.array(turn) })),
-  /** Shows the branch that goes through a turn, and remembers it. */
-  showTurn: call(z.object({ chatId, turnId }), z.object({ turns: z.array(turn) })),
+  /**
+   * The turns of the branch that is shown: all, or the last `numTurns`, or those before the turn `before`. `numBefore`: how many
+   * more stand before these. A long chat is read in pieces, from its end.
+   */
+  readChat: call(
+    z.object({ chatId, numTurns: z.number().int().min(1).max(2000).optional(), before: turnId.optional() }),
+    z.object({ chat: chatSummary, turns: z.array(turn), numBefore: z.number().int().nonnegative() }),
+  ),
+  /** Shows the branch that goes through a turn, and remembers it. Answers with its turns, or the last `numTurns` of them. */
+  showTurn: call(
+    z.object({ chatId, turnId, numTurns: z.number().int().min(1).max(2000).optional() }),
+    z.object({ turns: z.array(turn), numBefore: z.number().int().nonnegative() }),
+  ),
   /** What was found for a turn, as far as it is still in the library. */
   readFound: call(z.object({ turnId }), z.object({ passages: z.array(passage) })),
   /** What is shown of a chat as a file. Without `words` in English. */

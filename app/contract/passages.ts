@@ -97,6 +97,8 @@ export const answerTimings = z.object({
   /** From the prompt's submission to its first token; absent where no model spoke. */
   prefillMs: z.number().optional(),
   decodeTokensPerSecond: z.number(),
+  /** Of what the memory could give, while the answer was written; absent where the device does not say what that is. */
+  bandwidthFraction: z.number().optional(),
   numPromptTokens: z.number().int(),
   numCachedTokens: z.number().int(),
   numOutputTokens: z.number().int(),

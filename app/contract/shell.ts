@@ -44,8 +44,8 @@ export type QuothShell = {
    * walked first (`webkitGetAsEntry`), and `relativePaths[i]` is the path of `items[i]` within what was dropped.
    */
   ticketsFor(items: File[], relativePaths?: string[]): Promise<Ticket[]>;
-  /** Saves a text where the person says (Electron), or among their downloads (a browser). False = they changed their mind. */
-  saveFile(file: { name: string; mediaType: string; text: string }): Promise<boolean>;
+  /** Saves a file where the person says (Electron), or among their downloads (a browser). False = they changed their mind. */
+  saveFile(file: { name: string; mediaType: string; bytes: Uint8Array<ArrayBuffer> }): Promise<boolean>;
   /** Opens an https address in the person's browser, after they agreed. Other addresses do nothing. */
   openExternal(address: string): Promise<void>;
   /**

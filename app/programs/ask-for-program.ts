@@ -66,7 +66,11 @@ function createPassingChat({ earlier }: ProgramQuestion, nowMs: () => number): A
       turns.push(scope ? { ...turn, scope } : turn);
       return turn.id;
     },
-    read: () => ({ chat: { id: chatId, title: '', numTurns: turns.length, updatedAtMs: nowMs() }, turns }),
+    read: () => ({
+      chat: { id: chatId, title: '', numTurns: turns.length, updatedAtMs: nowMs() },
+      turns,
+      numBefore: 0,
+    }),
     saveAnswer: () => undefined,
   };
 }

@@ -28,11 +28,16 @@ const foundNote = z.object({
 const foundNotes = z.object({ embedderId: z.string().nullable(), passages: z.array(foundNote) });
 export type FoundNotes = z.infer<typeof foundNotes>;
 
+export type ChatPiece = { numTurns?: number | undefined; before?: string | undefined };
+
 export type ChatTable = {
   /** Chats that are not deleted, the one last spoken in first. */
   list(): ChatSummary[];
-  /** The turns of the shown branch. Fails with `not-found` for a chat that is not there or is deleted. */
-  read(id: string): { chat: ChatSummary; turns: Turn[] };
+  /**
+   * The turns of the shown branch, or the last `numTurns` of them, or of those before the turn `before`; `numBefore`: how many
+   * more stand before these. Fails with `not-found` for a chat that is not there or is deleted, or a turn not on the branch.
+   */
+  read(id: string, piece?: ChatPiece): { chat: ChatSummary; turns: Turn[]; numBefore: number };
   create(title: string): ChatId;
   /**
    * Adds a question without an answer: at the end of the shown branch, or beside the turn `insteadOf`. It is shown. Fails
@@ -199,10 +204,14 @@ export function createChatTable(
 
   return withStoreErrors(database, {
     list: () => selectAll.all().map(toChat),
-    read(id: string) {
+    read(id: string, { numTurns, before }: ChatPiece = {}) {
       const chat = mustFind(id);
       const tree = treeOf(id);
-      return { chat, turns: tree.shown.map((node) => toTurn(node, tree)) };
+      const endExclusive =
+        before === undefined ? tree.shown.length : tree.shown.findIndex((node) => node.id === before);
+      if (endExclusive === -1) throw new QuothError('not-found', 'This question does not exist any more.');
+      const numBefore = Math.max(0, endExclusive - (numTurns ?? endExclusive));
+      return { chat, turns: tree.shown.slice(numBefore, endExclusive).map((node) => toTurn(node, tree)), numBefore };
     },
     create(title: string) {
       const id = createId('chat', outside.randomBytes) as ChatId;

@@ -6,7 +6,7 @@ import { documentId } from '../../app/contract/types.ts';
 const maxPathCharacters = 33_000;
 
 /** The largest message of the core is smaller. */
-const maxFileCharacters = 16 * 1024 * 1024;
+const maxFileBytes = 16 * 1024 * 1024;
 
 export const channels = {
   connect: { name: 'quoth:connect', input: z.tuple([]) },
@@ -26,7 +26,7 @@ export const channels = {
           .min(1)
           .max(255)
           .regex(/^[^/\\\0]+$/),
-        text: z.string().max(maxFileCharacters),
+        bytes: z.instanceof(Uint8Array).refine((bytes) => bytes.length <= maxFileBytes),
       }),
     ]),
   },

@@ -54,7 +54,7 @@ const shell: QuothShell = {
     const paths = items.map((item) => webUtils.getPathForFile(item)).filter((path) => path !== '');
     return ipcRenderer.invoke('quoth:tickets-for-paths', paths) as Promise<Ticket[]>;
   },
-  saveFile: ({ name, text }) => ipcRenderer.invoke('quoth:save-file', { name, text }) as Promise<boolean>,
+  saveFile: ({ name, bytes }) => ipcRenderer.invoke('quoth:save-file', { name, bytes }) as Promise<boolean>,
   openExternal: (address) => ipcRenderer.invoke('quoth:open-external', address) as Promise<void>,
   showInFolder: (documentId: DocumentId) => ipcRenderer.invoke('quoth:show-in-folder', documentId) as Promise<boolean>,
 };

@@ -66,7 +66,7 @@ export async function openExternal(window: BrowserWindow, address: string): Prom
 /** Asks where to, and writes. False when the person changed their mind, or was told that it could not be written. */
 export async function saveFile(
   window: BrowserWindow,
-  { name, text }: { name: string; text: string },
+  { name, bytes }: { name: string; bytes: Uint8Array },
 ): Promise<boolean> {
   const ending = path.extname(name).slice(1);
   const { canceled, filePath } = await dialog.showSaveDialog(window, {
@@ -75,7 +75,7 @@ export async function saveFile(
   });
   if (canceled || !filePath) return false;
   try {
-    await writeFile(filePath, text);
+    await writeFile(filePath, bytes);
     return true;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

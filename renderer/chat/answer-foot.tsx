@@ -71,19 +71,41 @@ function AskAgain({ disabled, onAskAgain }: Omit<AnswerFootProps, 'answer'>) {
   );
 }
 
-/** Where the time went. Parts that did not happen are left out. */
+/** Where the time went: what the first word waited for, and then how fast it went. Parts that did not happen are left out. */
 function SpeedLine({ timings }: { timings: AnswerTimings }) {
   const { t } = useTranslation();
+  const { ttftMs, retrieveMs, prefillMs, decodeTokensPerSecond, bandwidthFraction } = timings;
+  const writeMs = prefillMs === undefined ? 0 : Math.max(0, ttftMs - retrieveMs - prefillMs);
+  const waits = [
+    { key: 'retrieve', ms: retrieveMs, look: 'bg-accent' },
+    { key: 'prefill', ms: prefillMs ?? 0, look: 'bg-mark-line' },
+    { key: 'write', ms: writeMs, look: 'bg-line-strong' },
+  ] as const;
+  const waited = waits.filter(({ key, ms }) => key === 'retrieve' || ms >= 1);
+  const words = waited.map(({ key, ms }) => t(`speed.${key}`, { time: formatDuration(ms) })).join(' + ');
   const parts = [
-    timings.ttftMs > 0 && t('speed.first', { time: formatDuration(timings.ttftMs) }),
-    t('speed.retrieve', { time: formatDuration(timings.retrieveMs) }),
-    timings.prefillMs !== undefined && t('speed.prefill', { time: formatDuration(timings.prefillMs) }),
-    timings.decodeTokensPerSecond > 0 && t('speed.decode', { rate: formatNumber(timings.decodeTokensPerSecond, 1) }),
+    ttftMs > 0 ? `${t('speed.first', { time: formatDuration(ttftMs) })}: ${words}` : words,
+    decodeTokensPerSecond > 0 && t('speed.decode', { rate: formatNumber(decodeTokensPerSecond, 1) }),
+    bandwidthFraction !== undefined && t('speed.bandwidth', { percent: formatNumber(100 * bandwidthFraction, 0) }),
     timings.numCachedTokens > 0 &&
       t('speed.reused', {
         cached: formatCount(timings.numCachedTokens),
         prompt: formatCount(timings.numPromptTokens),
       }),
   ].filter((part) => part !== false);
-  return <p className="text-xs text-faint tabular-nums">{parts.join(' · ')}</p>;
+  return (
+    <p className="min-w-0 text-xs text-faint tabular-nums">
+      {waited.length > 1 && (
+        <span
+          aria-hidden="true"
+          className="mr-2 inline-flex h-1.5 w-12 gap-px overflow-hidden rounded-full align-[0.08em]"
+        >
+          {waited.map(({ key, ms, look }) => (
+            <span key={key} className={`min-w-0.5 ${look}`} style={{ flexGrow: ms, flexBasis: 0 }} />
+          ))}
+        </span>
+      )}
+      {parts.join(' · ')}
+    </p>
+  );
 }

@@ -8,15 +8,19 @@ import { useQuoth } from '../common/quoth.tsx';
 import { JobProgress } from '../jobs/job-progress.tsx';
 import { SentMark } from '../models/remote-mark.tsx';
 import { AnswerFoot } from './answer-foot.tsx';
-import { AnswerText } from './answer-text.tsx';
 import { type CitedSource, CitedSourcesProvider, citedSources } from './cited-sources.ts';
-import type { Instead, LiveTurn } from './conversations.ts';
+import type { Instead } from './conversations.ts';
+import type { LiveTurn } from './live-turn.ts';
 import { Question } from './question.tsx';
 import { Quotes } from './quotes.tsx';
 import { SourcesStrip } from './sources-strip.tsx';
+import { AnswerText } from './text/answer-text.tsx';
 
 type AnswerProps = {
   turn: LiveTurn;
+  /** Counts from 1; only some of the turns are on the page. */
+  position: number;
+  numTurns: number;
   /** The conversation's. */
   conversationKey: string;
   /** An answer is being written somewhere in this conversation. */
@@ -27,7 +31,7 @@ type AnswerProps = {
 
 /** One question and all that has come of it so far. */
 export const AnswerView = memo(function AnswerView(props: AnswerProps) {
-  const { turn, conversationKey, isAsking, onAsk, onShow } = props;
+  const { turn, position, numTurns, conversationKey, isAsking, onAsk, onShow } = props;
   const { t } = useTranslation();
   const { conversations, jobs, view } = useQuoth();
   const { answer, passages } = turn;
@@ -51,7 +55,14 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
   const working = job !== undefined && job.state !== 'stopped' && job.state !== 'failed';
   const writing = turn.state === 'searching' || turn.state === 'writing' || working;
   return (
-    <article aria-label={turn.question} aria-busy={writing} tabIndex={-1} className="scroll-mt-6 outline-none">
+    <article
+      aria-label={turn.question}
+      aria-busy={writing}
+      aria-posinset={position}
+      aria-setsize={numTurns}
+      tabIndex={-1}
+      className="outline-none"
+    >
       <Question
         turn={turn}
         disabled={isAsking}
@@ -69,8 +80,16 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
         {answer?.writtenBy === 'quotes' && !answer.refused && !answer.job && <QuotesOnly />}
         <CitedSourcesProvider value={cited}>
           <div className={answer?.refused ? 'text-soft' : ''}>
-            <AnswerText text={text} question={turn.question} />
+            <AnswerText
+              text={text}
+              question={turn.question}
+              hasMaths={answer?.writtenBy !== 'quotes'}
+              unsupported={answer?.text === text ? answer.unsupported : undefined}
+            />
           </div>
+          {answer?.unsupported && answer.text === text && (
+            <p className="mt-2 text-xs text-soft">{t('answer.unsupportedNote')}</p>
+          )}
           {turn.state === 'writing' && (
             <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">
               <span className="indeterminate inline-block h-4 w-2 rounded-[2px] bg-accent" aria-hidden="true" />

@@ -1,18 +1,17 @@
-import { ArrowDown } from 'lucide-react';
-import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import { useJob } from '../jobs/use-job.ts';
 import { groupOf } from '../library/library-state.ts';
 import { ComposerHint, ComposerMark } from '../models/remote-mark.tsx';
-import { AnswerView } from './answer.tsx';
 import { Composer } from './composer.tsx';
-import type { Instead, LiveTurn } from './conversations.ts';
+import type { Instead } from './conversations.ts';
 import { EmptyState } from './empty-state.tsx';
+import type { LiveTurn } from './live-turn.ts';
 import { ScopeChooser } from './scope-chooser.tsx';
+import { TurnList } from './turn-list.tsx';
 import { useAsk } from './use-ask.ts';
-import { useFollowEnd } from './use-follow-end.ts';
 
 /** A conversation: its turns, and the place to ask. */
 export function ChatView() {
@@ -26,48 +25,38 @@ export function ChatView() {
   );
   const turns = conversation?.turns ?? [];
   const isEmpty = turns.length === 0 && conversation?.chatId === null;
-  const { frame, content, awayFromEnd, toEnd, stay } = useFollowEnd(key, !isEmpty);
-  useWantedTurn(turns, content, stay);
+  const [numAsked, setNumAsked] = useState(0);
   const askAndFollow = useCallback(
     (question: string, instead?: Instead): void => {
       ask(question, instead); // The conversation itself refuses a second question at a time.
-      toEnd();
+      setNumAsked((before) => before + 1);
     },
-    [ask, toEnd],
+    [ask],
   );
   return (
-    <div className="relative flex h-full min-h-0 flex-col">
-      <div ref={frame} className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
-        <div ref={content} className="mx-auto w-full max-w-[46rem] px-6 pt-10 pb-6">
-          {isEmpty && <EmptyState />}
-          {conversation?.loading && <p className="text-sm text-soft">{t('chat.loading')}</p>}
-          {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
-          <div className="grid grid-cols-[minmax(0,1fr)] gap-12">
-            {turns.map((turn) => (
-              <AnswerView
-                key={turn.key}
-                turn={turn}
-                conversationKey={key}
-                isAsking={isAsking}
-                onAsk={askAndFollow}
-                onShow={showTurn}
-              />
-            ))}
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys that lead from one part to the other
+    <div className="relative flex h-full min-h-0 flex-col" onKeyDown={goBetween}>
+      {turns.length > 0 ? (
+        <TurnList
+          key={key}
+          conversationKey={key}
+          turns={turns}
+          numUnread={conversation?.numUnread ?? 0}
+          isAsking={isAsking}
+          numAsked={numAsked}
+          onAsk={askAndFollow}
+          onShow={showTurn}
+        />
+      ) : (
+        <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain">
+          <div className="mx-auto w-full max-w-[46rem] px-6 pt-10 pb-6">
+            {isEmpty && <EmptyState />}
+            {conversation?.loading && <p className="text-sm text-soft">{t('chat.loading')}</p>}
+            {conversation?.error && <p className="text-sm text-danger">{conversation.error.message}</p>}
           </div>
         </div>
-      </div>
+      )}
       <div className="relative mx-auto w-full max-w-[46rem] px-6 pb-5">
-        {awayFromEnd && (
-          <button
-            type="button"
-            aria-label={t('chat.toEnd')}
-            title={t('chat.toEnd')}
-            className="absolute -top-11 left-1/2 inline-flex size-8 -translate-x-1/2 items-center justify-center rounded-full border border-line bg-raised text-soft shadow-float hover:text-ink"
-            onClick={toEnd}
-          >
-            <ArrowDown className="size-4" />
-          </button>
-        )}
         <Composer
           conversationKey={key}
           draft={conversation?.draft ?? ''}
@@ -93,19 +82,31 @@ export function ChatView() {
   );
 }
 
-/** Brings the turn that a search found to the top, and the focus to it. */
-function useWantedTurn(turns: LiveTurn[], content: RefObject<HTMLElement | null>, stay: () => void): void {
-  const { view } = useQuoth();
-  const wanted = useStore(view, (state) => state.wantedTurn);
-  const index = wanted === null ? -1 : turns.findIndex(({ turnId }) => turnId === wanted);
-  useEffect(() => {
-    const article = index === -1 ? undefined : content.current?.querySelectorAll('article')[index];
-    if (!article) return;
-    stay();
-    article.focus({ preventScroll: true });
-    article.scrollIntoView({ block: 'start' });
-    view.getState().reached();
-  }, [index, content, stay, view]);
+/** Page up in an empty question goes to the last turn, page down from there back to the question. */
+function goBetween(event: KeyboardEvent<HTMLElement>): void {
+  const { target, currentTarget, key } = event;
+  if (event.defaultPrevented || !(target instanceof HTMLElement)) return;
+  const field = currentTarget.querySelector<HTMLTextAreaElement>('form textarea');
+  const last = [...currentTarget.querySelectorAll<HTMLElement>('article')].at(-1);
+  const goal =
+    key === 'PageUp' && target === field && field.value === ''
+      ? last
+      : key === 'PageDown' && last?.contains(target) && target.tagName !== 'TEXTAREA'
+        ? field
+        : null;
+  if (!goal) return;
+  event.preventDefault();
+  goal.focus();
+}
+
+/** An answer as it is read aloud: without the signs of Markdown, and without the numbers of its sources. */
+function spokenWords(markdown: string): string {
+  return markdown
+    .replace(/\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\]/g, '')
+    .replace(/^\s*(?:[-*+]|#{1,6}|>|\|?[\s:|-]+\|)(?:\s+|$)/gm, '')
+    .replace(/\*\*|__|`+|~~|\\(?=[!-/:-@[-`{-~])/g, '')
+    .replace(/\s*\|\s*/g, ', ')
+    .trim();
 }
 
 /** Tells a screen reader of an answer once, when it is whole; never word by word. */
@@ -121,7 +122,7 @@ function Announcer({ turn }: { turn: LiveTurn | undefined }) {
     } else if (running.current === turn.key) {
       running.current = null;
       const ending = turn.state === 'done' ? '' : (turn.error?.message ?? t('answer.stopped'));
-      setSaid(`${turn.text} ${ending}`.trim());
+      setSaid(`${spokenWords(turn.text)} ${ending}`.trim());
     }
   }, [turn, t]);
   return (

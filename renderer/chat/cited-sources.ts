@@ -20,7 +20,7 @@ export function citedSources(answer: Answer | null, passages: Passage[] | null):
 }
 
 function fromCitation(citation: Citation, passageText: string | null): CitedSource {
-  const { n, documentId, title, source, kind, place, passageId, quote, verified, boxes } = citation;
+  const { n, documentId, title, source, kind, place, passageId, quote, verified, boxes, cell } = citation;
   return {
     n,
     documentId,
@@ -32,6 +32,7 @@ function fromCitation(citation: Citation, passageText: string | null): CitedSour
     quote: quote === '' ? null : quote,
     passageText,
     boxes,
+    cell,
     verified,
   };
 }

@@ -2,41 +2,22 @@
  * The conversations of this window, those that are being answered among them. They live here and not in a component, so
  * that an answer goes on while the person looks at something else.
  */
+import type { VirtualItem } from '@tanstack/react-virtual';
 import { createStore } from 'zustand/vanilla';
 import type { AskEvent, QuothContract } from '../../app/contract/contract.ts';
 import { type ErrorMessage, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { Answer, ChatId, JobTask, Passage, Scope, Settings, Turn, TurnId } from '../../app/contract/types.ts';
-
-/** A question with its answer as the window knows it. `text` is what has been written so far; a saved turn is `unanswered` when
- * it came to its end before the first word. */
-export type LiveTurn = {
-  key: string;
-  turnId: TurnId | null;
-  /** The turn in whose place it was asked; of use while it has no id of its own. */
-  insteadOf: TurnId | null;
-  /** The turns that stand in this place, itself among them, oldest first. */
-  siblings: TurnId[];
-  question: string;
-  /** What it was asked in; null for everything. */
-  scope: Scope | null;
-  state: 'searching' | 'writing' | 'done' | 'stopped' | 'failed' | 'unanswered';
-  /** What was found; of a saved turn null until it is wanted (`found`). */
-  passages: Passage[] | null;
-  numFound: number;
-  /** What was searched for, where it was not the question as it is. */
-  searchedFor: string | null;
-  retrieveMs: number | null;
-  text: string;
-  answer: Answer | null;
-  error: ErrorMessage | null;
-};
+import type { ChatId, JobTask, Passage, Scope, Settings, Turn, TurnId } from '../../app/contract/types.ts';
+import { fresh, fromSaved, type LiveTurn } from './live-turn.ts';
 
 export type Conversation = {
   /** Stays the same when a new chat gets its id. */
   key: string;
   chatId: ChatId | null;
+  /** Those that are here: in a long chat the earlier ones come piece by piece. */
   turns: LiveTurn[];
+  /** How many stand before these and are still to come. */
+  numUnread: number;
   loading: boolean;
   error: ErrorMessage | null;
   draft: string;
@@ -46,6 +27,11 @@ export type Conversation = {
 
 /** In the place of which turn a question is asked, and from what it is answered. */
 export type Instead = { turnKey: string; sources: 'search' | 'same' | 'more' };
+
+/** Where a list of turns was scrolled to, null for its end, and how high they were. */
+export type KeptPlace = { offsetPx: number | null; heights: VirtualItem[] };
+
+type Piece = { turns: Turn[]; numBefore: number };
 
 export type Conversations = {
   conversations: Record<string, Conversation>;
@@ -66,14 +52,27 @@ export type Conversations = {
   startJob(key: string, task: JobTask, language: Exclude<Settings['language'], 'system'>): Promise<void>;
   /** Fetches the answer of a turn whose work has come to its end. */
   takeAnswer(chatId: ChatId, turnId: TurnId): Promise<void>;
+  /** Where a conversation was left; null where it has not been in front. */
+  placeOf(key: string): KeptPlace | null;
+  keepPlace(key: string, place: KeptPlace): void;
   /** Stops the answer that is being written; what was said stays. */
   stop(key: string): void;
 };
+
+/** What is in sight when a chat opens, with some more; and then pieces that take a few milliseconds each. */
+const turnsAtOnce = 24;
+const turnsOfPiece = 200;
+const redrawMs = 33; // A fast engine writes hundreds of words a second; they are shown about thirty times.
 
 const savedAfterStopMs = [150, 400, 1000, 2500]; // The core saves a stopped answer shortly after it hears of the stop.
 
 export function createConversations(client: Client<QuothContract>, onChatChange: () => void) {
   const asking = new Map<string, AbortController>();
+  const places = new Map<string, KeptPlace>();
+  /** Which reading of a conversation counts: the last that was begun. */
+  const reading = new Map<string, number>();
+  /** By turn: what was written and is not shown yet. */
+  const unshown = new Map<string, string>();
   let nextNumber = 1;
 
   return createStore<Conversations>((set, get) => {
@@ -91,13 +90,36 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
     const turnOf = (key: string, turnKey: string): LiveTurn | undefined =>
       get().conversations[key]?.turns.find((turn) => turn.key === turnKey);
 
+    /** Puts turns before those that are here; one that is here already stays as it is. */
+    const putBefore = (key: string, { turns, numBefore }: Piece): void => {
+      const here = get().conversations[key]?.turns ?? [];
+      const known = new Set(here.map(({ turnId }) => turnId));
+      const earlier = turns.filter(({ id }) => !known.has(id)).map(fromSaved);
+      change(key, { turns: [...earlier, ...here], numUnread: numBefore, loading: false });
+    };
+
+    /** Reads on from the end of a branch to its beginning, unless something else is read meanwhile. */
+    const readOn = async (key: string, chatId: ChatId, number: number, end: Piece): Promise<void> => {
+      let piece = end;
+      while (piece.numBefore > 0 && piece.turns.length > 0) {
+        piece = await client.readChat({ chatId, before: piece.turns[0]?.id, numTurns: turnsOfPiece });
+        if (reading.get(key) !== number) return;
+        putBefore(key, piece);
+      }
+    };
+
     const load = async (key: string, chatId: ChatId): Promise<void> => {
+      const number = nextNumber++;
+      reading.set(key, number);
       change(key, { loading: true, error: null });
       try {
-        const { turns } = await client.readChat({ chatId });
-        change(key, { turns: turns.map(fromSaved), loading: false, scope: turns.at(-1)?.scope ?? null });
+        const end = await client.readChat({ chatId, numTurns: turnsAtOnce });
+        if (reading.get(key) !== number) return;
+        putBefore(key, end);
+        if (!asking.has(key)) change(key, { scope: end.turns.at(-1)?.scope ?? null });
+        await readOn(key, chatId, number, end);
       } catch (thrown) {
-        change(key, { loading: false, error: toErrorMessage(thrown) });
+        if (reading.get(key) === number) change(key, { loading: false, error: toErrorMessage(thrown) });
       }
     };
 
@@ -108,7 +130,7 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       if (!chatId || !turnId) return;
       for (const waitMs of savedAfterStopMs) {
         await new Promise((resolve) => setTimeout(resolve, waitMs));
-        const saved = await client.readChat({ chatId }).catch(() => null);
+        const saved = await client.readChat({ chatId, numTurns: turnsAtOnce }).catch(() => null);
         const answer = saved?.turns.find((turn) => turn.id === turnId)?.answer;
         if (!answer) continue;
         changeTurn(key, turnKey, { answer, text: answer.text });
@@ -116,7 +138,14 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       }
     };
 
-    const take = (key: string, turnKey: string, event: AskEvent): void => {
+    /** Shows what has been written since the last time. */
+    const showText = (key: string, turnKey: string): void => {
+      const more = unshown.get(turnKey);
+      unshown.delete(turnKey);
+      if (more) changeTurn(key, turnKey, { text: (turnOf(key, turnKey)?.text ?? '') + more, state: 'writing' });
+    };
+
+    const hear = (key: string, turnKey: string, event: AskEvent): void => {
       switch (event.type) {
         case 'started':
           change(key, { chatId: event.chatId });
@@ -132,10 +161,14 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
             state: 'writing',
           });
           return;
-        case 'text':
-          changeTurn(key, turnKey, { text: (turnOf(key, turnKey)?.text ?? '') + event.text, state: 'writing' });
+        case 'text': {
+          const isFirst = !unshown.has(turnKey);
+          unshown.set(turnKey, (unshown.get(turnKey) ?? '') + event.text);
+          if (isFirst) setTimeout(() => showText(key, turnKey), redrawMs);
           return;
+        }
         case 'answer':
+          unshown.delete(turnKey);
           changeTurn(key, turnKey, { answer: event.answer, text: event.answer.text, state: 'done' });
       }
     };
@@ -176,9 +209,11 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         try {
           const place = insteadOf && chatId && instead ? { insteadOf, sources: instead.sources } : {};
           const events = client.ask({ question, chatId, scope, ...place }, controller.signal);
-          for await (const event of events) take(key, turnKey, event);
+          for await (const event of events) hear(key, turnKey, event);
+          showText(key, turnKey);
           if (turnOf(key, turnKey)?.state !== 'done') changeTurn(key, turnKey, { state: 'stopped' });
         } catch (thrown) {
+          showText(key, turnKey);
           if (controller.signal.aborted) changeTurn(key, turnKey, { state: 'stopped' });
           else changeTurn(key, turnKey, { state: 'failed', error: toErrorMessage(thrown) });
         } finally {
@@ -190,11 +225,24 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
       showTurn: async (key, turnId) => {
         const chatId = get().conversations[key]?.chatId;
         if (!chatId || asking.has(key)) return;
-        const { turns } = await client.showTurn({ chatId, turnId });
-        const known = get().conversations[key]?.turns ?? [];
-        if (asking.has(key)) return;
-        const live = (turn: Turn): LiveTurn => known.find((one) => one.turnId === turn.id) ?? fromSaved(turn);
-        change(key, { turns: turns.map((turn) => ({ ...live(turn), siblings: turn.siblings })) });
+        const number = nextNumber++;
+        const wasLoading = get().conversations[key]?.loading ?? false;
+        reading.set(key, number);
+        try {
+          const end = await client.showTurn({ chatId, turnId, numTurns: turnsAtOnce });
+          if (reading.get(key) !== number || asking.has(key)) return;
+          const known = new Map(get().conversations[key]?.turns.map((turn) => [turn.turnId, turn]));
+          const turns = end.turns.map((turn) => ({
+            ...(known.get(turn.id) ?? fromSaved(turn)),
+            siblings: turn.siblings,
+          }));
+          const scope = wasLoading ? { scope: end.turns.at(-1)?.scope ?? null } : {};
+          change(key, { turns, numUnread: end.numBefore, loading: false, ...scope });
+          await readOn(key, chatId, number, end);
+        } catch (thrown) {
+          if (wasLoading && reading.get(key) === number) void load(key, chatId);
+          throw thrown;
+        }
       },
       found: async (key, turnKey) => {
         const turn = turnOf(key, turnKey);
@@ -221,44 +269,13 @@ export function createConversations(client: Client<QuothContract>, onChatChange:
         const answer = saved?.turns.find(({ id }) => id === turnId)?.answer;
         if (answer) changeTurn(here.key, known.key, { answer, text: answer.text, state: 'done' });
       },
+      placeOf: (key) => places.get(key) ?? null,
+      keepPlace: (key, place) => void places.set(key, place),
       stop: (key) => asking.get(key)?.abort(),
     };
   });
 }
 
 function empty(key: string, chatId: ChatId | null): Conversation {
-  return { key, chatId, turns: [], loading: false, error: null, draft: '', scope: null };
-}
-
-function fresh(key: string, question: string): LiveTurn {
-  return {
-    key,
-    turnId: null,
-    insteadOf: null,
-    siblings: [],
-    question,
-    scope: null,
-    state: 'searching',
-    passages: null,
-    numFound: 0,
-    searchedFor: null,
-    retrieveMs: null,
-    text: '',
-    answer: null,
-    error: null,
-  };
-}
-
-function fromSaved(turn: Turn): LiveTurn {
-  return {
-    ...fresh(turn.id, turn.question),
-    turnId: turn.id,
-    scope: turn.scope ?? null,
-    siblings: turn.siblings,
-    numFound: turn.numFound,
-    searchedFor: turn.answer?.searchedFor ?? null,
-    state: turn.answer ? 'done' : 'unanswered',
-    text: turn.answer?.text ?? '',
-    answer: turn.answer,
-  };
+  return { key, chatId, turns: [], numUnread: 0, loading: false, error: null, draft: '', scope: null };
 }

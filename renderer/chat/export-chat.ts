@@ -8,8 +8,8 @@ export async function exportChat(
   chatId: ChatId,
   format: ExportFormat,
 ): Promise<void> {
-  const file = await client.exportChat({ chatId, format, words: exportWords() });
-  const saved = await shell.saveFile(file);
+  const { base64, ...file } = await client.exportChat({ chatId, format, words: exportWords() });
+  const saved = await shell.saveFile({ ...file, bytes: Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0)) });
   if (saved && shell.kind === 'loopback') notices.getState().tell(text('export.downloaded', { name: file.name }));
 }
 

@@ -3,7 +3,7 @@ import { type KeyboardEvent, useLayoutEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { TurnId } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
-import type { LiveTurn } from './conversations.ts';
+import type { LiveTurn } from './live-turn.ts';
 import { scopeWords } from './scope-words.ts';
 import { isComposingKey, isSendingKey } from './sending-key.ts';
 

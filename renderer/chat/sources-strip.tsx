@@ -5,7 +5,7 @@ import type { Passage, TwinPassage } from '../../app/contract/types.ts';
 import { formatPlace } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { readingOf } from './cited-sources.ts';
-import type { LiveTurn } from './conversations.ts';
+import type { LiveTurn } from './live-turn.ts';
 import { SearchExplanationView } from './search-explanation.tsx';
 
 /** What was searched and found for a question; opens to the list of passages. */

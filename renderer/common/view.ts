@@ -18,6 +18,8 @@ export type Reading = {
   passageText: string | null;
   /** What is to be marked on the page, in its points, where that is known: a table's row has other words than its page. */
   boxes?: Box[] | undefined;
+  /** The cell of a table that the question is about, as "column: value". */
+  cell?: string | undefined;
 };
 
 /** What the dialog for whole documents starts with. `words`: what is sought, or the name of a document. */

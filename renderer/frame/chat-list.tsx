@@ -1,11 +1,19 @@
-import { Ellipsis, FileText, Globe, Pencil, Trash2 } from 'lucide-react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { Ellipsis, FileCode, FileText, Globe, Pencil, Trash2 } from 'lucide-react';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
+import type { ChatId } from '../../app/contract/types.ts';
 import { exportChat } from '../chat/export-chat.ts';
 import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { type FoundChat, Matches, SearchField, useFoundChats } from './chat-search.tsx';
+
+const exportIcons = {
+  docx: <FileText className="size-3.5" />,
+  markdown: <FileCode className="size-3.5" />,
+  html: <Globe className="size-3.5" />,
+};
 
 /** The saved chats, newest first. */
 export function ChatList() {
@@ -19,21 +27,55 @@ export function ChatList() {
   const [words, setWords] = useState('');
   const found = useFoundChats(words);
   if (chats.length === 0) return null;
-  const shown: FoundChat[] = found ?? chats.map((chat) => ({ chat, matches: [] }));
   return (
     <>
       <SearchField words={words} onWords={setWords} />
-      <nav aria-label={t('chats.title')} className="mt-1 min-h-0 flex-1 overflow-y-auto px-2">
+      <nav aria-label={t('chats.title')} className="mt-1 flex min-h-0 flex-1 flex-col px-2">
         <h2 className="px-2 pt-2 pb-1 text-xs font-medium text-faint" aria-live="polite">
           {found ? t('chats.found', { count: found.length }) : t('chats.title')}
         </h2>
-        <ul className="grid grid-cols-[minmax(0,1fr)] gap-px pb-2">
-          {shown.map(({ chat, matches }) => (
-            <ChatItem key={chat.id} chat={chat} active={chat.id === activeId} matches={matches} />
-          ))}
-        </ul>
+        <Items found={found ?? chats.map((chat) => ({ chat, matches: [] }))} activeId={activeId} />
       </nav>
     </>
+  );
+}
+
+/** The chats that are in sight, of as many as there are. */
+function Items({ found, activeId }: { found: FoundChat[]; activeId: ChatId | null }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const list = useVirtualizer({
+    count: found.length,
+    getScrollElement: () => frame.current,
+    estimateSize: () => 34,
+    getItemKey: (index) => found[index]?.chat.id ?? index,
+    gap: 1,
+    paddingEnd: 8,
+    overscan: 8,
+    initialRect: { width: 224, height: 600 },
+  });
+  return (
+    <div ref={frame} className="min-h-0 flex-1 overflow-y-auto">
+      <ul className="relative" style={{ height: list.getTotalSize() }}>
+        {list.getVirtualItems().map(({ key, index, start }) => {
+          const one = found[index];
+          return (
+            one && (
+              <li
+                key={key}
+                data-index={index}
+                ref={list.measureElement}
+                aria-posinset={index + 1}
+                aria-setsize={found.length}
+                className="absolute inset-x-0 top-0"
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                <ChatItem chat={one.chat} active={one.chat.id === activeId} matches={one.matches} />
+              </li>
+            )
+          );
+        })}
+      </ul>
+    </div>
   );
 }
 
@@ -54,18 +96,16 @@ function ChatItem({ chat, active, matches }: FoundChat & { active: boolean }) {
   };
   if (renaming)
     return (
-      <li>
-        <RenameField
-          title={chat.title}
-          onDone={(title) => {
-            setRenaming(false);
-            if (title !== null) chats.getState().rename(chat.id, title).catch(tellError);
-          }}
-        />
-      </li>
+      <RenameField
+        title={chat.title}
+        onDone={(title) => {
+          setRenaming(false);
+          if (title !== null) chats.getState().rename(chat.id, title).catch(tellError);
+        }}
+      />
     );
   return (
-    <li>
+    <>
       <div className={`group relative flex items-center rounded-lg ${active ? 'bg-hover' : 'hover:bg-hover/60'}`}>
         <button
           type="button"
@@ -92,10 +132,10 @@ function ChatItem({ chat, active, matches }: FoundChat & { active: boolean }) {
           <MenuItem icon={<Pencil className="size-3.5" />} onSelect={() => setRenaming(true)}>
             {t('chats.rename')}
           </MenuItem>
-          {(['markdown', 'html'] as const).map((format) => (
+          {(['docx', 'markdown', 'html'] as const).map((format) => (
             <MenuItem
               key={format}
-              icon={format === 'html' ? <Globe className="size-3.5" /> : <FileText className="size-3.5" />}
+              icon={exportIcons[format]}
               onSelect={() => void exportChat(quoth, chat.id, format).catch(tellError)}
             >
               {t(`export.${format}`)}
@@ -107,7 +147,7 @@ function ChatItem({ chat, active, matches }: FoundChat & { active: boolean }) {
         </Menu>
       </div>
       {matches.length > 0 && <Matches chatId={chat.id} matches={matches} />}
-    </li>
+    </>
   );
 }
 

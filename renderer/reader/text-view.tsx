@@ -1,13 +1,17 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ExternalLink } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { videoAddressAt } from '../common/address.ts';
 import { formatClock, formatPlace } from '../common/format.ts';
 import { useLeave } from '../common/use-leave.ts';
 import type { Reading } from '../common/view.ts';
 import { locateQuote } from './locate-quote.ts';
+import { sheetGrid } from './sheet-grid.ts';
+import { SheetTable } from './sheet-table.tsx';
 import { type StoredPassage, usePassages } from './use-passages.ts';
+
+const sheetKinds = new Set<Reading['kind']>(['xlsx', 'ods', 'csv']);
 
 /** The stored text of a document: the cited passage in view, its quote marked. Of a video, with a way to each second. */
 export function TextView({ reading }: { reading: Reading }) {
@@ -58,15 +62,33 @@ export function TextView({ reading }: { reading: Reading }) {
 
 function PassageBlock({ passage, reading }: { passage: StoredPassage; reading: Reading }) {
   const isTarget = passage.passageId === reading.passageId;
+  const block = useRef<HTMLElement>(null);
+  // A passage may be longer than the panel: what is marked in it comes into view.
+  useEffect(() => {
+    if (isTarget && reading.quote !== null) block.current?.querySelector('mark')?.scrollIntoView({ block: 'nearest' });
+  }, [isTarget, reading]);
+  const grid = useMemo(
+    () => (sheetKinds.has(reading.kind) ? sheetGrid(passage.text, passage.place.label) : null),
+    [passage, reading.kind],
+  );
   return (
     <section
+      ref={block}
       aria-current={isTarget ? 'true' : undefined}
       className={`border-l-[3px] px-5 py-3 ${isTarget ? 'border-mark-line bg-panel' : 'border-transparent'}`}
     >
       <PassageHead passage={passage} reading={reading} />
-      <p className="font-serif text-[0.9375rem] leading-relaxed whitespace-pre-wrap [overflow-wrap:anywhere]">
-        {isTarget && reading.quote !== null ? <Marked text={passage.text} quote={reading.quote} /> : passage.text}
-      </p>
+      {grid ? (
+        <SheetTable
+          grid={grid}
+          quoted={isTarget && reading.quote !== null ? placeOf(passage.text, reading.quote) : null}
+          cell={isTarget ? (reading.cell ?? null) : null}
+        />
+      ) : (
+        <p className="font-serif text-[0.9375rem] leading-relaxed whitespace-pre-wrap [overflow-wrap:anywhere]">
+          {isTarget && reading.quote !== null ? <Marked text={passage.text} quote={reading.quote} /> : passage.text}
+        </p>
+      )}
     </section>
   );
 }
@@ -94,13 +116,18 @@ function PassageHead({ passage, reading }: { passage: StoredPassage; reading: Re
 }
 
 function Marked({ text, quote }: { text: string; quote: string }) {
-  const place = locateQuote([text], quote);
+  const place = placeOf(text, quote);
   if (!place) return text;
   return (
     <>
-      {text.slice(0, place.from.offset)}
-      <mark>{text.slice(place.from.offset, place.to.offset)}</mark>
-      {text.slice(place.to.offset)}
+      {text.slice(0, place.start)}
+      <mark>{text.slice(place.start, place.endExclusive)}</mark>
+      {text.slice(place.endExclusive)}
     </>
   );
+}
+
+function placeOf(text: string, quote: string): { start: number; endExclusive: number } | null {
+  const place = locateQuote([text], quote);
+  return place && { start: place.from.offset, endExclusive: place.to.offset };
 }

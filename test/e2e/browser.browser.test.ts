@@ -16,6 +16,7 @@ import {
   findChatAgain,
   openLibrary,
   removeForGood,
+  saveAsWord,
   seeLibrary,
   stopAnAnswer,
   watchFaults,
@@ -91,6 +92,15 @@ describe.skipIf(!binary)('in a browser', () => {
   });
 
   it('a question is answered with a citation that opens at its page', () => askAndOpenCitation(page), 120_000);
+
+  it('a chat is saved as a Word document among the downloads', () =>
+    saveAsWord(page, async (press) => {
+      const download = page.waitForEvent('download');
+      await press();
+      const file = await (await download).path();
+      expect((await download).suggestedFilename()).toMatch(/^How long.*\.docx$/);
+      return new Uint8Array(await readFile(file));
+    }));
 
   it.skipIf(!hasChatModel())('an answer that is stopped keeps what it said', () => stopAnAnswer(page), 120_000);
 

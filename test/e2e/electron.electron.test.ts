@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +9,15 @@ import { writeDocuments } from './documents.ts';
 import { findElectron } from './electron-runtime.ts';
 import { hasChatModel } from './models.ts';
 import { _electron, type ElectronApplication, type Page } from './playwright.ts';
-import { askAndOpenCitation, findChatAgain, openLibrary, seeLibrary, stopAnAnswer, watchFaults } from './story.ts';
+import {
+  askAndOpenCitation,
+  findChatAgain,
+  openLibrary,
+  saveAsWord,
+  seeLibrary,
+  stopAnAnswer,
+  watchFaults,
+} from './story.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const electron = canOpenDisplay() ? findElectron() : { reason: 'there is no display and no Xvfb' };
@@ -92,7 +101,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
         const attempts = [
           'chooseFiles()',
           'ticketsFor([])',
-          "saveFile({ name: 'x', text: 'y' })",
+          "saveFile({ name: 'x', bytes: new Uint8Array(1) })",
           "openExternal('https://example.com')",
           "showInFolder('doc_0000000000000000')",
         ];
@@ -137,6 +146,17 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
   });
 
   it('a question is answered with a citation that opens at its page', () => askAndOpenCitation(page), 120_000);
+
+  it('a chat is saved as a Word document where the person says', () =>
+    saveAsWord(page, async (press) => {
+      const file = path.join(folder, '見積もり.docx');
+      await app.evaluate(({ dialog }, filePath) => {
+        dialog.showSaveDialog = async () => ({ canceled: false, filePath });
+      }, file);
+      await press();
+      await expect.poll(() => existsSync(file), { timeout: 30_000 }).toBe(true);
+      return new Uint8Array(await readFile(file));
+    }));
 
   it.skipIf(!hasChatModel())('an answer that is stopped keeps what it said', () => stopAnAnswer(page), 120_000);
 

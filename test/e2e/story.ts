@@ -1,5 +1,6 @@
 /** The road, as a person walks it, in a window of either shell. */
 
+import { readDocx } from '../../ingest/readers/docx.ts';
 import { answerWords, question, stopQuestion } from './documents.ts';
 import { expect, type Page } from './playwright.ts';
 
@@ -133,4 +134,23 @@ export async function removeForGood(page: Page, file: string): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await expect(page.getByText(/^Gone: 1 document with 1 passage\. .+ freed\.$/)).toBeVisible();
   await rows.getByRole('button', { name: 'secret', exact: true }).waitFor({ state: 'detached' });
+}
+
+/** Saves the chat that was asked in as a Word document; `save` presses what is given, and gives the file that came of it. */
+export async function saveAsWord(page: Page, save: (press: () => Promise<void>) => Promise<Uint8Array>): Promise<void> {
+  const chats = page.getByRole('navigation', { name: 'Chats' });
+  await chats
+    .getByRole('button', { name: /^How long/ })
+    .first()
+    .hover();
+  await chats
+    .getByRole('button', { name: /^More for “How long/ })
+    .first()
+    .click();
+  const bytes = await save(() => page.getByRole('menuitem', { name: 'Save as Word document' }).click());
+  const read = await readDocx(bytes, 'chat.docx');
+  if (read.type !== 'read') throw new Error(read.detail);
+  const words = read.sections.map(({ text }) => text).join('\n');
+  if (!words.includes(question)) throw new Error(`The file does not hold the question: ${words.slice(0, 500)}`);
+  if (!/\[1\] .*/.test(words)) throw new Error(`The file does not hold a quote: ${words.slice(0, 500)}`);
 }

@@ -181,6 +181,7 @@ export function makeAnswer(text: string, citations: Citation[] = [], part: Parti
       ttftMs: 3200,
       prefillMs: 2900,
       decodeTokensPerSecond: 17.25,
+      bandwidthFraction: 0.73,
       numPromptTokens: 1493,
       numCachedTokens: 820,
       numOutputTokens: 90,
@@ -280,6 +281,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     documents.set(document.id, document);
     library.push({ type: 'changed', document });
   };
+  /** Tells the whole state of the library, as each watch begins with it. */
+  const reset = (): void => library.push({ type: 'reset', documents: [...documents.values()] });
   let folders: WatchedFolder[] = [];
   const forgotten: { folderId: FolderId; keepDocuments: boolean }[] = [];
   /** Of each adding of files: whether folders were to be watched. */
@@ -442,17 +445,22 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         return matches.length > 0 ? [{ chat, matches }] : [];
       }),
     }),
-    readChat: async ({ chatId }) => chatOf(chatId),
-    showTurn: async ({ chatId, turnId }) => {
+    readChat: async ({ chatId, numTurns, before }) => {
+      const { chat, turns } = chatOf(chatId);
+      const end = before === undefined ? turns.length : turns.findIndex(({ id }) => id === before);
+      const numBefore = Math.max(0, end - (numTurns ?? end));
+      return { chat, turns: turns.slice(numBefore, end), numBefore };
+    },
+    showTurn: async ({ chatId, turnId, numTurns = 2000 }) => {
       const chat = chatOf(chatId);
       chat.turns = branches.get(turnId) ?? chat.turns;
-      return { turns: chat.turns };
+      return { turns: chat.turns.slice(-numTurns), numBefore: Math.max(0, chat.turns.length - numTurns) };
     },
     readFound: async ({ turnId }) => ({ passages: found.get(turnId) ?? [] }),
     exportChat: async ({ chatId, format, words }) => ({
       name: `${chatOf(chatId).chat.title}.${format}`,
       mediaType: 'text/plain',
-      text: JSON.stringify(words),
+      base64: Buffer.from(JSON.stringify(words)).toString('base64'),
     }),
     renameChat: async ({ chatId, title }) => {
       chatOf(chatId).chat.title = title;
@@ -547,6 +555,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     machine,
     engines,
     setDocument,
+    reset,
     setFolders,
     started,
     jobs: () => jobs,

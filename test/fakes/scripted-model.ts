@@ -100,7 +100,9 @@ export function createScriptedModel(): ScriptedModel {
     yield { type: 'finished', reason, numOutputTokens: said.length, ttftMs: 1, decodeMs: 1 };
   }
 
-  const engine = { generate: begin, close: async () => {} } as unknown as Engine;
+  // Processors do not say what their memory could give.
+  const info = { memoryBytesPerSecond: 0 };
+  const engine = { info, generate: begin, close: async () => {} } as unknown as Engine;
   function remember(instruction: string, text: string): Int32Array {
     const prompt = Int32Array.from(encode(`${instruction}\n${text}`));
     asked.set(prompt.join(), { instruction, text });

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createChatTable } from '../../app/store/chat-table.ts';
 import { openDatabase } from '../../app/store/database.ts';
+import { readDocx } from '../../ingest/readers/docx.ts';
 import { makeAnswer, makeCitation, makeDocument, makePassage } from '../fakes/app-handlers.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -69,6 +70,7 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
     ['chats', 'two', 'words'],
     ['export'],
     ['export', 'x', '--format', 'stone'],
+    ['export', 'x', '--format', 'docx'],
     ['models', 'polish'],
     ['models', 'install'],
     ['build', 'x'],
@@ -150,6 +152,12 @@ describe('saved chats', () => {
     expect((await run('export', 'The lease', '--format', 'html', '--out', file)).out).toBe(`Wrote ${file}.\n`);
     expect(await readFile(file, 'utf8')).toContain(
       '<blockquote class="quote">three months, says The lease</blockquote>',
+    );
+    const word = path.join(folder, 'a chat.docx');
+    expect((await run('export', 'The lease', '--format', 'docx', '--out', word)).out).toBe(`Wrote ${word}.\n`);
+    const read = await readDocx(new Uint8Array(await readFile(word)), 'a chat.docx');
+    expect(read.type === 'read' && read.sections.map(({ text }) => text).join('\n')).toContain(
+      '[1] three months, says The lease',
     );
   });
 

@@ -117,6 +117,31 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       await page.getByRole('button', { name: /^Source 1: Report, p. 2/ }).click();
       await page.getByText('Page 2 of 3').waitFor();
     },
+    'maths, code, a wide table, and a sentence without a quote': async (page) => {
+      const text = `It was $x^2$.\n\n$$\\sum_i x_i = \\frac{1}{2}$$\n\n\`\`\`python\ndef f(x):  # a remark\n    return "x" + str(1)\n\`\`\`\n\n| ${'a wide column | '.repeat(12)}b |\n|${'---|'.repeat(13)}\n| ${'1 | '.repeat(12)}2 |`;
+      const turn = makeTurn(71, 'Rich?', makeAnswer(text, [], { unsupported: [{ start: 0, endExclusive: 13 }] }));
+      const id = `chat_${'4'.repeat(16)}` as ChatId;
+      window.app.chats.set(id, { chat: { id, title: 'Rich', numTurns: 1, updatedAtMs: 4 }, turns: [turn] });
+      await page.reload();
+      await page.getByRole('button', { name: 'Rich', exact: true }).click();
+      await page.locator('.katex').nth(1).waitFor();
+      await page.locator('.hljs-keyword').first().waitFor();
+    },
+    'cells of a spreadsheet': async (page) => {
+      const sheet = makeDocument(4, { title: 'Rents', source: 'rents.xlsx', kind: 'xlsx' });
+      const rows = 'City | Rent 2023 | Rent 2024\nOslo | 1,200 | 1,250\nParis | 2,000 | 2,100';
+      const cells = makePassage(4, sheet, rows, { label: 'Sheet Rents B4:D5' });
+      const citation = { ...makeCitation(1, cells, 'Oslo | 1,200 | 1,250'), cell: 'Rent 2024: 1,250' };
+      window.app.setDocument(sheet);
+      window.app.texts.set(sheet.id, [cells]);
+      const id = `chat_${'5'.repeat(16)}` as ChatId;
+      const turns = [makeTurn(72, 'Rent?', makeAnswer('It is 1,250 [1].', [citation]))];
+      window.app.chats.set(id, { chat: { id, title: 'Cells', numTurns: 1, updatedAtMs: 5 }, turns });
+      await page.reload();
+      await page.getByRole('button', { name: 'Cells', exact: true }).click();
+      await page.getByRole('button', { name: /^Source 1: Rents/ }).click();
+      await page.getByRole('region', { name: 'Cells' }).waitFor();
+    },
     'where a question is asked': async (page) => {
       window.app.places.push({
         folder: 'place_00112233445566aa' as PlaceKey,

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { existsSync } from 'node:fs';
-import { act, cleanup, fireEvent, screen } from '@testing-library/react';
+import { act, cleanup, fireEvent, screen, waitFor } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { asMarkdown } from '../../app/chats/markdown.ts';
@@ -74,6 +74,20 @@ describe('an answer', () => {
     }
   });
 
+  it('colours code, and what the code says stays words', async () => {
+    const code =
+      '<a href="https://evil.example" onclick="alert(1)">x</a>\n<script src="https://evil.example/x.js"></script>';
+    const { container } = await showAnswer(
+      `\`\`\`html\n${code}\n\`\`\`\n\n\`\`\`js" onload="alert(1)\nlet a = 1\n\`\`\``,
+    );
+    await waitFor(() => expect(container.querySelector('.hljs-tag')).not.toBe(null));
+    const article = container.querySelector('article');
+    expect(article && dangers(article)).toEqual([]);
+    expect(container.querySelector('pre code')?.textContent).toBe(`${code}\n`);
+    expect(container.querySelectorAll('pre')).toHaveLength(2);
+    for (const span of container.querySelectorAll('pre span')) expect(span.className).toMatch(/^(?:hljs-|language-)/);
+  });
+
   it('shows raw HTML as the text that it is', async () => {
     const { container } = await showAnswer('Look: <b>bold</b>');
     expect(container.querySelector('.prose-answer')?.textContent).toContain('<b>bold</b>');
@@ -134,7 +148,7 @@ describe.skipIf(!existsSync(payloadFolder))('the collected payloads', () => {
   it('bring nothing that fetches, acts or leads away, as text, as a link and as a picture', async () => {
     const payloads = collectPayloads();
     expect(payloads.length).toBeGreaterThan(300);
-    const { AnswerText } = await import('../../renderer/chat/answer-text.tsx');
+    const { AnswerText } = await import('../../renderer/chat/text/answer-text.tsx');
     const { createElement } = await import('react');
     const { QuothProvider } = await import('../../renderer/common/quoth.tsx');
     const { quoth } = openWindow();

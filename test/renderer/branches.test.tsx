@@ -155,6 +155,7 @@ describe('a saved answer', () => {
   });
 
   it.each([
+    ['Save as Word document', 'docx'],
     ['Save as Markdown', 'markdown'],
     ['Save as web page', 'html'],
   ])('is saved as a file: %s', async (item, format) => {
@@ -164,7 +165,7 @@ describe('a saved answer', () => {
     await user.click(await screen.findByRole('menuitem', { name: item }));
     await screen.findByText(`“Saved.${format}” is among your downloads.`);
     expect(calls.saved[0]?.name).toBe(`Saved.${format}`);
-    const words = JSON.parse(calls.saved[0]?.text ?? '{}');
+    const words = JSON.parse(new TextDecoder().decode(calls.saved[0]?.bytes) || '{}');
     expect(words).toMatchObject({ from: 'From Quoth, {{date}}', page: 'p. {{page}}', quotes: 'Quotes' });
   });
 });

@@ -57,7 +57,7 @@ describe('a question', () => {
     expect(within(quotes).getByText('Word for word')).toBeTruthy();
     expect(
       screen.getByText(
-        /First word after 3.2 s · search 41 ms · reading 2.9 s · 17.3 tokens\/s · 820 of 1,493 tokens reused/,
+        /First word after 3.2 s: search 41 ms \+ reading 2.9 s \+ writing 259 ms · 17.3 tokens\/s · 73 % of the memory’s speed · 820 of 1,493 tokens reused/,
       ),
     ).toBeTruthy();
     expect(app.asked.map(({ question }) => question)).toEqual(['How does it end?']);

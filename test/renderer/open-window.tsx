@@ -35,7 +35,7 @@ function givePageASize(): void {
 }
 
 export type ShellCalls = {
-  saved: { name: string; text: string }[];
+  saved: { name: string; mediaType: string; bytes: Uint8Array }[];
   opened: string[];
   taken: { names: string[]; relativePaths: string[] | undefined }[];
 };

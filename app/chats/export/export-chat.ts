@@ -5,20 +5,33 @@ import { toHtml } from './to-html.ts';
 import { toMarkdown } from './to-markdown.ts';
 import type { ChatToExport } from './words.ts';
 
-/** Half of what a message may hold: JSON writes some signs as two. */
-const maxCharacters = 6 * 1024 * 1024;
+/** What a message of 16 MiB may hold as base64, with room for the rest of it. */
+const maxBytes = 11 * 1024 * 1024;
 
-const formats = {
-  markdown: { write: toMarkdown, ending: 'md', mediaType: 'text/markdown' },
-  html: { write: toHtml, ending: 'html', mediaType: 'text/html' },
-} as const;
+type Format = {
+  write: (chat: ChatToExport) => string | Promise<Uint8Array<ArrayBuffer>>;
+  ending: string;
+  mediaType: string;
+};
+
+const formats: Record<ExportFormat, Format> = {
+  markdown: { write: toMarkdown, ending: 'md', mediaType: 'text/markdown;charset=utf-8' },
+  html: { write: toHtml, ending: 'html', mediaType: 'text/html;charset=utf-8' },
+  docx: {
+    // The writer of Word documents is large, and few starts need it.
+    write: async (chat) => (await import('./to-docx.ts')).toDocx(chat),
+    ending: 'docx',
+    mediaType: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  },
+};
 
 /** Fails with `unsupported` for a chat that is too large for one file. */
-export function exportChat(format: ExportFormat, chat: ChatToExport): ExportedChat {
+export async function exportChat(format: ExportFormat, chat: ChatToExport): Promise<ExportedChat> {
   const { write, ending, mediaType } = formats[format];
-  const text = write(chat);
-  if (text.length > maxCharacters) throw new QuothError('unsupported', 'This chat is too large for one file.');
-  return { name: `${fileName(chat.chat.title)}.${ending}`, mediaType, text };
+  const written = await write(chat);
+  const bytes = typeof written === 'string' ? Buffer.from(written, 'utf8') : Buffer.from(written.buffer);
+  if (bytes.length > maxBytes) throw new QuothError('unsupported', 'This chat is too large for one file.');
+  return { name: `${fileName(chat.chat.title)}.${ending}`, mediaType, base64: bytes.toString('base64') };
 }
 
 /** A name that every file system takes: no separators, no reserved signs, no dots at its ends. */

@@ -1,6 +1,6 @@
 /** What stands around the words of an exported chat: dates, places, addresses. */
 import type { ChatSummary, Citation, ExportWords, Turn } from '../../contract/types.ts';
-import { webAddress } from './markdown-to-html.ts';
+import { webAddress } from './markdown-tree.ts';
 
 export const englishWords: ExportWords = {
   language: 'en',

@@ -5,26 +5,29 @@ import { type ChatId, type ChatSummary, exportFormat } from '../../../app/contra
 import { type Command, WrongUse } from '../command.ts';
 
 export const command: Command = {
-  usage: 'export <chat> [--format markdown|html] [--out FILE]',
+  usage: 'export <chat> [--format markdown|html|docx] [--out FILE]',
   summary: 'Writes a chat with its quotes, their places and links. <chat> is an id or a part of a title.',
   options: ['format', 'out'],
   minPositionals: 1,
   maxPositionals: 1,
   async run({ positionals: [wanted = ''], values, output, openCore, signal }) {
     const format = exportFormat.safeParse(values.format ?? 'markdown');
-    if (!format.success) throw new WrongUse('--format is markdown or html.');
+    if (!format.success) throw new WrongUse('--format is markdown, html or docx.');
+    if (format.data === 'docx' && values.out === undefined)
+      throw new WrongUse('A Word document is no text: say with --out where it is to be written.');
     const core = await openCore();
     const { chats } = await core.handlers.listChats({}, signal);
     const chatId = findChat(chats as ChatSummary[], wanted);
-    const { name, text } = await core.handlers.exportChat({ chatId, format: format.data }, signal);
+    const { name, base64 } = await core.handlers.exportChat({ chatId, format: format.data }, signal);
+    const bytes = Buffer.from(base64, 'base64');
     const file = values.out === undefined ? null : path.resolve(values.out);
     if (file)
-      await writeFile(file, text).catch((cause: unknown) => {
+      await writeFile(file, bytes).catch((cause: unknown) => {
         throw new QuothError('denied', `"${file}" could not be written.`, { cause });
       });
     await output.say(
-      { type: 'exported', chatId, name, file, ...(file ? {} : { text }) },
-      file ? `Wrote ${file}.` : text.trimEnd(),
+      { type: 'exported', chatId, name, file, ...(file ? {} : { text: bytes.toString('utf8') }) },
+      file ? `Wrote ${file}.` : bytes.toString('utf8').trimEnd(),
     );
     return 0;
   },

@@ -83,3 +83,22 @@ describe('the cell of a row', () => {
     expect(focusCell('June 30, 2022', passageOf(2, text), second)).toBeNull();
   });
 });
+
+describe('the cell of a spreadsheet’s row', () => {
+  const text = 'City | Rent 2023 | Rent 2024 | Tenant\nOslo | 1,200 | 1,250 | Hansen\nParis | 2,000 | 2,100';
+  const plain = passageOf(3, text);
+  const sheet = { ...plain, kind: 'xlsx' as const, place: { ...plain.place, label: 'Sheet Rents A2:D3' } };
+  const oslo = { start: text.indexOf('Oslo'), endExclusive: text.indexOf('\nParis') };
+
+  test('is the one that the names of the columns tell, with its column', () => {
+    expect(focusCell('What was the rent in Oslo in 2024?', sheet, oslo)).toEqual({ cell: 'Rent 2024: 1,250' });
+    expect(focusCell('Who is the tenant in Oslo?', sheet, oslo)).toEqual({ cell: 'Tenant: Hansen' });
+  });
+
+  test('is none where two columns are as good, where lines were left out, or the names are quoted themselves', () => {
+    expect(focusCell('What is it in Oslo?', sheet, oslo)).toBeNull();
+    const other = { ...sheet, place: { ...sheet.place, label: 'Sheet Rents A2:D9' } };
+    expect(focusCell('What was the rent in Oslo in 2024?', other, oslo)).toBeNull();
+    expect(focusCell('rent in 2024?', sheet, { start: 0, endExclusive: text.indexOf('\n') })).toBeNull();
+  });
+});

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exportChat } from '../../../app/chats/export/export-chat.ts';
 import { markdownToHtml } from '../../../app/chats/export/markdown-to-html.ts';
-import { englishWords } from '../../../app/chats/export/words.ts';
+import { type ChatToExport, englishWords } from '../../../app/chats/export/words.ts';
 import type { ChatSummary, Citation } from '../../../app/contract/types.ts';
 import { makeAnswer, makeCitation, makeDocument, makePassage, makeTurn } from '../../fakes/app-handlers.ts';
 import { collectPayloads } from '../../fakes/payloads.ts';
@@ -16,6 +16,8 @@ describe('an answer’s Markdown as HTML', () => {
     ['snake_case_name, 2 * 3 * 4', '<p>snake_case_name, 2 * 3 * 4</p>'],
     ['said [1], [2, 3].', '<p>said (1), (2)(3).</p>'],
     ['not \\[1]', '<p>not [1]</p>'],
+    ['so \\(a*b*c\\) and $x_1$ and $$y_i * z$$', '<p>so \\(a*b*c\\) and $x_1$ and $$y_i * z$$</p>'],
+    ['from $5 to $6, *both*', '<p>from $5 to $6, <em>both</em></p>'],
     ['- a\n- b\n  - c', '<ul>\n<li>a</li>\n<li>b\n<ul>\n<li>c</li>\n</ul></li>\n</ul>'],
     ['3. a\n4. b\n\ntext', '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>\n<p>text</p>'],
     ['> said\n> so', '<blockquote><p>said\nso</p></blockquote>'],
@@ -83,12 +85,17 @@ const exported = {
   words: englishWords,
 };
 
-describe('a chat as Markdown', () => {
-  const { name, text, mediaType } = exportChat('markdown', exported);
+const asText = async (format: 'markdown' | 'html', chat: ChatToExport) => {
+  const { base64, ...file } = await exportChat(format, chat);
+  return { ...file, text: Buffer.from(base64, 'base64').toString('utf8') };
+};
+
+describe('a chat as Markdown', async () => {
+  const { name, text, mediaType } = await asText('markdown', exported);
 
   it('has each question, its answer, and its quotes as footnotes with their places and links', () => {
     expect(name).toBe('Ends how.md');
-    expect(mediaType).toBe('text/markdown');
+    expect(mediaType).toBe('text/markdown;charset=utf-8');
     expect(text).toBe(
       [
         '# Ends: \\<how\\>?',
@@ -108,18 +115,18 @@ describe('a chat as Markdown', () => {
     );
   });
 
-  it('fetches nothing where it is read, and leaves code as it is', () => {
+  it('fetches nothing where it is read, and leaves code as it is', async () => {
     const said =
       '![p](https://evil.example/a.png) <img src=x> [l](javascript:x)\n\n[r]: https://evil.example\n\n`![c](d) [1]`';
-    const out = exportChat('markdown', { ...exported, turns: [makeTurn(1, 'Q', makeAnswer(said))] }).text;
+    const { text: out } = await asText('markdown', { ...exported, turns: [makeTurn(1, 'Q', makeAnswer(said))] });
     expect(out).toContain('\\!\\[p](https://evil.example/a.png) \\<img src=x> [l]\\(javascript:x)');
     expect(out).toContain('\\[r]: https://evil.example');
     expect(out).toContain('`![c](d) [1]`');
   });
 });
 
-describe('a chat as a web page', () => {
-  const { name, text } = exportChat('html', exported);
+describe('a chat as a web page', async () => {
+  const { name, text } = await asText('html', exported);
 
   it('leads from each number to its quote, and from the quote to its place', () => {
     expect(name).toBe('Ends how.html');
@@ -140,9 +147,9 @@ describe('a chat as a web page', () => {
     expect(text).not.toMatch(/<(?:img|script|link|iframe|object|form|base)|@import|url\(|\son\w+=/i);
   });
 
-  it('speaks the language of the window', () => {
+  it('speaks the language of the window', async () => {
     const words = { ...englishWords, language: 'fr', from: 'De Quoth, le {{date}}', quotes: 'Citations' };
-    const french = exportChat('html', { ...exported, words }).text;
+    const { text: french } = await asText('html', { ...exported, words });
     expect(french).toContain('<html lang="fr">');
     expect(french).toContain('De Quoth, le 20 novembre 2026');
     expect(french).toContain('<h3>Citations</h3>');
@@ -156,6 +163,7 @@ it.each([
   ['見積もり: 2024年?', '見積もり 2024年'],
   ['a'.repeat(300), 'a'.repeat(60)],
   ['a\u202etxt.exe', 'a txt.exe'],
-])('the file of a chat called %j has a name that every system takes', (title, expected) => {
-  expect(exportChat('html', { ...exported, chat: { ...exported.chat, title } }).name).toBe(`${expected}.html`);
+])('the file of a chat called %j has a name that every system takes', async (title, expected) => {
+  const file = await exportChat('html', { ...exported, chat: { ...exported.chat, title } });
+  expect(file.name).toBe(`${expected}.html`);
 });

@@ -499,7 +499,8 @@ describe('a result in a file', () => {
     });
     await ended(turnId);
     for (const format of ['markdown', 'html'] as const) {
-      const { text } = await client.exportChat({ chatId, format });
+      const { base64 } = await client.exportChat({ chatId, format });
+      const text = Buffer.from(base64, 'base64').toString('utf8');
       expect(text).toContain('330 metres tall');
       expect(text).toContain('Read 2 of 2 parts of 2 documents (2 passages).');
       expect(text).toMatch(format === 'html' ? /<li id="quote-1-4"/ : /\[\^1-4\]: “/);

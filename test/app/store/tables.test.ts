@@ -249,6 +249,26 @@ describe('chats', () => {
     expect(() => chats.readFound(turn)).toThrow(notFound);
   });
 
+  test('a chat is read in pieces, from its end', () => {
+    const { chats } = openStore(createProfile());
+    const id = chats.create('Long');
+    const turns = Array.from({ length: 7 }, (_, n) => chats.addTurn(id, `Q${n}`));
+    const read = (piece: { numTurns?: number; before?: string }) => {
+      const { turns: some, numBefore } = chats.read(id, piece);
+      return [some.map(({ question }) => question).join(' '), numBefore];
+    };
+    expect(read({})).toEqual(['Q0 Q1 Q2 Q3 Q4 Q5 Q6', 0]);
+    expect(read({ numTurns: 3 })).toEqual(['Q4 Q5 Q6', 4]);
+    expect(read({ numTurns: 3, before: turns[4]! })).toEqual(['Q1 Q2 Q3', 1]);
+    expect(read({ numTurns: 3, before: turns[1]! })).toEqual(['Q0', 0]);
+    expect(read({ numTurns: 3, before: turns[0]! })).toEqual(['', 0]);
+    expect(() => read({ before: 'turn_0000000000000000' })).toThrow(expect.objectContaining({ code: 'not-found' }));
+    const other = chats.addTurn(id, 'Q3 edited', turns[3]!);
+    expect(read({ numTurns: 2 })).toEqual(['Q2 Q3 edited', 2]);
+    expect(() => read({ before: turns[3]! })).toThrow(expect.objectContaining({ code: 'not-found' }));
+    expect(read({ before: other })).toEqual(['Q0 Q1 Q2', 0]);
+  });
+
   test('what was found is kept as numbers', () => {
     const { chats } = openStore(createProfile());
     const turn = chats.addTurn(chats.create('One'), 'q');

@@ -1,7 +1,7 @@
 import { Tooltip } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
-import { formatPlace } from '../common/format.ts';
-import { useCitedSource, useOpenSource } from './cited-sources.ts';
+import { formatPlace } from '../../common/format.ts';
+import { useCitedSource, useOpenSource } from '../cited-sources.ts';
 
 /** A `[n]` of an answer: shows its quote to a pointer or the focus, opens it in the reader. */
 export function CitationChip({ n }: { n: number }) {
