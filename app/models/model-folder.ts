@@ -11,10 +11,19 @@ export type ModelFolder = {
   folder: string;
   plan: string;
   manifest: string;
+  /** The manifest of a model that was removed and can still be brought back. */
+  removed: string;
   /** Archives and checkpoints on their way. */
   download: string;
   lock: string;
 };
+
+/** What the catalogue says of the others: of a model that was made from files of the person's own. */
+const ownModel = z.object({
+  name: z.string().min(1).max(200),
+  role: z.enum(['chat', 'embedder', 'reranker']),
+});
+export type OwnModel = z.infer<typeof ownModel>;
 
 const manifestSchema = z.object({
   id: z.string(),
@@ -23,6 +32,7 @@ const manifestSchema = z.object({
   /** What it was built from: hashes as the catalogue names them. */
   sources: z.array(z.string()),
   installedAtMs: z.number(),
+  own: ownModel.optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
@@ -35,6 +45,7 @@ export function modelFolder(modelsFolder: string, id: string): ModelFolder {
     folder,
     plan: join(folder, 'plan.quoth'),
     manifest: join(folder, 'manifest.json'),
+    removed: join(folder, 'removed.json'),
     download: join(folder, 'download'),
     lock: join(folder, 'lock'),
   };

@@ -1,9 +1,7 @@
-import type { InstallProgress } from '../contract/types.ts';
-
 export type Speed = {
   /** Speed and time left of a step that is at `doneBytes` of `totalBytes` now. */
   at(
-    step: InstallProgress['step'],
+    step: string,
     doneBytes: number,
     totalBytes: number,
   ): { bytesPerSecond: number; secondsLeft: number | null };
@@ -14,7 +12,7 @@ const windowMs = 5_000;
 
 /** A sliding window over the progress. Bytes that were there before a step began do not count as speed. */
 export function createSpeed(nowMs: () => number): Speed {
-  let current: InstallProgress['step'] | undefined;
+  let current: string | undefined;
   let samples: { atMs: number; doneBytes: number }[] = [];
   return {
     at(step, doneBytes, totalBytes) {
