@@ -43,6 +43,9 @@ export type DeviceReport = {
   /** The widest vector instructions in use: "avx512-vnni", "avx-vnni", "avx2" or "plain". */
   instructions: string;
   numThreads: number;
+  /** Of the device that will be used: in all, and free now. Absent where it cannot be told. */
+  totalBytes?: number;
+  freeBytes?: number;
   vectorIndex: 'faiss' | 'exact';
   vectorIndexReason: string;
 };

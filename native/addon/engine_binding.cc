@@ -260,11 +260,30 @@ std::vector<std::vector<int32_t>> copy_sequences(const Napi::Value& value) {
   return sequences;
 }
 
+struct Described {
+  std::unique_ptr<OpenDevice> device;
+  uint64_t free_bytes = 0;
+  uint64_t total_bytes = 0;
+};
+
 Napi::Value describe_device(const Napi::CallbackInfo& info) {
   return run_async(
-      info.Env(), "quoth.describe", [] { return open_device(DeviceChoice::best, 0); },
-      [](Napi::Env env, std::unique_ptr<OpenDevice>&& device) {
+      info.Env(), "quoth.describe",
+      [] {
+        Described described{open_device(DeviceChoice::best, 0)};
+        const Ops& ops = *described.device->ops;
+        if (ops.memory != nullptr) {  // what cannot be told stays 0
+          (void)ops.memory(described.device->device, &described.free_bytes, &described.total_bytes);
+        }
+        return described;
+      },
+      [](Napi::Env env, Described&& described) {
+        const OpenDevice* device = described.device.get();
         Napi::Object object = Napi::Object::New(env);
+        if (described.total_bytes > 0) {
+          object.Set("totalBytes", static_cast<double>(described.total_bytes));
+          object.Set("freeBytes", static_cast<double>(described.free_bytes));
+        }
         object.Set("device", name_of(device->kind));
         std::string name = device->info.name;
         if (device->kind == DeviceKind::cpu) name += std::string(", ") + device->info.instructions;
