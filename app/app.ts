@@ -21,7 +21,7 @@ import { createMeaning } from './library/meaning.ts';
 import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
-import { createModels } from './models/models.ts';
+import { createModels, type Models } from './models/models.ts';
 import type { Outside } from './outside.ts';
 import { createSettings } from './settings/settings.ts';
 import { createChatSearch } from './store/chat-search.ts';
@@ -33,6 +33,7 @@ import { createJobTable } from './store/job-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
 import { createScopeTable } from './store/scope-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
+import { createWelcome } from './welcome/welcome.ts';
 
 export type App = {
   handlers: Handlers<QuothContract>;
@@ -42,6 +43,8 @@ export type App = {
   scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */
   listModels(): Promise<ModelSummary[]>;
+  /** For the shells and the command line, which have paths. */
+  models: Pick<Models, 'importPaths' | 'moveTo' | 'folder'>;
   /** What the person must be told about the opening of the profile, or null. */
   notice: string | null;
   /** Resolves when nothing waits, nothing runs, every passage that can have a vector has one and all is tidied up. */
@@ -75,6 +78,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const closing = new AbortController();
   const models = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+    resume: options.resume,
   });
   const meaning = createMeaning({ outside, store: passages, models });
   const chats = createChats({
@@ -158,17 +162,18 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       answered();
     }
   }
+  const redeem = (tickets: readonly string[]): string[] => {
+    const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
+    if (paths.length > 0) return paths;
+    throw new QuothError('not-found', 'What was dropped is too long ago to be found. Please drop it again.');
+  };
+  const welcome = createWelcome({ outside, settings: settingsTable, library });
   let closed: Promise<void> | undefined;
 
   return {
     handlers: {
       ...library.handlers,
-      addFiles: ({ tickets, watch }, signal) => {
-        const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
-        if (paths.length === 0)
-          throw new QuothError('not-found', 'What was dropped is too long ago to be found. Please drop it again.');
-        return library.addPaths(paths, signal, { watch });
-      },
+      addFiles: ({ tickets, watch }, signal) => library.addPaths(redeem(tickets), signal, { watch }),
       ...chats.handlers,
       deleteChat: async (input, signal) => {
         await chats.handlers.deleteChat(input, signal);
@@ -177,6 +182,12 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       },
       ...jobs.handlers,
       ...models.handlers,
+      importModel: async ({ tickets, name }) => models.importPaths(redeem(tickets), name),
+      moveModels: async ({ ticket }) => {
+        await models.moveTo(redeem([ticket])[0]!);
+        return {};
+      },
+      ...welcome,
       ...settings,
       listPlaces: async () => ({ folders: listFolders(scopes) }),
       search: async ({ question, limit, explain = false, scope }, signal) => {
@@ -197,6 +208,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     library,
     scopeOf: (wanted) => toScope(wanted, documents.list(), scopes),
     listModels: models.listWithPlans,
+    models,
     notice: database.notice,
     async idle() {
       await library.idle();

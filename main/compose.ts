@@ -14,7 +14,7 @@ import { serve } from '../app/contract/server.ts';
 import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
-import { modelsFolder } from './folders.ts';
+import { modelsFolder, samplesFolder } from './folders.ts';
 import { createLogFile } from './log-file.ts';
 import { packageAddress } from './package-address.ts';
 import {
@@ -33,7 +33,6 @@ import { watchFolder } from './watch-folder.ts';
 /** The application, as the shells hold it. */
 export type Core = {
   profileFolder: string;
-  modelsFolder: string;
   app: App;
   /** Every procedure of the contract, for the command line; the shells `connect` a port instead. */
   handlers: Handlers<QuothContract>;
@@ -77,6 +76,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   const outside: Outside = {
     profileFolder,
     modelsFolder: models,
+    samplesFolder: samplesFolder(),
     native,
     readFile: createReadFile(spawnReader),
     watchFolder,
@@ -100,7 +100,6 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   let closing: Promise<void> | undefined;
   return {
     profileFolder,
-    modelsFolder: models,
     app,
     handlers,
     tickets,

@@ -4,6 +4,21 @@ import { modelId } from './ids.ts';
 
 const role = z.enum(['chat', 'embedder', 'reranker']);
 
+/** Whether a model runs on this machine, and how: reckoned before a byte of it is fetched. */
+export const modelFit = z.object({
+  /** `slow`: on the processor, slower than people read. `too-large`: neither GPU nor memory has the room. */
+  verdict: z.enum(['fits', 'slow', 'too-large']),
+  device: z.enum(['cuda', 'cpu']),
+  /** How long a conversation there is room for; 0 where it has none. */
+  contextTokens: z.number().int().nonnegative(),
+  /** Of the device. */
+  neededBytes: z.number().nonnegative(),
+  freeBytes: z.number().nonnegative(),
+  /** About, on a processor; null where it need not be told. */
+  tokensPerSecond: z.number().nonnegative().nullable(),
+});
+export type ModelFit = z.infer<typeof modelFit>;
+
 export const modelSummary = z.object({
   id: modelId,
   name: z.string(),
@@ -16,6 +31,8 @@ export const modelSummary = z.object({
   downloadBytes: z.number().int().nonnegative(),
   planBytes: z.number().int().nonnegative(),
   state: z.enum(['available', 'downloading', 'building', 'installed', 'broken']),
+  /** Null where it cannot be told. */
+  fit: modelFit.nullable(),
   inUse: z.boolean(),
   /** Made from files of the person's own: it cannot be fetched again. */
   own: z.boolean(),
@@ -40,7 +57,7 @@ export const install = z.object({
   from: z.enum(['catalogue', 'own-files']),
   /** One runs at a time. What failed says why, and goes on when it is asked to. */
   state: z.enum(['waiting', 'running', 'paused', 'failed']),
-  step: z.enum(['start', 'download', 'verify', 'build']),
+  step: z.enum(['start', 'download', 'copy', 'verify', 'build']),
   ...progress,
   reason: z.string().nullable(),
 });

@@ -46,9 +46,7 @@ export async function install(
 
 /** What of a model's downloads is on the disk. */
 export async function fetchedBytes(offer: Offer, where: ModelFolder): Promise<number> {
-  const found = await Promise.all(
-    [...downloadsOf(offer).keys()].map((index) => arrivedBytes(partPath(where, index))),
-  );
+  const found = await Promise.all([...downloadsOf(offer).keys()].map((index) => arrivedBytes(partPath(where, index))));
   return found.reduce((sum, bytes) => sum + bytes, 0);
 }
 

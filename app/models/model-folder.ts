@@ -54,7 +54,8 @@ export function modelFolder(modelsFolder: string, id: string): ModelFolder {
 export type FolderState =
   | { type: 'empty' }
   | { type: 'installed'; manifest: Manifest }
-  | { type: 'broken'; why: string };
+  /** `manifest`: where at least that can be read. */
+  | { type: 'broken'; why: string; manifest: Manifest | null };
 
 /** What lies in the folder. The plan's size is compared, not its hash: that takes seconds, and loading checks more. */
 export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<FolderState> {
@@ -64,16 +65,19 @@ export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<
   } catch {
     return { type: 'empty' };
   }
+  let parsed: Manifest | null = null;
   try {
-    const parsed = manifestSchema.parse(JSON.parse(json));
+    parsed = manifestSchema.parse(JSON.parse(json));
     const { size } = await stat(plan);
-    if (size !== parsed.planBytes)
-      return { type: 'broken', why: 'Its file has the wrong size. Please install it again.' };
-    return { type: 'installed', manifest: parsed };
+    if (size === parsed.planBytes) return { type: 'installed', manifest: parsed };
+    return { type: 'broken', why: `Its file has the wrong size. ${again(parsed)}`, manifest: parsed };
   } catch {
-    return { type: 'broken', why: 'Its file is missing or damaged. Please install it again.' };
+    return { type: 'broken', why: `Its file is missing or damaged. ${again(parsed)}`, manifest: parsed };
   }
 }
+
+const again = (manifest: Manifest | null): string =>
+  manifest?.own ? 'Please import it again.' : 'Please install it again.';
 
 /** Puts a small file in place so that it is there whole or not at all. */
 export async function writeWhole(path: string, text: string): Promise<void> {

@@ -1,10 +1,6 @@
 export type Speed = {
   /** Speed and time left of a step that is at `doneBytes` of `totalBytes` now. */
-  at(
-    step: string,
-    doneBytes: number,
-    totalBytes: number,
-  ): { bytesPerSecond: number; secondsLeft: number | null };
+  at(step: string, doneBytes: number, totalBytes: number): { bytesPerSecond: number; secondsLeft: number | null };
 };
 
 /** The last so many milliseconds decide: long enough to be calm, short enough to follow a change. */
