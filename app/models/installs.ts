@@ -81,6 +81,7 @@ export function createInstalls(parts: {
   let entries: Entry[] = [];
   let numHolds = 0;
   let closed = false;
+  let telling: NodeJS.Timeout | undefined;
   let downloadBytesPerSecond: number | null = null;
 
   const entryOf = (id: string): Entry | undefined => entries.find(({ job }) => job.id === id);
@@ -140,15 +141,24 @@ export function createInstalls(parts: {
 
   function reporter(entry: Entry): Report {
     const speed = createSpeed(outside.nowMs);
-    let lastMs = Number.NEGATIVE_INFINITY;
     return (step, doneBytes, totalBytes) => {
       const measured = speed.at(step, doneBytes, totalBytes);
-      const nowMs = outside.nowMs();
-      if (step === entry.shown.step && nowMs - lastMs < tellEveryMs && doneBytes < totalBytes) return;
-      lastMs = nowMs;
       if (step === 'download' && measured.bytesPerSecond > 0) downloadBytesPerSecond = measured.bytesPerSecond;
-      if (entry.running?.ending === null) change(entry, { step, doneBytes, totalBytes, ...measured });
+      if (entry.running?.ending !== null) return;
+      const isNewStep = step !== entry.shown.step;
+      entry.shown = { ...entry.shown, step, doneBytes, totalBytes, ...measured };
+      if (isNewStep) onChange();
+      else tellSoon();
     };
+  }
+
+  /** The newest, not too often, and also when nothing follows it. */
+  function tellSoon(): void {
+    telling ??= setTimeout(() => {
+      telling = undefined;
+      onChange();
+    }, tellEveryMs);
+    telling.unref();
   }
 
   async function stop(entry: Entry, ending: Ending): Promise<void> {
@@ -229,6 +239,7 @@ export function createInstalls(parts: {
     },
     async close() {
       closed = true;
+      clearTimeout(telling);
       await Promise.all(entries.map((entry) => stop(entry, 'hold')));
     },
   };

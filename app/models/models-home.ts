@@ -56,6 +56,7 @@ export function createModelsHome(parts: {
       const at = speed.at(step, doneBytes, totalBytes);
       const isNew = move?.step !== step;
       move = { to, step, doneBytes, totalBytes, ...at };
+      // What is told too late here is told by the next piece, some milliseconds on.
       if (!isNew && nowMs() - lastMs < tellEveryMs) return;
       lastMs = nowMs();
       onChange();

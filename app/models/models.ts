@@ -283,9 +283,15 @@ export function createModels<Chat, Embedder, Reranker>(
             .replace(/\.[^.]*$/, ''),
         outside.randomBytes(4),
       );
-      const found = await look(await gather(paths, `${list.folderOf({ id }).download}/checkpoint`));
-      await refuseTooLarge(found, place.folder(), mostMemoryBytes(await machine.get()));
-      installs.begin(ownJob(id, { paths: [...paths], name: unnamed || found.name.slice(0, 100), role: found.role }));
+      const where = list.folderOf({ id });
+      try {
+        const found = await look(await gather(paths, `${where.download}/checkpoint`));
+        await refuseTooLarge(found, place.folder(), mostMemoryBytes(await machine.get()));
+        installs.begin(ownJob(id, { paths: [...paths], name: unnamed || found.name.slice(0, 100), role: found.role }));
+      } catch (error) {
+        await rm(where.folder, { recursive: true, force: true });
+        throw error;
+      }
       return { modelId: id as ModelId };
     },
     moveTo: home.moveTo,

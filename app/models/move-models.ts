@@ -44,10 +44,12 @@ export async function targetOf(chosen: string, place: ModelsPlace): Promise<stri
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new QuothError('denied', 'This folder cannot be read. Please choose another one.', { cause });
   });
-  const isOurs = basename(folder) === ownFolderName || (await filesOfModels(folder)).size > 0;
-  const target = names.length === 0 || isOurs ? folder : join(folder, ownFolderName);
+  const isHome = folder === (await realpath(place.home).catch(() => place.home));
+  const isOurs = isHome || basename(folder) === ownFolderName || (await filesOfModels(folder)).size > 0;
+  const target = isHome ? place.home : names.length === 0 || isOurs ? folder : join(folder, ownFolderName);
   const from = await realpath(place.folder()).catch(() => place.folder());
-  if (target === from) throw new QuothError('invalid-input', 'The models are there already.');
+  if (target === from || target === place.folder())
+    throw new QuothError('invalid-input', 'The models are there already.');
   if (isWithin(target, from))
     throw new QuothError('invalid-input', 'This folder lies within the one of the models. Please choose another one.');
   return target;
