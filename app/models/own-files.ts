@@ -33,6 +33,9 @@ export async function gather(paths: readonly string[], folder: string): Promise<
   if (only !== undefined && another === undefined) return only;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  const names = new Set(paths.map((path) => basename(path)));
+  if (names.size < paths.length)
+    throw new QuothError('unsupported', 'Two of these files have the same name. Please give the folder as a whole.');
   for (const path of paths) {
     const to = join(folder, basename(path));
     if (!(await stat(path)).isFile())

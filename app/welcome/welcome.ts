@@ -16,13 +16,16 @@ const seenKey = 'welcome.seen';
 export function createWelcome(parts: {
   outside: Pick<Outside, 'profileFolder' | 'samplesFolder'>;
   settings: SettingsTable;
-  library: Pick<Library, 'addPaths' | 'under'> & { handlers: Pick<Library['handlers'], 'removeDocument'> };
+  library: Pick<Library, 'addPaths' | 'under' | 'list'> & { handlers: Pick<Library['handlers'], 'removeDocument'> };
 }): WelcomeHandlers {
   const { outside, settings, library } = parts;
   // In the profile: the library reads them there as any other file, and they stay when the program is replaced.
   const folder = join(outside.profileFolder, 'samples');
   return {
-    readWelcome: async () => ({ seen: settings.readValue(seenKey, z.boolean(), false) }),
+    // Who has documents already, from an earlier version, knows what this is.
+    readWelcome: async () => ({
+      seen: settings.readValue(seenKey, z.boolean(), false) || library.list().length > 0,
+    }),
     endWelcome: async () => {
       settings.writeValue(seenKey, true);
       return {};

@@ -9,6 +9,7 @@ import { createWatchedFolders } from '../library/folders-state.ts';
 import { createLibrary } from '../library/library-state.ts';
 import { createModels } from '../models/models-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
+import { createWelcome } from '../welcome/welcome-state.ts';
 import { createNotices } from './notices.ts';
 import { text } from './text/text.ts';
 import { createView } from './view.ts';
@@ -43,7 +44,16 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
     jobs,
     library: createLibrary(client),
     watchedFolders: createWatchedFolders(client),
-    models: createModels(client),
+    models: createModels(client, {
+      onInstalled: ({ name }) => notices.getState().tell(text('models.installed', { name })),
+      onFailed: ({ name }) =>
+        notices.getState().tell(text('models.failed', { name }), {
+          label: text('library.show'),
+          run: () => view.getState().show('models'),
+        }),
+      onMoved: ({ name, reason }) => notices.getState().tell(reason ?? text('models.folder.moved', { name })),
+    }),
+    welcome: createWelcome(client),
     settings: createSettings(client),
     view,
   };

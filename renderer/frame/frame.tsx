@@ -58,7 +58,7 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
 
 /** Asks the core for all that the window shows, once, and follows the library. */
 function useStart(): void {
-  const { library, watchedFolders, jobs, chats, models, settings, notices } = useQuoth();
+  const { library, watchedFolders, jobs, chats, models, settings, welcome, notices } = useQuoth();
   const theme = useStore(settings, (state) => state.settings?.theme);
   useEffect(() => {
     const { tellError } = notices.getState();
@@ -69,8 +69,10 @@ function useStart(): void {
     settings.getState().load().catch(tellError);
     chats.getState().load().catch(tellError);
     models.getState().load().catch(tellError);
+    models.getState().watch(controller.signal).catch(tellError);
+    welcome.getState().load().catch(tellError);
     return () => controller.abort();
-  }, [library, watchedFolders, jobs, chats, models, settings, notices]);
+  }, [library, watchedFolders, jobs, chats, models, settings, welcome, notices]);
   const language = useStore(settings, (state) => state.settings?.language);
   const textSize = useStore(settings, (state) => state.settings?.textSize);
   useEffect(() => {

@@ -281,6 +281,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     deviceReason: 'No CUDA device was found.',
     numThreads: 2,
     memoryBytes: 24e9,
+    deviceBytes: 24e9,
     freeDiskBytes: 120e9,
     vectorIndex: 'faiss',
     vectorIndexReason: 'libfaiss was found.',
