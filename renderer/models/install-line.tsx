@@ -33,11 +33,10 @@ export function InstallLine() {
     <button
       type="button"
       title={[title, step, ...numbers].join(' · ')}
-      aria-label={[title, step, ...numbers].join(', ')}
       className="mx-2 mb-1 rounded-lg px-2.5 py-2 text-left text-xs text-soft hover:bg-hover max-md:px-1"
       onClick={() => view.getState().show('models')}
     >
-      <span className="flex items-baseline justify-between gap-2 max-md:hidden">
+      <span className="flex items-baseline justify-between gap-2 max-md:sr-only">
         <span className="truncate font-medium text-ink">{title}</span>
         {more > 0 && <span className="shrink-0 text-faint">+{more}</span>}
       </span>
@@ -47,8 +46,13 @@ export function InstallLine() {
           style={{ width: `${(fraction ?? 1) * 100}%` }}
         />
       </span>
-      <span className="mt-1 flex justify-between gap-2 tabular-nums max-md:hidden">
-        <span className={`truncate ${shown?.state === 'failed' && !move ? 'text-danger' : ''}`}>{step}</span>
+      <span className="mt-1 flex justify-between gap-2 tabular-nums max-md:sr-only">
+        {/* A download is what it mostly is, and its numbers want the room. */}
+        <span
+          className={`truncate ${shown?.state === 'failed' && !move ? 'text-danger' : ''} ${move === null && running?.step === 'download' ? 'sr-only' : ''}`}
+        >
+          {step}
+        </span>
         <span className="shrink-0">{numbers.join(' · ')}</span>
       </span>
     </button>

@@ -23,7 +23,7 @@ export function InstallProgress({ install }: { install: Install }) {
         className={`mt-1.5 flex flex-wrap justify-between gap-x-4 text-xs tabular-nums ${state === 'failed' ? 'text-danger' : 'text-soft'}`}
       >
         <span>{state === 'failed' ? (reason ?? label) : label}</span>
-        {state !== 'failed' && <Numbers measured={install} />}
+        {(state === 'running' || (state !== 'failed' && install.doneBytes > 0)) && <Numbers measured={install} />}
       </p>
     </div>
   );

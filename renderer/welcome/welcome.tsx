@@ -5,7 +5,7 @@ import { useStore } from 'zustand';
 import type { ModelSummary } from '../../app/contract/types.ts';
 import { useAsk } from '../chat/use-ask.ts';
 import { Button } from '../common/button.tsx';
-import { formatBytes } from '../common/format.ts';
+import { formatCount } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { languageNames } from '../common/text/text.ts';
 import { useAdding } from '../library/use-adding.ts';
@@ -21,7 +21,7 @@ export function Welcome() {
   const { welcome } = useQuoth();
   const { chooseFiles, chooseFolder } = useAdding();
   return (
-    <section aria-labelledby="welcome-title" className="pt-[3vh]">
+    <section aria-labelledby="welcome-title" className="-mt-3">
       <div className="flex items-start justify-between gap-4">
         <h1
           id="welcome-title"
@@ -33,9 +33,9 @@ export function Welcome() {
           {t('welcome.skip')}
         </Button>
       </div>
-      <p className="mt-3 max-w-[36rem] text-base text-soft">{t('welcome.promise')}</p>
+      <p className="mt-2 text-base text-soft">{t('welcome.promise')}</p>
       <MachineLine />
-      <ol className="mt-6 grid gap-3">
+      <ol className="mt-4 grid gap-3">
         <Step title={t('welcome.try.title')} icon={<MessageCircleQuestion className="size-4" aria-hidden="true" />}>
           <TrySamples />
         </Step>
@@ -43,8 +43,8 @@ export function Welcome() {
           <ChooseModel />
         </Step>
         <Step title={t('welcome.own.title')} icon={<FolderPlus className="size-4" aria-hidden="true" />}>
-          <p className="text-[0.8125rem] text-soft">{t('welcome.own.meaning')}</p>
-          <div className="mt-3 flex flex-wrap gap-2">
+          <div className="flex flex-wrap items-center gap-2">
+            <p className="mr-auto min-w-56 flex-1 text-[0.8125rem] text-soft">{t('welcome.own.meaning')}</p>
             <Button onClick={chooseFiles}>
               <FilePlus2 className="size-4" aria-hidden="true" />
               {t('library.addFiles')}
@@ -62,12 +62,12 @@ export function Welcome() {
 
 function Step({ title, icon, children }: { title: string; icon: ReactNode; children: ReactNode }) {
   return (
-    <li className="rounded-2xl border border-line bg-raised p-4 shadow-card">
+    <li className="rounded-2xl border border-line bg-raised px-4 py-3.5 shadow-card">
       <h2 className="flex items-center gap-2 font-semibold">
         <span className="text-accent">{icon}</span>
         {title}
       </h2>
-      <div className="mt-1.5 sm:pl-6">{children}</div>
+      <div className="mt-1 sm:pl-6">{children}</div>
     </li>
   );
 }
@@ -81,12 +81,13 @@ function MachineLine() {
   const chat = recommended(models, 'chat');
   if (!machine) return null;
   const { device, deviceName, deviceBytes, memoryBytes } = machine;
-  const memory = formatBytes(device === 'cuda' ? (deviceBytes ?? 0) : memoryBytes);
+  // As it is sold: 12 GB of memory are 12 · 2^30 bytes.
+  const memory = `${formatCount(Math.round((device === 'cuda' ? (deviceBytes ?? 0) : memoryBytes) / 2 ** 30))} GB`;
   const name = deviceName.split(', ')[0] ?? deviceName;
   const fit = chat?.fit;
   const values = { machine: name, memory, model: chat?.name, words: wordsOf(fit?.contextTokens ?? 0) };
   return (
-    <p className="mt-5 flex items-start gap-2.5 rounded-xl border border-line bg-panel px-4 py-3 text-sm">
+    <p className="mt-4 flex items-start gap-2.5 rounded-xl border border-line bg-panel px-4 py-2.5 text-sm">
       <Cpu className="mt-0.5 size-4 shrink-0 text-accent" aria-hidden="true" />
       <span>
         {t(device === 'cuda' ? 'welcome.gpu' : 'welcome.cpu', values)} {fit && t(`welcome.fit.${fit.verdict}`, values)}
@@ -149,8 +150,10 @@ function TrySamples() {
 /** The model to begin with, or the one that is there or on its way. The small one that finds passages comes along. */
 function ChooseModel() {
   const { t } = useTranslation();
-  const { models: store, view } = useQuoth();
+  const { models: store, view, library } = useQuoth();
   const { models, loaded, installs } = useStore(store);
+  // One thing at a time is the one to do next.
+  const hasSamples = useStore(library, ({ documents }) => documents.size > 0);
   const rate = useStore(store, (state) => state.downloadBytesPerSecond);
   const { install } = useModels();
   if (!loaded) return <p className="text-[0.8125rem] text-soft">{t('models.loading')}</p>;
@@ -195,7 +198,7 @@ function ChooseModel() {
       </p>
       <div className="mt-3 flex flex-wrap gap-2">
         <Button
-          look="primary"
+          look={hasSamples ? 'primary' : 'plain'}
           onClick={() => {
             if (embedder) install(embedder);
             install(chat);

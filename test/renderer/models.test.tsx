@@ -56,7 +56,7 @@ describe('the models', () => {
         makeInstall('big', { name: 'Big', state: 'waiting' }),
       ]);
     });
-    const line = await screen.findByRole('button', { name: 'Tiny, Fetching, 25 %, 23 s left' });
+    const line = await screen.findByRole('button', { name: /^Tiny ?\+1 ?Fetching ?25 % · 23 s left$/ });
     expect(line.textContent).toContain('+1');
     fireEvent.click(line);
     await screen.findByRole('heading', { name: 'Models' });
@@ -159,6 +159,7 @@ describe('the models', () => {
     const { app, calls } = await openModels();
     fireEvent.click(screen.getByRole('button', { name: 'Choose a file' }));
     await screen.findByRole('heading', { name: 'Mine' });
+    app.setInstalls([]);
     expect(app.modelCalls).toEqual(['import 1 files']);
     const file = new File(['GGUF'], 'my.gguf');
     const drop = createEvent.drop(window, { dataTransfer: { types: ['Files'], files: [file], items: [] } });
