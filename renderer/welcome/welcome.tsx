@@ -8,6 +8,7 @@ import { Button } from '../common/button.tsx';
 import { formatCount } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { languageNames } from '../common/text/text.ts';
+import { groupOf } from '../library/library-state.ts';
 import { useAdding } from '../library/use-adding.ts';
 import { recommended, toFetch, wordsOf } from '../models/fit.ts';
 import { InstallProgress } from '../models/install-progress.tsx';
@@ -104,18 +105,19 @@ function TrySamples() {
   const isAdding = useStore(welcome, (state) => state.isAdding);
   const documents = useStore(library, (state) => state.documents);
   const samples = [...documents.values()].filter(({ source }) => sampleSources.has(source));
-  const numReady = samples.filter(({ state }) => state === 'ready').length;
-  if (samples.length === 0 || numReady === 0)
+  // A question is offered when what answers it has been read: all of them take some seconds.
+  const isReading = isAdding || samples.some(({ state }) => groupOf(state) === 'working');
+  if (isReading || !samples.some(({ state }) => state === 'ready'))
     return (
       <>
         <p className="text-[0.8125rem] text-soft">{t('welcome.try.meaning')}</p>
         <Button
           look="primary"
           className="mt-3"
-          disabled={isAdding}
+          disabled={isReading}
           onClick={() => welcome.getState().addSamples().catch(tellError)}
         >
-          {t(isAdding ? 'welcome.try.adding' : 'welcome.try.add')}
+          {t(isReading ? 'welcome.try.adding' : 'welcome.try.add')}
         </Button>
       </>
     );

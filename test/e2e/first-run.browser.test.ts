@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it, expect as say } from 'vitest';
 import { build } from '../../main/setup/build.mjs';
 import { writeTinyReranker } from '../fakes/tiny-reranker.ts';
 import { chromium, expect, type Page } from './playwright.ts';
@@ -58,10 +58,11 @@ describe.skipIf(!binary)('a first start', () => {
     const question = 'When is the rent due?';
     await page.getByRole('button', { name: question }).click({ timeout: 60_000 });
     const answer = page.getByRole('article', { name: question });
-    await expect(answer).toHaveAttribute('aria-busy', 'false', { timeout: 60_000 });
+    await expect(answer).toHaveAttribute('aria-busy', 'false');
     await expect(answer.getByText(/third working day/).first()).toBeVisible();
     await expect(answer.getByRole('button', { name: /^Source 1: .*Lease.*p\. 1/ }).first()).toBeVisible();
-    await expect.poll(() => numClicks).toBeLessThanOrEqual(3);
+    say(numClicks).toBeLessThanOrEqual(3);
+    say(numClicks).toBeGreaterThan(0);
   }, 120_000);
 
   it('shows the source on its page', async () => {
@@ -93,12 +94,12 @@ describe.skipIf(!binary)('a first start', () => {
       .getByRole('region', { name: 'Put passages in order' })
       .getByRole('article')
       .filter({ hasText: 'Your own' });
-    await expect(model.getByText('In use')).toBeVisible({ timeout: 60_000 });
+    await model.getByText('In use').waitFor({ timeout: 60_000 });
     await model.getByRole('button', { name: /^Remove/ }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
     await expect(model).toBeHidden();
     await page.getByRole('button', { name: 'Undo' }).click();
     await expect(model.getByText('In use')).toBeVisible();
-    expect(faults).toEqual([]);
+    say(faults).toEqual([]);
   }, 120_000);
 });
