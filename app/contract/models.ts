@@ -38,6 +38,7 @@ export const modelSummary = z.object({
   own: z.boolean(),
   /** Path of the plan file: for the command line only; always null towards the renderer. */
   plan: z.string().nullable(),
+  /** In English; the window has those of the catalogue in its own languages. */
   note: z.string(),
 });
 export type ModelSummary = z.infer<typeof modelSummary>;

@@ -1,5 +1,6 @@
 /** The models: what is offered, what is on its way, what lies on the disk and where, which are in use, and their engines. */
 import { rm } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
 import { createChannel } from '../channel.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import { QuothError } from '../contract/errors.ts';
@@ -9,13 +10,13 @@ import type { Outside } from '../outside.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
 import { createEngines, type EngineKit, type Engines } from './engines.ts';
 import { createMachineFacts, mostMemoryBytes } from './fit.ts';
-import { fetchedBytes, install } from './install.ts';
-import { createInstalls, type InstallJob, type OwnFiles } from './installs.ts';
-import { createModelList, type Role, toOwnOffer } from './model-list.ts';
+import { createInstallJobs } from './install-jobs.ts';
+import { createInstalls } from './installs.ts';
+import { createModelList, type Role } from './model-list.ts';
 import { createModelsHome } from './models-home.ts';
 import { createModelsPlace } from './models-place.ts';
-import { type BuildOffer, downloadBytesOf, type Offer } from './offer.ts';
-import { gather, importFiles, look, ownId, refuseTooLarge, removeUploads } from './own-files.ts';
+import type { BuildOffer, Offer } from './offer.ts';
+import { gather, look, ownId, refuseTooLarge } from './own-files.ts';
 import { createRemovals } from './removals.ts';
 
 type ModelHandlers = Pick<
@@ -148,49 +149,10 @@ export function createModels<Chat, Embedder, Reranker>(
     if (former === offer.id) await engines.forget(offer.role);
   }
 
-  function catalogueJob(offer: Offer): InstallJob {
-    const where = () => list.folderOf(offer);
-    return {
-      ...{ id: offer.id, name: offer.name, role: offer.role, ownFiles: null },
-      left: async () => ({ doneBytes: await fetchedBytes(offer, where()), totalBytes: downloadBytesOf(offer) }),
-      async run(signal, report) {
-        if (await list.isWhole(offer, signal)) return;
-        await prepare(offer);
-        await install(offer, where(), kit.build, outside, signal, report);
-      },
-      discard: async () => {
-        await rm(where().download, { recursive: true, force: true });
-      },
-    };
-  }
-
-  function ownJob(id: string, ownFiles: OwnFiles): InstallJob {
-    const { name, role, paths } = ownFiles;
-    const offer = toOwnOffer(id, name, role, 0);
-    const where = () => list.folderOf(offer);
-    return {
-      ...{ id, name, role, ownFiles },
-      left: async () => ({ doneBytes: 0, totalBytes: 0 }),
-      async run(signal, report) {
-        await prepare(offer);
-        const given = await gather(paths, `${where().download}/checkpoint`);
-        await importFiles(given, offer, where(), kit.build, outside, signal, report);
-        await removeUploads(paths, outside.profileFolder);
-      },
-      discard: async () => {
-        await rm(where().folder, { recursive: true, force: true });
-        await removeUploads(paths, outside.profileFolder);
-      },
-    };
-  }
-
-  const jobOf = (id: string, ownFiles: OwnFiles | null): InstallJob | null => {
-    const offer = kit.offers.find((one) => one.id === id);
-    return ownFiles ? ownJob(id, ownFiles) : offer ? catalogueJob(offer) : null;
-  };
+  const jobs = createInstallJobs({ outside, list, offers: kit.offers, build: kit.build, prepare });
   const resume = options.resume !== false;
   const started = home.start(() => removals.tidy(place.folder()), resume);
-  void installs.restore(jobOf, resume);
+  void installs.restore(jobs.jobOf, resume);
 
   return {
     handlers: {
@@ -216,7 +178,7 @@ export function createModels<Chat, Embedder, Reranker>(
           const offer = await mustFind(modelId);
           if (offer.own)
             throw new QuothError('unsupported', 'This model was made of your own files. Please import them again.');
-          if (!(await removals.restore(list.folderOf(offer)))) installs.begin(catalogueJob(offer));
+          if (!(await removals.restore(list.folderOf(offer)))) installs.begin(jobs.catalogueJob(offer));
         }
         return {};
       },
@@ -275,19 +237,15 @@ export function createModels<Chat, Embedder, Reranker>(
     listWithPlans: list.summaries,
     async importPaths(paths, name) {
       const unnamed = name ?? '';
-      const id = ownId(
-        unnamed ||
-          (paths[0] ?? '')
-            .split(/[\\/]/)
-            .at(-1)!
-            .replace(/\.[^.]*$/, ''),
-        outside.randomBytes(4),
-      );
+      const first = paths[0] ?? '';
+      const id = ownId(unnamed || basename(first, extname(first)), outside.randomBytes(4));
       const where = list.folderOf({ id });
       try {
-        const found = await look(await gather(paths, `${where.download}/checkpoint`));
+        const found = await look(await gather(paths, join(where.download, 'checkpoint')));
         await refuseTooLarge(found, place.folder(), mostMemoryBytes(await machine.get()));
-        installs.begin(ownJob(id, { paths: [...paths], name: unnamed || found.name.slice(0, 100), role: found.role }));
+        installs.begin(
+          jobs.ownJob(id, { paths: [...paths], name: unnamed || found.name.slice(0, 100), role: found.role }),
+        );
       } catch (error) {
         await rm(where.folder, { recursive: true, force: true });
         throw error;

@@ -7,6 +7,7 @@ import { formatBytes } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { fitWords, toFetch } from './fit.ts';
 import { InstallProgress } from './install-progress.tsx';
+import { noteOf } from './note.ts';
 import { useModels } from './use-models.ts';
 
 /** One model: what it costs, how it fits, whether it is here or on its way, and the few things that can be done with it. */
@@ -16,6 +17,7 @@ export function ModelCard({ model, onRemove }: { model: ModelSummary; onRemove: 
   const install = useStore(models, ({ installs }) => installs.find(({ modelId }) => modelId === model.id));
   const rate = useStore(models, ({ downloadBytesPerSecond }) => downloadBytesPerSecond);
   const { licenceUrl } = model;
+  const note = noteOf(model);
   const size =
     model.state === 'installed' || model.own
       ? t('models.onDisk', { size: formatBytes(model.planBytes) })
@@ -47,10 +49,8 @@ export function ModelCard({ model, onRemove }: { model: ModelSummary; onRemove: 
               </button>
             )}
           </p>
-          {model.note !== '' && (
-            <p className={`mt-2 text-[0.8125rem] ${model.state === 'broken' ? 'text-danger' : 'text-soft'}`}>
-              {model.note}
-            </p>
+          {note !== '' && (
+            <p className={`mt-2 text-[0.8125rem] ${model.state === 'broken' ? 'text-danger' : 'text-soft'}`}>{note}</p>
           )}
           {model.fit && model.state !== 'broken' && (
             <p className="mt-1 text-[0.8125rem] text-faint">{fitWords(model.fit)}</p>
