@@ -142,8 +142,18 @@ export function createModels<Chat, Embedder, Reranker>(
     throw new QuothError('not-found', 'There is no such model. The list of models has the names.');
   }
 
+  /** A folder on a drive that is not there is not made anew: the models on it would be forgotten. */
+  async function refuseUnreachable(): Promise<void> {
+    if (await place.isUnreachable())
+      throw new QuothError(
+        'not-found',
+        'The folder of the models cannot be reached. Please connect its drive, or move the models elsewhere.',
+      );
+  }
+
   /** A plan that an engine has open cannot be replaced on every system. */
   async function prepare(offer: Offer): Promise<void> {
+    await refuseUnreachable();
     const former = (await list.inUseOf(offer.role))?.id;
     before.set(offer.id, former);
     if (former === offer.id) await engines.forget(offer.role);
@@ -176,6 +186,7 @@ export function createModels<Chat, Embedder, Reranker>(
         if (waiting) installs.begin(waiting);
         else {
           const offer = await mustFind(modelId);
+          await refuseUnreachable();
           if (offer.own)
             throw new QuothError('unsupported', 'This model was made of your own files. Please import them again.');
           if (!(await removals.restore(list.folderOf(offer)))) installs.begin(jobs.catalogueJob(offer));
@@ -240,6 +251,7 @@ export function createModels<Chat, Embedder, Reranker>(
       const first = paths[0] ?? '';
       const id = ownId(unnamed || basename(first, extname(first)), outside.randomBytes(4));
       const where = list.folderOf({ id });
+      await refuseUnreachable();
       try {
         const found = await look(await gather(paths, join(where.download, 'checkpoint')));
         await refuseTooLarge(found, place.folder(), mostMemoryBytes(await machine.get()));

@@ -1,5 +1,5 @@
 /** Models that were removed: for some seconds they can be brought back, then their bytes go. */
-import { rename, rm, rmdir } from 'node:fs/promises';
+import { rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Log } from '../outside.ts';
 import { type ModelFolder, modelFolder, withModelLock } from './model-folder.ts';
@@ -50,6 +50,8 @@ export function createRemovals(log: Log, waitMs = undoMs): Removals {
     async restore(where) {
       clearTimeout(waiting.get(where.folder)?.timer);
       waiting.delete(where.folder);
+      // Without this, the lock would make a folder for a model that there is none of.
+      if (!(await stat(where.removed).catch(() => null))) return false;
       return withModelLock(where, () =>
         rename(where.removed, where.manifest).then(
           () => true,

@@ -1,7 +1,8 @@
 /** All models moved to another folder: used from there afterwards, or left as they were. */
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { QuothContract } from '../../../app/contract/contract.ts';
@@ -11,7 +12,7 @@ import { modelFolder, writeManifest } from '../../../app/models/model-folder.ts'
 import { createModelsPlace } from '../../../app/models/models-place.ts';
 import { moveModels, tidyMove } from '../../../app/models/move-models.ts';
 import type { Offer } from '../../../app/models/offer.ts';
-import { createScene, noModels, type Scene } from '../outside.ts';
+import { createScene, installed, noModels, type Scene } from '../outside.ts';
 
 const plan = randomBytes(300_000);
 const offerOf = (id: string): Offer => ({
@@ -125,7 +126,30 @@ describe('the models', () => {
     await rm(other, { recursive: true });
     const { client } = await scene.open({ kit });
     expect(await ended(client)).toMatchObject({ state: 'unreachable' });
+    await expect(installed(client, 'one')).rejects.toThrow('cannot be reached');
     expect(existsSync(other)).toBe(false);
+  });
+});
+
+/** A place on another disk than the temporary files, where there is one. */
+const otherDisk = ['/dev/shm', '/run'].find(
+  (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,
+);
+
+describe.skipIf(!otherDisk)('models that go to another disk', () => {
+  it('are copied, checked, used there, and gone from the old one', async () => {
+    const there = await mkdtemp(join(otherDisk!, 'quoth 山田 '));
+    try {
+      const { app, client } = await scene.open({ kit });
+      await move(client, there);
+      expect((await ended(client)).reason).toBe(null);
+      expect(Buffer.compare(await readFile(join(there, 'one', 'plan.quoth')), plan)).toBe(0);
+      expect(await readdir(home)).toEqual(['moved.json']);
+      expect(await statesOf(client)).toEqual(['installed', 'installed']);
+      await app.close();
+    } finally {
+      await rm(there, { recursive: true, force: true });
+    }
   });
 });
 
