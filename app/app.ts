@@ -22,7 +22,7 @@ import { createMeaning } from './library/meaning.ts';
 import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
-import { createModels } from './models/models.ts';
+import { createModels, type Models } from './models/models.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
 import { createPrograms, type Programs } from './programs/programs.ts';
@@ -40,6 +40,7 @@ import { createJobTable } from './store/job-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
 import { createScopeTable, placeKeyOf } from './store/scope-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
+import { createWelcome } from './welcome/welcome.ts';
 
 export type App = {
   handlers: Handlers<QuothContract>;
@@ -54,6 +55,8 @@ export type App = {
   scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */
   listModels(): Promise<ModelSummary[]>;
+  /** For the shells and the command line, which have paths. */
+  models: Pick<Models, 'importPaths' | 'moveTo' | 'folder'>;
   /** What the person must be told about the opening of the profile, or null. */
   notice: string | null;
   /** Resolves when nothing waits, nothing runs, every passage that can have a vector has one and all is tidied up. */
@@ -92,6 +95,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const remoteModels = createRemoteModels(outside, settingsTable);
   const localModels = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+    resume: options.resume,
   });
   const models = withRemote(localModels, remoteModels);
   const meaning = createMeaning({ outside, store: passages, models });
@@ -210,18 +214,19 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       answered();
     }
   }
+  const redeem = (tickets: readonly string[]): string[] => {
+    const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
+    if (paths.length > 0) return paths;
+    throw new QuothError('not-found', 'What was dropped is too long ago to be found. Please drop it again.');
+  };
+  const welcome = createWelcome({ outside, settings: settingsTable, library });
   let closed: Promise<void> | undefined;
 
   return {
     handlers: {
       ...library.handlers,
       ...collections.handlers,
-      addFiles: ({ tickets, watch }, signal) => {
-        const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
-        if (paths.length === 0)
-          throw new QuothError('not-found', 'What was dropped is too long ago to be found. Please drop it again.');
-        return library.addPaths(paths, signal, { watch });
-      },
+      addFiles: ({ tickets, watch }, signal) => library.addPaths(redeem(tickets), signal, { watch }),
       ...chats.handlers,
       deleteChat: async (input, signal) => {
         await chats.handlers.deleteChat(input, signal);
@@ -232,6 +237,12 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ...models.handlers,
       ...remoteModels.handlers,
       ...localApi.handlers,
+      importModel: async ({ tickets, name }) => models.importPaths(redeem(tickets), name),
+      moveModels: async ({ ticket }) => {
+        await models.moveTo(redeem([ticket])[0]!);
+        return {};
+      },
+      ...welcome,
       ...settings,
       listPlaces: async () => ({ folders: listFolders(scopes, folderPaths(), library.isOwn) }),
       search: async ({ question, limit, explain = false, scope }, signal) => {
@@ -255,6 +266,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     programs,
     localApi,
     listModels: models.listWithPlans,
+    models,
     notice: database.notice,
     async idle() {
       await library.idle();

@@ -36,8 +36,10 @@ export type Secrets = {
 export type Outside = {
   /** The profile's folder: database, index generations, dropped files. */
   profileFolder: string;
-  /** Where models live, shared by all profiles of this user. */
+  /** Where models live, shared by all profiles of this user, or where it says to which place they were moved. */
   modelsFolder: string;
+  /** The few documents of ours that a person can try Quoth with. */
+  samplesFolder: string;
   /** The engine's process, restarted when it dies; handles opened before a death fail with `engine-died`. */
   native: Native;
   readFile: ReadFile;

@@ -14,7 +14,7 @@ import { serve } from '../app/contract/server.ts';
 import type { Log, Outside } from '../app/outside.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
-import { modelsFolder } from './folders.ts';
+import { modelsFolder, samplesFolder } from './folders.ts';
 import { createDoor } from './local-api/door.ts';
 import { createLogFile } from './log-file.ts';
 import { packageAddress } from './package-address.ts';
@@ -35,7 +35,6 @@ import { watchFolder } from './watch-folder.ts';
 /** The application, as the shells hold it. */
 export type Core = {
   profileFolder: string;
-  modelsFolder: string;
   app: App;
   /** Every procedure of the contract, for the command line; the shells `connect` a port instead. */
   handlers: Handlers<QuothContract>;
@@ -83,6 +82,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   const outside: Outside = {
     profileFolder,
     modelsFolder: models,
+    samplesFolder: samplesFolder(),
     native,
     readFile: createReadFile(spawnReader),
     watchFolder,
@@ -111,7 +111,6 @@ export async function compose(options: ComposeOptions): Promise<Core> {
   let closing: Promise<void> | undefined;
   return {
     profileFolder,
-    modelsFolder: models,
     app,
     handlers,
     tickets,

@@ -1,6 +1,7 @@
 /** Where things lie on this system, by its own customs. */
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 type Surroundings = { platform: NodeJS.Platform; environment: NodeJS.ProcessEnv; home: string };
 
@@ -33,4 +34,12 @@ export function modelsFolder(surroundings: Surroundings = here()): string {
   if (named) return path.resolve(named);
   const join = surroundings.platform === 'win32' ? path.win32.join : path.posix.join;
   return join(dataFolder(surroundings), 'models');
+}
+
+/** The sample documents: in the sources beside what adds them, in the bundle beside this file. */
+export function samplesFolder(): string {
+  const here = fileURLToPath(import.meta.url);
+  return here.endsWith('.ts')
+    ? path.join(path.dirname(here), '..', 'app', 'welcome', 'samples')
+    : path.join(path.dirname(here), 'samples');
 }

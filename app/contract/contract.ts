@@ -23,7 +23,6 @@ import {
   exportFormat,
   exportWords,
   folderId,
-  installProgress,
   job,
   jobTask,
   keyProtection,
@@ -31,6 +30,7 @@ import {
   machineReport,
   modelId,
   modelSummary,
+  modelsWork,
   passage,
   passageId,
   place,
@@ -259,8 +259,28 @@ export const contract = {
 
   // Models
   listModels: call(nothing, z.object({ models: z.array(modelSummary) })),
-  installModel: stream(z.object({ modelId }), installProgress),
-  removeModel: call(z.object({ modelId }), nothing),
+  /** The models on their way and the folder of all models: at once and after every change. */
+  watchInstalls: stream(nothing, modelsWork),
+  /** Puts a model among those that are fetched and built, one after another; or goes on with one that waits for that. */
+  installModel: call(z.object({ modelId }), nothing),
+  /** Keeps what is there. The next start of Quoth does not go on with it by itself. */
+  pauseInstall: call(z.object({ modelId }), nothing),
+  /** Takes it out of the list, and what was fetched for it off the disk. */
+  cancelInstall: call(z.object({ modelId }), nothing),
+  /**
+   * Makes a model of files that the person has: a checkpoint (a folder, its files, or a GGUF file) or a finished plan. What
+   * is no such thing is refused with the reason; the rest goes the way of an install.
+   */
+  importModel: call(
+    z.object({ tickets: z.array(ticket).min(1).max(200), name: z.string().trim().min(1).max(100).optional() }),
+    z.object({ modelId }),
+  ),
+  /** It can be brought back until its bytes are gone, some seconds later. `freedBytes`: what is free then. */
+  removeModel: call(z.object({ modelId }), z.object({ freedBytes: z.number() })),
+  restoreModel: call(z.object({ modelId }), nothing),
+  /** Moves all models into a folder; `watchInstalls` tells how far it is and, if it had to be undone, why. */
+  moveModels: call(z.object({ ticket }), nothing),
+  cancelMove: call(nothing, nothing),
   /** `inUse` false sets a reranker aside; the other roles always use one that is installed. */
   useModel: call(z.object({ modelId, inUse: z.boolean().optional() }), nothing),
 
@@ -287,6 +307,15 @@ export const contract = {
   ),
   /** Makes a new key; the old one is refused from now on. */
   renewLocalApiKey: call(nothing, z.object({ localApi, key: z.string() })),
+
+  // The first steps
+  /** `seen`: the welcome is over for this profile, until it is asked for. */
+  readWelcome: call(nothing, z.object({ seen: z.boolean() })),
+  endWelcome: call(nothing, nothing),
+  /** Adds a few documents of ours, to try what Quoth does. */
+  addSamples: stream(nothing, addEvent),
+  /** Takes them out again. */
+  removeSamples: call(nothing, nothing),
 
   // Settings and the machine
   readSettings: call(nothing, settings),

@@ -2,31 +2,89 @@
 import { z } from 'zod';
 import { modelId } from './ids.ts';
 
+const role = z.enum(['chat', 'embedder', 'reranker']);
+
+/** Whether a model runs on this machine, and how: reckoned before a byte of it is fetched. */
+export const modelFit = z.object({
+  /** `slow`: on the processor, slower than people read. `too-large`: neither GPU nor memory has the room. */
+  verdict: z.enum(['fits', 'slow', 'too-large']),
+  device: z.enum(['cuda', 'cpu']),
+  /** How long a conversation there is room for; 0 where it has none. */
+  contextTokens: z.number().int().nonnegative(),
+  /** Of the device. */
+  neededBytes: z.number().nonnegative(),
+  freeBytes: z.number().nonnegative(),
+  /** About, on a processor; null where it need not be told. */
+  tokensPerSecond: z.number().nonnegative().nullable(),
+});
+export type ModelFit = z.infer<typeof modelFit>;
+
 export const modelSummary = z.object({
   id: modelId,
   name: z.string(),
   /** What it does: writes answers, turns text into vectors, or says how well a passage answers a question. */
-  role: z.enum(['chat', 'embedder', 'reranker']),
+  role,
   licence: z.string(),
+  /** The licence's own page; null where none is known. */
+  licenceUrl: z.string().nullable(),
   /** What has to be fetched, and what it takes on disk once built. */
   downloadBytes: z.number().int().nonnegative(),
   planBytes: z.number().int().nonnegative(),
   state: z.enum(['available', 'downloading', 'building', 'installed', 'broken']),
+  /** Null where it cannot be told. */
+  fit: modelFit.nullable(),
   inUse: z.boolean(),
+  /** Made from files of the person's own: it cannot be fetched again. */
+  own: z.boolean(),
   /** Path of the plan file: for the command line only; always null towards the renderer. */
   plan: z.string().nullable(),
+  /** In English; the window has those of the catalogue in its own languages. */
   note: z.string(),
 });
 export type ModelSummary = z.infer<typeof modelSummary>;
 
-export const installProgress = z.object({
-  step: z.enum(['download', 'verify', 'build', 'done']),
+const progress = {
   doneBytes: z.number().nonnegative(),
   totalBytes: z.number().nonnegative(),
   bytesPerSecond: z.number().nonnegative(),
   secondsLeft: z.number().nonnegative().nullable(),
+};
+
+/** A model on its way: fetched and built, or built from files of the person's own. What is done is not in the list. */
+export const install = z.object({
+  modelId,
+  name: z.string(),
+  role,
+  from: z.enum(['catalogue', 'own-files']),
+  /** One runs at a time. What failed says why, and goes on when it is asked to. */
+  state: z.enum(['waiting', 'running', 'paused', 'failed']),
+  step: z.enum(['start', 'download', 'copy', 'verify', 'build']),
+  ...progress,
+  reason: z.string().nullable(),
 });
-export type InstallProgress = z.infer<typeof installProgress>;
+export type Install = z.infer<typeof install>;
+
+/** Where the models lie. `name`: the end of the folder's path, for people. */
+export const modelsFolder = z.object({
+  name: z.string(),
+  state: z.enum(['here', 'unreachable', 'moving']),
+  /** What the models take there, and what is free; null where it cannot be told. */
+  modelsBytes: z.number().nonnegative(),
+  freeBytes: z.number().nonnegative().nullable(),
+  /** How far a move is; null when there is none. */
+  move: z.object({ to: z.string(), step: z.enum(['copy', 'verify', 'tidy']), ...progress }).nullable(),
+  /** Why the last move was undone; null when none was. */
+  reason: z.string().nullable(),
+});
+export type ModelsFolder = z.infer<typeof modelsFolder>;
+
+export const modelsWork = z.object({
+  installs: z.array(install),
+  /** As the last download went; null before the first. */
+  downloadBytesPerSecond: z.number().nullable(),
+  folder: modelsFolder,
+});
+export type ModelsWork = z.infer<typeof modelsWork>;
 
 const spread = z.object({ mean: z.number(), p50: z.number(), p95: z.number() });
 

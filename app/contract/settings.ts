@@ -23,6 +23,8 @@ export const machineReport = z.object({
   deviceReason: z.string(),
   numThreads: z.number().int().positive(),
   memoryBytes: z.number(),
+  /** Of the device that is used; null where it cannot be told. */
+  deviceBytes: z.number().nullable(),
   freeDiskBytes: z.number(),
   vectorIndex: z.enum(['faiss', 'exact']),
   vectorIndexReason: z.string(),

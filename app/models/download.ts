@@ -7,6 +7,8 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { QuothError } from '../contract/errors.ts';
+import { openPieces, type PieceRecorder, type Pieces } from './pieces.ts';
+import { repair } from './repair.ts';
 
 export type FileHash = { algorithm: 'sha256' | 'sha512'; hex: string };
 
@@ -24,6 +26,8 @@ export type DownloadOptions = {
   signal: AbortSignal;
   /** Told how many bytes of the file are on the disk, often. */
   onProgress: (doneBytes: number) => void;
+  /** Told when all has arrived and is being checked. */
+  onCheck?: () => void;
   /** A server that says nothing for so long is given up for this attempt. */
   silenceMs?: number;
   /** The wait before attempt n + 1, when the last one brought nothing new. */
@@ -90,7 +94,12 @@ function refusal(status: number): QuothError {
 /** One attempt's answer, or an error that another attempt may not have. */
 type Attempt = { finished: boolean; totalBytes: number | null };
 
-async function attempt(request: DownloadRequest, partial: string, options: DownloadOptions): Promise<Attempt> {
+async function attempt(
+  request: DownloadRequest,
+  partial: string,
+  pieces: Pieces,
+  options: DownloadOptions,
+): Promise<Attempt> {
   const notePath = `${partial}.json`;
   const known = await readNote(notePath);
   let haveBytes = known?.address === request.address ? await sizeOf(partial) : 0;
@@ -102,6 +111,7 @@ async function attempt(request: DownloadRequest, partial: string, options: Downl
   let timer = setTimeout(() => silence.abort(), silenceMs);
   const signal = AbortSignal.any([options.signal, silence.signal]);
   let file: FileHandle | undefined;
+  let recorder: PieceRecorder | undefined;
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     if (haveBytes > 0) {
@@ -135,9 +145,10 @@ async function attempt(request: DownloadRequest, partial: string, options: Downl
       await response.body?.cancel();
       throw new QuothError('unreadable', 'The server offers another file than the one that was expected.');
     }
-    file = await open(partial, haveBytes > 0 ? 'r+' : 'w');
+    file = await open(partial, haveBytes > 0 ? 'r+' : 'w+');
     const written: Note = { address: request.address, validator, totalBytes };
     await writeFile(notePath, JSON.stringify(written));
+    recorder = await pieces.record(file, haveBytes);
     options.onProgress(haveBytes);
     for await (const piece of response.body ?? []) {
       clearTimeout(timer);
@@ -145,6 +156,7 @@ async function attempt(request: DownloadRequest, partial: string, options: Downl
       if (totalBytes !== null && haveBytes + piece.length > totalBytes)
         throw new QuothError('unreadable', 'The server sent more than it announced.');
       await file.write(piece, 0, piece.length, haveBytes);
+      await recorder.push(piece);
       haveBytes += piece.length;
       options.onProgress(haveBytes);
     }
@@ -152,6 +164,7 @@ async function attempt(request: DownloadRequest, partial: string, options: Downl
     return { finished: totalBytes === null || haveBytes === totalBytes, totalBytes };
   } finally {
     clearTimeout(timer);
+    await recorder?.close();
     await file?.close();
   }
 }
@@ -197,22 +210,31 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
  */
 export async function download(request: DownloadRequest, options: DownloadOptions): Promise<void> {
   const partial = `${request.destination}.partial`;
+  const pieces = openPieces(`${partial}.pieces`);
   const waitMs = options.waitMs ?? ((count: number) => Math.min(30_000, 500 * 2 ** count));
   let anew = false;
+  let repaired = false;
   let mostBytes = await sizeOf(partial);
   for (let fruitless = 0; ; ) {
     const before = await sizeOf(partial);
     let failure: unknown = new QuothError('offline', 'The server sent less than it announced. Please try again.');
     let finished = false;
     try {
-      finished = (await attempt(request, partial, options)).finished;
+      finished = (await attempt(request, partial, pieces, options)).finished;
     } catch (error) {
       if (options.signal.aborted) throw new QuothError('cancelled', 'The download was stopped.', { cause: error });
       if (!mayPass(error)) throw inWords(error);
       failure = error;
     }
     if (finished) {
-      if (await isWhole(request, partial, options.signal)) break;
+      options.onCheck?.();
+      if (await isWhole(request, partial, pieces, options.signal)) break;
+      if (!repaired) {
+        // What the disk changed is fetched again alone; a server without ranges, or with another file, gives nothing.
+        repaired = true;
+        const isMended = await mend(request, partial, pieces, options);
+        if (isMended && (await isWhole(request, partial, pieces, options.signal))) break;
+      }
       // A piece of an earlier attempt may be at fault: once from the beginning, then it is the server's.
       await rm(partial, { force: true });
       if (anew || before === 0)
@@ -232,9 +254,38 @@ export async function download(request: DownloadRequest, options: DownloadOption
   }
   await rename(partial, request.destination);
   await rm(`${partial}.json`, { force: true });
+  await pieces.remove();
 }
 
-async function isWhole(request: DownloadRequest, partial: string, signal: AbortSignal): Promise<boolean> {
-  if (request.sizeBytes !== null && (await sizeOf(partial)) !== request.sizeBytes) return false;
-  return !request.hash || (await hashFile(partial, request.hash.algorithm, signal)) === request.hash.hex;
+async function isWhole(
+  { sizeBytes, hash }: DownloadRequest,
+  partial: string,
+  pieces: Pieces,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const size = await sizeOf(partial);
+  if (sizeBytes !== null && size !== sizeBytes) return false;
+  if (hash) return (await hashFile(partial, hash.algorithm, signal)) === hash.hex;
+  return (await pieces.check(partial, size, signal)).wrong.length === 0;
+}
+
+/** Fetches again what is not as it arrived. False where that could not be done, or would not help. */
+async function mend(
+  request: DownloadRequest,
+  partial: string,
+  pieces: Pieces,
+  options: DownloadOptions,
+): Promise<boolean> {
+  const validator = (await readNote(`${partial}.json`))?.validator ?? null;
+  try {
+    return await repair({ address: request.address, partial, validator, pieces }, options);
+  } catch (error) {
+    if (options.signal.aborted) throw new QuothError('cancelled', 'The download was stopped.', { cause: error });
+    return false;
+  }
+}
+
+/** What there is of a download that is not finished, or of one that is. */
+export async function arrivedBytes(destination: string): Promise<number> {
+  return Math.max(await sizeOf(destination), await sizeOf(`${destination}.partial`));
 }

@@ -5,78 +5,68 @@
 import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createChannel } from '../channel.ts';
+import { ModelError } from '../../engines/model-error.ts';
 import { QuothError } from '../contract/errors.ts';
-import type { InstallProgress } from '../contract/types.ts';
+import type { Install } from '../contract/types.ts';
 import { freeBytes } from '../free-bytes.ts';
 import type { Outside } from '../outside.ts';
 import { readArchiveMember } from './archive.ts';
-import { download, type FileHash, hashFile, hashFromIntegrity } from './download.ts';
-import { type ModelFolder, modelFolder, withModelLock, writeManifest } from './model-folder.ts';
+import { arrivedBytes, download, type FileHash, hashFile, hashFromIntegrity } from './download.ts';
+import { type ModelFolder, type OwnModel, withModelLock, writeManifest } from './model-folder.ts';
 import { type BuildOffer, downloadBytesOf, downloadKeyOf, downloadsOf, type Offer, type OfferPart } from './offer.ts';
-import { createSpeed } from './speed.ts';
 
-export type InstallOutside = Pick<Outside, 'modelsFolder' | 'fetch' | 'packageAddress' | 'nowMs' | 'log'>;
+export type InstallOutside = Pick<Outside, 'fetch' | 'packageAddress' | 'nowMs' | 'log'>;
+
+/** How far it is, in bytes of the step. */
+export type Report = (step: Exclude<Install['step'], 'start'>, doneBytes: number, totalBytes: number) => void;
 
 /** Left free beside what the install takes: a disk filled to the last byte stops everything else. */
-const spareBytes = 200e6;
+export const spareBytes = 200e6;
 /** An archive may unpack to this many times its size: weights hardly shrink, a bomb does by a thousand. */
 const maxUnpacking = 20;
 
-/** A person reads no faster, and every item crosses a process border. */
-const reportEveryMs = 100;
-
-type Report = (step: InstallProgress['step'], doneBytes: number, totalBytes: number) => void;
-
 /**
- * Installs a model. Progress comes as items, the last one `done`; leaving the loop or the signal stops it, keeping what
- * was fetched. Fails with `busy`, `disk-full`, `offline`, `unreadable`, `denied`, `not-found` or `cancelled`.
+ * Installs a model of the catalogue into its folder. An aborted signal stops it, keeping what was fetched. Fails with
+ * `busy`, `disk-full`, `offline`, `unreadable`, `denied`, `not-found` or `cancelled`.
  */
-export async function* install(
+export async function install(
   offer: Offer,
+  where: ModelFolder,
   build: BuildOffer,
   outside: InstallOutside,
   signal: AbortSignal,
-): AsyncGenerator<InstallProgress> {
-  const left = new AbortController();
-  const both = AbortSignal.any([signal, left.signal]);
-  // A slow reader of the progress gets the newest of each step.
-  const progress = createChannel<InstallProgress>({ keyOf: ({ step }) => step, onLeave: () => left.abort() });
-  const speed = createSpeed(outside.nowMs);
-  let lastStep: InstallProgress['step'] | undefined;
-  let lastMs = 0;
-  const report: Report = (step, doneBytes, totalBytes) => {
-    const measured = speed.at(step, doneBytes, totalBytes);
-    const nowMs = outside.nowMs();
-    if (step === lastStep && nowMs - lastMs < reportEveryMs && doneBytes < totalBytes) return;
-    lastStep = step;
-    lastMs = nowMs;
-    progress.push({ step, doneBytes, totalBytes, ...measured });
-  };
-  const where = modelFolder(outside.modelsFolder, offer.id);
-  const working = withModelLock(where, () => installLocked(offer, where, build, outside, both, report)).then(
-    () => progress.end(),
-    (error: unknown) => progress.fail(both.aborted ? cancelled(error) : inWords(error)),
-  );
+  report: Report,
+): Promise<void> {
   try {
-    yield* progress.items;
-  } finally {
-    left.abort();
-    await working; // the lock is free when the loop is left
+    await withModelLock(where, () => installLocked(offer, where, build, outside, signal, report));
+  } catch (error) {
+    throw signal.aborted ? new QuothError('cancelled', 'The install was stopped.', { cause: error }) : inWords(error);
   }
 }
 
-function cancelled(cause: unknown): QuothError {
-  return new QuothError('cancelled', 'The install was stopped. It goes on from here next time.', { cause });
+/** What of a model's downloads is on the disk. */
+export async function fetchedBytes(offer: Offer, where: ModelFolder): Promise<number> {
+  const found = await Promise.all([...downloadsOf(offer).keys()].map((index) => arrivedBytes(partPath(where, index))));
+  return found.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-function inWords(error: unknown): unknown {
+export function inWords(error: unknown): unknown {
   const code = (error as { code?: unknown } | null)?.code;
   if (code === 'ENOSPC' || code === 'EDQUOT' || (code === 'disk-full' && !(error instanceof QuothError)))
     return new QuothError('disk-full', 'The disk is full. Please free some space and install the model again.', {
       cause: error,
     });
-  return error;
+  if (!(error instanceof ModelError)) return error;
+  const codes = {
+    'invalid-checkpoint': 'unreadable',
+    'invalid-plan': 'unreadable',
+    'invalid-input': 'unreadable',
+    'unsupported-model': 'unsupported',
+    'out-of-memory': 'out-of-memory',
+    'disk-full': 'disk-full',
+    cancelled: 'cancelled',
+  } as const;
+  return new QuothError(codes[error.code], error.message, { cause: error });
 }
 
 async function installLocked(
@@ -94,12 +84,26 @@ async function installLocked(
   await rm(checkpoint, { recursive: true, force: true });
   await mkdir(checkpoint);
   await unpack(offer, archives, checkpoint, signal, report);
+  report('build', 0, offer.planBytes);
+  const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : part.address));
+  await buildInto(where, { offer, folder: checkpoint, build, sources }, outside, signal, report);
+  await rm(where.download, { recursive: true, force: true });
+}
+
+/** Builds a plan and puts it in the place of the model's; what is there until then stays if the build fails. */
+export async function buildInto(
+  where: ModelFolder,
+  made: { offer: Offer; folder: string; build: BuildOffer; sources: string[]; own?: OwnModel },
+  outside: Pick<Outside, 'nowMs'>,
+  signal: AbortSignal,
+  report: Report,
+): Promise<void> {
+  const { offer, folder, build, sources, own } = made;
   const unfinished = `${where.plan}.new`;
   await rm(unfinished, { force: true });
-  report('build', 0, offer.planBytes);
   await build({
     offer,
-    folder: checkpoint,
+    folder,
     plan: unfinished,
     signal,
     onProgress: (doneBytes, totalBytes) => report('build', doneBytes, totalBytes),
@@ -110,10 +114,8 @@ async function installLocked(
   // Without its manifest the old plan does not count any more; the new one counts from the last line on.
   await rm(where.manifest, { force: true });
   await rename(unfinished, where.plan);
-  const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : part.address));
-  await writeManifest(where, { id: offer.id, planBytes, planSha256, sources, installedAtMs: outside.nowMs() });
-  await rm(where.download, { recursive: true, force: true });
-  report('done', planBytes, planBytes);
+  const manifest = { id: offer.id, planBytes, planSha256, sources, installedAtMs: outside.nowMs() };
+  await writeManifest(where, own ? { ...manifest, own } : manifest);
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -191,6 +193,7 @@ async function fetchParts(
           fetch: outside.fetch,
           signal,
           onProgress: (doneBytes) => report('download', before + doneBytes, totalBytes),
+          onCheck: () => report('verify', before, totalBytes),
         },
       );
     before += part.sizeBytes;

@@ -45,6 +45,8 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
       name: offer.name,
       ...(offer.prompts === undefined ? {} : { prompts: offer.prompts }),
       signal,
+      // A pause goes on with what is whole.
+      keepUnfinished: true,
       onProgress: ({ doneBytes, totalBytes }) => onProgress(doneBytes, totalBytes),
     });
   };

@@ -11,10 +11,19 @@ export type ModelFolder = {
   folder: string;
   plan: string;
   manifest: string;
+  /** The manifest of a model that was removed and can still be brought back. */
+  removed: string;
   /** Archives and checkpoints on their way. */
   download: string;
   lock: string;
 };
+
+/** What the catalogue says of the others: of a model that was made from files of the person's own. */
+const ownModel = z.object({
+  name: z.string().min(1).max(200),
+  role: z.enum(['chat', 'embedder', 'reranker']),
+});
+export type OwnModel = z.infer<typeof ownModel>;
 
 const manifestSchema = z.object({
   id: z.string(),
@@ -23,6 +32,7 @@ const manifestSchema = z.object({
   /** What it was built from: hashes as the catalogue names them. */
   sources: z.array(z.string()),
   installedAtMs: z.number(),
+  own: ownModel.optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
@@ -35,6 +45,7 @@ export function modelFolder(modelsFolder: string, id: string): ModelFolder {
     folder,
     plan: join(folder, 'plan.quoth'),
     manifest: join(folder, 'manifest.json'),
+    removed: join(folder, 'removed.json'),
     download: join(folder, 'download'),
     lock: join(folder, 'lock'),
   };
@@ -43,7 +54,8 @@ export function modelFolder(modelsFolder: string, id: string): ModelFolder {
 export type FolderState =
   | { type: 'empty' }
   | { type: 'installed'; manifest: Manifest }
-  | { type: 'broken'; why: string };
+  /** `manifest`: where at least that can be read. */
+  | { type: 'broken'; why: string; manifest: Manifest | null };
 
 /** What lies in the folder. The plan's size is compared, not its hash: that takes seconds, and loading checks more. */
 export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<FolderState> {
@@ -53,16 +65,19 @@ export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<
   } catch {
     return { type: 'empty' };
   }
+  let parsed: Manifest | null = null;
   try {
-    const parsed = manifestSchema.parse(JSON.parse(json));
+    parsed = manifestSchema.parse(JSON.parse(json));
     const { size } = await stat(plan);
-    if (size !== parsed.planBytes)
-      return { type: 'broken', why: 'Its file has the wrong size. Please install it again.' };
-    return { type: 'installed', manifest: parsed };
+    if (size === parsed.planBytes) return { type: 'installed', manifest: parsed };
+    return { type: 'broken', why: `Its file has the wrong size. ${again(parsed)}`, manifest: parsed };
   } catch {
-    return { type: 'broken', why: 'Its file is missing or damaged. Please install it again.' };
+    return { type: 'broken', why: `Its file is missing or damaged. ${again(parsed)}`, manifest: parsed };
   }
 }
+
+const again = (manifest: Manifest | null): string =>
+  manifest?.own ? 'Please import it again.' : 'Please install it again.';
 
 /** Puts a small file in place so that it is there whole or not at all. */
 export async function writeWhole(path: string, text: string): Promise<void> {

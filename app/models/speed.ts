@@ -1,12 +1,6 @@
-import type { InstallProgress } from '../contract/types.ts';
-
 export type Speed = {
   /** Speed and time left of a step that is at `doneBytes` of `totalBytes` now. */
-  at(
-    step: InstallProgress['step'],
-    doneBytes: number,
-    totalBytes: number,
-  ): { bytesPerSecond: number; secondsLeft: number | null };
+  at(step: string, doneBytes: number, totalBytes: number): { bytesPerSecond: number; secondsLeft: number | null };
 };
 
 /** The last so many milliseconds decide: long enough to be calm, short enough to follow a change. */
@@ -14,7 +8,7 @@ const windowMs = 5_000;
 
 /** A sliding window over the progress. Bytes that were there before a step began do not count as speed. */
 export function createSpeed(nowMs: () => number): Speed {
-  let current: InstallProgress['step'] | undefined;
+  let current: string | undefined;
   let samples: { atMs: number; doneBytes: number }[] = [];
   return {
     at(step, doneBytes, totalBytes) {

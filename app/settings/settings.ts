@@ -46,6 +46,7 @@ type Device = {
   deviceName: string;
   deviceReason: string;
   numThreads: number;
+  deviceBytes: number | null;
   vectorIndex: 'faiss' | 'exact';
   vectorIndexReason: string;
 };
@@ -57,12 +58,13 @@ async function describeDevice(outside: Outside): Promise<Device> {
   });
   try {
     const report = await Promise.race([outside.native.describe(), late]);
-    const { device, deviceName, reason, numThreads, vectorIndex, vectorIndexReason } = report;
+    const { device, deviceName, reason, numThreads, totalBytes, vectorIndex, vectorIndexReason } = report;
     return {
       device,
       deviceName,
       deviceReason: reason,
       numThreads: Math.max(1, numThreads),
+      deviceBytes: totalBytes ?? null,
       vectorIndex,
       vectorIndexReason,
     };
@@ -73,6 +75,7 @@ async function describeDevice(outside: Outside): Promise<Device> {
       deviceName: 'unknown',
       deviceReason: 'The engine does not answer at the moment; it is being started again.',
       numThreads: 1,
+      deviceBytes: null,
       vectorIndex: 'exact',
       vectorIndexReason: 'The engine does not answer at the moment.',
     };

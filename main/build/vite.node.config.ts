@@ -2,9 +2,10 @@
  * Bundles everything that runs in Node or Electron into `out/main`, one file per process. Packages stay outside: some are
  * native, and Node finds them in node_modules as in the sources.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
 const entries = {
@@ -20,8 +21,22 @@ const entries = {
 const isOutside = (id: string): boolean =>
   id === 'electron' || id.startsWith('node:') || builtinModules.includes(id) || /^[@a-z]/i.test(id);
 
+/** Puts the sample documents beside the bundle, where `samplesFolder` looks for them. */
+function sampleFiles(): Plugin {
+  const source = path.join(root, 'app', 'welcome', 'samples');
+  return {
+    name: 'quoth-samples',
+    apply: 'build',
+    generateBundle() {
+      for (const name of readdirSync(source))
+        this.emitFile({ type: 'asset', fileName: `samples/${name}`, source: readFileSync(path.join(source, name)) });
+    },
+  };
+}
+
 export default defineConfig({
   root,
+  plugins: [sampleFiles()],
   build: {
     ssr: true,
     target: 'node24',

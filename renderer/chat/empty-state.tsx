@@ -5,11 +5,18 @@ import { Button } from '../common/button.tsx';
 import { formatBytes } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { useAdding } from '../library/use-adding.ts';
+import { recommended } from '../models/fit.ts';
 import { useRemoteInUse } from '../models/remote-mark.tsx';
-import { useInstall } from '../models/use-install.ts';
+import { useModels } from '../models/use-models.ts';
+import { Welcome, WelcomeAgain } from '../welcome/welcome.tsx';
 
-/** Before the first question: what this is, and the one thing to do next. */
+/** Before the first question: the first steps on a first start, else what this is, and the one thing to do next. */
 export function EmptyState() {
+  const { welcome } = useQuoth();
+  return useStore(welcome, (state) => state.open) ? <Welcome /> : <Beginning />;
+}
+
+function Beginning() {
   const { t } = useTranslation();
   const { library, view } = useQuoth();
   const { chooseFiles, chooseFolder, askForAddress } = useAdding();
@@ -78,6 +85,9 @@ export function EmptyState() {
           </ul>
         </section>
       )}
+      <p className="mt-8">
+        <WelcomeAgain />
+      </p>
     </div>
   );
 }
@@ -87,7 +97,7 @@ function ModelNotice() {
   const { t } = useTranslation();
   const { models: store } = useQuoth();
   const { models, loaded, installs } = useStore(store);
-  const install = useInstall();
+  const { install } = useModels();
   const remote = useRemoteInUse();
   if (!loaded) return null;
   const missing = (['embedder', 'chat'] as const).find(
@@ -95,8 +105,9 @@ function ModelNotice() {
       !(role === 'chat' && remote) && !models.some((model) => model.role === role && model.state === 'installed'),
   );
   if (!missing) return null;
-  const offer = models.find((model) => model.role === missing);
-  const running = offer && (offer.id in installs ? installs[offer.id] !== undefined : false);
+  const onTheWay = installs.find(({ role }) => role === missing);
+  const offer = models.find(({ id }) => id === onTheWay?.modelId) ?? recommended(models, missing);
+  const running = onTheWay !== undefined && onTheWay.state !== 'failed' && onTheWay.state !== 'paused';
   return (
     <div className="mt-6 flex flex-wrap items-center gap-x-4 gap-y-2 rounded-xl border border-line bg-panel px-4 py-3 text-sm">
       <Cpu className="size-4 text-accent" aria-hidden="true" />

@@ -11,6 +11,7 @@ import { createShelf } from '../library/shelf-state.ts';
 import { createModels } from '../models/models-state.ts';
 import { createRemotes } from '../models/remote-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
+import { createWelcome } from '../welcome/welcome-state.ts';
 import { createNotices } from './notices.ts';
 import { text } from './text/text.ts';
 import { createView } from './view.ts';
@@ -24,8 +25,16 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
   const conversations = createConversations(client, () => {
     chats.getState().load().catch(notices.getState().tellError);
   });
-  const models = createModels(client);
   const view = createView(conversations.getState().begin());
+  const models = createModels(client, {
+    onInstalled: ({ name }) => notices.getState().tell(text('models.installed', { name })),
+    onFailed: ({ name }) =>
+      notices.getState().tell(text('models.failed', { name }), {
+        label: text('library.show'),
+        run: () => view.getState().show('models'),
+      }),
+    onMoved: ({ name, reason }) => notices.getState().tell(reason ?? text('models.folder.moved', { name })),
+  });
   const jobs = createJobs(client, async ({ turnId, chatId }, isDone) => {
     await conversations.getState().takeAnswer(chatId, turnId);
     const { view: name, conversationKey } = view.getState();
@@ -49,6 +58,7 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
     watchedFolders: createWatchedFolders(client),
     models,
     remotes: createRemotes(client, () => void models.getState().load().catch(notices.getState().tellError)),
+    welcome: createWelcome(client),
     settings: createSettings(client),
     view,
   };

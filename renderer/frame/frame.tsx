@@ -69,7 +69,7 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
 
 /** Asks the core for all that the window shows, once, and follows the library. */
 function useStart(): void {
-  const { library, shelf, watchedFolders, jobs, chats, models, remotes, settings, notices } = useQuoth();
+  const { library, shelf, watchedFolders, jobs, chats, models, remotes, settings, welcome, notices } = useQuoth();
   const theme = useStore(settings, (state) => state.settings?.theme);
   useEffect(() => {
     const { tellError } = notices.getState();
@@ -81,9 +81,11 @@ function useStart(): void {
     settings.getState().load().catch(tellError);
     chats.getState().load().catch(tellError);
     models.getState().load().catch(tellError);
+    models.getState().watch(controller.signal).catch(tellError);
     remotes.getState().load().catch(tellError);
+    welcome.getState().load().catch(tellError);
     return () => controller.abort();
-  }, [library, shelf, watchedFolders, jobs, chats, models, remotes, settings, notices]);
+  }, [library, shelf, watchedFolders, jobs, chats, models, remotes, settings, welcome, notices]);
   const language = useStore(settings, (state) => state.settings?.language);
   const textSize = useStore(settings, (state) => state.settings?.textSize);
   useEffect(() => {

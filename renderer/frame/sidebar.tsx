@@ -5,6 +5,7 @@ import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import type { ViewName } from '../common/view.ts';
 import { groupOf } from '../library/library-state.ts';
+import { InstallLine } from '../models/install-line.tsx';
 import { ChatList } from './chat-list.tsx';
 
 const places: { view: ViewName; icon: typeof Cpu }[] = [
@@ -39,7 +40,9 @@ export function Sidebar() {
         <ChatList />
       </div>
       <NarrowChats />
-      <nav aria-label={t('frame.places')} className="mt-auto grid gap-px border-t border-line p-2">
+      <div className="mt-auto" />
+      <InstallLine />
+      <nav aria-label={t('frame.places')} className="grid gap-px border-t border-line p-2">
         {places.map(({ view: name, icon: Icon }) => (
           <button
             key={name}

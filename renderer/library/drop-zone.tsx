@@ -1,13 +1,20 @@
 import { Download } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useStore } from 'zustand';
+import { useQuoth } from '../common/quoth.tsx';
+import { useModels } from '../models/use-models.ts';
 import { canTake } from './dropped.ts';
 import { useAdding } from './use-adding.ts';
 
 /** The whole window takes what is dropped on it, and what is pasted outside of a field. */
 export function DropZone() {
   const { t } = useTranslation();
+  const { view } = useQuoth();
   const { addDropped } = useAdding();
+  const { importDropped } = useModels();
+  // On the page of the models, files are one.
+  const isModel = useStore(view, (state) => state.view === 'models');
   const [over, setOver] = useState(false);
   useEffect(() => {
     // Each element that the pointer crosses enters and leaves; only the last leaving is the end.
@@ -33,7 +40,7 @@ export function DropZone() {
       setOver(false);
       if (!canTake(event.dataTransfer) || !event.dataTransfer) return;
       event.preventDefault();
-      void addDropped(event.dataTransfer);
+      void (isModel ? importDropped : addDropped)(event.dataTransfer);
     };
     const onPaste = (event: ClipboardEvent): void => {
       const inField =
@@ -50,15 +57,15 @@ export function DropZone() {
     window.addEventListener('drop', onDrop, options);
     window.addEventListener('paste', onPaste, options);
     return () => listeners.abort();
-  }, [addDropped]);
+  }, [addDropped, importDropped, isModel]);
   if (!over) return null;
   return (
     <div className="pointer-events-none fixed inset-0 z-50 grid place-items-center bg-paper/85 p-6 backdrop-blur-sm">
       <div className="grid h-full w-full place-items-center rounded-3xl border-2 border-dashed border-accent">
         <div className="text-center">
           <Download className="mx-auto size-8 text-accent" aria-hidden="true" />
-          <p className="mt-3 font-serif text-2xl">{t('drop.title')}</p>
-          <p className="mt-1 text-sm text-soft">{t('drop.kinds')}</p>
+          <p className="mt-3 font-serif text-2xl">{t(isModel ? 'models.import.drop' : 'drop.title')}</p>
+          <p className="mt-1 text-sm text-soft">{t(isModel ? 'models.import.kinds' : 'drop.kinds')}</p>
         </div>
       </div>
     </div>

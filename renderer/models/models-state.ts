@@ -1,66 +1,98 @@
 import { createStore } from 'zustand/vanilla';
 import type { QuothContract } from '../../app/contract/contract.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { InstallProgress, ModelId, ModelSummary } from '../../app/contract/types.ts';
+import type { Install, ModelId, ModelSummary, ModelsFolder, Ticket } from '../../app/contract/types.ts';
 
 export type Models = {
   /** False until the list has been read once. */
   loaded: boolean;
   models: ModelSummary[];
-  /** Installs that this window runs, with their last progress (null = none yet). */
-  installs: Partial<Record<ModelId, InstallProgress | null>>;
+  /** The models on their way, whoever asked for them. */
+  installs: Install[];
+  /** As the last download went; null before the first. */
+  downloadBytesPerSecond: number | null;
+  folder: ModelsFolder | null;
   load(): Promise<void>;
-  /** Resolves when the model is installed; throws what the contract answered, `cancelled` after `cancel`. */
+  /** Follows the models on their way, until the signal aborts. */
+  watch(signal: AbortSignal): Promise<void>;
+  /** Begins, or goes on. */
   install(modelId: ModelId): Promise<void>;
-  cancel(modelId: ModelId): void;
+  pause(modelId: ModelId): Promise<void>;
+  cancel(modelId: ModelId): Promise<void>;
+  importFiles(tickets: Ticket[]): Promise<void>;
   use(modelId: ModelId): Promise<void>;
   /** Sets a reranker aside. */
   unuse(modelId: ModelId): Promise<void>;
-  remove(modelId: ModelId): Promise<void>;
+  /** How many bytes are free once nobody brings it back. */
+  remove(modelId: ModelId): Promise<number>;
+  restore(modelId: ModelId): Promise<void>;
+  move(ticket: Ticket): Promise<void>;
+  cancelMove(): Promise<void>;
 };
 
-/** The models of the catalogue and the installs that run. */
-export function createModels(client: Client<QuothContract>) {
-  const running = new Map<ModelId, AbortController>();
-  return createStore<Models>((set, get) => {
-    const progress = (modelId: ModelId, value: InstallProgress | null | undefined): void =>
-      set(({ installs }) => ({ installs: { ...installs, [modelId]: value } }));
-    return {
-      loaded: false,
-      models: [],
-      installs: {},
-      load: async () => {
-        const { models } = await client.listModels({});
-        set({ models, loaded: true });
-      },
-      install: async (modelId) => {
-        if (running.has(modelId)) return;
-        const controller = new AbortController();
-        running.set(modelId, controller);
-        progress(modelId, null);
-        try {
-          for await (const step of client.installModel({ modelId }, controller.signal)) progress(modelId, step);
-        } finally {
-          running.delete(modelId);
-          progress(modelId, undefined);
-          await get()
-            .load()
-            .catch(() => undefined); // The install's own outcome matters more than a list that did not come.
+export type ModelsListener = {
+  onInstalled: (model: ModelSummary) => void;
+  onFailed: (install: Install) => void;
+  /** `reason`: why it had to be undone. */
+  onMoved: (folder: ModelsFolder) => void;
+};
+
+/** The models that there are, those on their way, and the folder where they lie. */
+export function createModels(client: Client<QuothContract>, listener: ModelsListener) {
+  return createStore<Models>((set, get) => ({
+    loaded: false,
+    models: [],
+    installs: [],
+    downloadBytesPerSecond: null,
+    folder: null,
+    load: async () => {
+      const { models } = await client.listModels({});
+      set({ models, loaded: true });
+    },
+    watch: async (signal) => {
+      for await (const work of client.watchInstalls({}, signal)) {
+        const before = get();
+        set(work);
+        const isThere = (one: Install): boolean => work.installs.some(({ modelId }) => modelId === one.modelId);
+        const gone = before.installs.filter((one) => !isThere(one));
+        const hasMoved = before.folder?.move != null && work.folder.move === null;
+        if (gone.length > 0 || hasMoved) await get().load();
+        for (const { modelId } of gone) {
+          const model = get().models.find(({ id }) => id === modelId);
+          if (model?.state === 'installed') listener.onInstalled(model);
         }
-      },
-      cancel: (modelId) => running.get(modelId)?.abort(),
-      use: async (modelId) => {
-        await client.useModel({ modelId });
-        await get().load();
-      },
-      unuse: async (modelId) => {
-        await client.useModel({ modelId, inUse: false });
-        await get().load();
-      },
-      remove: async (modelId) => {
-        await client.removeModel({ modelId });
-        await get().load();
-      },
-    };
-  });
+        for (const install of work.installs) {
+          const last = before.installs.find(({ modelId }) => modelId === install.modelId);
+          if (install.state === 'failed' && last && last.state !== 'failed') listener.onFailed(install);
+        }
+        if (hasMoved) listener.onMoved(work.folder);
+      }
+    },
+    install: async (modelId) => {
+      await client.installModel({ modelId });
+      await get().load();
+    },
+    pause: async (modelId) => void (await client.pauseInstall({ modelId })),
+    cancel: async (modelId) => void (await client.cancelInstall({ modelId })),
+    importFiles: async (tickets) => void (await client.importModel({ tickets })),
+    use: async (modelId) => {
+      await client.useModel({ modelId });
+      await get().load();
+    },
+    unuse: async (modelId) => {
+      await client.useModel({ modelId, inUse: false });
+      await get().load();
+    },
+    remove: async (modelId) => {
+      const { freedBytes } = await client.removeModel({ modelId });
+      await get().load();
+      return freedBytes;
+    },
+    restore: async (modelId) => {
+      await client.restoreModel({ modelId });
+      await get().load();
+    },
+    move: async (ticket) => void (await client.moveModels({ ticket })),
+    cancelMove: async () => void (await client.cancelMove({})),
+  }));
 }

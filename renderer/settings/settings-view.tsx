@@ -6,7 +6,9 @@ import { type Settings, windowLanguages } from '../../app/contract/types.ts';
 import { formatCount, formatNumber } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { languageNames } from '../common/text/text.ts';
+import { WelcomeAgain } from '../welcome/welcome.tsx';
 import { ApiSection } from './api-section.tsx';
+
 import { EngineSection } from './engine-section.tsx';
 import { MachineSection } from './machine-section.tsx';
 
@@ -104,6 +106,9 @@ export function SettingsView() {
         <ApiSection />
         <EngineSection />
         <MachineSection />
+        <p className="mt-6">
+          <WelcomeAgain />
+        </p>
       </div>
     </div>
   );

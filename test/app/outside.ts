@@ -9,10 +9,12 @@ import { type AddEvent, contract, type QuothContract } from '../../app/contract/
 import { createMemoryPorts } from '../../app/contract/port.ts';
 import type { Client } from '../../app/contract/procedure.ts';
 import { serve } from '../../app/contract/server.ts';
+import type { Install, ModelId } from '../../app/contract/types.ts';
 import type { AppKit } from '../../app/models/kit.ts';
 import type { Outside, Secrets } from '../../app/outside.ts';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
+import { samplesFolder } from '../../main/folders.ts';
 import { watchFolder } from '../../main/watch-folder.ts';
 import { type Native, NativeError } from '../../native/index.ts';
 
@@ -74,6 +76,7 @@ export async function createScene(changes: Partial<Outside> = {}): Promise<Scene
   const outside: Outside = {
     profileFolder: join(root, 'profile'),
     modelsFolder: join(root, 'models'),
+    samplesFolder: samplesFolder(),
     native: noNative,
     readFile: createReadFile(createNodeSpawner()),
     watchFolder,
@@ -120,6 +123,20 @@ export async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   const found: Item[] = [];
   for await (const item of items) found.push(item);
   return found;
+}
+
+/** Asks for a model and follows it to its end: all that was told of it on the way. Throws why it failed. */
+export async function installed(client: Client<QuothContract>, id: string, ask = true): Promise<Install[]> {
+  if (ask) await client.installModel({ modelId: id as ModelId });
+  const told: Install[] = [];
+  for await (const { installs } of client.watchInstalls({})) {
+    const install = installs.find(({ modelId }) => modelId === id);
+    if (!install) break;
+    told.push(install);
+    if (install.state === 'failed') throw new Error(install.reason ?? 'it failed without a reason');
+    if (install.state === 'paused') break;
+  }
+  return told;
 }
 
 export function documentsOf(events: AddEvent[]) {

@@ -15,13 +15,15 @@ import type {
   DocumentSummary,
   EngineReport,
   FolderId,
-  InstallProgress,
+  Install,
   Job,
   JobTask,
   LocalApi,
   MachineReport,
   ModelId,
   ModelSummary,
+  ModelsFolder,
+  ModelsWork,
   Passage,
   PassageId,
   Place,
@@ -201,12 +203,32 @@ export function makeModel(id: string, part: Partial<ModelSummary> = {}): ModelSu
     name: id,
     role: 'chat',
     licence: 'Apache-2.0',
+    licenceUrl: 'https://www.apache.org/licenses/LICENSE-2.0',
     downloadBytes: 322_000_000,
     planBytes: 330_000_000,
     state: 'available',
+    fit: null,
     inUse: false,
+    own: false,
     plan: null,
     note: '',
+    ...part,
+  };
+}
+
+export function makeInstall(id: string, part: Partial<Install> = {}): Install {
+  return {
+    modelId: id as ModelId,
+    name: id,
+    role: 'chat',
+    from: 'catalogue',
+    state: 'running',
+    step: 'download',
+    doneBytes: 80_500_000,
+    totalBytes: 322_000_000,
+    bytesPerSecond: 12_000_000,
+    secondsLeft: 20,
+    reason: null,
     ...part,
   };
 }
@@ -222,6 +244,24 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   const chats = new Map<ChatId, { chat: ChatSummary; turns: Turn[] }>();
   const deleted = new Map<ChatId, { chat: ChatSummary; turns: Turn[] }>();
   const models: ModelSummary[] = [];
+  let modelsFolder: ModelsFolder = {
+    ...{ name: 'Quoth › models', state: 'here', modelsBytes: 727e6, freeBytes: 120e9, move: null, reason: null },
+  };
+  let installs: Install[] = [];
+  const modelsWork = new Tape<ModelsWork>();
+  /** What was asked of the models: "install tiny", "pause tiny", "import 2 files". */
+  const modelCalls: string[] = [];
+  const tellModels = (): void => modelsWork.push({ installs, downloadBytesPerSecond: null, folder: modelsFolder });
+  const setInstalls = (next: Install[]): void => {
+    installs = next;
+    tellModels();
+  };
+  const setModelsFolder = (part: Partial<ModelsFolder>): void => {
+    modelsFolder = { ...modelsFolder, ...part };
+    tellModels();
+  };
+  tellModels();
+  const welcome = { seen: true, samplesRemoved: 0 };
   const asked: {
     question: string;
     chatId: ChatId | null;
@@ -254,6 +294,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     deviceReason: 'No CUDA device was found.',
     numThreads: 2,
     memoryBytes: 24e9,
+    deviceBytes: 24e9,
     freeDiskBytes: 120e9,
     vectorIndex: 'faiss',
     vectorIndexReason: 'libfaiss was found.',
@@ -265,7 +306,6 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   const script = {
     /** Plays each question's answer; the test pushes pieces into it. Replaced by a test for its own story. */
     answers: [] as Tape<AskEvent>[],
-    installs: new Map<ModelId, Tape<InstallProgress>>(),
     /** By address. */
     remoteOffers: new Map<string, RemoteOffer>(),
     adding: new Tape<AddEvent>(),
@@ -478,14 +518,62 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       return {};
     },
     listModels: async () => ({ models }),
-    installModel: async function* ({ modelId }, signal) {
-      const tape = script.installs.get(modelId);
-      if (!tape) throw new QuothError('offline', 'The address of the model did not answer. Please try again later.');
-      yield* tape.play(signal);
-      if (!signal.aborted) modelOf(modelId).state = 'installed';
+    watchInstalls: (_input, signal) => modelsWork.play(signal),
+    installModel: async ({ modelId }) => {
+      const { name, role } = modelOf(modelId);
+      modelCalls.push(`install ${modelId}`);
+      const known = installs.filter((one) => one.modelId !== modelId);
+      setInstalls([...known, makeInstall(modelId, { name, role, state: 'waiting', step: 'start', doneBytes: 0 })]);
+      return {};
+    },
+    pauseInstall: async ({ modelId }) => {
+      modelCalls.push(`pause ${modelId}`);
+      setInstalls(installs.map((one) => (one.modelId === modelId ? { ...one, state: 'paused' } : one)));
+      return {};
+    },
+    cancelInstall: async ({ modelId }) => {
+      modelCalls.push(`cancel ${modelId}`);
+      setInstalls(installs.filter((one) => one.modelId !== modelId));
+      return {};
+    },
+    importModel: async ({ tickets }) => {
+      modelCalls.push(`import ${tickets.length} files`);
+      const id = 'own-mine' as ModelId;
+      setInstalls([...installs, makeInstall(id, { name: 'Mine', from: 'own-files', step: 'build' })]);
+      return { modelId: id };
     },
     removeModel: async ({ modelId }) => {
+      modelCalls.push(`remove ${modelId}`);
       Object.assign(modelOf(modelId), { state: 'available', inUse: false });
+      return { freedBytes: modelOf(modelId).planBytes };
+    },
+    restoreModel: async ({ modelId }) => {
+      modelCalls.push(`restore ${modelId}`);
+      modelOf(modelId).state = 'installed';
+      return {};
+    },
+    moveModels: async () => {
+      modelCalls.push('move');
+      const move = { to: 'D: › Quoth models', step: 'copy' as const, doneBytes: 200e6, totalBytes: 727e6 };
+      setModelsFolder({ state: 'moving', move: { ...move, bytesPerSecond: 100e6, secondsLeft: 5 } });
+      return {};
+    },
+    cancelMove: async () => {
+      modelCalls.push('cancel the move');
+      setModelsFolder({ state: 'here', move: null });
+      return {};
+    },
+    readWelcome: async () => ({ seen: welcome.seen }),
+    endWelcome: async () => {
+      welcome.seen = true;
+      return {};
+    },
+    addSamples: (_input, signal) => {
+      added.push('samples');
+      return script.adding.play(signal);
+    },
+    removeSamples: async () => {
+      welcome.samplesRemoved++;
       return {};
     },
     useModel: async ({ modelId, inUse = true }) => {
@@ -549,6 +637,10 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     found,
     models,
     remoteModels,
+    setInstalls,
+    setModelsFolder,
+    modelCalls,
+    welcome,
     asked,
     added,
     retried,

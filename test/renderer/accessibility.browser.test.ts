@@ -11,6 +11,7 @@ import {
   makeCitation,
   makeDocument,
   makeFolder,
+  makeInstall,
   makeModel,
   makePassage,
   makeTurn,
@@ -272,9 +273,60 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       await page.getByRole('button', { name: 'Read it beside' }).click();
       await page.getByRole('button', { name: 'Text' }).click();
     },
+    'welcome on a first start': async (page) => {
+      window.app.welcome.seen = false;
+      await page.reload();
+      await page.getByText('Try it at once').waitFor();
+    },
+    'welcome, with samples and models on their way': async (page) => {
+      window.app.welcome.seen = false;
+      window.app.models.push(makeModel('small', { role: 'embedder', name: 'Small' }));
+      window.app.setDocument(makeDocument(9, { source: 'Lease, 12 Harbour Street.pdf' }));
+      window.app.setInstalls([
+        makeInstall('small', { name: 'Small', role: 'embedder' }),
+        makeInstall('big', { name: 'Big', state: 'failed', reason: 'The connection broke off.' }),
+      ]);
+      await page.reload();
+      await page.getByRole('button', { name: 'When is the rent due?' }).waitFor();
+      await page.getByRole('progressbar', { name: 'Small: Fetching' }).waitFor();
+    },
+    'models, each with its fit, on their way and of one’s own': async (page) => {
+      const fit = {
+        device: 'cpu',
+        contextTokens: 8192,
+        neededBytes: 6e9,
+        freeBytes: 20e9,
+        tokensPerSecond: 9,
+      } as const;
+      window.app.models.push(
+        makeModel('fits', { name: 'Fits', fit: { ...fit, verdict: 'fits' } }),
+        makeModel('slow', { name: 'Slow', fit: { ...fit, verdict: 'slow' } }),
+        makeModel('huge', { name: 'Huge', fit: { ...fit, verdict: 'too-large' } }),
+        makeModel('mine', { name: 'Mine', own: true, state: 'broken', note: 'Its file is damaged.' }),
+      );
+      window.app.setInstalls([
+        makeInstall('fits', { name: 'Fits' }),
+        makeInstall('slow', { name: 'Slow', state: 'paused' }),
+        makeInstall('own-new', { name: 'New', from: 'own-files', step: 'build' }),
+      ]);
+      await page.getByRole('button', { name: 'Models', exact: true }).click();
+      await page.getByRole('button', { name: 'One model is too large for this computer' }).click();
+      await page.getByRole('article', { name: 'Huge' }).waitFor();
+    },
+    'models being moved': async (page) => {
+      const move = { to: 'D: › Quoth models', step: 'copy', doneBytes: 2e8, totalBytes: 7e8 } as const;
+      window.app.setModelsFolder({ state: 'moving', move: { ...move, bytesPerSecond: 1e8, secondsLeft: 5 } });
+      await page.getByRole('button', { name: 'Models', exact: true }).click();
+      await page.getByRole('progressbar', { name: 'Moving the models to D: › Quoth models' }).waitFor();
+    },
+    'removal of a model': async (page) => {
+      await page.getByRole('button', { name: 'Models', exact: true }).click();
+      await page.getByRole('button', { name: 'Remove Tiny' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
     models: async (page) => {
-      await page.getByRole('button', { name: 'Models' }).click();
-      await page.getByRole('heading', { name: 'Models' }).waitFor();
+      await page.getByRole('button', { name: 'Models', exact: true }).click();
+      await page.getByRole('heading', { name: 'Models', exact: true }).waitFor();
     },
     settings: async (page) => {
       await page.getByRole('button', { name: 'Settings' }).click();

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { windowLanguages } from '../../app/contract/types.ts';
+import { catalogue } from '../../engines/catalogue.ts';
 import { systemLanguage } from '../../renderer/common/text/text.ts';
 
 const folder = new URL('../../renderer/common/text/', import.meta.url);
@@ -67,6 +68,15 @@ describe('The texts of the window', () => {
     expect(systemLanguage(['zh-TW'])).toBe('zh');
     expect(systemLanguage(['pt', 'sw'])).toBe('en');
     expect(systemLanguage([])).toBe('en');
+  });
+});
+
+describe('The notes of the catalogue', () => {
+  it('are all in the texts, in English as the catalogue has them', () => {
+    const english = textsOf('en');
+    const suffix = ` ${english.get('models.unverified')}`;
+    for (const { id, note } of catalogue)
+      expect(english.get(`models.notes.${id.replaceAll('.', '_')}`), id).toBe(note.replace(suffix, ''));
   });
 });
 

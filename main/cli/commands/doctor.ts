@@ -50,9 +50,9 @@ export const command: Command = {
       ...memory.map(({ model, memory: { sentence } }) => `${model}: ${sentence}`),
       `Network: ${report.offline ? 'not reached' : 'reached'}`,
       `Profile: ${profileFolder}`,
-      `Models: ${core.modelsFolder}`,
+      `Models: ${core.app.models.folder()}`,
     ];
-    await output.say({ ...report, memory, profileFolder, modelsFolder: core.modelsFolder }, words.join('\n'));
+    await output.say({ ...report, memory, profileFolder, modelsFolder: core.app.models.folder() }, words.join('\n'));
     return 0;
   },
 };

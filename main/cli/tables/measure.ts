@@ -165,7 +165,7 @@ async function openRivals(core: Core, filings: Filing[], signal: AbortSignal): P
 async function openEmbedder(core: Core): Promise<Embedder | null> {
   const kit = createKit({ native: core.native });
   const offer = kit.offers.find(({ id }) => id === defaultEmbedder);
-  const plan = path.join(core.modelsFolder, defaultEmbedder, 'plan.quoth');
+  const plan = path.join(core.app.models.folder(), defaultEmbedder, 'plan.quoth');
   const bytes = await readFile(plan).catch(() => null);
   return offer && bytes ? kit.openEmbedder(plan, offer, createHash('sha256').update(bytes).digest('hex')) : null;
 }

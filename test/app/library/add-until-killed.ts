@@ -11,6 +11,7 @@ const app = await createApp(
   {
     profileFolder,
     modelsFolder: `${profileFolder}-models`,
+    samplesFolder: `${profileFolder}-samples`,
     native: noNative,
     readFile: createReadFile(createNodeSpawner()),
     watchFolder,

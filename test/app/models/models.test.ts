@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AppKit } from '../../../app/models/kit.ts';
 import type { Offer } from '../../../app/models/offer.ts';
-import { all, createScene, noModels, type Scene } from '../outside.ts';
+import { createScene, installed, noModels, type Scene } from '../outside.ts';
 
 const firstHalf = randomBytes(70_000);
 const secondHalf = randomBytes(50_001);
@@ -119,8 +119,7 @@ afterEach(async () => {
   server.close();
 });
 
-const install = (client: Awaited<ReturnType<Scene['open']>>['client'], id = 'tiny') =>
-  all(client.installModel({ modelId: id as never }));
+const install = (client: Awaited<ReturnType<Scene['open']>>['client'], id = 'tiny') => installed(client, id);
 const stateOf = async (client: Awaited<ReturnType<Scene['open']>>['client'], id = 'tiny') =>
   (await client.listModels({})).models.find((model) => model.id === id)!;
 
@@ -129,7 +128,8 @@ describe('installing a model', () => {
     const { app, client } = await scene.open({ kit });
     expect(await stateOf(client)).toMatchObject({ state: 'available', inUse: false, plan: null, note: 'A note.' });
     const progress = await install(client);
-    expect([...new Set(progress.map(({ step }) => step))]).toEqual(['download', 'verify', 'build', 'done']);
+    const steps = new Set(progress.map(({ step }) => step));
+    expect([...steps].filter((step) => step !== 'start')).toEqual(['download', 'verify', 'build']);
     expect(asked.sort()).toEqual(['/one', '/two', '/web']);
     expect(Buffer.compare(built[0]!.files['model.gguf']!, Buffer.concat([firstHalf, secondHalf]))).toBe(0);
     expect(built[0]!.files['config.json']).toEqual(config);
@@ -151,7 +151,7 @@ describe('installing a model', () => {
         },
       },
     });
-    await expect(install(client)).rejects.toMatchObject({ code: 'internal' });
+    await expect(install(client)).rejects.toThrow('Something went wrong inside Quoth');
     expect((await stateOf(client)).state).toBe('available');
     asked = [];
     await install(client);
@@ -168,7 +168,7 @@ describe('installing a model', () => {
       return bent;
     };
     const { client } = await scene.open({ kit });
-    await expect(install(client)).rejects.toMatchObject({ code: 'unreadable' });
+    await expect(install(client)).rejects.toThrow('its hash differs');
     expect(built).toEqual([]);
     expect((await stateOf(client)).state).toBe('available');
   });
@@ -176,7 +176,7 @@ describe('installing a model', () => {
   it('says when the registry does not answer', async () => {
     scene.outside.packageAddress = async () => null;
     const { client } = await scene.open({ kit });
-    await expect(install(client)).rejects.toMatchObject({ code: 'offline' });
+    await expect(install(client)).rejects.toThrow('did not answer');
     expect((await client.describeMachine({})).offline).toBe(true);
   });
 
@@ -184,7 +184,7 @@ describe('installing a model', () => {
     const { client } = await scene.open({ kit });
     await install(client);
     const numAsked = asked.length;
-    expect((await install(client)).map(({ step }) => step)).toEqual(['done']);
+    expect((await install(client)).map(({ step }) => step)).not.toContain('build');
     expect(asked.length).toBe(numAsked);
     const plan = join(scene.outside.modelsFolder, 'tiny', 'plan.quoth');
     const bytes = await readFile(plan);
@@ -196,17 +196,8 @@ describe('installing a model', () => {
 
   it('says before it begins when the disk is too small', async () => {
     const { client } = await scene.open({ kit: { ...kit, offers: [{ ...offer, planBytes: 1e17 }] } });
-    await expect(install(client)).rejects.toMatchObject({ code: 'disk-full' });
+    await expect(install(client)).rejects.toThrow(/takes .* GB for a moment, and .* GB are free/);
     expect(asked).toEqual([]);
-  });
-
-  it('stops when the loop is left, and the next one can begin at once', async () => {
-    const { app, client } = await scene.open({ kit });
-    for await (const progress of app.handlers.installModel({ modelId: 'tiny' as never }, new AbortController().signal))
-      if (progress.step === 'download') break;
-    expect((await stateOf(client)).state).toBe('available');
-    await install(client);
-    expect((await stateOf(client)).state).toBe('installed');
   });
 
   it('lets one install run at a time, also across processes', async () => {
@@ -214,7 +205,7 @@ describe('installing a model', () => {
     const lock = join(scene.outside.modelsFolder, 'tiny', 'lock');
     await mkdir(join(lock, '..'), { recursive: true });
     await writeFile(lock, String(process.pid)); // as if a process that lives held it
-    await expect(install(client)).rejects.toMatchObject({ code: 'busy' });
+    await expect(install(client)).rejects.toThrow('being installed or removed already');
     await writeFile(lock, '999999999'); // no such process
     await install(client);
     expect((await stateOf(client)).state).toBe('installed');

@@ -9,7 +9,7 @@ import type { Offer } from '../../../app/models/offer.ts';
 import { type Engine, type Native, NativeError } from '../../../native/index.ts';
 import { tinyRerankerFiles, writeTinyReranker } from '../../fakes/tiny-reranker.ts';
 import { openNative } from '../../native/native.ts';
-import { all, createScene, type Scene } from '../outside.ts';
+import { all, createScene, installed, type Scene } from '../outside.ts';
 
 /** BM25 likes many pumps; the reranker likes many good words. */
 const files = {
@@ -93,7 +93,7 @@ async function open({ install = true } = {}) {
     tickets.push(scene.ticket(path));
   }
   await all(client.addFiles({ tickets } as Parameters<typeof client.addFiles>[0]));
-  if (install) await all(client.installModel({ modelId: id }));
+  if (install) await installed(client, id);
   return opened;
 }
 
@@ -108,7 +108,7 @@ describe('a reranker of the list of models', () => {
     expect((await client.listModels({})).models).toMatchObject([
       { role: 'reranker', state: 'available', inUse: false },
     ]);
-    await all(client.installModel({ modelId: id }));
+    await installed(client, id);
     expect((await client.listModels({})).models).toMatchObject([{ role: 'reranker', state: 'installed', inUse: true }]);
     expect(numLoaded).toBe(0); // not before it is needed
     expect(sourcesOf(await find(client))).toEqual(byReranker);
@@ -194,7 +194,7 @@ describe('a reranker of the list of models', () => {
     await writeFile(plan, bytes);
     expect(sourcesOf(await find(client))).toEqual(byWords);
     expect((await client.listModels({})).models).toMatchObject([{ state: 'broken' }]);
-    await all(client.installModel({ modelId: id }));
+    await installed(client, id);
     expect(sourcesOf(await find(client))).toEqual(byReranker);
   });
 });
