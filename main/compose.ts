@@ -55,6 +55,8 @@ export type ComposeOptions = {
   modelsFolder?: string;
   /** How the engine and the readers are started; absent = as forks of this process. */
   startProcess?: StartProcess;
+  /** The runtime's own, where a shell has taken it away from the rest of its process; absent = `globalThis.fetch`. */
+  fetch?: typeof globalThis.fetch;
 };
 
 /** The engine's supervisor without a profile: for commands that only run a plan. */
@@ -80,7 +82,7 @@ export async function compose(options: ComposeOptions): Promise<Core> {
     native,
     readFile: createReadFile(spawnReader),
     watchFolder,
-    fetch: globalThis.fetch,
+    fetch: options.fetch ?? globalThis.fetch,
     packageAddress,
     nowMs: Date.now,
     randomBytes: (numBytes) => randomBytes(numBytes),

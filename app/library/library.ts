@@ -209,8 +209,8 @@ export function createLibrary(parts: LibraryParts): Library {
     return adding(signal, async (follow, both) => {
       const found = await expandAddress(address, { fetch: outside.fetch, signal: both });
       if (found.type === 'failed') {
-        const code =
-          found.reason === 'offline' ? 'offline' : found.reason === 'unsupported' ? 'invalid-input' : 'denied';
+        const codes = { unsupported: 'invalid-input', 'video-unavailable': 'denied' } as const;
+        const code = found.reason === 'offline' || found.reason === 'network-off' ? found.reason : codes[found.reason];
         throw new QuothError(code, sentenceFor(found.reason, found.detail));
       }
       if (found.videos.length === 0)

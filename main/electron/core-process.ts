@@ -1,5 +1,6 @@
 /** The entry of the core's process in Electron: the application, served on every port that the window process hands over. */
 import { compose } from '../compose.ts';
+import { takeFetch } from '../only-way-out.ts';
 import { messagePort } from './ipc-port.ts';
 import { type CoreMessage, windowMessage } from './messages.ts';
 import { createWindowStarter } from './start-process.ts';
@@ -10,7 +11,7 @@ const say = (message: CoreMessage): void => process.parentPort.postMessage(messa
 async function main(): Promise<void> {
   if (!profileFolder) throw new Error('The core needs a profile folder.');
   const starter = createWindowStarter(say);
-  const opening = compose({ profileFolder, startProcess: starter.startProcess });
+  const opening = compose({ profileFolder, startProcess: starter.startProcess, fetch: takeFetch() });
   process.parentPort.on('message', ({ data, ports: [channel] }) => {
     const message = windowMessage.parse(data);
     // While the profile opens: documents that an earlier start left unfinished are read already.

@@ -10,6 +10,7 @@ import type {
   ChatId,
   ChatSummary,
   Citation,
+  Connection,
   DocumentId,
   DocumentSummary,
   EngineReport,
@@ -231,6 +232,13 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     answerTokens: 512,
     temperature: 0,
     captionLanguages: ['en'],
+    systemPrompt: '',
+    contextTokens: null,
+    kvPrecision: 'auto',
+    shortcut: null,
+    keepInTray: false,
+    notifications: true,
+    offline: false,
     ...chosen,
   };
   const engines: EngineReport[] = [];
@@ -248,7 +256,10 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     embedder: null,
     reranker: null,
     offline: false,
+    profileFolder: '/home/me/quoth/profile',
   };
+  const ledger: Connection[] = [];
+  const allForgotten: { modelsToo: boolean }[] = [];
   const script = {
     /** Plays each question's answer; the test pushes pieces into it. Replaced by a test for its own story. */
     answers: [] as Tape<AskEvent>[],
@@ -462,6 +473,18 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       return {};
     },
     readSettings: async () => settings,
+    readLedger: async ({ before, limit }) => ({
+      connections: ledger.filter(({ id }) => before === null || id < before).slice(0, limit),
+      numConnections: ledger.length,
+    }),
+    clearLedger: async () => {
+      ledger.length = 0;
+      return {};
+    },
+    forgetEverything: async (what) => {
+      allForgotten.push(what);
+      return {};
+    },
     changeSettings: async (part) => {
       settings = { ...settings, ...part };
       return settings;
@@ -494,5 +517,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     forgotten,
     watched,
     settings: () => settings,
+    /** The newest first. */
+    ledger,
+    allForgotten,
   };
 }
