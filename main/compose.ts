@@ -8,10 +8,13 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type App, createApp } from '../app/app.ts';
 import { contract, type QuothContract } from '../app/contract/contract.ts';
+import { QuothError } from '../app/contract/errors.ts';
 import type { Port } from '../app/contract/port.ts';
 import type { Handlers } from '../app/contract/procedure.ts';
 import { serve } from '../app/contract/server.ts';
+import type { Settings } from '../app/contract/types.ts';
 import type { Log, Outside } from '../app/outside.ts';
+import { finishWipe, wipeProfile } from '../app/store/wipe.ts';
 import { createNodeSpawner } from '../ingest/readers/node-spawner.ts';
 import { createReadFile } from '../ingest/run-reader.ts';
 import { modelsFolder } from './folders.ts';
@@ -34,7 +37,7 @@ import { watchFolder } from './watch-folder.ts';
 export type Core = {
   profileFolder: string;
   modelsFolder: string;
-  app: App;
+  readonly app: App;
   /** Every procedure of the contract, for the command line; the shells `connect` a port instead. */
   handlers: Handlers<QuothContract>;
   tickets: Tickets;
@@ -53,6 +56,10 @@ export type ComposeOptions = {
   resume?: boolean;
   /** Where models lie; absent = this user's. */
   modelsFolder?: string;
+  /** Told of all settings, at the opening and after every change. */
+  onSettings?: (settings: Settings) => void;
+  /** Told when the whole profile was removed and opened anew: what else belongs to it is to go, too. */
+  onForgotten?: () => void;
   /** How the engine and the readers are started; absent = as forks of this process. */
   startProcess?: StartProcess;
   /** The runtime's own, where a shell has taken it away from the rest of its process; absent = `globalThis.fetch`. */
@@ -68,6 +75,7 @@ export function composeEngine(log: Log = () => undefined, startProcess = forkPro
 export async function compose(options: ComposeOptions): Promise<Core> {
   const profileFolder = path.resolve(options.profileFolder);
   await mkdir(profileFolder, { recursive: true, mode: 0o700 });
+  await finishWipe(profileFolder);
   const log = createLogFile(profileFolder, Date.now);
   const tickets = createTickets({ randomBytes, nowMs: Date.now });
   const native = composeEngine(log, options.startProcess);
@@ -89,21 +97,58 @@ export async function compose(options: ComposeOptions): Promise<Core> {
     log,
     version,
   };
+  const open = (): Promise<App> =>
+    createApp(outside, {
+      redeemTicket: tickets.redeem,
+      resume: options.resume,
+      onSettings: options.onSettings,
+      forget,
+    });
   let app: App;
+  let forgetting = false;
+  async function forget({ modelsToo }: { modelsToo: boolean }): Promise<void> {
+    if (forgetting) return;
+    forgetting = true;
+    try {
+      if (modelsToo)
+        for (const { id, state } of await app.listModels())
+          if (state !== 'available') await app.handlers.removeModel({ modelId: id }, new AbortController().signal);
+      await app.close();
+      try {
+        await wipeProfile(profileFolder);
+      } finally {
+        app = await open();
+      }
+    } finally {
+      forgetting = false;
+    }
+    options.onForgotten?.();
+  }
   try {
-    app = await createApp(outside, { redeemTicket: tickets.redeem, resume: options.resume });
+    app = await open();
   } catch (error) {
     native.close();
     throw error;
   }
   log('info', 'Quoth opened', { version, node: process.versions.node, platform: process.platform });
 
-  const { handlers } = app;
+  // The application behind them may be opened anew: each call goes to the one that is open.
+  const handlers = Object.fromEntries(
+    Object.keys(contract).map((name) => [
+      name,
+      (input: never, signal: AbortSignal) => {
+        if (forgetting) throw new QuothError('busy', 'Everything is being removed; please wait a moment.');
+        return app.handlers[name as keyof QuothContract](input, signal);
+      },
+    ]),
+  ) as unknown as Handlers<QuothContract>;
   let closing: Promise<void> | undefined;
   return {
     profileFolder,
     modelsFolder: models,
-    app,
+    get app() {
+      return app;
+    },
     handlers,
     tickets,
     native,

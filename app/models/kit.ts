@@ -7,9 +7,10 @@ import { encodePair } from '../../engines/tokenizer/pair.ts';
 import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
 import { createEmbedder, type Embedder } from '../../ingest/embedder.ts';
 import { createReranker, type Reranker } from '../../ingest/reranker.ts';
-import type { Engine } from '../../native/index.ts';
+import type { Engine, EngineOptions } from '../../native/index.ts';
 import type { ChatModel } from '../chats/chat-model.ts';
 import { QuothError } from '../contract/errors.ts';
+import type { Settings } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import type { ModelKit } from './models.ts';
 import type { BuildOffer, Offer } from './offer.ts';
@@ -46,7 +47,14 @@ const templateMarks = [
   '[INST]',
 ];
 
-export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer[] = offers): AppKit {
+/** What the person wishes of the chat model's memory; looked up at each load. */
+export type ChatMemory = Pick<Settings, 'contextTokens' | 'kvPrecision'>;
+
+export function createKit(
+  outside: Pick<Outside, 'native'>,
+  from: readonly Offer[] = offers,
+  chatMemory: () => ChatMemory = () => ({ contextTokens: null, kvPrecision: 'auto' }),
+): AppKit {
   const { native } = outside;
   const build: BuildOffer = async ({ offer, folder, plan, signal, onProgress }) => {
     const checkpoint = offer.checkpoint === null ? folder : join(folder, offer.checkpoint);
@@ -93,15 +101,24 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
   };
 
   async function openChat({ header, tokenizer }: OpenPlan, plan: string, offer: Offer): Promise<OpenChat> {
-    const wantedTokens = Math.min(header.contextTokens, maxContextTokens);
+    const memory = chatMemory();
+    const wantedTokens = Math.min(header.contextTokens, memory.contextTokens ?? maxContextTokens);
     const wanted = {
       plan,
+      kvType: memory.kvPrecision,
       kvTokens: Math.max(wantedTokens, Math.min(wantedTokens * contextsInCache, maxCacheTokens)),
       minKvTokens: Math.min(wantedTokens, minContextTokens),
     };
-    const { freeBytes } = await native.planMemory(wanted);
-    const memoryBytes = freeBytes > 0 ? Math.max(1, freeBytes - embedderBytes) : undefined;
-    const engine = await native.loadEngine({ ...wanted, memoryBytes });
+    const load = async (options: EngineOptions): Promise<Engine> => {
+      const { freeBytes } = await native.planMemory(options);
+      const memoryBytes = freeBytes > 0 ? Math.max(1, freeBytes - embedderBytes) : undefined;
+      return native.loadEngine({ ...options, memoryBytes });
+    };
+    // Some devices keep some models in their own precision only: a wish must not cost the model.
+    const engine = await load(wanted).catch((error: unknown) => {
+      if (memory.kvPrecision === 'auto' || (error as { code?: unknown }).code !== 'unsupported') throw error;
+      return load({ ...wanted, kvType: 'plan' });
+    });
     const contextTokens = Math.min(wantedTokens, engine.info.kvTokens);
     return {
       id: offer.id,
