@@ -43,7 +43,7 @@ const asksDeadlineMs = 2000;
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'idle'>;
+  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'lookAgain' | 'idle'>;
   /** What lies at the paths, and is of the kinds and times, as a scope: for the command line. */
   scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */

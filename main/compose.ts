@@ -46,6 +46,8 @@ export type Core = {
   /** Answers the contract on a port until it closes. */
   connect(port: Port): void;
   log: Log;
+  /** To be called when the computer has slept: what may have changed meanwhile is looked at. */
+  wake(): Promise<void>;
   /** Gives the profile free and ends all children. May be called twice. */
   close(): Promise<void>;
 };
@@ -157,6 +159,11 @@ export async function compose(options: ComposeOptions): Promise<Core> {
         onFault: (procedure, error) => log('error', `The procedure ${procedure} failed`, { error }),
       }),
     log,
+    async wake() {
+      log('info', 'the computer has woken');
+      app.library.lookAgain();
+      await native.recheck();
+    },
     close() {
       closing ??= app.close().finally(() => native.close());
       return closing;

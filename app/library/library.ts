@@ -39,6 +39,7 @@ export type Library = {
   /** The documents at a path or below it, which is absolute and resolved. */
   under(path: string): DocumentSummary[];
   listFolders: Folders['list'];
+  lookAgain: Folders['lookAgain'];
   dropGone: Folders['dropGone'];
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
@@ -269,6 +270,7 @@ export function createLibrary(parts: LibraryParts): Library {
     list,
     under: (path) => documents.listUnder(path).map(summaryOf),
     listFolders: folders.list,
+    lookAgain: folders.lookAgain,
     dropGone: folders.dropGone,
     resume() {
       for (const { id, location } of documents.listUnfinished())

@@ -3,13 +3,15 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannelMain, type MessagePortMain, type UtilityProcess, utilityProcess } from 'electron';
 import { createChildren } from './children.ts';
-import { type CoreMessage, coreMessage, type WindowMessage } from './messages.ts';
+import { type CoreMessage, type CoreNews, coreMessage, type WindowMessage } from './messages.ts';
 
 export type CoreProcess = {
   /** One end of a new connection to the core; the other end is the core's. */
   connect(): MessagePortMain;
   /** Tickets for absolute paths, in order. */
   issueTickets(paths: string[]): Promise<string[]>;
+  /** Says what needs no answer. */
+  say(message: Extract<WindowMessage, { type: 'watch' | 'woken' }>): void;
   /** Ends the core in order; after a short while, in disorder. */
   close(): Promise<void>;
 };
@@ -19,11 +21,15 @@ const deathWindowMs = 60_000;
 const restartPauseMs = 300;
 const closeDeadlineMs = 3_000;
 
-/**
- * Starts the core. `onRefused` is told when it cannot start, with a sentence for the person, and when it died three times
- * within a minute; it is then not started again.
- */
-export function startCore(profileFolder: string, onRefused: (message: string) => void): CoreProcess {
+/** What the window process is told of the core. */
+export type CoreListener = {
+  /** It cannot start, with a sentence for the person, or died three times within a minute; it is then not started again. */
+  onRefused(message: string): void;
+  onNews(news: CoreNews): void;
+};
+
+/** Starts the core. */
+export function startCore(profileFolder: string, { onRefused, onNews }: CoreListener): CoreProcess {
   let child: UtilityProcess;
   let deaths: number[] = [];
   let closing = false;
@@ -42,6 +48,7 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
     } else if (message.type === 'closed') onClosed?.();
     else if (message.type === 'start') children.start(message);
     else if (message.type === 'kill') children.kill(message.id);
+    else if (message.type !== 'ready') onNews(message);
   }
 
   function start(): void {
@@ -78,6 +85,7 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
         say({ type: 'issue', id, paths });
       });
     },
+    say: (message) => say(message),
     async close() {
       closing = true;
       await new Promise<void>((resolve) => {
