@@ -68,6 +68,21 @@ export function makeEngine(change: Partial<EngineReport> = {}): EngineReport {
   };
 }
 
+export function makeConnection(n: number, part: Partial<Connection> = {}): Connection {
+  return {
+    id: n,
+    startedAtMs: 1_700_000_000_000 + n * 60_000,
+    endedAtMs: 1_700_000_000_500 + n * 60_000,
+    host: 'www.youtube.com',
+    purpose: 'video',
+    outcome: 'done',
+    status: 200,
+    sentBytes: 812,
+    receivedBytes: 48_213,
+    ...part,
+  };
+}
+
 /** A list that can be looped over while it is being filled. */
 export class Tape<T> {
   private items: T[] = [];
