@@ -7,7 +7,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { app, BrowserWindow, dialog, ipcMain, protocol, session, shell } from 'electron';
-import { z } from 'zod';
 import type { ShellCommand } from '../../app/contract/shell.ts';
 import { defaultProfileFolder } from '../folders.ts';
 import { readStaticFile } from '../static-files.ts';
@@ -95,12 +94,6 @@ async function forgetPage(stateFile: string): Promise<void> {
   ]);
 }
 
-/** What another start of Quoth on this profile was started with, before it handed over. */
-function wordsOf(additionalData: unknown, commandLine: string[]): string[] {
-  const words = z.object({ words: z.array(z.string()) }).safeParse(additionalData);
-  return words.success ? words.data.words : commandLine;
-}
-
 async function start(profile: string): Promise<void> {
   const early: string[] = [];
   let show: ((command: ShellCommand | null) => void) | undefined;
@@ -142,9 +135,7 @@ async function start(profile: string): Promise<void> {
   const first = commandOfWords([...early, ...process.argv.slice(1)]);
   if (first) desktop.show(first);
 
-  app.on('second-instance', (_event, commandLine, _folder, additionalData) =>
-    desktop.show(commandOfWords(wordsOf(additionalData, commandLine))),
-  );
+  app.on('second-instance', (_event, commandLine) => desktop.show(commandOfWords(commandLine)));
   app.on('activate', () => desktop.show(null));
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit();
@@ -173,7 +164,7 @@ protocol.registerSchemesAsPrivileged([
 if (process.platform === 'win32') app.setAppUserModelId('app.quoth.desktop');
 // `--`: nothing that stands in a link is taken for a switch. A program that is not installed takes no links.
 if (app.isPackaged) app.setAsDefaultProtocolClient(linkScheme, process.execPath, ['--']);
-if (app.requestSingleInstanceLock({ words: process.argv.slice(1) })) {
+if (app.requestSingleInstanceLock()) {
   start(profile).catch((error: unknown) => {
     dialog.showErrorBox('Quoth cannot start', error instanceof Error ? error.message : String(error));
     app.exit(1);

@@ -99,11 +99,14 @@ function ConnectionRow({ connection }: { connection: Connection }) {
   return (
     <tr>
       <td className="px-3 py-2 pl-5 whitespace-nowrap tabular-nums">
-        <time dateTime={new Date(startedAtMs).toISOString()}>
-          {new Date(startedAtMs).toLocaleString(currentLanguage(), { dateStyle: 'short', timeStyle: 'medium' })}
+        <time
+          dateTime={new Date(startedAtMs).toISOString()}
+          title={new Date(startedAtMs).toLocaleString(currentLanguage())}
+        >
+          {new Date(startedAtMs).toLocaleString(currentLanguage(), { dateStyle: 'short', timeStyle: 'short' })}
         </time>
       </td>
-      <td className="px-3 py-2 font-medium [overflow-wrap:anywhere]">{host}</td>
+      <td className="min-w-44 px-3 py-2 font-medium [overflow-wrap:anywhere]">{host}</td>
       <td className="px-3 py-2">{t(`ledger.purposes.${purpose}`)}</td>
       <td className="px-3 py-2 text-right whitespace-nowrap tabular-nums">{size(sentBytes)}</td>
       <td className="px-3 py-2 text-right whitespace-nowrap tabular-nums">{size(receivedBytes)}</td>

@@ -78,7 +78,7 @@ export function Toggle({ label, on, onChange }: ToggleProps) {
       className="relative h-6 w-10.5 shrink-0 rounded-full border border-line-strong bg-hover transition-colors data-[state=checked]:border-accent data-[state=checked]:bg-accent"
       onCheckedChange={onChange}
     >
-      <Switch.Thumb className="block size-4.5 translate-x-0.5 rounded-full bg-raised shadow-card ring-1 ring-line-strong transition-transform data-[state=checked]:translate-x-[1.2rem] data-[state=checked]:bg-on-accent data-[state=checked]:ring-0" />
+      <Switch.Thumb className="block size-4 translate-x-[0.2rem] rounded-full bg-soft transition-transform data-[state=checked]:translate-x-[1.3rem] data-[state=checked]:bg-on-accent" />
     </Switch.Root>
   );
 }
