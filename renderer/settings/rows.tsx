@@ -28,7 +28,7 @@ export function Row({ label, meaning, children, below }: RowProps) {
   return (
     <div className="px-5 py-4">
       <div className="flex flex-wrap items-center gap-x-6 gap-y-3">
-        <div className="min-w-56 flex-1">
+        <div className="min-w-[min(14rem,100%)] flex-1">
           <p className="font-medium">{label}</p>
           <div className="text-[0.8125rem] text-soft">{meaning}</div>
         </div>
@@ -52,7 +52,7 @@ export function Select<Value>({ label, value, options, onChange }: SelectProps<V
     <select
       value={options.findIndex((option) => option.value === value)}
       aria-label={label}
-      className="h-8 max-w-60 rounded-lg border border-line-strong bg-raised px-2 text-sm"
+      className="h-8 max-w-[min(15rem,100%)] rounded-lg border border-line-strong bg-raised px-2 text-sm"
       onChange={(event) => {
         const chosen = options[Number(event.target.value)];
         if (chosen) onChange(chosen.value);
