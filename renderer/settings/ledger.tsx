@@ -106,7 +106,7 @@ function ConnectionRow({ connection }: { connection: Connection }) {
           {new Date(startedAtMs).toLocaleString(currentLanguage(), { dateStyle: 'short', timeStyle: 'short' })}
         </time>
       </td>
-      <td className="min-w-44 px-3 py-2 font-medium [overflow-wrap:anywhere]">{host}</td>
+      <td className="min-w-38 px-3 py-2 font-medium [overflow-wrap:anywhere]">{host}</td>
       <td className="px-3 py-2">{t(`ledger.purposes.${purpose}`)}</td>
       <td className="px-3 py-2 text-right whitespace-nowrap tabular-nums">{size(sentBytes)}</td>
       <td className="px-3 py-2 text-right whitespace-nowrap tabular-nums">{size(receivedBytes)}</td>

@@ -203,7 +203,7 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
           await page.getByRole('button', { name: 'Settings' }).click();
           await page.getByRole('tab', { name: section }).click();
           await page.getByRole('heading', { name: section }).waitFor();
-          if (section === 'Privacy') await page.getByText('not made: offline').waitFor();
+          if (section === 'Privacy') await page.getByText('not made', { exact: true }).waitFor();
         },
       ]),
     ),

@@ -137,7 +137,7 @@ describe('privacy', () => {
           .map((cell) => cell.textContent),
       ),
     ).toEqual([
-      ['www.youtube.com', 'Reading a video', '0 B', '0 B', 'not made: offline'],
+      ['www.youtube.com', 'Reading a video', '0 B', '0 B', 'not made'],
       ['npm', 'Fetching a model', 'not known', 'not known', 'done'],
       ['www.youtube.com', 'Reading a video', '812 B', '48.2 kB', 'done (429)'],
     ]);
