@@ -9,15 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { filesOfTheRepository } from './repository-files.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const globals = [
-  'fetch',
-  'WebSocket',
-  'EventSource',
-  'XMLHttpRequest',
-  'navigator',
-  'RTCPeerConnection',
-  'WebTransport',
-];
+const globals = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest', 'RTCPeerConnection', 'WebTransport'];
 const modules =
   /^(node:)?(net|tls|http|https|http2|dgram|dns|dns\/promises|child_process|inspector|cluster)$|^(undici|ws|electron-updater)$/;
 
@@ -38,8 +30,6 @@ const allowed: Record<string, string[]> = {
   'main/package-address.ts': ['node:child_process'],
   // The page talks to the server that it came from; its policy (connect-src) allows nothing else.
   'renderer/connection.ts': ['fetch', 'WebSocket'],
-  'renderer/common/use-copy.ts': ['navigator'],
-  'renderer/common/text/text.ts': ['navigator'],
 };
 
 /** Names of globals that are used as such in a source, and modules that it imports for more than types. */
@@ -83,6 +73,7 @@ function waysOut(fileName: string, source: string): string[] {
       const [argument] = node.arguments;
       if (argument && ts.isStringLiteral(argument) && modules.test(argument.text)) found.add(argument.text);
     }
+    if (ts.isPropertyAccessExpression(node) && node.name.text === 'sendBeacon') found.add('sendBeacon');
     const isGlobalMember =
       ts.isPropertyAccessExpression(node) &&
       ts.isIdentifier(node.expression) &&
@@ -134,6 +125,7 @@ describe('ways to other computers', () => {
     expect(waysOut('a.ts', "import { request } from 'node:https';")).toEqual(['node:https']);
     expect(waysOut('a.ts', "import type { Server } from 'node:http';")).toEqual([]);
     expect(waysOut('a.ts', "await import('undici');")).toEqual(['undici']);
+    expect(waysOut('a.ts', 'navigator.sendBeacon(address);')).toEqual(['sendBeacon']);
     expect(waysOut('a.ts', "import { app, net } from 'electron';")).toEqual(['electron.net']);
   });
 
