@@ -212,6 +212,7 @@ export function superviseEngine(outside: {
       if (answered || running !== current || closed) return;
       log('warn', 'the engine does not answer any more; it is started anew', { pid: current.started.pid });
       current.started.kill();
+      await current.started.whenEnded;
     },
     close() {
       closed = true;
