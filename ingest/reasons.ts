@@ -22,6 +22,8 @@ const sentences: Record<FailureReason, string> = {
   'video-unavailable':
     'This video is not available. Check in a browser that it plays without signing in, and try again.',
   offline: 'YouTube did not answer. Check the connection to the internet and try again.',
+  'network-off':
+    'Quoth is set to stay offline, so YouTube was not asked. Turn that off in the settings, under Privacy, and try again.',
   crashed:
     'Reading this file failed because of a fault in it or in Quoth. Try again, or save the file anew and add that.',
 };

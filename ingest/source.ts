@@ -92,6 +92,7 @@ export const failureReasons = [
   'no-captions',
   'video-unavailable', // private, removed, age-restricted, blocked
   'offline', // the address did not answer
+  'network-off', // the person has told Quoth to stay offline
   'crashed', // its reader died
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];

@@ -21,7 +21,7 @@ export type YouTubeOptions = {
 
 export type AddressResult =
   | { type: 'videos'; videos: { source: VideoSource; title: string }[] }
-  | { type: 'failed'; reason: 'offline' | 'video-unavailable' | 'unsupported'; detail: string };
+  | { type: 'failed'; reason: 'offline' | 'network-off' | 'video-unavailable' | 'unsupported'; detail: string };
 
 /** The videos behind an address: one, those of a playlist in its order, or a channel's uploads, the newest first. Throws only when `signal` is aborted. */
 export async function expandAddress(address: string, options: YouTubeOptions): Promise<AddressResult> {
@@ -41,7 +41,7 @@ export async function expandAddress(address: string, options: YouTubeOptions): P
     };
   } catch (error) {
     if (!(error instanceof YouTubeError)) throw error;
-    const reason = error.reason === 'offline' ? 'offline' : 'video-unavailable';
+    const reason = error.reason === 'offline' || error.reason === 'network-off' ? error.reason : 'video-unavailable';
     return { type: 'failed', reason, detail: detailOf(error) };
   }
 }

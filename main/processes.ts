@@ -100,6 +100,11 @@ export function createReaderSpawner(startProcess: StartProcess): SpawnReader {
 export type EngineSupervisor = Native & {
   /** The engine's process id, if it runs. */
   readonly pid: number | undefined;
+  /**
+   * Whether the process still answers, where one runs: a GPU may not have survived a sleep. One that is silent for ten seconds
+   * is ended, and the next one started when it is needed.
+   */
+  recheck(): Promise<void>;
   /** Ends the process; whatever is open fails. */
   close(): void;
 };
@@ -107,6 +112,7 @@ export type EngineSupervisor = Native & {
 const maxDeaths = 3;
 const deathWindowMs = 60_000;
 const firstPauseMs = 250;
+const recheckMs = 10_000;
 
 type Running = { started: Started; native: Native };
 
@@ -192,6 +198,21 @@ export function superviseEngine(outside: {
     builder: {
       toFloat32: async (...request) => (await ready()).builder.toFloat32(...request),
       pack: async (request) => (await ready()).builder.pack(request),
+    },
+    async recheck() {
+      const current = running;
+      if (!current) return;
+      const answered = await Promise.race([
+        current.native.describe().then(
+          () => true,
+          () => true,
+        ),
+        wait(recheckMs).then(() => false),
+      ]);
+      if (answered || running !== current || closed) return;
+      log('warn', 'the engine does not answer any more; it is started anew', { pid: current.started.pid });
+      current.started.kill();
+      await current.started.whenEnded;
     },
     close() {
       closed = true;

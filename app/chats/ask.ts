@@ -178,13 +178,14 @@ async function* write(story: Story, parts: AskParts, signal: AbortSignal): Async
       story.way = model ? 'model' : 'quotes';
       story.why = noModel;
       if (!model) return;
-      const { answerTokens, temperature } = parts.settings();
+      const { answerTokens, temperature, systemPrompt } = parts.settings();
       const prompt = buildPrompt(model, {
         question: story.question,
         passages: story.found.map(toPassage),
         earlier: story.earlier,
         lastShown: parts.memory.lastShown,
         answerTokens,
+        wish: systemPrompt,
         wide: story.wide,
       });
       parts.memory.lastShown = prompt.shown;

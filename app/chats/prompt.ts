@@ -47,6 +47,8 @@ export type PromptRequest = {
   /** What the last prompt showed: repeated at the beginning when its passages are found again. */
   lastShown: readonly Shown[];
   answerTokens: number;
+  /** The person's own instruction. It stands after ours, as theirs; what is quoted and checked is not up to the model. */
+  wish?: string;
   /** Shows more of the passages. */
   wide?: boolean;
 };
@@ -55,7 +57,8 @@ export type PromptRequest = {
 export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const maxTokens = Math.min(request.answerTokens, Math.floor(model.contextTokens / 4));
   const limit = model.contextTokens - maxTokens;
-  const frameTokens = model.encodePrompt(instruction, '').length;
+  const system = systemText(request.wish ?? '', Math.floor(limit / 4), model);
+  const frameTokens = model.encodePrompt(system, '').length;
   const room = limit - frameTokens - model.countTokens(opening + closing) - slackTokens;
   const about = searchText(request.question, request.earlier);
   // With what it leans on: a small model does not look it up in the chat.
@@ -73,14 +76,20 @@ export function buildPrompt(model: ChatModel, request: PromptRequest): Prompt {
   const fits = history !== '' && model.countTokens(history) <= Math.min(budget, maxHistoryTokens);
   const write = (): string =>
     (shown.length > 0 ? opening + shown.map(passageText).join('') + closing : '') + (fits ? history : '') + question;
-  let ids = model.encodePrompt(instruction, write());
+  let ids = model.encodePrompt(system, write());
   while (ids.length > limit && shown.length > 0) {
     shown.pop();
-    ids = model.encodePrompt(instruction, write());
+    ids = model.encodePrompt(system, write());
   }
   const inOrder = new Set(shown.map(({ passageId }) => passageId));
   const passages = [...inOrder].flatMap((id) => request.passages.filter(({ passageId }) => passageId === id));
   return { ids, shown, passages, maxTokens };
+}
+
+/** Our instruction comes first, whatever the person wishes: an answer is made of the text that is given. */
+function systemText(wish: string, maxTokens: number, model: ChatModel): string {
+  if (wish.trim() === '') return instruction;
+  return `${instruction}\nThe person who asks also wishes: ${cutTo(asData(wish.trim()), maxTokens, model)}`;
 }
 
 /** No number and no title: a small model copies them into its answer. Which passage backs what, the program finds out. */

@@ -15,6 +15,7 @@ import {
   collectionId,
   collectionName,
   collectionParts,
+  connection,
   documentDetails,
   documentId,
   documentSummary,
@@ -320,6 +321,17 @@ export const contract = {
   // Settings and the machine
   readSettings: call(nothing, settings),
   changeSettings: call(settings.partial(), settings),
+  /** Every connection that was made to another computer, the newest first; older ones from `before`, an id, on. */
+  readLedger: call(
+    z.object({ before: z.number().int().positive().nullable(), limit: z.number().int().min(1).max(500) }),
+    z.object({ connections: z.array(connection), numConnections: z.number().int().nonnegative() }),
+  ),
+  clearLedger: call(nothing, nothing),
+  /**
+   * Removes documents, chats, index, settings and ledger from the disk, and the models if they are named too. Whatever is
+   * under way is ended. The window has to be opened anew: streams that were open have ended.
+   */
+  forgetEverything: call(z.object({ modelsToo: z.boolean() }), nothing),
   describeMachine: call(nothing, machineReport),
   /** The models that are loaded now; loads none. */
   describeEngines: call(nothing, z.object({ engines: z.array(engineReport) })),

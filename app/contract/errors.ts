@@ -14,6 +14,7 @@ export const errorCodes = [
   'out-of-memory',
   'disk-full',
   'offline', // an address did not answer
+  'network-off', // the person has told Quoth to stay offline
   'denied', // the system or the remote side refused
   'cancelled', // the caller left
   'closed', // the other side has ended

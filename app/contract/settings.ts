@@ -12,6 +12,19 @@ export const settings = z.object({
   answerTokens: z.number().int().min(32).max(4096),
   temperature: z.number().min(0).max(2),
   captionLanguages: z.array(z.string().max(20)).max(20),
+  /** The person's own instruction to the chat model, beside Quoth's. */
+  systemPrompt: z.string().max(2000),
+  /** Of the chat model, from its next load on; null: as many as are useful and fit. */
+  contextTokens: z.number().int().min(1024).max(131_072).nullable(),
+  /** How the chat model's memory of a text keeps its numbers, from its next load on. `auto`: half as many bytes where room is short. */
+  kvPrecision: z.enum(['auto', 'f16', 'i8']),
+  /** The keys that bring the window from anywhere, as Electron writes them ("Alt+Shift+Q"); null: none. */
+  shortcut: z.string().min(1).max(60).nullable(),
+  /** Whether the program stays in the tray when its window is closed. */
+  keepInTray: z.boolean(),
+  notifications: z.boolean(),
+  /** Whether no connection to another computer is made, of any kind. */
+  offline: z.boolean(),
 });
 export type Settings = z.infer<typeof settings>;
 
@@ -32,5 +45,7 @@ export const machineReport = z.object({
   embedder: z.string().nullable(),
   reranker: z.string().nullable(),
   offline: z.boolean(),
+  /** Where documents, chats and settings are kept, to be shown. */
+  profileFolder: z.string(),
 });
 export type MachineReport = z.infer<typeof machineReport>;

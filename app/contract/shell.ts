@@ -20,8 +20,9 @@
  *
  * No cookie is used: browsers send a cookie of 127.0.0.1 to every port of it, so another local server could read it.
  */
+import { z } from 'zod';
 import type { Port } from './port.ts';
-import type { DocumentId, Ticket } from './types.ts';
+import { chatId, type DocumentId, documentId, type Ticket, turnId } from './types.ts';
 
 /** The largest message of a WebSocket port, in bytes. */
 export const maxMessageBytes = 16 * 1024 * 1024;
@@ -29,8 +30,37 @@ export const maxMessageBytes = 16 * 1024 * 1024;
 /** The largest file that the loopback shell takes. */
 export const maxUploadBytes = 2 * 1024 * 1024 * 1024;
 
+/**
+ * What the shell asks the page to show: of a menu, a link, a notification. Nothing of it acts: a question is put into the
+ * composer, and the person sends it.
+ */
+export const shellCommand = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('new-chat') }),
+  /** The composer with the focus; with a question, it is put there. */
+  z.object({ type: z.literal('compose'), question: z.string().max(20_000).nullable() }),
+  z.object({ type: z.literal('chat'), chatId, turnId: turnId.nullable() }),
+  z.object({ type: z.literal('document'), documentId }),
+  z.object({ type: z.literal('view'), view: z.enum(['chat', 'library', 'models', 'settings']) }),
+]);
+export type ShellCommand = z.infer<typeof shellCommand>;
+
+/** `ours`: registered for Quoth now. `taken`: another program has it. */
+export type ShortcutState = 'ours' | 'free' | 'taken' | 'invalid';
+
+/** What only a program with windows of its own can do; a browser's tab cannot. */
+export type DesktopShell = {
+  /** One listener; what came before it is kept for it. */
+  onCommand(listener: (command: ShellCommand) => void): void;
+  /** Whether these keys can bring the window from anywhere. Registers nothing. */
+  checkShortcut(shortcut: string): Promise<ShortcutState>;
+  /** Shows the profile's folder in the system's file manager. */
+  openProfileFolder(): Promise<void>;
+};
+
 export type QuothShell = {
   readonly kind: 'electron' | 'loopback';
+  /** Electron only. */
+  readonly desktop?: DesktopShell;
   /** A new connection to the core. Rejects when there is none; a reload tries again. */
   connect(): Promise<Port>;
   /** Lets the person choose files. Null = they changed their mind. */

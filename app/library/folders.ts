@@ -49,6 +49,8 @@ export type Folders = {
   add(path: string, onFound: (ended: Promise<StoredDocument>) => void): Promise<void>;
   /** Starts to watch all that are not paused; called once, after the start. */
   start(): void;
+  /** Starts to watch all of them anew and compares them: after a sleep, in which the system may have told of nothing. */
+  lookAgain(): void;
   /** Whether a document lies in a paused folder: then it is not read. */
   isPaused(location: string): boolean;
   /**
@@ -228,6 +230,13 @@ export function createFolders(parts: FolderParts): Folders {
     },
     start() {
       for (const folder of folders.list()) if (!folder.isPaused) void open(folder).start();
+    },
+    lookAgain() {
+      for (const { id } of folders.list().filter(({ isPaused }) => !isPaused))
+        void shut(id).then(() => {
+          const folder = folders.find(id);
+          if (folder && !folder.isPaused && !closed && !live.has(id)) void open(folder).start();
+        });
     },
     isPaused: (location) => folders.list().some(({ isPaused, path }) => isPaused && isInside(location, path)),
     async dropGone(ids) {

@@ -63,6 +63,7 @@ export type Library = {
   /** Tells the windows of documents whose collections have changed. */
   tell(ids: readonly DocumentId[]): void;
   listFolders: Folders['list'];
+  lookAgain: Folders['lookAgain'];
   dropGone: Folders['dropGone'];
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
@@ -220,8 +221,8 @@ export function createLibrary(parts: LibraryParts): Library {
     return adding(signal, async (follow, both) => {
       const found = await expandAddress(address, { fetch: outside.fetch, signal: both });
       if (found.type === 'failed') {
-        const code =
-          found.reason === 'offline' ? 'offline' : found.reason === 'unsupported' ? 'invalid-input' : 'denied';
+        const codes = { unsupported: 'invalid-input', 'video-unavailable': 'denied' } as const;
+        const code = found.reason === 'offline' || found.reason === 'network-off' ? found.reason : codes[found.reason];
         throw new QuothError(code, sentenceFor(found.reason, found.detail));
       }
       if (found.videos.length === 0)
@@ -306,6 +307,7 @@ export function createLibrary(parts: LibraryParts): Library {
       }
     },
     listFolders: folders.list,
+    lookAgain: folders.lookAgain,
     dropGone: folders.dropGone,
     resume() {
       for (const { id, location } of documents.listUnfinished())

@@ -15,7 +15,7 @@ export type Meaning = {
 };
 
 export type MeaningParts = {
-  outside: Outside;
+  outside: Omit<Outside, 'fetch' | 'packageAddress'>;
   store: PassageStore;
   models: { embedder(): Promise<Embedder | null>; noteFailure(error: unknown, thing: Embedder): boolean };
 };

@@ -14,7 +14,7 @@ import type { Outside } from '../outside.ts';
 import type { ModelKit } from './models.ts';
 import type { BuildOffer, Offer } from './offer.ts';
 import { offers } from './offers.ts';
-import { chooseRoom } from './room.ts';
+import { type ChatMemory, chooseRoom } from './room.ts';
 
 /** A chat model as it is kept; closing it closes its engine. */
 type OpenChat = ChatModel;
@@ -34,7 +34,11 @@ const templateMarks = [
   '[INST]',
 ];
 
-export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer[] = offers): AppKit {
+export function createKit(
+  outside: Pick<Outside, 'native'>,
+  from: readonly Offer[] = offers,
+  chatMemory: () => ChatMemory = () => ({ contextTokens: null, kvPrecision: 'auto' }),
+): AppKit {
   const { native } = outside;
   const build: BuildOffer = async ({ offer, folder, plan, signal, onProgress }) => {
     const checkpoint = offer.checkpoint === null ? folder : join(folder, offer.checkpoint);
@@ -83,8 +87,16 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
   };
 
   async function openChat({ header, tokenizer }: OpenPlan, plan: string, offer: Offer): Promise<OpenChat> {
-    const { contextTokens: wantedTokens, options } = await chooseRoom(native, plan, header.contextTokens);
-    const engine = await native.loadEngine(options);
+    const memory = chatMemory();
+    const load = async (wish: ChatMemory) => {
+      const { contextTokens, options } = await chooseRoom(native, plan, header.contextTokens, wish);
+      return { wantedTokens: contextTokens, engine: await native.loadEngine(options) };
+    };
+    // Some devices keep some models in their own precision only: a wish must not cost the model.
+    const { wantedTokens, engine } = await load(memory).catch((error: unknown) => {
+      if (memory.kvPrecision === 'auto' || (error as { code?: unknown }).code !== 'unsupported') throw error;
+      return load({ ...memory, kvPrecision: 'auto' });
+    });
     const contextTokens = Math.min(wantedTokens, engine.info.kvTokens);
     return {
       id: offer.id,

@@ -1,5 +1,9 @@
 /** How much context a chat model gets on this machine, in which precision, and on which device. */
 import type { EngineOptions, Native } from '../../native/index.ts';
+import type { Settings } from '../contract/types.ts';
+
+/** What the person wishes of the chat model's memory; looked up at each load. */
+export type ChatMemory = Pick<Settings, 'contextTokens' | 'kvPrecision'>;
 
 /**
  * Room in the KV cache, in contexts: the one that runs, and the passages of the last questions for reuse.
@@ -17,17 +21,20 @@ const embedderBytes = 250e6;
 /**
  * What to load a plan with: a whole context and more for reuse; where memory is short, a context of bytes on a GPU, then a
  * shorter one; where a GPU has not even that, the processor. What fits nowhere is left to the load, which says what it needs.
+ * A wished length stands in the place of the usual one, a wished precision in the place of a choice.
  */
 export async function chooseRoom(
   native: Pick<Native, 'planMemory'>,
   plan: string,
   modelContextTokens: number,
+  wish: ChatMemory = { contextTokens: null, kvPrecision: 'auto' },
 ): Promise<{ contextTokens: number; options: EngineOptions }> {
-  const contextTokens = Math.min(modelContextTokens, maxContextTokens);
+  const contextTokens = Math.min(modelContextTokens, wish.contextTokens ?? maxContextTokens);
   const leastTokens = Math.min(contextTokens, minContextTokens);
   const cacheTokens = Math.max(contextTokens, Math.min(contextTokens * contextsInCache, maxCacheTokens));
-  const roomy: EngineOptions = { plan, kvTokens: cacheTokens, minKvTokens: contextTokens };
-  const short: EngineOptions = { plan, kvTokens: contextTokens, minKvTokens: leastTokens, kvType: 'auto' };
+  const kvType = wish.kvPrecision === 'auto' ? {} : { kvType: wish.kvPrecision };
+  const roomy: EngineOptions = { plan, kvTokens: cacheTokens, minKvTokens: contextTokens, ...kvType };
+  const short: EngineOptions = { plan, kvTokens: contextTokens, minKvTokens: leastTokens, kvType: wish.kvPrecision };
 
   const first = await native.planMemory(roomy);
   const memoryBytes = first.freeBytes > 0 ? Math.max(1, first.freeBytes - embedderBytes) : undefined;

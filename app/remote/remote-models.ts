@@ -64,7 +64,7 @@ const listed = z.object({
   meta: z.object({ n_ctx: context, n_ctx_train: context }).nullish().catch(null),
 });
 
-export function createRemoteModels(outside: Outside, settings: SettingsTable): RemoteModels {
+export function createRemoteModels(outside: Omit<Outside, 'packageAddress'>, settings: SettingsTable): RemoteModels {
   const { nowMs, secrets } = outside;
   const askRemote = createAskRemote(outside, () => settings.readValue(offlineKey, z.boolean(), false));
   const list = (): Stored[] => settings.readValue(listKey, stored, []);

@@ -28,6 +28,7 @@ export function rescueRows(target: Sqlite.Database, damagedFile: string, nowMs: 
       rescued.chats = copy(source, target, 'chats');
       rescued.turns = copy(source, target, 'turns');
       rescued.settings = copy(source, target, 'settings');
+      copy(source, target, 'connections');
     } finally {
       source.close();
     }

@@ -11,6 +11,13 @@ export const defaultSettings: Settings = {
   answerTokens: 512,
   temperature: 0,
   captionLanguages: ['en'],
+  systemPrompt: '',
+  contextTokens: null,
+  kvPrecision: 'auto',
+  shortcut: null,
+  keepInTray: false,
+  notifications: true,
+  offline: false,
 };
 
 /** Settings and the application's own small values, one JSON value per key. */
@@ -43,19 +50,11 @@ export function createSettingsTable(database: Database): SettingsTable {
   }
 
   function read(): Settings {
-    const { shape } = settings;
-    return {
-      language: readValue('settings.language', shape.language, defaultSettings.language),
-      theme: readValue('settings.theme', shape.theme, defaultSettings.theme),
-      textSize: readValue('settings.textSize', shape.textSize, defaultSettings.textSize),
-      answerTokens: readValue('settings.answerTokens', shape.answerTokens, defaultSettings.answerTokens),
-      temperature: readValue('settings.temperature', shape.temperature, defaultSettings.temperature),
-      captionLanguages: readValue(
-        'settings.captionLanguages',
-        shape.captionLanguages,
-        defaultSettings.captionLanguages,
-      ),
-    };
+    const found = Object.entries(settings.shape).map(([key, schema]): [string, unknown] => [
+      key,
+      readValue<unknown>(`settings.${key}`, schema, defaultSettings[key as keyof Settings]),
+    ]);
+    return settings.parse(Object.fromEntries(found));
   }
 
   const change = sqlite.transaction((changed: Partial<Settings>): Settings => {

@@ -36,6 +36,17 @@ export function isYouTubeHost(hostname: string): boolean {
   return /^(?:[\w-]+\.)*(?:youtube\.com|youtube-nocookie\.com|youtu\.be)$/i.test(hostname);
 }
 
+/** True for the application's own refusal to connect to anywhere, however deep a library has put it. */
+export function isSwitchedOff(error: unknown): boolean {
+  for (let one = error, depth = 0; one instanceof Error && depth < 5; one = one.cause, depth++)
+    if ((one as { code?: unknown }).code === 'network-off') return true;
+  return false;
+}
+
+export function switchedOff(cause: unknown): YouTubeError {
+  return new YouTubeError('network-off', 'Quoth is set to stay offline.', null, { cause });
+}
+
 /** `fetch` is the application's; `signal` ends every request when the caller leaves. */
 export function createBoundedFetch(fetch: typeof globalThis.fetch, signal?: AbortSignal): BoundedFetch {
   return async (address, init = {}) => {
@@ -57,6 +68,7 @@ export function createBoundedFetch(fetch: typeof globalThis.fetch, signal?: Abor
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof YouTubeError) throw error;
+        if (isSwitchedOff(error)) throw switchedOff(error);
         throw new YouTubeError('offline', 'YouTube did not answer.', null, { cause: error });
       }
     }

@@ -1,6 +1,6 @@
 /** The videos of a playlist, through youtubei.js, which follows YouTube's changes of layout for us. */
 import { addressOfVideo } from './address.ts';
-import { isYouTubeHost, YouTubeError } from './bounded-fetch.ts';
+import { isSwitchedOff, isYouTubeHost, switchedOff, YouTubeError } from './bounded-fetch.ts';
 
 export type PlaylistVideo = { videoId: string; address: string; title: string };
 export type PlaylistContents = { title: string; videos: PlaylistVideo[] };
@@ -48,6 +48,7 @@ export async function readPlaylist(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof YouTubeError) throw error;
+    if (isSwitchedOff(error)) throw switchedOff(error);
     if (lastStatus === 429)
       throw new YouTubeError('video-unavailable', 'YouTube answered 429.', 'too-many-requests', { cause: error });
     if (lastStatus >= 200 && lastStatus < 500)

@@ -6,6 +6,7 @@ import { ModelError } from '../../engines/model-error.ts';
 import { nativeErrorCodes } from '../../native/index.ts';
 import type { Core } from '../compose.ts';
 import { defaultProfileFolder } from '../folders.ts';
+import { takeFetch } from '../only-way-out.ts';
 import { type Command, parseArguments, WrongUse } from './command.ts';
 import { createOutput } from './output.ts';
 
@@ -84,7 +85,9 @@ export async function run(words: string[]): Promise<number> {
       output: createOutput(process.stdout, json),
       profileFolder,
       openCore({ resume = false, forPrograms = false } = {}) {
-        core ??= import('../compose.ts').then(({ compose }) => compose({ profileFolder, resume, forPrograms }));
+        core ??= import('../compose.ts').then(({ compose }) =>
+          compose({ profileFolder, resume, forPrograms, fetch: takeFetch() }),
+        );
         return core;
       },
       signal: controller.signal,

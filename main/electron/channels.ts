@@ -31,11 +31,16 @@ export const channels = {
     ]),
   },
   showInFolder: { name: 'quoth:show-in-folder', input: z.tuple([documentId]) },
+  checkShortcut: { name: 'quoth:check-shortcut', input: z.tuple([z.string().min(1).max(60)]) },
+  openProfileFolder: { name: 'quoth:open-profile-folder', input: z.tuple([]) },
   openExternal: { name: 'quoth:open-external', input: z.tuple([z.string().max(4_000)]) },
 } as const;
 
 /** On which the window process hands a fresh end of the core's connection to the page. */
 export const portChannel = 'quoth:port';
+
+/** On which the window process asks the page to show something. */
+export const commandChannel = 'quoth:command';
 
 export type ChannelName = keyof typeof channels;
 export type ChannelInput<Name extends ChannelName> = z.output<(typeof channels)[Name]['input']>;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannelMain, type MessagePortMain, type UtilityProcess, utilityProcess } from 'electron';
 import { createChildren } from './children.ts';
 import { askKeychain } from './keychain.ts';
-import { type CoreMessage, coreMessage, type WindowMessage } from './messages.ts';
+import { type CoreMessage, type CoreNews, coreMessage, type WindowMessage } from './messages.ts';
 
 export type CoreProcess = {
   /** One end of a new connection to the core; the other end is the core's. */
@@ -13,6 +13,8 @@ export type CoreProcess = {
   issueTickets(paths: string[]): Promise<string[]>;
   /** Where the file of a document lies; null for a video, and for one that is not there. */
   locate(documentId: string): Promise<string | null>;
+  /** Says what needs no answer. */
+  say(message: Extract<WindowMessage, { type: 'watch' | 'woken' }>): void;
   /** Ends the core in order; after a short while, in disorder. */
   close(): Promise<void>;
 };
@@ -22,11 +24,15 @@ const deathWindowMs = 60_000;
 const restartPauseMs = 300;
 const closeDeadlineMs = 3_000;
 
-/**
- * Starts the core. `onRefused` is told when it cannot start, with a sentence for the person, and when it died three times
- * within a minute; it is then not started again.
- */
-export function startCore(profileFolder: string, onRefused: (message: string) => void): CoreProcess {
+/** What the window process is told of the core. */
+export type CoreListener = {
+  /** It cannot start, with a sentence for the person, or died three times within a minute; it is then not started again. */
+  onRefused(message: string): void;
+  onNews(news: CoreNews): void;
+};
+
+/** Starts the core. */
+export function startCore(profileFolder: string, { onRefused, onNews }: CoreListener): CoreProcess {
   let child: UtilityProcess;
   let deaths: number[] = [];
   let closing = false;
@@ -49,7 +55,7 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
     else if (message.type === 'keychain') {
       const { id } = message;
       void askKeychain(message).then((text) => say({ type: 'kept', id, text }));
-    }
+    } else if (message.type !== 'ready') onNews(message);
   }
 
   function start(): void {
@@ -93,6 +99,7 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
       const answer = await request((id) => ({ type: 'locate', id, documentId }));
       return answer.type === 'located' ? answer.path : null;
     },
+    say: (message) => say(message),
     async close() {
       closing = true;
       await new Promise<void>((resolve) => {

@@ -2,16 +2,19 @@
  * The window process: windows, dialogs, and the hand-over of ports and tickets. It holds no state worth losing and does no
  * work that takes time; the application runs in the core's process.
  */
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { app, BrowserWindow, dialog, ipcMain, protocol, session, shell } from 'electron';
+import type { ShellCommand } from '../../app/contract/shell.ts';
 import { defaultProfileFolder } from '../folders.ts';
 import { readStaticFile } from '../static-files.ts';
 import { type ChannelInput, type ChannelName, channels, portChannel } from './channels.ts';
 import { type CoreProcess, startCore } from './core.ts';
+import { createDesktop, type Desktop } from './desktop.ts';
 import { isOurPage, mayFetch, maySend, mayUse } from './guard.ts';
-import { setMenu } from './menu.ts';
+import { commandOfLink, commandOfWords, linkScheme } from './links.ts';
 import { openExternal, openWindow, saveFile } from './window.ts';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -47,7 +50,7 @@ function answer<Name extends ChannelName>(
   });
 }
 
-function answerPage(core: CoreProcess): void {
+function answerPage(core: CoreProcess, desktop: Desktop, profile: string): void {
   answer('connect', (window) => window.webContents.postMessage(portChannel, null, [core.connect()]));
   answer('chooseFiles', async (window) => {
     const chosen = await dialog.showOpenDialog(window, { properties: ['openFile', 'multiSelections'] });
@@ -58,13 +61,15 @@ function answerPage(core: CoreProcess): void {
     return chosen.canceled ? null : core.issueTickets(chosen.filePaths);
   });
   answer('ticketsForPaths', (_window, paths) => core.issueTickets(paths.filter((one) => path.isAbsolute(one))));
-  answer('saveFile', (window, file) => saveFile(window, file));
+  answer('saveFile', (window, file) => saveFile(window, file, desktop.texts()));
   answer('showInFolder', async (_window, documentId) => {
     const file = await core.locate(documentId);
     if (file !== null) shell.showItemInFolder(file);
     return file !== null;
   });
-  answer('openExternal', (window, address) => openExternal(window, address));
+  answer('openExternal', (window, address) => openExternal(window, address, desktop.texts()));
+  answer('checkShortcut', (_window, shortcut) => desktop.checkShortcut(shortcut));
+  answer('openProfileFolder', () => void shell.openPath(profile));
 }
 
 /** The page's files under app://quoth/, and nothing else from anywhere. */
@@ -83,33 +88,66 @@ function guardSession(): void {
   defaultSession.on('will-download', (event) => event.preventDefault());
 }
 
+/** What Chromium keeps of a profile that was removed: the page's own small storage, and what it has compiled. */
+async function forgetPage(stateFile: string): Promise<void> {
+  const { defaultSession } = session;
+  await rm(stateFile, { force: true });
+  await Promise.all([
+    defaultSession.clearStorageData(),
+    defaultSession.clearCache(),
+    defaultSession.clearCodeCaches({}),
+  ]);
+}
+
 async function start(profile: string): Promise<void> {
+  const early: string[] = [];
+  let show: ((command: ShellCommand | null) => void) | undefined;
+  // macOS hands links over so, also before the program is ready.
+  app.on('open-url', (event, link) => {
+    event.preventDefault();
+    if (show) show(commandOfLink(link));
+    else early.push(link);
+  });
   await app.whenReady();
   guardSession();
-  setMenu();
-  const core = startCore(profile, (message) => {
-    dialog.showErrorBox('Quoth cannot start', message);
-    app.exit(1);
+  const stateFile = path.join(app.getPath('userData'), 'window.json');
+  const open = (): BrowserWindow => {
+    const window = openWindow({ preload, stateFile, texts: desktop.texts });
+    desktop.adopt(window);
+    return window;
+  };
+  const currentWindow = (): BrowserWindow | null => BrowserWindow.getAllWindows()[0] ?? null;
+  const desktop = createDesktop({
+    window: () => currentWindow() ?? open(),
+    currentWindow,
+    say: (message) => core.say(message),
   });
-  answerPage(core);
-  const open = (): BrowserWindow =>
-    openWindow({ preload, stateFile: path.join(app.getPath('userData'), 'window.json') });
+  const core = startCore(profile, {
+    onRefused(message) {
+      dialog.showErrorBox('Quoth cannot start', message);
+      app.exit(1);
+    },
+    onNews(news) {
+      if (news.type === 'settings') desktop.settings(news.settings);
+      else if (news.type === 'activity') desktop.activity(news.activity);
+      else if (news.type === 'ended') desktop.ended(news.ended);
+      else void forgetPage(stateFile).catch(() => undefined);
+    },
+  });
+  answerPage(core, desktop, profile);
   open();
+  show = desktop.show;
+  const first = commandOfWords([...early, ...process.argv.slice(1)]);
+  if (first) desktop.show(first);
 
-  app.on('second-instance', () => {
-    const [window] = BrowserWindow.getAllWindows();
-    if (!window) return void open();
-    if (window.isMinimized()) window.restore();
-    window.focus();
-  });
-  app.on('activate', () => {
-    if (BrowserWindow.getAllWindows().length === 0) open();
-  });
+  app.on('second-instance', (_event, commandLine) => desktop.show(commandOfWords(commandLine)));
+  app.on('activate', () => desktop.show(null));
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit();
   });
   let closed = false;
   app.on('before-quit', (event) => {
+    desktop.leave();
     if (closed) return;
     event.preventDefault();
     void core.close().finally(() => {
@@ -127,6 +165,10 @@ if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
 protocol.registerSchemesAsPrivileged([
   { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
 ]);
+// Notices and the task bar of Windows know a program by this name; it is the installer's, too.
+if (process.platform === 'win32') app.setAppUserModelId('app.quoth.desktop');
+// `--`: nothing that stands in a link is taken for a switch. A program that is not installed takes no links.
+if (app.isPackaged) app.setAsDefaultProtocolClient(linkScheme, process.execPath, ['--']);
 if (app.requestSingleInstanceLock()) {
   start(profile).catch((error: unknown) => {
     dialog.showErrorBox('Quoth cannot start', error instanceof Error ? error.message : String(error));

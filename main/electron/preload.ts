@@ -4,7 +4,7 @@
  */
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import { createPort, type Port } from '../../app/contract/port.ts';
-import type { QuothShell } from '../../app/contract/shell.ts';
+import type { QuothShell, ShellCommand, ShortcutState } from '../../app/contract/shell.ts';
 import type { DocumentId, Ticket } from '../../app/contract/types.ts';
 
 /** The part of the DOM's MessagePort that is used: this folder is compiled without the DOM. */
@@ -44,8 +44,25 @@ function connect(): Promise<Port> {
   return connected;
 }
 
+let waitingCommands: ShellCommand[] = [];
+let listener: ((command: ShellCommand) => void) | undefined;
+ipcRenderer.on('quoth:command', (_event, command: ShellCommand) => {
+  if (listener) listener(command);
+  else waitingCommands.push(command);
+});
+
 const shell: QuothShell = {
   kind: 'electron',
+  desktop: {
+    onCommand(given) {
+      listener = given;
+      const waiting = waitingCommands;
+      waitingCommands = [];
+      for (const command of waiting) given(command);
+    },
+    checkShortcut: (shortcut) => ipcRenderer.invoke('quoth:check-shortcut', shortcut) as Promise<ShortcutState>,
+    openProfileFolder: () => ipcRenderer.invoke('quoth:open-profile-folder') as Promise<void>,
+  },
   connect,
   chooseFiles: () => ipcRenderer.invoke('quoth:choose-files') as Promise<Ticket[] | null>,
   chooseFolder: () => ipcRenderer.invoke('quoth:choose-folder') as Promise<Ticket[] | null>,

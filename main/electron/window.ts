@@ -2,9 +2,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { BrowserWindow, type BrowserWindowConstructorOptions, dialog, type Rectangle, screen, shell } from 'electron';
+import { BrowserWindow, type BrowserWindowConstructorOptions, dialog, screen, shell } from 'electron';
 import { z } from 'zod';
+import { fitBounds, type Screen } from './bounds.ts';
 import { externalAddress, isOurPage, pageAddress } from './guard.ts';
+import type { Texts } from './texts.ts';
 
 const windowState = z.object({
   x: z.number().int(),
@@ -16,27 +18,31 @@ const windowState = z.object({
 
 type WindowState = z.infer<typeof windowState>;
 
+function screens(): [Screen, ...Screen[]] {
+  const { id } = screen.getPrimaryDisplay();
+  const all = screen.getAllDisplays();
+  const first = all.find((display) => display.id === id) ?? screen.getPrimaryDisplay();
+  return [first, ...all.filter((display) => display.id !== first.id)];
+}
+
 function readState(file: string): WindowState | null {
   try {
-    const state = windowState.parse(JSON.parse(readFileSync(file, 'utf8')));
-    // The screen it stood on may be gone.
-    const visible = screen.getAllDisplays().some(({ workArea }) => overlaps(workArea, state));
-    return visible ? state : null;
+    const { isMaximized, ...bounds } = windowState.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return { ...fitBounds(bounds, screens()), isMaximized };
   } catch {
     return null;
   }
 }
 
-function overlaps(first: Rectangle, second: Rectangle): boolean {
-  const atLeast = 100;
-  return (
-    Math.min(first.x + first.width, second.x + second.width) - Math.max(first.x, second.x) >= atLeast &&
-    Math.min(first.y + first.height, second.y + second.height) - Math.max(first.y, second.y) >= atLeast
-  );
-}
+/** A drag of the window is hundreds of changes. */
+const keepAfterMs = 500;
 
+/** Keeps where the window stands: after each change too, for a program can end in other ways than by its last window's closing. */
 function keepState(window: BrowserWindow, file: string): void {
-  window.on('close', () => {
+  let timer: NodeJS.Timeout | undefined;
+  const keep = (): void => {
+    clearTimeout(timer);
+    if (window.isDestroyed()) return;
     const state: WindowState = { ...window.getNormalBounds(), isMaximized: window.isMaximized() };
     try {
       mkdirSync(path.dirname(file), { recursive: true });
@@ -44,18 +50,42 @@ function keepState(window: BrowserWindow, file: string): void {
     } catch {
       // The place of a window is not worth a message.
     }
+  };
+  const keepSoon = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(keep, keepAfterMs);
+  };
+  window.on('resize', keepSoon);
+  window.on('move', keepSoon);
+  window.on('close', keep);
+  window.on('closed', () => clearTimeout(timer));
+}
+
+/** A screen that is unplugged or changes its scale must not take the window with it. */
+function stayInSight(window: BrowserWindow): void {
+  const look = (): void => {
+    if (window.isDestroyed() || window.isMinimized() || window.isMaximized() || window.isFullScreen()) return;
+    const bounds = window.getBounds();
+    const fitted = fitBounds(bounds, screens());
+    if (JSON.stringify(fitted) !== JSON.stringify(bounds)) window.setBounds(fitted);
+  };
+  screen.on('display-removed', look);
+  screen.on('display-metrics-changed', look);
+  window.once('closed', () => {
+    screen.off('display-removed', look);
+    screen.off('display-metrics-changed', look);
   });
 }
 
 /** Asks, showing the real host, and opens an https address in the person's browser. Others do nothing. */
-export async function openExternal(window: BrowserWindow, address: string): Promise<void> {
+export async function openExternal(window: BrowserWindow, address: string, texts: Texts): Promise<void> {
   const external = externalAddress(address);
   if (!external) return;
   const { response } = await dialog.showMessageBox(window, {
     type: 'question',
-    message: `Open ${external.host} in your browser?`,
+    message: texts.openAddress(external.host),
     detail: external.href,
-    buttons: ['Open', 'Cancel'],
+    buttons: [texts.openButton, texts.cancel],
     defaultId: 0,
     cancelId: 1,
     noLink: true,
@@ -67,6 +97,7 @@ export async function openExternal(window: BrowserWindow, address: string): Prom
 export async function saveFile(
   window: BrowserWindow,
   { name, bytes }: { name: string; bytes: Uint8Array },
+  texts: Texts,
 ): Promise<boolean> {
   const ending = path.extname(name).slice(1);
   const { canceled, filePath } = await dialog.showSaveDialog(window, {
@@ -81,7 +112,7 @@ export async function saveFile(
     const detail = error instanceof Error ? error.message : String(error);
     await dialog.showMessageBox(window, {
       type: 'error',
-      message: `"${path.basename(filePath)}" could not be written.`,
+      message: texts.notWritten(path.basename(filePath)),
       detail,
     });
     return false;
@@ -115,11 +146,15 @@ export function windowOptions(preload: string): BrowserWindowConstructorOptions 
 }
 
 /** Opens a window on our page, where it stood last time. */
-export function openWindow(options: { preload: string; stateFile: string }): BrowserWindow {
+export function openWindow(options: { preload: string; stateFile: string; texts: () => Texts }): BrowserWindow {
   const state = readState(options.stateFile);
   const { isMaximized = false, ...bounds } = state ?? {};
   const window = new BrowserWindow({ ...windowOptions(options.preload), ...bounds });
+  // On a screen of another scale than the first one's, a system may have taken the size for the first one's: said again, it
+  // is taken for the screen that the window is on by now.
+  if (state) window.setBounds(bounds);
   if (isMaximized) window.maximize();
+  stayInSight(window);
   keepState(window, options.stateFile);
 
   const { webContents } = window;
@@ -131,7 +166,7 @@ export function openWindow(options: { preload: string; stateFile: string }): Bro
   webContents.on('will-frame-navigate', stay);
   webContents.on('will-attach-webview', (event) => event.preventDefault());
   webContents.setWindowOpenHandler(({ url }) => {
-    void openExternal(window, url);
+    void openExternal(window, url, options.texts());
     return { action: 'deny' };
   });
   window.once('ready-to-show', () => window.show());

@@ -34,6 +34,7 @@ const statuses: Record<ErrorCode, number> = {
   'out-of-memory': 503,
   'disk-full': 507,
   offline: 502,
+  'network-off': 502,
   denied: 403,
   cancelled: 499,
   closed: 503,

@@ -19,6 +19,7 @@ import { ReaderPanel } from '../reader/reader-panel.tsx';
 import { applyTextSize, applyTheme } from '../settings/settings-state.ts';
 import { SettingsView } from '../settings/settings-view.tsx';
 import { Sidebar } from './sidebar.tsx';
+import { useCommands } from './use-commands.ts';
 
 /** The end of the connection as the window learns of it: whether it has come, and how to hear of it. */
 export type ConnectionEnd = { ended: () => boolean; subscribe: (listener: () => void) => () => void };
@@ -38,6 +39,7 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
   const reading = useStore(view, (state) => state.reading !== null);
   const Front = views[front];
   useStart();
+  useCommands();
   return (
     <Tooltip.Provider delayDuration={200} skipDelayDuration={100}>
       <div className="flex h-full flex-col">

@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { EngineReport } from '../../app/contract/types.ts';
 import { formatBytes, formatCount, formatDuration, formatNumber } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
+import { Section } from './rows.tsx';
 
 /** Often enough to see an answer being written, rare enough to cost nothing. */
 const refreshMs = 2000;
@@ -29,17 +30,13 @@ export function EngineSection() {
   }, [client]);
   if (engines.length === 0) return null;
   return (
-    <section className="mt-10" aria-labelledby="engine-title">
-      <h2 id="engine-title" className="font-semibold">
-        {t('engine.title')}
-      </h2>
-      <p className="mb-3 text-[0.8125rem] text-soft">{t('engine.meaning')}</p>
-      <div className="flex flex-col gap-4">
+    <Section title={t('engine.title')} meaning={t('engine.meaning')}>
+      <div className="mt-4 flex flex-col gap-4">
         {engines.map((engine) => (
           <EngineCard key={engine.role} engine={engine} />
         ))}
       </div>
-    </section>
+    </Section>
   );
 }
 

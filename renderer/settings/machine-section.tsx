@@ -1,13 +1,16 @@
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { MachineReport } from '../../app/contract/types.ts';
+import { Button } from '../common/button.tsx';
 import { formatBytes } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
+import { WelcomeAgain } from '../welcome/welcome.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 
 /** What this machine has and what Quoth uses of it, with the reasons. */
 export function MachineSection() {
   const { t } = useTranslation();
-  const { client, notices } = useQuoth();
+  const { client, notices, shell } = useQuoth();
   const [report, setReport] = useState<MachineReport | null>(null);
   useEffect(() => {
     const controller = new AbortController();
@@ -28,11 +31,8 @@ export function MachineSection() {
     [t('machine.version'), report.version],
   ];
   return (
-    <section className="mt-10" aria-labelledby="machine-title">
-      <h2 id="machine-title" className="mb-3 font-semibold">
-        {t('machine.title')}
-      </h2>
-      <dl className="divide-y divide-line rounded-2xl border border-line bg-raised text-sm shadow-card">
+    <Section title={t('sections.machine')}>
+      <dl className="mt-4 divide-y divide-line rounded-2xl border border-line bg-raised text-sm shadow-card">
         {facts.map(([name, value, reason]) => (
           <div key={name} className="flex gap-6 px-5 py-2.5">
             <dt className="w-36 shrink-0 text-soft">{name}</dt>
@@ -43,6 +43,28 @@ export function MachineSection() {
           </div>
         ))}
       </dl>
-    </section>
+      <Rows>
+        <Row
+          label={t('dataFolder.label')}
+          meaning={
+            <>
+              <p dir="ltr" className="text-ink select-all [overflow-wrap:anywhere]">
+                {report.profileFolder}
+              </p>
+              <p className="mt-1">{t('dataFolder.meaning')}</p>
+            </>
+          }
+        >
+          {shell.desktop && (
+            <Button onClick={() => void shell.desktop?.openProfileFolder().catch(notices.getState().tellError)}>
+              {t('dataFolder.open')}
+            </Button>
+          )}
+        </Row>
+      </Rows>
+      <p className="mt-5">
+        <WelcomeAgain />
+      </p>
+    </Section>
   );
 }

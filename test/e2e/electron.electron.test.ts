@@ -61,12 +61,13 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('the page gets seven functions and a name from the shell, and nothing of Node or Electron', async () => {
+  it('the page gets seven functions, three of the desktop and a name from the shell, and nothing of Node or Electron', async () => {
     await page.getByRole('textbox', { name: 'Your question' }).waitFor();
     const seen = await page.evaluate(() => {
       const shell = (window as unknown as { quothShell: Record<string, unknown> }).quothShell;
       const globals = ['require', 'process', 'module', 'Buffer', 'ipcRenderer', 'electron', 'global'];
-      return { shell: Object.keys(shell).sort(), leaked: globals.filter((name) => name in window) };
+      const desktop = Object.keys(shell.desktop as object).sort();
+      return { shell: Object.keys(shell).sort(), desktop, leaked: globals.filter((name) => name in window) };
     });
     const functions = [
       'chooseFiles',
@@ -77,7 +78,11 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
       'showInFolder',
       'ticketsFor',
     ];
-    expect(seen).toEqual({ shell: [...functions, 'kind'].sort(), leaked: [] });
+    expect(seen).toEqual({
+      shell: [...functions, 'desktop', 'kind'].sort(),
+      desktop: ['checkShortcut', 'onCommand', 'openProfileFolder'],
+      leaked: [],
+    });
   });
 
   it('every window is sandboxed and isolated', async () => {

@@ -11,6 +11,7 @@ import type {
   ChatSummary,
   Citation,
   Collection,
+  Connection,
   DocumentId,
   DocumentSummary,
   EngineReport,
@@ -72,6 +73,21 @@ export function makeEngine(change: Partial<EngineReport> = {}): EngineReport {
     tokensPerSecond: 872,
     bandwidthFraction: 0.73,
     ...change,
+  };
+}
+
+export function makeConnection(n: number, part: Partial<Connection> = {}): Connection {
+  return {
+    id: n,
+    startedAtMs: 1_700_000_000_000 + n * 60_000,
+    endedAtMs: 1_700_000_000_500 + n * 60_000,
+    host: 'www.youtube.com',
+    purpose: 'video',
+    outcome: 'done',
+    status: 200,
+    sentBytes: 812,
+    receivedBytes: 48_213,
+    ...part,
   };
 }
 
@@ -282,6 +298,13 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     answerTokens: 512,
     temperature: 0,
     captionLanguages: ['en'],
+    systemPrompt: '',
+    contextTokens: null,
+    kvPrecision: 'auto',
+    shortcut: null,
+    keepInTray: false,
+    notifications: true,
+    offline: false,
     ...chosen,
   };
   const remoteModels: RemoteModel[] = [];
@@ -302,7 +325,10 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     embedder: null,
     reranker: null,
     offline: false,
+    profileFolder: '/home/me/quoth/profile',
   };
+  const ledger: Connection[] = [];
+  const allForgotten: { modelsToo: boolean }[] = [];
   const script = {
     /** Plays each question's answer; the test pushes pieces into it. Replaced by a test for its own story. */
     answers: [] as Tape<AskEvent>[],
@@ -619,6 +645,18 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     },
     renewLocalApiKey: async () => ({ localApi, key: 'quoth-another-key' }),
     readSettings: async () => settings,
+    readLedger: async ({ before, limit }) => ({
+      connections: ledger.filter(({ id }) => before === null || id < before).slice(0, limit),
+      numConnections: ledger.length,
+    }),
+    clearLedger: async () => {
+      ledger.length = 0;
+      return {};
+    },
+    forgetEverything: async (what) => {
+      allForgotten.push(what);
+      return {};
+    },
     changeSettings: async (part) => {
       settings = { ...settings, ...part };
       return settings;
@@ -658,5 +696,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     forgotten,
     watched,
     settings: () => settings,
+    /** The newest first. */
+    ledger,
+    allForgotten,
   };
 }

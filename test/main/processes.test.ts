@@ -39,6 +39,20 @@ function supervise() {
 }
 
 describe('the engine’s process', () => {
+  it('that answers after a sleep is left alone, and one that is silent is ended, the next one started', async () => {
+    const { engine, log } = supervise();
+    await engine.recheck();
+    expect(engine.pid).toBeUndefined();
+    await engine.describe();
+    const firstPid = engine.pid!;
+    // The clock of this test does not wait: only an answer that is there already would be in time.
+    process.kill(firstPid, 'SIGSTOP');
+    await engine.recheck();
+    expect((await engine.describe()).deviceName).toBe('small');
+    expect(engine.pid).not.toBe(firstPid);
+    expect(log[0]).toMatch(/^the engine does not answer any more/);
+  });
+
   it('is started by the first call, and answers from another process', async () => {
     const { engine } = supervise();
     expect(engine.pid).toBeUndefined();

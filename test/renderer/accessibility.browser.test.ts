@@ -9,7 +9,9 @@ import {
   createFakeApp,
   makeAnswer,
   makeCitation,
+  makeConnection,
   makeDocument,
+  makeEngine,
   makeFolder,
   makeInstall,
   makeModel,
@@ -328,9 +330,24 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       await page.getByRole('button', { name: 'Models', exact: true }).click();
       await page.getByRole('heading', { name: 'Models', exact: true }).waitFor();
     },
-    settings: async (page) => {
+    ...Object.fromEntries(
+      ['Appearance', 'Answers', 'Library', 'Models & engine', 'Privacy', 'This computer'].map((section) => [
+        `settings: ${section}`,
+        async (page: Page) => {
+          window.app.engines.push(makeEngine());
+          window.app.ledger.push(makeConnection(2, { outcome: 'refused' }), makeConnection(1));
+          await page.getByRole('button', { name: 'Settings' }).click();
+          await page.getByRole('tab', { name: section }).click();
+          await page.getByRole('heading', { name: section }).waitFor();
+          if (section === 'Privacy') await page.getByText('not made', { exact: true }).waitFor();
+        },
+      ]),
+    ),
+    'forgetting everything': async (page) => {
       await page.getByRole('button', { name: 'Settings' }).click();
-      await page.getByRole('heading', { name: 'This computer' }).waitFor();
+      await page.getByRole('tab', { name: 'Privacy' }).click();
+      await page.getByRole('button', { name: 'Forget everything' }).click();
+      await page.getByRole('dialog').waitFor();
     },
   };
 

@@ -1,5 +1,6 @@
 // @vitest-environment jsdom
 import { fireEvent, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
 import { type FakeApp, makeEngine } from '../fakes/app-handlers.ts';
 import { openWindow } from './open-window.tsx';
@@ -7,7 +8,7 @@ import { openWindow } from './open-window.tsx';
 async function openSettings(prepare: (app: FakeApp) => void) {
   const opened = openWindow(prepare);
   fireEvent.click(await screen.findByRole('button', { name: 'Settings' }));
-  await screen.findByRole('heading', { name: 'This computer' });
+  await userEvent.click(await screen.findByRole('tab', { name: 'Models & engine' }));
   return opened;
 }
 

@@ -1,11 +1,11 @@
 /** A window over the real contract, in memory: what a test of the picture starts with. */
-import { cleanup, configure, render } from '@testing-library/react';
+import { act, cleanup, configure, render } from '@testing-library/react';
 import { afterEach } from 'vitest';
 import { createClient } from '../../app/contract/client.ts';
 import { contract } from '../../app/contract/contract.ts';
 import { createMemoryPorts } from '../../app/contract/port.ts';
 import { serve } from '../../app/contract/server.ts';
-import type { QuothShell } from '../../app/contract/shell.ts';
+import type { DesktopShell, QuothShell, ShellCommand, ShortcutState } from '../../app/contract/shell.ts';
 import type { Ticket } from '../../app/contract/types.ts';
 import { createQuoth, QuothProvider } from '../../renderer/common/quoth.tsx';
 import { startTexts } from '../../renderer/common/text/text.ts';
@@ -38,6 +38,8 @@ export type ShellCalls = {
   saved: { name: string; mediaType: string; bytes: Uint8Array }[];
   opened: string[];
   taken: { names: string[]; relativePaths: string[] | undefined }[];
+  /** How often the profile's folder was opened. */
+  numFoldersOpened: number;
 };
 
 /** Opens a window on a fake application; `prepare` fills it before the window asks. */
@@ -49,9 +51,19 @@ export function openWindow(prepare: (app: FakeApp) => void = () => undefined, ki
   const [windowPort, corePort] = createMemoryPorts();
   const faults: unknown[] = [];
   serve(contract, app.handlers, corePort, { onFault: (_procedure, thrown) => faults.push(thrown) });
-  const calls: ShellCalls = { saved: [], opened: [], taken: [] };
+  const calls: ShellCalls = { saved: [], opened: [], taken: [], numFoldersOpened: 0 };
+  let listener: ((command: ShellCommand) => void) | undefined;
+  const shortcuts = new Map<string, ShortcutState>();
+  const desktop: DesktopShell = {
+    onCommand: (given) => {
+      listener = given;
+    },
+    checkShortcut: async (shortcut) => shortcuts.get(shortcut) ?? 'free',
+    openProfileFolder: async () => void calls.numFoldersOpened++,
+  };
   const shell: QuothShell = {
     kind,
+    ...(kind === 'electron' ? { desktop } : {}),
     connect: async () => windowPort,
     chooseFiles: async () => [someTicket],
     chooseFolder: async () => null,
@@ -84,7 +96,18 @@ export function openWindow(prepare: (app: FakeApp) => void = () => undefined, ki
       <Frame connection={connection} />
     </QuothProvider>,
   );
-  return { ...view, app, calls, quoth, faults, endConnection: () => corePort.close() };
+  return {
+    ...view,
+    app,
+    calls,
+    quoth,
+    faults,
+    /** What other programs have of keys; the rest is free. */
+    shortcuts,
+    /** As the shell of Electron asks for something to be shown. */
+    command: (command: ShellCommand) => act(() => listener?.(command)),
+    endConnection: () => corePort.close(),
+  };
 }
 
 afterEach(cleanup);

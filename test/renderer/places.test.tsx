@@ -20,15 +20,17 @@ describe('the settings', () => {
     fireEvent.click(screen.getByRole('radio', { name: 'System' }));
     await waitFor(() => expect(document.documentElement.dataset.theme).toBe(undefined));
     const user = userEvent.setup();
-    await user.selectOptions(screen.getByRole('combobox', { name: 'Longest answer' }), '1024');
+    await user.click(screen.getByRole('tab', { name: 'Answers' }));
+    await user.selectOptions(screen.getByRole('combobox', { name: 'Longest answer' }), '1,024 tokens');
     await waitFor(() => expect(app.settings().answerTokens).toBe(1024));
+    screen.getByRole('slider', { name: 'Freedom of words' }).focus();
+    await user.keyboard('{ArrowRight}');
+    await waitFor(() => expect(app.settings().temperature).toBe(0.1));
+    await user.click(screen.getByRole('tab', { name: 'Library' }));
     const field = screen.getByRole('textbox', { name: 'Languages of captions' });
     await user.clear(field);
     await user.type(field, 'ja, de nonsense! ja{Enter}');
     await waitFor(() => expect(app.settings().captionLanguages).toEqual(['ja', 'de']));
-    screen.getByRole('slider', { name: 'Freedom of words' }).focus();
-    await user.keyboard('{ArrowRight}');
-    await waitFor(() => expect(app.settings().temperature).toBe(0.1));
   });
 
   it('turn the whole window into another language and size, which the next start begins with', async () => {
@@ -39,15 +41,16 @@ describe('the settings', () => {
     expect(screen.getByRole('button', { name: '新しいチャット' })).toBeTruthy();
     expect(document.documentElement.lang).toBe('ja');
     expect(app.settings().language).toBe('ja');
-    await user.selectOptions(screen.getByRole('combobox', { name: '文字の大きさ' }), '200');
+    await user.selectOptions(screen.getByRole('combobox', { name: '文字の大きさ' }), '200 %');
     await waitFor(() => expect(document.documentElement.style.fontSize).toBe('200%'));
     expect([localStorage.getItem('quoth.language'), localStorage.getItem('quoth.textSize')]).toEqual(['ja', '200']);
-    await user.selectOptions(screen.getByRole('combobox', { name: '言語' }), 'en');
+    await user.selectOptions(screen.getByRole('combobox', { name: '言語' }), 'English');
     await screen.findByRole('heading', { name: 'Settings' });
   });
 
   it('tell what this computer has, with the reasons', async () => {
     await open('Settings', () => undefined);
+    fireEvent.mouseDown(await screen.findByRole('tab', { name: 'This computer' }), { button: 0 });
     await screen.findByText('No CUDA device was found.');
     expect(screen.getByText('24.0 GB')).toBeTruthy();
   });

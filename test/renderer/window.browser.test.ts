@@ -175,9 +175,10 @@ describe.skipIf(!chromiumPath)('the built window in Chromium', () => {
     await page.getByRole('button', { name: 'Remove Tiny' }).click();
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('radio', { name: 'Dark' }).click();
+    await page.getByRole('tab', { name: 'Answers' }).click();
     await page.getByRole('slider').focus();
     await page.keyboard.press('ArrowRight');
-    await page.getByRole('radio', { name: 'Dark' }).click();
     await expect.poll(() => app.settings().theme).toBe('dark');
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(23, 22, 20)');
     expect(window.strayRequests).toEqual([]);

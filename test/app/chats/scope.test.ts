@@ -140,6 +140,8 @@ describe('copies of a document', () => {
       numRead += 1;
       return readFile(source, options);
     };
+    await app.close();
+    ({ app, client } = await scene.open());
     const text = 'The ferry to the island leaves at noon from the northern pier of the old harbour.';
     await mkdir(join(scene.files, 'copies'));
     for (const name of ['ferry.txt', 'ferry copy.txt', 'ferry old.txt'])

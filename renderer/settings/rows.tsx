@@ -1,0 +1,84 @@
+import { Switch } from 'radix-ui';
+import { type ReactNode, useId } from 'react';
+
+/** One part of the settings: its title, what it is about, and what can be chosen, row by row. */
+export function Section({ title, meaning, children }: { title: string; meaning?: string; children: ReactNode }) {
+  const id = useId();
+  return (
+    <section aria-labelledby={id} className="mb-10">
+      <h2 id={id} className="text-lg font-semibold">
+        {title}
+      </h2>
+      {meaning && <p className="mt-0.5 max-w-[38rem] text-sm text-soft">{meaning}</p>}
+      {children}
+    </section>
+  );
+}
+
+export function Rows({ children }: { children: ReactNode }) {
+  return (
+    <div className="mt-4 divide-y divide-line rounded-2xl border border-line bg-raised shadow-card">{children}</div>
+  );
+}
+
+type RowProps = { label: string; meaning: ReactNode; children?: ReactNode; below?: ReactNode };
+
+/** What can be chosen, what it means, and the choice beside it; in a narrow place, below. */
+export function Row({ label, meaning, children, below }: RowProps) {
+  return (
+    <div className="px-5 py-4">
+      <div className="flex flex-wrap items-center gap-x-6 gap-y-3">
+        <div className="min-w-[min(14rem,100%)] flex-1">
+          <p className="font-medium">{label}</p>
+          <div className="text-[0.8125rem] text-soft">{meaning}</div>
+        </div>
+        {children}
+      </div>
+      {below}
+    </div>
+  );
+}
+
+type SelectProps<Value> = {
+  label: string;
+  value: Value;
+  options: { value: Value; name: string; lang?: string }[];
+  onChange: (value: Value) => void;
+};
+
+/** One of a few, in the system's own list. */
+export function Select<Value>({ label, value, options, onChange }: SelectProps<Value>) {
+  return (
+    <select
+      value={options.findIndex((option) => option.value === value)}
+      aria-label={label}
+      className="h-8 max-w-[min(15rem,100%)] rounded-lg border border-line-strong bg-raised px-2 text-sm"
+      onChange={(event) => {
+        const chosen = options[Number(event.target.value)];
+        if (chosen) onChange(chosen.value);
+      }}
+    >
+      {options.map(({ name, lang }, index) => (
+        <option key={name} value={index} lang={lang}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+type ToggleProps = { label: string; on: boolean; onChange: (on: boolean) => void };
+
+/** On or off. */
+export function Toggle({ label, on, onChange }: ToggleProps) {
+  return (
+    <Switch.Root
+      checked={on}
+      aria-label={label}
+      className="relative h-6 w-10.5 shrink-0 rounded-full border border-line-strong bg-hover transition-colors data-[state=checked]:border-accent data-[state=checked]:bg-accent"
+      onCheckedChange={onChange}
+    >
+      <Switch.Thumb className="block size-4 translate-x-[0.2rem] rounded-full bg-soft transition-transform data-[state=checked]:translate-x-[1.3rem] data-[state=checked]:bg-on-accent" />
+    </Switch.Root>
+  );
+}
