@@ -148,6 +148,7 @@ __device__ inline void stage_some(const DecodeLinear& p, const Staging& to, cons
     const int32_t column = first_column + index * kStep;
     v[a] = {0, 0, 0, 0};
     if (column < p.num_columns) v[a] = load_four(row_of(p.x, token) + column, p.is_x_aligned);
+    v[a] = {shortened(v[a].x), shortened(v[a].y), shortened(v[a].z), shortened(v[a].w)};
     if constexpr (kNorm) {  // asked for now, so that both are waited for once
       weights[a] = {0, 0, 0, 0};
       if (column < p.num_columns) {

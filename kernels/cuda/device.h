@@ -31,6 +31,7 @@ inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
 struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
 struct Downloads;                            // download.cu
+struct StretchBuilder;                       // stretch.h
 // Entries of a step's page tables: 64 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 64 * 4096;
 // Floats of partial attention results: one page of one query row needs d + 2.
@@ -77,6 +78,7 @@ struct Device {
   __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
   int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
+  cuda::StretchBuilder* stretch = nullptr;  // null: no stretches on this GPU
 };
 
 }  // namespace quoth
@@ -172,6 +174,13 @@ __device__ inline float2 floats_of(uint32_t halves) {
   __half2 pair;
   memcpy(&pair, &halves, sizeof pair);
   return __half22float2(pair);
+}
+
+// x without its low eight bits, rounded; what is not finite stays so.
+__device__ inline float shortened(float x) {
+  const uint32_t bits = __float_as_uint(x);
+  const uint32_t rounded = bits + 0x80u;
+  return __uint_as_float(((rounded ^ bits) >> 31 ? bits : rounded) & 0xffffff00u);
 }
 
 // Sums over a warp in a fixed tree; every lane gets the result.
