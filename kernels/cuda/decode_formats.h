@@ -32,12 +32,12 @@ __device__ inline void multiply_32_unsigned(int32_t (&c)[4], uint32_t a0, uint32
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 // Two groups of 32 columns of nibbles, rows 2 g and 2 g + 1: `low` += the low nibbles' products, `high` += 16 times the
-// high ones', which so need no shift. x: digits of the lane's eight columns of each group.
+// high ones', which so need no shift. x: digits of the lane's columns: low nibbles' of both groups, then high ones'.
 __device__ inline void multiply_nibbles_of_two(int32_t (&low)[4], int32_t (&high)[4], uint2 first, uint2 second,
                                                uint4 x) {
   constexpr uint32_t kLow = 0x0f0f0f0fu, kHigh = 0xf0f0f0f0u;
-  multiply_32_unsigned(low, first.x & kLow, first.y & kLow, second.x & kLow, second.y & kLow, x.x, x.z);
-  multiply_32_unsigned(high, first.x & kHigh, first.y & kHigh, second.x & kHigh, second.y & kHigh, x.y, x.w);
+  multiply_32_unsigned(low, first.x & kLow, first.y & kLow, second.x & kLow, second.y & kLow, x.x, x.y);
+  multiply_32_unsigned(high, first.x & kHigh, first.y & kHigh, second.x & kHigh, second.y & kHigh, x.z, x.w);
 }
 // c += a b: f16 [16, 16] times f16 [16, 8] in f32.
 __device__ inline void multiply_16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,

@@ -15,38 +15,61 @@ inline constexpr int32_t kStretchOperations = 240;  // what fits the parameters 
 // Results in the exchange: that of operation n may be written over from operation n + kExchangeRegions on, and is read
 // by n + kExchangeRegions - 3 at most.
 inline constexpr int32_t kExchangeRegions = 6;
+// Heads of rows times splits of contexts.
+inline constexpr int64_t kStretchPartials = 8192;
 
-// int4_g128, one linear. K is cut into records of 128 columns.
-struct alignas(16) StretchOperation {
+// A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns.
+struct LinearWork {
   const uint8_t* weight;
-  const float* x;            // rows, where it comes from before the stretch
   const float* norm_weight;  // null: no norm
   const float* bias;
-  float* out;
-  int32_t x_stride, out_stride;  // of rows, in floats
-  int32_t x_exchange, x_exchange_stride;
-  int32_t out_exchange, out_exchange_stride;
-  uint32_t x_tag, out_tag;  // 1 to 255; x_tag 0: x is in `x`
-  int32_t num_records;      // of a tile
-  int32_t part_records;     // that one slot of the ring holds; a multiple of 16, or all
-  int32_t num_pairs;        // of tiles of 16 columns of out
+  int32_t num_records;   // of a tile
+  int32_t part_records;  // that one slot of the ring holds; a multiple of 16, or all
+  int32_t num_pairs;     // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
+  int32_t block_pairs, blocks_with_more;
   int32_t num_outputs;
   int32_t pair_tiles;   // gated: 2
   int32_t group_tiles;  // weight tiles whose sums are kept until they are added up; a multiple of pair_tiles
   float epsilon, inverse_columns;
-  int16_t activation;
-  int8_t adds, is_gated;
-  int32_t unused[3];
+  Activation activation;
+  bool adds, is_gated;
 };
-static_assert(sizeof(StretchOperation) == 128);
+// Rope, the step's keys and values into their pages, attention; x is a qkv buffer. f16 pages, heads of 128 columns.
+struct AttentionWork {
+  void* keys;
+  void* values;
+  const float* inverse_frequencies;
+  int32_t num_heads, num_kv_heads, group_size;
+  float scale, rope_factor;
+  bool adjacent_pairs;
+};
+struct alignas(16) StretchOperation {
+  const float* x;  // rows, where it comes from before the stretch
+  float* out;
+  int32_t x_stride, out_stride;      // of rows, in floats
+  int32_t x_exchange, out_exchange;  // where the first row is in the exchange
+  uint32_t x_tag, out_tag;           // 1 to 255; x_tag 0: x is in `x`
+  bool is_attention;
+  union {
+    LinearWork linear;
+    AttentionWork attention;
+  };
+};
+static_assert(sizeof(StretchOperation) <= 128);
 
 struct Stretch {
-  uint32_t* exchange;
+  uint32_t* exchange;       // f32 [kExchangeRegions, kStretchTokens, exchange_stride]
+  uint64_t* partials;       // [T, G, max_splits, H / G, 128]: what splits of contexts gave, each beside its tag
+  uint64_t* partial_ends;   // [T, G, max_splits, H / G, 2]: maximum and total
+  const uint32_t* step;     // its number: tags of `partials` are step * 256 + out_tag
+  const int32_t* positions;   // [T]
+  const int32_t* page_table;  // [T, page_table_stride]
+  int32_t exchange_stride, page_table_stride, max_splits;
   int32_t num_operations, num_tokens;
   int32_t num_slots, slot_bytes;
   int32_t num_ahead;  // slots on their way at once
   // Offsets into shared memory.
-  int32_t x_at, factors_at, sums_at, squares_at, operations_at, barriers_at;
+  int32_t x_at, factors_at, sums_at, squares_at, operations_at, barriers_at, ring_at;
 #ifdef QUOTH_STRETCH_PROBE
   int32_t probe;  // 1: no waiting for x; 2: the same weights again and again; 4: no copies; 8: one warp-record at once
   int64_t* times;
@@ -56,14 +79,13 @@ struct Stretch {
 
 struct StretchBuilder {
   Stretch stretch;
+  // What the last operations of the open stretch wrote.
   struct Result {
-    const float* data;
-    int32_t width, stride, operation;  // operation: of the whole step
-    bool is_gated;
+    Rows rows;
+    int32_t operation;  // of the whole step
   } results[8];
   int32_t num_results = 0;
   int32_t step_operations = 0;  // of the step, in all its stretches
-  int32_t exchange_floats = 0;  // of a region and a row
 };
 
 Status make_stretches(Device* device);
@@ -71,6 +93,9 @@ void free_stretches(Device* device);
 // Whether the operation goes into the stretch that is open; it is done when the stretch ends.
 bool join_stretch(Device* device, const Rows& x, const Weight& weight, const float* bias, Activation activation,
                   const LinearFusion& fusion, const Rows& out);
+// The same of rope_kv_attention: `staged` and what follows as for the kernels of attention.cu.
+bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const Rope& rope, const DeviceBatch& staged,
+                  int32_t page_table_stride, int32_t num_pages, const KvPages& pages, const Rows& out);
 // Launches what was joined.
 Status end_stretch(Device* device);
 

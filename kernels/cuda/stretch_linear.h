@@ -9,9 +9,10 @@
 namespace quoth::cuda::stretch {
 
 constexpr int32_t kWarps = 16;  // that multiply; one more brings the weights
+// Whole groups of four warps, so that those that multiply get more registers than an even share.
+constexpr int32_t kThreads = (kWarps + 4) * kWarp;
 constexpr int32_t kRecordBytes = 1088;
 constexpr int32_t kLineBytes = 144;  // a digit of a token in a record, so that two lines do not meet in a bank
-constexpr int32_t kLines = 2 * kStretchTokens;
 constexpr int32_t kOperationsAhead = 4;
 
 __device__ inline void sync_multipliers() {
@@ -25,6 +26,11 @@ __device__ inline uint4 look_at(const uint32_t* from) {
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(from)
                : "memory");
+  return v;
+}
+__device__ inline uint32_t look_at_one(const uint32_t* from) {
+  uint32_t v;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(from) : "memory");
   return v;
 }
 __device__ inline bool has_tag(const uint4& v, uint32_t tag) {
@@ -42,155 +48,187 @@ __device__ inline float4 without_tags(const uint4& v) {
 
 // Of shared memory.
 struct Places {
-  uint8_t* x;       // [records, 2 T, kLineBytes]: lane t of the tensor cores' columns has its 32 bytes together
-  float2* factors;  // [records, kStretchTokens]: {scale / 16, scale * sum}
+  uint8_t* x;       // [records, 2 T, kLineBytes]: what a lane of the tensor cores' columns reads lies together
+  float2* factors;  // [records, T]: {scale / 16, scale * sum}
   float* sums;      // [group_tiles, kWarps, T, 16], a tile 16 floats further apart
-  float* squares;   // [kWarps, kStretchTokens]
+  float* squares;   // [kWarps, T]
 };
+template <int32_t kTokens>
+constexpr int32_t kTileFloats = kWarps * kTokens * kQuantRows + kQuantRows;
 
-// Four columns of x in each of 32 lanes, as two digits of 8 bits each.
-__device__ inline void put_record(const Places& to, int32_t num_tokens, int32_t record, int32_t token, int32_t lane,
-                                  float4 v) {
-  constexpr float kLargest = 127.0f * 256.0f;
-  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: see decode_rows.h
-  constexpr uint32_t kShiftBits = 0x4b400000u;
-  constexpr uint32_t kSize = 0x7fffffffu;
-  const uint32_t largest = __reduce_max_sync(
-      0xffffffffu, max(max(__float_as_uint(v.x) & kSize, __float_as_uint(v.y) & kSize),
-                       max(__float_as_uint(v.z) & kSize, __float_as_uint(v.w) & kSize)));
-  const float maximum = __uint_as_float(largest);
-  const float inverse = maximum < 1e-31f ? 0.0f : __fdividef(kLargest, maximum);
-  const float a = fmaf(v.x, inverse, kShift), b = fmaf(v.y, inverse, kShift);
-  const float c = fmaf(v.z, inverse, kShift), d = fmaf(v.w, inverse, kShift);
-  const uint32_t low = __byte_perm(__byte_perm(__float_as_uint(a), __float_as_uint(b), 0x0040),
-                                   __byte_perm(__float_as_uint(c), __float_as_uint(d), 0x0040), 0x5410);
-  const uint32_t high = __byte_perm(__byte_perm(__float_as_uint(a + 128.0f), __float_as_uint(b + 128.0f), 0x0051),
-                                    __byte_perm(__float_as_uint(c + 128.0f), __float_as_uint(d + 128.0f), 0x0051), 0x5410);
-  uint8_t* at = to.x + (record * 2 * num_tokens + 2 * token) * kLineBytes + lane % 8 / 2 * 32 + lane / 8 * 8 + lane % 2 * 4;
-  *reinterpret_cast<uint32_t*>(at) = high;
-  *reinterpret_cast<uint32_t*>(at + kLineBytes) = low;
-  const uint32_t bits = __float_as_uint(a) + __float_as_uint(b) + __float_as_uint(c) + __float_as_uint(d);
-  const int32_t sum = __reduce_add_sync(0xffffffffu, static_cast<int32_t>(bits - 4 * kShiftBits));
-  const float scale = maximum > 1e37f ? __uint_as_float(0x7f800000u) : maximum * (1.0f / kLargest);
-  if (lane == 0) to.factors[record * kStretchTokens + token] = {scale * 0.0625f, scale * static_cast<float>(sum)};
+__device__ inline float larger_or_nan(float a, float b) {
+  float c;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+  return c;
 }
 
-// `kAtOnce` records of this warp from (`index`, `token`) on; with fewer `left` the last one is done again.
-template <bool kNorm, int32_t kAtOnce>
-__device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const Places& places,
-                                  int32_t warp, int32_t lane, int32_t records, int32_t left, int32_t& index,
-                                  int32_t& token, float& sum) {
-  uint4 v[kAtOnce];
-  float4 weights[kNorm ? kAtOnce : 1];
-  int32_t at_index[kAtOnce], at_token[kAtOnce];
-  const uint32_t tag = operation.x_tag;
+// Records `index` .. `index` + kRecords - 1 of this warp, four columns in each lane, to two digits of 8 bits each; those
+// from `records` on are the last one again. `squares`: of this lane's columns.
+template <int32_t kTokens, bool kNorm, int32_t kRecords>
+__device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const float* norm_weight,
+                                  const Places& places, int32_t warp, int32_t lane, int32_t records, int32_t index,
+                                  float (&squares)[kTokens]) {
+  constexpr float kLargest = 127.0f * 256.0f;
+  constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
+  constexpr int32_t kShiftBits = 0x4b400000 + 128;
+  int32_t at[kRecords];  // which record
 #pragma unroll
-  for (int32_t a = 0; a < kAtOnce; ++a) {
-    at_index[a] = index;
-    at_token[a] = token;
-    if (a + 1 < left && ++index == records) {
-      index = 0;
-      ++token;
-    }
-  }
-  const auto column_of = [&](int32_t a) { return (at_index[a] * kWarps + warp) * kUnitColumns + 4 * lane; };
+  for (int32_t r = 0; r < kRecords; ++r) at[r] = min(index + r, records - 1) * kWarps + warp;
+  uint4 v[kRecords][kTokens];
+  float4 weights[kNorm ? kRecords : 1];
   if constexpr (kNorm) {
 #pragma unroll
-    for (int32_t a = 0; a < kAtOnce; ++a) {
-      weights[a] = __ldg(reinterpret_cast<const float4*>(operation.norm_weight + column_of(a)));
+    for (int32_t r = 0; r < kRecords; ++r) {
+      weights[r] = __ldg(reinterpret_cast<const float4*>(norm_weight + at[r] * kUnitColumns + 4 * lane));
     }
   }
+  const uint32_t tag = operation.x_tag;
   if (tag == 0) {
+    const float* from = operation.x + 4 * lane;
 #pragma unroll
-    for (int32_t a = 0; a < kAtOnce; ++a) {
-      const float4 f = __ldcg(reinterpret_cast<const float4*>(
-          operation.x + static_cast<int64_t>(at_token[a]) * operation.x_stride + column_of(a)));
-      v[a] = {__float_as_uint(shortened(f.x)), __float_as_uint(shortened(f.y)), __float_as_uint(shortened(f.z)),
-              __float_as_uint(shortened(f.w))};
+    for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+      for (int32_t t = 0; t < kTokens; ++t) {
+        const float4 f = __ldcg(reinterpret_cast<const float4*>(
+            from + static_cast<int64_t>(t) * operation.x_stride + at[r] * kUnitColumns));
+        v[r][t] = {__float_as_uint(shortened(f.x)), __float_as_uint(shortened(f.y)), __float_as_uint(shortened(f.z)),
+                   __float_as_uint(shortened(f.w))};
+      }
     }
   } else {
-    const uint32_t* from = p.exchange + operation.x_exchange;
+    const uint32_t* from = p.exchange + operation.x_exchange + 4 * lane;
+    const int32_t stride = p.exchange_stride;
 #pragma unroll
-    for (int32_t a = 0; a < kAtOnce; ++a) v[a] = look_at(from + at_token[a] * operation.x_exchange_stride + column_of(a));
+    for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+      for (int32_t t = 0; t < kTokens; ++t) v[r][t] = look_at(from + t * stride + at[r] * kUnitColumns);
+    }
 #ifdef QUOTH_STRETCH_PROBE
     if (!(p.probe & 1))
 #endif
       for (;;) {
         bool again = false;
 #pragma unroll
-        for (int32_t a = 0; a < kAtOnce; ++a) {
-          if (!has_tag(v[a], tag)) {
-            again = true;
-            v[a] = look_at(from + at_token[a] * operation.x_exchange_stride + column_of(a));
+        for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+          for (int32_t t = 0; t < kTokens; ++t) {
+            if (!has_tag(v[r][t], tag)) {
+              again = true;
+              v[r][t] = look_at(from + t * stride + at[r] * kUnitColumns);
+            }
           }
         }
         if (!__any_sync(0xffffffffu, again)) break;
       }
   }
+  float4 x[kRecords][kTokens];
+  float maximum[kRecords][kTokens];
 #pragma unroll
-  for (int32_t a = 0; a < kAtOnce; ++a) {
-    float4 x = without_tags(v[a]);
-    if constexpr (kNorm) {
-      const float square = fmaf(x.x, x.x, fmaf(x.y, x.y, fmaf(x.z, x.z, x.w * x.w)));
-      if (a < left) sum += square;
-      if (a < left && at_index[a] == records - 1) {  // the same for the whole warp
-        const float total = warp_sum(sum);
-        if (lane == 0) places.squares[warp * kStretchTokens + at_token[a]] = total;
-        sum = 0;
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      float4 f = without_tags(v[r][t]);
+      if constexpr (kNorm) {
+        const float square = fmaf(f.x, f.x, fmaf(f.y, f.y, fmaf(f.z, f.z, f.w * f.w)));
+        if (index + r < records) squares[t] += square;
+        f = {f.x * weights[r].x, f.y * weights[r].y, f.z * weights[r].z, f.w * weights[r].w};
       }
-      const float4 weight = weights[a];
-      x = {x.x * weight.x, x.y * weight.y, x.z * weight.z, x.w * weight.w};
+      x[r][t] = f;
+      const float most =
+          larger_or_nan(larger_or_nan(fabsf(f.x), fabsf(f.y)), larger_or_nan(fabsf(f.z), fabsf(f.w)));
+      maximum[r][t] = __uint_as_float(__reduce_max_sync(0xffffffffu, __float_as_uint(most)));
     }
-    put_record(places, p.num_tokens, at_index[a] * kWarps + warp, at_token[a], lane, x);
+  }
+  // Lane l has columns 4 l ..: group l / 8, octet l % 8 / 2, its low or high nibbles l % 2.
+  uint8_t* const to = places.x + lane % 8 / 2 * 32 + lane / 16 * 16 + lane % 2 * 8 + lane / 8 % 2 * 4;
+  int32_t sum[kRecords][kTokens];
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      const float inverse = maximum[r][t] < 1e-31f ? 0.0f : __fdividef(kLargest, maximum[r][t]);
+      const float4 f = x[r][t];
+      const uint32_t a = __float_as_uint(fmaf(f.x, inverse, kShift)), b = __float_as_uint(fmaf(f.y, inverse, kShift));
+      const uint32_t c = __float_as_uint(fmaf(f.z, inverse, kShift)), d = __float_as_uint(fmaf(f.w, inverse, kShift));
+      const uint32_t left = __byte_perm(a, b, 0x5140), right = __byte_perm(c, d, 0x5140);
+      uint8_t* line = to + (at[r] * 2 * kTokens + 2 * t) * kLineBytes;
+      *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
+      *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
+      sum[r][t] = __reduce_add_sync(0xffffffffu, static_cast<int32_t>(a + b + c + d) - 4 * kShiftBits);
+    }
+  }
+  // Lane r of the warp writes the factors of one token of one record.
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      const float scale =
+          maximum[r][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[r][t] * (1.0f / kLargest);
+      if (lane == 0) {
+        places.factors[at[r] * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[r][t])};
+      }
+    }
   }
 }
 
 // This warp's records of x. Others read them after a barrier.
-template <bool kNorm>
-__device__ inline void stage_x(const Stretch& p, const StretchOperation& operation, const Places& places, int32_t warp,
-                               int32_t lane) {
-  const int32_t records = max(0, ceil_div(operation.num_records - warp, kWarps));
-  int32_t index = 0, token = 0, left = records * p.num_tokens;
-  float sum = 0;
-  if (kNorm && records == 0 && lane < kStretchTokens) places.squares[warp * kStretchTokens + lane] = 0;
-  while (left > 0) {
-    if (!kNorm && left > 4) {
-      stage_some<kNorm, kNorm ? 4 : 8>(p, operation, places, warp, lane, records, left, index, token, sum);
-      left -= kNorm ? 4 : 8;
-    } else if (left > 2) {
-      stage_some<kNorm, 4>(p, operation, places, warp, lane, records, left, index, token, sum);
-      left -= 4;
+// A call of its own, like the end below: else what they need beforehand takes the registers of the loop between them.
+template <int32_t kTokens, bool kNorm>
+__device__ __noinline__ void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
+                               const Places& places, int32_t warp, int32_t lane, float (&squares)[kTokens]) {
+  constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;
+  const int32_t records = max(0, ceil_div(work.num_records - warp, kWarps));
+  int32_t index = 0;
+  while (index < records) {
+    if (kMost > 4 && records - index > 4) {
+      stage_some<kTokens, kNorm, kMost>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
+      index += kMost;
+    } else if (kMost > 2 && records - index > 2) {
+      constexpr int32_t kSome = kMost > 2 ? 4 : 2;
+      stage_some<kTokens, kNorm, kSome>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
+      index += kSome;
     } else {
-      stage_some<kNorm, 2>(p, operation, places, warp, lane, records, left, index, token, sum);
-      left -= 2;
+      stage_some<kTokens, kNorm, 2>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
+      index += 2;
     }
   }
 }
 
-// A record in registers: rows 2 g and 2 g + 1, octet t of each group.
+// What a lane needs of a record of x: of its column's digits, and of its token.
+struct RecordOfX {
+  uint4 left, right;
+  float2 factor;
+
+  __device__ void load(const uint8_t* x, const float2* factors) {
+    left = *reinterpret_cast<const uint4*>(x);
+    right = *reinterpret_cast<const uint4*>(x + 16);
+    factor = *factors;
+  }
+};
+
+// A record of weights in registers: rows 2 g and 2 g + 1, octet t of each group.
 struct Record {
   uint2 words[4];
   uint32_t scales, zeros;
 
-  __device__ void load(const uint8_t* record, int32_t g, int32_t t) {
+  // `lane_at`: 64 t + 8 g; `row_at`: 4 g.
+  __device__ void load(const uint8_t* record, int32_t lane_at, int32_t row_at) {
 #pragma unroll
     for (int32_t group = 0; group < 4; ++group) {
-      words[group] = *reinterpret_cast<const uint2*>(record + 256 * group + 64 * t + 8 * g);
+      words[group] = *reinterpret_cast<const uint2*>(record + 256 * group + lane_at);
     }
-    scales = word_at(record + 1024 + 4 * g);
-    zeros = word_at(record + 1056 + 4 * g);
+    scales = word_at(record + 1024 + row_at);
+    zeros = word_at(record + 1056 + row_at);
   }
   // sums += the record times x: rows 2 g and 2 g + 1 of token t.
-  __device__ void multiply(float2& sums, const uint8_t* x, const float2* factors) const {
-    const uint4 left = *reinterpret_cast<const uint4*>(x), right = *reinterpret_cast<const uint4*>(x + 16);
-    const float2 factor = *factors;
+  __device__ void multiply(float2& sums, const RecordOfX& x) const {
     int32_t low[4] = {}, high[4] = {};
-    multiply_nibbles_of_two(low, high, words[0], words[1], left);
-    multiply_nibbles_of_two(low, high, words[2], words[3], right);
+    multiply_nibbles_of_two(low, high, words[0], words[1], x.left);
+    multiply_nibbles_of_two(low, high, words[2], words[3], x.right);
     const float2 scale = floats_of(scales), zero = floats_of(zeros);
     const auto one = [&](float& sum, int32_t product, float row_scale, float row_zero) {
-      float value = factor.x * static_cast<float>(product);
-      value = fmaf(-row_zero, factor.y, value);
+      float value = x.factor.x * static_cast<float>(product);
+      value = fmaf(-row_zero, x.factor.y, value);
       sum = fmaf(row_scale, value, sum);
     };
     one(sums.x, (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]), scale.x, zero.x);
@@ -198,44 +236,48 @@ struct Record {
   }
 };
 
-// Adds up the warps' sums of the tiles [first_tile, end_tile) and writes their columns. All warps have put them.
-// `residual`: what out held, of the first tiles.
-__device__ inline void finish_group(const Stretch& p, const StretchOperation& operation, const Places& places,
-                                    int32_t first_tile, int32_t end_tile, float residual) {
-  const int32_t num_tokens = p.num_tokens;
-  const int32_t num_pairs = (end_tile - first_tile) >> (operation.pair_tiles - 1);
-  const int32_t tile_floats = kWarps * num_tokens * kQuantRows + kQuantRows;
-  for (int32_t i = threadIdx.x; i < num_pairs * num_tokens * kQuantRows; i += kWarps * kWarp) {
-    const int32_t row = i % kQuantRows;
-    const int32_t line = i / kQuantRows;
-    const int32_t pair = num_tokens == 1 ? line : line / num_tokens;
-    const int32_t token = line - pair * num_tokens;
-    const int32_t pair_index = static_cast<int32_t>(blockIdx.x) +
-                               ((first_tile >> (operation.pair_tiles - 1)) + pair) * static_cast<int32_t>(gridDim.x);
-    const int32_t column = pair_index * kQuantRows + row;
-    if (column >= operation.num_outputs) continue;
+// The column of out that thread `i` finishes, of the pairs from `first_pair` of this block's list on.
+template <int32_t kTokens>
+struct Finished {
+  int32_t row, pair, token, column;
+
+  __device__ Finished(int32_t i, int32_t first_pair) {
+    row = i % kQuantRows;
+    pair = i / kQuantRows / kTokens;
+    token = i / kQuantRows % kTokens;
+    column = (static_cast<int32_t>(blockIdx.x) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
+  }
+};
+
+// Adds up the warps' sums of `num_pairs` pairs of tiles and writes their columns. All warps have put them. `residual`:
+// what out held, of the first pairs.
+template <int32_t kTokens>
+__device__ __noinline__ void finish_group(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
+                                    const Places& places, int32_t first_pair, int32_t num_pairs, float residual) {
+  for (int32_t i = threadIdx.x; i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
+    const Finished<kTokens> is(i, first_pair);
     float factor = 1;
-    if (operation.norm_weight != nullptr) {
+    if (work.norm_weight != nullptr) {
       float sum = 0;
 #pragma unroll
-      for (int32_t warp = 0; warp < kWarps; ++warp) sum += places.squares[warp * kStretchTokens + token];
-      factor = rsqrtf(sum * operation.inverse_columns + operation.epsilon);
+      for (int32_t warp = 0; warp < kWarps; ++warp) sum += places.squares[warp * kTokens + is.token];
+      factor = rsqrtf(sum * work.inverse_columns + work.epsilon);
     }
     const auto total_of = [&](int32_t second) {
       const float* at =
-          places.sums + (pair * operation.pair_tiles + second) * tile_floats + token * kQuantRows + row;
+          places.sums + (is.pair * work.pair_tiles + second) * kTileFloats<kTokens> + is.token * kQuantRows + is.row;
       float total = 0;
 #pragma unroll
-      for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * num_tokens * kQuantRows];
+      for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * kTokens * kQuantRows];
       total *= factor;
-      if (operation.bias != nullptr) total += operation.bias[column + second * operation.num_outputs];
+      if (work.bias != nullptr) total += work.bias[is.column + second * work.num_outputs];
       return total;
     };
-    float result = activation_of(total_of(0), static_cast<Activation>(operation.activation));
-    if (operation.is_gated) result *= total_of(1);
-    float* to = operation.out + static_cast<int64_t>(token) * operation.out_stride + column;
-    if (operation.adds) result += first_tile == 0 && i < kWarps * kWarp ? residual : __ldcg(to);
-    put_in_exchange(p.exchange + operation.out_exchange + token * operation.out_exchange_stride + column, result,
+    float result = activation_of(total_of(0), work.activation);
+    if (work.is_gated) result *= total_of(1);
+    float* to = operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column;
+    if (work.adds) result += first_pair == 0 && i < kWarps * kWarp ? residual : __ldcg(to);
+    put_in_exchange(p.exchange + operation.out_exchange + is.token * p.exchange_stride + is.column, result,
                     operation.out_tag);
     *to = result;
   }

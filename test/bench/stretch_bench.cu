@@ -98,7 +98,7 @@ struct Chain {
     };
     if (stretched) {
       cuda::StretchBuilder& b = *device->stretch;
-      must(cudaMemsetAsync(b.stretch.exchange, 0, 4ull * cuda::kExchangeRegions * b.exchange_floats * cuda::kStretchTokens, device->stream), "clear");
+      must(cudaMemsetAsync(b.stretch.exchange, 0, 4ull * cuda::kExchangeRegions * b.stretch.exchange_stride * cuda::kStretchTokens, device->stream), "clear");
       b.step_operations = 0;
     }
     for (int32_t l = 0; l < m.layers; ++l) {
@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
   must(ops->reserve(device, 64, 2 * model.inner));
   must(cuda::make_stretches(device));
   if (device->stretch == nullptr) return std::printf("no stretches\n"), 1;
-  device->stretch->exchange_floats = 16384;
+  device->stretch->stretch.exchange_stride = 16384;
   device->stretch->stretch.exchange = memory<uint32_t>(16384ull * cuda::kStretchTokens * cuda::kExchangeRegions);
   Chain chain(model);
   std::printf("%s %.3f GB\n", is_13 ? "llama13" : "mistral", static_cast<double>(chain.bytes) / 1e9);

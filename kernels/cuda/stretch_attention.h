@@ -1,0 +1,372 @@
+// Attention in a stretch: sequences of one row, heads of 128 columns that all turn, f16 pages. The arithmetic, and so
+// the bits, are those of attention_few_kernel.h.
+//
+// A split of a context and a kv head are one item; eight warps, a team, take one at a time. What a split gave goes to
+// the partial results: every number beside a tag that says of which step and operation it is. Then every block folds
+// the splits of some columns.
+#pragma once
+
+#include "attention_few.h"
+#include "stretch_linear.h"
+
+namespace quoth::cuda::stretch {
+
+constexpr int32_t kTeams = 2;
+constexpr int32_t kTeamWarps = few::kWarps;
+constexpr int32_t kHeadSize = 128;
+constexpr int32_t kMaxGroup = few::kLanes;
+constexpr int32_t kSumStride = kHeadSize + 8;
+static_assert(kTeams * kTeamWarps == kWarps);
+
+struct TeamMemory {
+  __half queries[few::kLanes][kHeadSize + 8];
+  alignas(16) uint8_t rows[2][1][2 * kHeadSize];  // the step's key and value
+  uint32_t scales[2][1];
+  float2 turns[kHeadSize / 2];
+  float2 ends[kTeamWarps][few::kLanes];
+  // Behind it: float [kTeamWarps, group, kSumStride].
+};
+struct FoldMemory {
+  float4 sums[kWarps * kWarp];
+  float2 ends[kWarps * kWarp];
+};
+__host__ __device__ constexpr int32_t team_bytes(int32_t group) {
+  return (static_cast<int32_t>(sizeof(TeamMemory)) + 15) / 16 * 16 + kTeamWarps * group * kSumStride * 4;
+}
+__host__ __device__ constexpr int32_t attention_bytes(int32_t group) {
+  const int32_t teams = kTeams * team_bytes(group);
+  const int32_t fold = static_cast<int32_t>(sizeof(FoldMemory));
+  return teams > fold ? teams : fold;
+}
+
+__device__ inline void sync_team(int32_t team) {
+  if (team == 0) {
+    asm volatile("bar.sync 2, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
+  } else {
+    asm volatile("bar.sync 3, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
+  }
+}
+
+// Two numbers, each beside its tag.
+__device__ inline void put_partial(uint64_t* to, float a, float b, uint32_t tag) {
+  const uint64_t high = static_cast<uint64_t>(tag) << 32;
+  asm volatile("st.relaxed.gpu.global.v2.b64 [%0], {%1, %2};" ::"l"(to), "l"(high | __float_as_uint(a)),
+               "l"(high | __float_as_uint(b))
+               : "memory");
+}
+__device__ inline bool look_at_partial(const uint64_t* from, uint32_t tag, float& a, float& b) {
+  uint64_t first, second;
+  asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];" : "=l"(first), "=l"(second) : "l"(from) : "memory");
+  a = __uint_as_float(static_cast<uint32_t>(first));
+  b = __uint_as_float(static_cast<uint32_t>(second));
+  return static_cast<uint32_t>(first >> 32) == tag && static_cast<uint32_t>(second >> 32) == tag;
+}
+
+__device__ inline int32_t splits_of(int32_t position) {
+  return few::split_of(position / kPageTokens) + 1;
+}
+
+// One split of one kv head of one sequence, by a team. `item_tag`: of the partial results.
+__device__ inline void attend(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t team,
+                              int32_t warp, int32_t thread, int32_t sequence, int32_t kv_head, int32_t split,
+                              uint32_t item_tag) {
+  using few::kAll;
+  using few::kPagesAtOnce;
+  using few::kWarpKeys;
+  constexpr int32_t kColumnParts = kHeadSize / 64;
+  const AttentionWork& work = operation.attention;
+  TeamMemory& shared = *reinterpret_cast<TeamMemory*>(memory);
+  auto* const all_sums = reinterpret_cast<float*>(memory + (sizeof(TeamMemory) + 15) / 16 * 16);
+  const int32_t g = thread / 4, t = thread % 4;
+  const int32_t group = work.group_size;
+  PagedTask base{};
+  base.pages.keys = work.keys;
+  base.pages.values = work.values;
+  base.pages.num_heads = work.num_kv_heads;
+  const int32_t* table = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
+  const int32_t position = __ldg(p.positions + sequence);
+  const int32_t most = position + 1;
+  const int32_t num_pages = ceil_div(most, kPageTokens);
+  const int32_t page_end = min(num_pages, few::start_of(split + 1));
+  const int32_t first_key = warp % (kTeamWarps / kPagesAtOnce) * kWarpKeys;
+  int32_t page = few::start_of(split) + warp / (kTeamWarps / kPagesAtOnce);
+  const bool is_last = split == few::split_of(num_pages - 1);
+  const auto has_keys = [&] { return page < page_end && page * kPageTokens + first_key < most; };
+
+  few::Part<2, kHeadSize> part;
+  if (has_keys()) {
+    const int32_t id = __ldg(table + page);
+    few::bring_keys(base, kHeadSize, id, kv_head, page * kPageTokens + first_key, position, g, t, part);
+    few::bring_values(base, kHeadSize, id, kv_head, page * kPageTokens + first_key, 0, position, g, t, part);
+  }
+  Rope rope{work.inverse_frequencies, kHeadSize, work.adjacent_pairs != 0, work.rope_factor};
+  for (int32_t index = warp * kWarp + thread; index < kHeadSize / 2; index += kTeamWarps * kWarp) {
+    shared.turns[index] = turn_of(rope, index, position);
+  }
+  for (int32_t lane = group + warp; lane < few::kLanes; lane += kTeamWarps) {
+    for (int32_t column = thread; column < kHeadSize; column += kWarp) shared.queries[lane][column] = __half{};
+  }
+  sync_team(team);
+  // Queries, and the step's key and value where they are in this split: a warp a row of a head.
+  for (int32_t job = warp; job < group + (is_last ? 2 : 0); job += kTeamWarps) {
+    const bool is_query = job < group;
+    const bool is_key = job == group;
+    const int32_t head = is_query ? kv_head * group + job : work.num_heads + kv_head + (is_key ? 0 : work.num_kv_heads);
+    constexpr int32_t kSlots = kHeadSize / 64;
+    uint32_t seen[2 * kSlots];
+    Slot columns[kSlots];
+#pragma unroll
+    for (int32_t k = 0; k < kSlots; ++k) columns[k] = slot_of(rope, thread + k * kWarp, kHeadSize / 2);
+    const auto column_of = [&](int32_t k) { return head * kHeadSize + (k % 2 == 0 ? columns[k / 2].first : columns[k / 2].second); };
+    if (operation.x_tag == 0) {
+      const float* from = operation.x + static_cast<int64_t>(sequence) * operation.x_stride;
+#pragma unroll
+      for (int32_t k = 0; k < 2 * kSlots; ++k) seen[k] = __float_as_uint(shortened(__ldcg(from + column_of(k))));
+    } else {
+      const uint32_t* from = p.exchange + operation.x_exchange + sequence * p.exchange_stride;
+#pragma unroll
+      for (int32_t k = 0; k < 2 * kSlots; ++k) seen[k] = look_at_one(from + column_of(k));
+      for (;;) {
+        bool again = false;
+#pragma unroll
+        for (int32_t k = 0; k < 2 * kSlots; ++k) {
+          if (((seen[k] ^ operation.x_tag) & 0xffu) != 0) {
+            again = true;
+            seen[k] = look_at_one(from + column_of(k));
+          }
+        }
+        if (!__any_sync(kAll, again)) break;
+      }
+    }
+    __half* to_page = nullptr;
+    if (!is_query) {
+      auto* block = const_cast<uint8_t*>(few::block_of<2>(is_key ? work.keys : work.values, base.pages,
+                                                          __ldg(table + position / kPageTokens), kv_head, kHeadSize));
+      to_page = reinterpret_cast<__half*>(block) + position % kPageTokens * kHeadSize;
+    }
+#pragma unroll
+    for (int32_t k = 0; k < kSlots; ++k) {
+      float first = __uint_as_float(seen[2 * k] & 0xffffff00u), second = __uint_as_float(seen[2 * k + 1] & 0xffffff00u);
+      if (is_query || is_key) turn(shared.turns[thread + k * kWarp], first, second);
+      const auto put = [&](int32_t column, float value) {
+        if (is_query) {
+          shared.queries[job][column] = __float2half_rn(__fmul_rn(value, kQueryPart));
+          return;
+        }
+        const __half stored = __float2half_rn(value);
+        reinterpret_cast<__half*>(shared.rows[is_key ? 0 : 1][0])[column] = stored;
+        to_page[column] = stored;
+      };
+      put(columns[k].first, first);
+      put(columns[k].second, second);
+    }
+  }
+  sync_team(team);
+
+  float maxima[2], totals[2];
+  float sums[kColumnParts][4][4];
+#pragma unroll
+  for (int32_t e = 0; e < 2; ++e) maxima[e] = -INFINITY, totals[e] = 0;
+#pragma unroll
+  for (int32_t c = 0; c < kColumnParts; ++c) {
+#pragma unroll
+    for (int32_t j = 0; j < 4; ++j) {
+#pragma unroll
+      for (float& sum : sums[c][j]) sum = 0;
+    }
+  }
+  bool is_first = true;
+  while (has_keys()) {
+    const int32_t first = page * kPageTokens + first_key;
+    if (first + kWarpKeys > position) few::bring_new(shared, kHeadSize, first, position, most, g, t, part);
+    float products[4], other[4];
+#pragma unroll
+    for (int32_t e = 0; e < 4; ++e) products[e] = other[e] = 0;
+#pragma unroll
+    for (int32_t j = 0; j < kHeadSize / 32; ++j) {
+      const uint4 query = *reinterpret_cast<const uint4*>(&shared.queries[g][32 * j + 8 * t]);
+      multiply_add(products, part.keys[0][j][0], part.keys[1][j][0], part.keys[0][j][1], part.keys[1][j][1], query.x, query.y);
+      multiply_add(other, part.keys[0][j][2], part.keys[1][j][2], part.keys[0][j][3], part.keys[1][j][3], query.z, query.w);
+    }
+    page += kPagesAtOnce;
+    const bool has_next = has_keys();
+    const int32_t next = page * kPageTokens + first_key;
+    int32_t id = 0;
+    if (has_next) {
+      id = __ldg(table + page);
+      few::bring_keys(base, kHeadSize, id, kv_head, next, position, g, t, part);
+    }
+    uint32_t weights[2];
+#pragma unroll
+    for (int32_t e = 0; e < 4; ++e) {
+      const int32_t key = first + g + e / 2 * 8;
+      const bool sees = key < (2 * t + e % 2 < group ? most : -(1 << 30));
+      products[e] = __fadd_rn(products[e], other[e]);
+      const float score = __fmul_rn(__fmul_rn(products[e], work.scale), kLog2E);
+      products[e] = sees ? score : -INFINITY;
+    }
+#pragma unroll
+    for (int32_t e = 0; e < 2; ++e) {
+      float maximum = fmaxf(products[e], products[e + 2]);
+#pragma unroll
+      for (int32_t step = 4; step < kWarp; step *= 2) maximum = fmaxf(maximum, __shfl_xor_sync(kAll, maximum, step));
+      maximum = fmaxf(maximum, maxima[e]);
+      const float from = base_of(maximum);
+      const float old_part = power_of_two(__fsub_rn(maxima[e], from));
+      maxima[e] = maximum;
+      products[e] = power_of_two(__fsub_rn(products[e], from));
+      products[e + 2] = power_of_two(__fsub_rn(products[e + 2], from));
+      totals[e] = fmaf(totals[e], old_part, __fadd_rn(products[e], products[e + 2]));
+      if (!is_first) {
+#pragma unroll
+        for (int32_t c = 0; c < kColumnParts; ++c) {
+#pragma unroll
+          for (int32_t j = 0; j < 4; ++j) {
+            sums[c][j][e] = __fmul_rn(sums[c][j][e], old_part);
+            sums[c][j][e + 2] = __fmul_rn(sums[c][j][e + 2], old_part);
+          }
+        }
+      }
+    }
+    weights[0] = few::transposed(halves_of(products[0], products[1]));
+    weights[1] = few::transposed(halves_of(products[2], products[3]));
+    is_first = false;
+#pragma unroll
+    for (int32_t c = 0; c < kColumnParts; ++c) {
+#pragma unroll
+      for (int32_t j = 0; j < 4; ++j) {
+        multiply_add(sums[c][j], __byte_perm(part.values[0][c][j], part.values[1][c][j], 0x5410),
+                     __byte_perm(part.values[0][c][j], part.values[1][c][j], 0x7632),
+                     __byte_perm(part.values[2][c][j], part.values[3][c][j], 0x5410),
+                     __byte_perm(part.values[2][c][j], part.values[3][c][j], 0x7632), weights[0], weights[1]);
+      }
+    }
+    if (has_next) few::bring_values(base, kHeadSize, id, kv_head, next, 0, position, g, t, part);
+  }
+
+  // The warps' results to one.
+#pragma unroll
+  for (int32_t e = 0; e < 2; ++e) {
+    float total = totals[e];
+#pragma unroll
+    for (int32_t step = 4; step < kWarp; step *= 2) total = __fadd_rn(total, __shfl_xor_sync(kAll, total, step));
+    const int32_t lane = 2 * t + e;
+    if (g == 0) shared.ends[warp][lane] = make_float2(maxima[e], total);
+    if (lane < group) {
+#pragma unroll
+      for (int32_t c = 0; c < kColumnParts; ++c) {
+        float* to = all_sums + (warp * group + lane) * kSumStride + 64 * c + 8 * g;
+#pragma unroll
+        for (int32_t j = 0; j < 4; j += 2) {
+          *reinterpret_cast<float4*>(to + 2 * j) =
+              make_float4(sums[c][j][e], sums[c][j][e + 2], sums[c][j + 1][e], sums[c][j + 1][e + 2]);
+        }
+      }
+    }
+  }
+  sync_team(team);
+  const int64_t item = (static_cast<int64_t>(sequence) * work.num_kv_heads + kv_head) * p.max_splits + split;
+  for (int32_t index = warp * kWarp + thread; index < group * (kHeadSize / 4); index += kTeamWarps * kWarp) {
+    const int32_t lane = index / (kHeadSize / 4);
+    const int32_t column = index % (kHeadSize / 4) * 4;
+    float2 parts[kTeamWarps];
+    float maximum = -INFINITY, total = 0;
+#pragma unroll
+    for (int32_t w = 0; w < kTeamWarps; ++w) {
+      parts[w] = shared.ends[w][lane];
+      maximum = fmaxf(maximum, parts[w].x);
+    }
+    float4 sum = make_float4(0, 0, 0, 0);
+#pragma unroll
+    for (int32_t w = 0; w < kTeamWarps; ++w) {
+      const float factor = power_of_two(__fsub_rn(parts[w].x, base_of(maximum)));
+      const float4 more = *reinterpret_cast<const float4*>(all_sums + (w * group + lane) * kSumStride + column);
+      total = fmaf(parts[w].y, factor, total);
+      sum.x = fmaf(more.x, factor, sum.x), sum.y = fmaf(more.y, factor, sum.y);
+      sum.z = fmaf(more.z, factor, sum.z), sum.w = fmaf(more.w, factor, sum.w);
+    }
+    uint64_t* to = p.partials + ((item * group + lane) * kHeadSize + column);
+    put_partial(to, sum.x, sum.y, item_tag);
+    put_partial(to + 2, sum.z, sum.w, item_tag);
+    if (column == 0) put_partial(p.partial_ends + 2 * (item * group + lane), maximum, total, item_tag);
+  }
+}
+
+// All of the attention of one layer.
+__device__ __noinline__ void attend_all(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t warp,
+                                  int32_t lane, uint32_t tag) {
+  const AttentionWork& work = operation.attention;
+  const auto grid = static_cast<int32_t>(gridDim.x);
+  const auto block = static_cast<int32_t>(blockIdx.x);
+  const int32_t team = warp / kTeamWarps;
+  sync_multipliers();  // what the operation before left in `memory` has been read
+  int32_t first_item = 0;  // of the sequence
+  int32_t item = block + team * grid;
+  for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
+    const int32_t items = splits_of(__ldg(p.positions + sequence)) * work.num_kv_heads;
+    for (; item < first_item + items; item += kTeams * grid) {
+      const int32_t index = item - first_item;
+      const int32_t split = index / work.num_kv_heads;
+      attend(p, operation, memory + team * team_bytes(work.group_size), team, warp % kTeamWarps, lane, sequence,
+             index - split * work.num_kv_heads, split, tag);
+    }
+    first_item += items;
+  }
+  sync_multipliers();
+
+  FoldMemory& fold = *reinterpret_cast<FoldMemory*>(memory);
+  const int32_t chunks = work.num_heads * (kHeadSize / 4);
+  const int32_t share = ceil_div(chunks, grid);
+  const int32_t thread = static_cast<int32_t>(threadIdx.x);
+  for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
+    const int32_t splits = splits_of(__ldg(p.positions + sequence));
+    const int32_t end = min(chunks, (block + 1) * share);
+    const int32_t at_once = kWarps * kWarp / splits;
+    for (int32_t first = block * share; first < end; first += at_once) {
+      const int32_t count = min(at_once, end - first);
+      const int32_t split = thread / count;
+      const int32_t chunk = first + thread - split * count;
+      const int32_t head = chunk / (kHeadSize / 4);
+      const int32_t kv_head = head / work.group_size;
+      const int32_t column = chunk % (kHeadSize / 4) * 4;
+      if (split < splits) {
+        const int64_t at = (((static_cast<int64_t>(sequence) * work.num_kv_heads + kv_head) * p.max_splits + split) *
+                            work.group_size + head - kv_head * work.group_size);
+        const uint64_t* from = p.partials + at * kHeadSize + column;
+        float4 sum;
+        float2 ends;
+        bool is_there = false;
+        while (!is_there) {
+          const bool left = look_at_partial(from, tag, sum.x, sum.y);
+          const bool right = look_at_partial(from + 2, tag, sum.z, sum.w);
+          is_there = look_at_partial(p.partial_ends + 2 * at, tag, ends.x, ends.y) && left && right;
+        }
+        fold.sums[thread] = sum;
+        fold.ends[thread] = ends;
+      }
+      sync_multipliers();
+      if (thread < count) {
+        few::Folded result;
+        for (int32_t s = 0; s < splits; s += 8) {
+#pragma unroll
+          for (int32_t i = 0; i < 8; ++i) {
+            if (s + i < splits) result.add(fold.sums[(s + i) * count + thread], fold.ends[(s + i) * count + thread]);
+          }
+        }
+        const float part = __frcp_rn(result.total);
+        const float4 sum = make_float4(__fmul_rn(result.sum.x, part), __fmul_rn(result.sum.y, part),
+                                       __fmul_rn(result.sum.z, part), __fmul_rn(result.sum.w, part));
+        const int32_t to = head * kHeadSize + column;
+        uint32_t* exchange = p.exchange + operation.out_exchange + sequence * p.exchange_stride + to;
+        put_in_exchange(exchange, sum.x, operation.out_tag);
+        put_in_exchange(exchange + 1, sum.y, operation.out_tag);
+        put_in_exchange(exchange + 2, sum.z, operation.out_tag);
+        put_in_exchange(exchange + 3, sum.w, operation.out_tag);
+        *reinterpret_cast<float4*>(operation.out + static_cast<int64_t>(sequence) * operation.out_stride + to) = sum;
+      }
+      sync_multipliers();  // before `memory` is used again
+    }
+  }
+}
+
+}  // namespace quoth::cuda::stretch
