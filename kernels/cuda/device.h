@@ -69,6 +69,7 @@ struct Device {
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
+  cuda::StretchBuilder* stretch = nullptr;  // null: no stretches on this GPU
   int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
   float* partials = nullptr;        // f32 [kMaxPartials]
   float* normed = nullptr;          // f32 [kFusedRows, max_columns]
@@ -78,7 +79,6 @@ struct Device {
   __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
   int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
-  cuda::StretchBuilder* stretch = nullptr;  // null: no stretches on this GPU
 };
 
 }  // namespace quoth

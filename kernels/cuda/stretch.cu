@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <new>
+#include <type_traits>
 
 #include "linear_decode.h"
 #include "stretch_attention.h"
@@ -254,7 +255,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, lane);
     return;
   }
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 120;");
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 112;");
   const uint32_t first_tag = p.step != nullptr ? __ldcg(p.step) << 8 : 0;
   const auto* const operations = reinterpret_cast<const StretchOperation*>(shared + p.operations_at);
   for (int32_t index = 0; index < p.num_operations; ++index) {
@@ -330,7 +331,7 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
     };
     return a.data < end_of(b) && b.data < end_of(a);
   };
-  const int32_t region = p.exchange_stride * kStretchTokens;
+  const int32_t region = builder.region_floats;
   operation.x = x.data;
   operation.x_stride = static_cast<int32_t>(x.stride);
   operation.out = out.data;
@@ -366,7 +367,7 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
 }
 
 bool is_open_to(const Device* device, int32_t num_tokens) {
-  if (device->stretch == nullptr || num_tokens > kStretchTokens) return false;
+  if (device->stretch == nullptr || !device->stretch->is_open || num_tokens > kStretchTokens) return false;
   const Stretch& p = device->stretch->stretch;
   return p.num_operations == 0 || (p.num_tokens == num_tokens && p.num_operations < kStretchOperations);
 }
@@ -395,6 +396,58 @@ Status make_stretches(Device* device) {
   return {};
 }
 
+Status reserve_stretches(Device* device, int32_t max_columns) {
+  if (device->stretch == nullptr) return {};
+  StretchBuilder& builder = *device->stretch;
+  builder.region_floats = ceil_div(max_columns, 32) * 32;
+  Stretch& p = builder.stretch;
+  p.exchange_stride = kExchangeRegions * builder.region_floats;
+  const auto take = [&](auto** place, int64_t count) {
+    void* memory = nullptr;
+    const size_t size_bytes = sizeof(**place) * static_cast<size_t>(count);
+    Status status = status_of(device, cudaMalloc(&memory, size_bytes));
+    if (!status.ok()) return status;
+    *place = static_cast<std::remove_reference_t<decltype(*place)>>(memory);
+    return status_of(device, cudaMemsetAsync(memory, 0, size_bytes, device->stream));
+  };
+  Status status = take(&p.exchange, int64_t{kStretchTokens} * p.exchange_stride);
+  if (status.ok()) status = take(&p.partials, kStretchPartials * stretch::kHeadSize);
+  if (status.ok()) status = take(&p.partial_ends, kStretchPartials * 2);
+  if (status.ok()) status = take(&p.step, 1);
+  return status;
+}
+
+void release_stretches(Device* device) {
+  if (device->stretch == nullptr) return;
+  close_stretches(device);
+  Stretch& p = device->stretch->stretch;
+  for (void* memory : {static_cast<void*>(p.exchange), static_cast<void*>(p.partials),
+                       static_cast<void*>(p.partial_ends), static_cast<void*>(p.step)}) {
+    (void)cudaFree(memory);
+  }
+  p.exchange = nullptr;
+  p.partials = p.partial_ends = nullptr;
+  p.step = nullptr;
+  device->stretch->region_floats = 0;
+}
+
+StretchStart begin_stretches(Device* device, int32_t num_tokens) {
+  close_stretches(device);
+  if (device->stretch == nullptr || num_tokens > kStretchTokens) return {};
+  StretchBuilder& builder = *device->stretch;
+  builder.is_open = builder.region_floats > 0;
+  builder.step_operations = 0;
+  const Stretch& p = builder.stretch;
+  return {reinterpret_cast<uint4*>(p.exchange), num_tokens * p.exchange_stride / 4, p.step, ++builder.num_steps};
+}
+
+void close_stretches(Device* device) {
+  if (device->stretch == nullptr) return;
+  device->stretch->is_open = false;
+  device->stretch->stretch.num_operations = 0;
+  device->stretch->num_results = 0;
+}
+
 void free_stretches(Device* device) {
   delete device->stretch;
   device->stretch = nullptr;
@@ -404,7 +457,7 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
                   const LinearFusion& fusion, const Rows& out) {
   if (!stretch::is_open_to(device, x.num_rows) || weight.type != Type::int4_g128 ||
       fusion.norm == LinearFusion::Norm::layer || !decodes(x, weight, fusion) || weight.num_rows % kQuantRows != 0 ||
-      !has_fours(x) || out.width > device->stretch->stretch.exchange_stride ||
+      !has_fours(x) || out.width > device->stretch->region_floats ||
       reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 != 0) {
     return false;
   }
@@ -436,7 +489,7 @@ bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const
   if (!stretch::is_open_to(device, qkv.num_rows) || pages.type != Type::f16 || shape.head_size != stretch::kHeadSize ||
       shape.num_heads / shape.num_kv_heads > stretch::kMaxGroup || shape.window > 0 || shape.soft_cap > 0 ||
       shape.slopes != nullptr || rope.rotary_size != shape.head_size || out.stride % 4 != 0 ||
-      reinterpret_cast<uintptr_t>(out.data) % 16 != 0 || out.width > device->stretch->stretch.exchange_stride) {
+      reinterpret_cast<uintptr_t>(out.data) % 16 != 0 || out.width > device->stretch->region_floats) {
     return false;
   }
   Stretch& p = device->stretch->stretch;

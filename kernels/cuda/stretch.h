@@ -58,13 +58,14 @@ struct alignas(16) StretchOperation {
 static_assert(sizeof(StretchOperation) <= 128);
 
 struct Stretch {
-  uint32_t* exchange;       // f32 [kExchangeRegions, kStretchTokens, exchange_stride]
+  uint32_t* exchange;       // f32 [kStretchTokens, kExchangeRegions, a region]
   uint64_t* partials;       // [T, G, max_splits, H / G, 128]: what splits of contexts gave, each beside its tag
   uint64_t* partial_ends;   // [T, G, max_splits, H / G, 2]: maximum and total
-  const uint32_t* step;     // its number: tags of `partials` are step * 256 + out_tag
+  uint32_t* step;           // its number: tags of `partials` are step * 256 + out_tag
   const int32_t* positions;   // [T]
   const int32_t* page_table;  // [T, page_table_stride]
-  int32_t exchange_stride, page_table_stride, max_splits;
+  int32_t exchange_stride;  // of a row: all its regions
+  int32_t page_table_stride, max_splits;
   int32_t num_operations, num_tokens;
   int32_t num_slots, slot_bytes;
   int32_t num_ahead;  // slots on their way at once
@@ -79,6 +80,9 @@ struct Stretch {
 
 struct StretchBuilder {
   Stretch stretch;
+  bool is_open = false;  // inside a step
+  int32_t region_floats = 0;
+  uint32_t num_steps = 0;
   // What the last operations of the open stretch wrote.
   struct Result {
     Rows rows;
@@ -88,8 +92,22 @@ struct StretchBuilder {
   int32_t step_operations = 0;  // of the step, in all its stretches
 };
 
+// When a device is opened and closed, and the memory that stretches need: null where there are none.
 Status make_stretches(Device* device);
 void free_stretches(Device* device);
+Status reserve_stretches(Device* device, int32_t max_columns);
+void release_stretches(Device* device);
+// A step of so many rows begins: its operations may be joined, once the exchange is zero and `step` has the number of
+// the step. Says how much must be zero.
+struct StretchStart {
+  uint4* exchange;
+  int32_t count;  // of `exchange`
+  uint32_t* step;
+  uint32_t number;
+};
+StretchStart begin_stretches(Device* device, int32_t num_tokens);
+// The step is over. What was not launched is dropped.
+void close_stretches(Device* device);
 // Whether the operation goes into the stretch that is open; it is done when the stretch ends.
 bool join_stretch(Device* device, const Rows& x, const Weight& weight, const float* bias, Activation activation,
                   const LinearFusion& fusion, const Rows& out);

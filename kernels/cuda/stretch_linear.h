@@ -70,7 +70,7 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
                                   float (&squares)[kTokens]) {
   constexpr float kLargest = 127.0f * 256.0f;
   constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
-  constexpr int32_t kShiftBits = 0x4b400000 + 128;
+  constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
   int32_t at[kRecords];  // which record
 #pragma unroll
   for (int32_t r = 0; r < kRecords; ++r) at[r] = min(index + r, records - 1) * kWarps + warp;
@@ -154,7 +154,7 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
       uint8_t* line = to + (at[r] * 2 * kTokens + 2 * t) * kLineBytes;
       *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
       *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
-      sum[r][t] = __reduce_add_sync(0xffffffffu, static_cast<int32_t>(a + b + c + d) - 4 * kShiftBits);
+      sum[r][t] = __reduce_add_sync(0xffffffffu, static_cast<int32_t>(a + b + c + d - kShiftBits));
     }
   }
   // Lane r of the warp writes the factors of one token of one record.

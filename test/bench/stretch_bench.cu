@@ -97,9 +97,8 @@ struct Chain {
       }
     };
     if (stretched) {
-      cuda::StretchBuilder& b = *device->stretch;
-      must(cudaMemsetAsync(b.stretch.exchange, 0, 4ull * cuda::kExchangeRegions * b.stretch.exchange_stride * cuda::kStretchTokens, device->stream), "clear");
-      b.step_operations = 0;
+      const cuda::StretchStart start = cuda::begin_stretches(device, tokens);
+      must(cudaMemsetAsync(start.exchange, 0, 16ull * static_cast<uint64_t>(start.count), device->stream), "clear");
     }
     for (int32_t l = 0; l < m.layers; ++l) {
       const Weight* w = weights.data() + 4 * l;
@@ -176,10 +175,7 @@ int main(int argc, char** argv) {
   const bool is_13 = argc > 1 && std::string(argv[1]) == "llama13";
   const Model model = is_13 ? Model{40, 5120, 13824, 15360} : Model{32, 4096, 14336, 6144};
   must(ops->reserve(device, 64, 2 * model.inner));
-  must(cuda::make_stretches(device));
   if (device->stretch == nullptr) return std::printf("no stretches\n"), 1;
-  device->stretch->stretch.exchange_stride = 16384;
-  device->stretch->stretch.exchange = memory<uint32_t>(16384ull * cuda::kStretchTokens * cuda::kExchangeRegions);
   Chain chain(model);
   std::printf("%s %.3f GB\n", is_13 ? "llama13" : "mistral", static_cast<double>(chain.bytes) / 1e9);
   for (int32_t t : {1, 3}) chain.check(t);
