@@ -117,7 +117,7 @@ __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, u
 // One linear, by the warps that multiply.
 template <int32_t kTokens>
 __device__ inline void multiply_all(const Stretch& p, const StretchOperation& operation, uint8_t* shared, Ring& ring,
-                                    int32_t index, int32_t warp, int32_t lane) {
+                                    int32_t index) {
   const LinearWork& work = operation.linear;
   const int32_t num_pairs = pairs_of(work);
   if (num_pairs == 0) return;
@@ -127,19 +127,24 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
                       reinterpret_cast<float*>(shared + p.squares_at) + index % 2 * kWarps * kStretchTokens};
   const int32_t group_pairs = work.group_tiles >> (work.pair_tiles - 1);
   float residual = 0;
-  if (work.adds && static_cast<int32_t>(threadIdx.x) < min(group_pairs, num_pairs) * kTokens * kQuantRows) {
-    const Finished<kTokens> is(static_cast<int32_t>(threadIdx.x), 0);
+  if (const int32_t i = thread_index(); work.adds && i < min(group_pairs, num_pairs) * kTokens * kQuantRows) {
+    const Finished<kTokens> is(i, 0);
     residual = __ldcg(operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column);
   }
   float squares[kTokens] = {};
-  if (work.norm_weight != nullptr) {
-    stage_x<kTokens, true>(p, operation, work, places, warp, lane, squares);
-  } else {
-    stage_x<kTokens, false>(p, operation, work, places, warp, lane, squares);
+  {
+    const int32_t thread = thread_index();
+    if (work.norm_weight != nullptr) {
+      stage_x<kTokens, true>(p, operation, work, places, thread / kWarp, thread % kWarp, squares);
+    } else {
+      stage_x<kTokens, false>(p, operation, work, places, thread / kWarp, thread % kWarp, squares);
+    }
   }
   QUOTH_TIME(1);
   sync_multipliers();
   QUOTH_TIME(2);
+  const int32_t thread = thread_index();
+  const int32_t warp = thread / kWarp, lane = thread % kWarp;
   if (work.norm_weight != nullptr) {  // looked at when the tiles are done
 #pragma unroll
     for (int32_t t = 0; t < kTokens; ++t) {
@@ -258,16 +263,26 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   asm volatile("setmaxnreg.inc.sync.aligned.u32 112;");
   const uint32_t first_tag = p.step != nullptr ? __ldcg(p.step) << 8 : 0;
   const auto* const operations = reinterpret_cast<const StretchOperation*>(shared + p.operations_at);
+  const float* turned_by = nullptr;  // what the turns in shared memory were made of
+  float turned_part = 0;
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     wait_barrier(described + 8 * place, (static_cast<uint32_t>(index) / kOperationsAhead) & 1);
     const StretchOperation& operation = operations[place];
     QUOTH_TIME(0);
     if (operation.is_attention) {
-      attend_all(p, operation, shared + p.x_at, warp, lane, first_tag | operation.out_tag);
+      auto* const turns = reinterpret_cast<float2*>(shared + p.turns_at);
+      const AttentionWork& work = operation.attention;
+      if (turned_by != work.inverse_frequencies || turned_part != work.rope_factor) {
+        sync_multipliers();
+        find_turns(p, work, turns);
+        turned_by = work.inverse_frequencies;
+        turned_part = work.rope_factor;
+      }
+      attend_all(p, operation, shared + p.x_at, turns, first_tag | operation.out_tag);
       QUOTH_TIME(5);
     } else {
-      multiply_all<kTokens>(p, operation, shared, ring, index, warp, lane);
+      multiply_all<kTokens>(p, operation, shared, ring, index);
     }
     __syncwarp();
     if (lane == 0) arrive(forgotten + 8 * place);
@@ -314,6 +329,7 @@ int32_t place(const Device* device, Stretch& p) {
   p.sums_at = take(sums);
   at = std::max(at, round_up(attention, 128));
   p.squares_at = take(2 * kWarps * kStretchTokens * 4);
+  p.turns_at = take(attention == 0 ? 0 : p.num_tokens * (kHeadSize / 2) * 8);
   p.operations_at = take(kOperationsAhead * static_cast<int32_t>(sizeof(StretchOperation)));
   p.barriers_at = take(8 * (2 * kMaxSlots + 2 * kOperationsAhead));
   p.ring_at = at;

@@ -6,6 +6,8 @@
 // the splits of some columns.
 #pragma once
 
+#include <type_traits>
+
 #include "attention_few.h"
 #include "stretch_linear.h"
 
@@ -21,11 +23,13 @@ static_assert(kTeams * kTeamWarps == kWarps);
 struct TeamMemory {
   __half queries[few::kLanes][kHeadSize + 8];
   alignas(16) uint8_t rows[2][1][2 * kHeadSize];  // the step's key and value
-  uint32_t scales[2][1];
-  float2 turns[kHeadSize / 2];
   float2 ends[kTeamWarps][few::kLanes];
   // Behind it: float [kTeamWarps, group, kSumStride].
 };
+__device__ inline void load_shared(const uint8_t* from, uint32_t (&to)[4]) {
+  const uint4 four = *reinterpret_cast<const uint4*>(from);
+  to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
+}
 struct FoldMemory {
   float4 sums[kWarps * kWarp];
   float2 ends[kWarps * kWarp];
@@ -66,10 +70,30 @@ __device__ inline int32_t splits_of(int32_t position) {
   return few::split_of(position / kPageTokens) + 1;
 }
 
+// The step's own key and value, in place of what the page held.
+__device__ inline void bring_new_keys(const TeamMemory& shared, int32_t first, int32_t position, int32_t g, int32_t t,
+                                      few::Part<2, kHeadSize>& part) {
+#pragma unroll
+  for (int32_t i = 0; i < 2; ++i) {
+    if (first + g + 8 * i != position) continue;
+#pragma unroll
+    for (int32_t j = 0; j < kHeadSize / 32; ++j) load_shared(&shared.rows[0][0][2 * (32 * j + 8 * t)], part.keys[i][j]);
+  }
+}
+__device__ inline void bring_new_values(const TeamMemory& shared, int32_t first, int32_t position, int32_t g, int32_t t,
+                                        few::Part<2, kHeadSize>& part) {
+#pragma unroll
+  for (int32_t i = 0; i < 4; ++i) {
+    if (first + few::value_key(i, t) != position) continue;
+#pragma unroll
+    for (int32_t c = 0; c < kHeadSize / 64; ++c) load_shared(&shared.rows[1][0][2 * (64 * c + 8 * g)], part.values[i][c]);
+  }
+}
+
 // One split of one kv head of one sequence, by a team. `item_tag`: of the partial results.
 __device__ inline void attend(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t team,
-                              int32_t warp, int32_t thread, int32_t sequence, int32_t kv_head, int32_t split,
-                              uint32_t item_tag) {
+                              const float2* turns, int32_t warp, int32_t thread, int32_t sequence, int32_t kv_head,
+                              int32_t split, uint32_t item_tag) {
   using few::kAll;
   using few::kPagesAtOnce;
   using few::kWarpKeys;
@@ -94,19 +118,20 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   const auto has_keys = [&] { return page < page_end && page * kPageTokens + first_key < most; };
 
   few::Part<2, kHeadSize> part;
-  if (has_keys()) {
-    const int32_t id = __ldg(table + page);
-    few::bring_keys(base, kHeadSize, id, kv_head, page * kPageTokens + first_key, position, g, t, part);
-    few::bring_values(base, kHeadSize, id, kv_head, page * kPageTokens + first_key, 0, position, g, t, part);
+  const int32_t first_end = has_keys() ? most : 0;
+  {
+    const int32_t id = has_keys() ? __ldg(table + page) : 0;
+    const int32_t first = page * kPageTokens + first_key;
+    few::bring_keys(base, kHeadSize, id, kv_head, first, min(first_end, position), g, t, part);
+    if (first + thread / 2 < min(first_end, position)) {  // a lane half a value
+      const uint8_t* block = few::block_of<2>(work.values, base.pages, id, kv_head, kHeadSize);
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(block + (first % kPageTokens * 2 + thread) * kHeadSize));
+    }
   }
-  Rope rope{work.inverse_frequencies, kHeadSize, work.adjacent_pairs != 0, work.rope_factor};
-  for (int32_t index = warp * kWarp + thread; index < kHeadSize / 2; index += kTeamWarps * kWarp) {
-    shared.turns[index] = turn_of(rope, index, position);
-  }
+  const Rope rope{nullptr, kHeadSize, work.adjacent_pairs, 1};
   for (int32_t lane = group + warp; lane < few::kLanes; lane += kTeamWarps) {
     for (int32_t column = thread; column < kHeadSize; column += kWarp) shared.queries[lane][column] = __half{};
   }
-  sync_team(team);
   // Queries, and the step's key and value where they are in this split: a warp a row of a head.
   for (int32_t job = warp; job < group + (is_last ? 2 : 0); job += kTeamWarps) {
     const bool is_query = job < group;
@@ -147,7 +172,7 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
 #pragma unroll
     for (int32_t k = 0; k < kSlots; ++k) {
       float first = __uint_as_float(seen[2 * k] & 0xffffff00u), second = __uint_as_float(seen[2 * k + 1] & 0xffffff00u);
-      if (is_query || is_key) turn(shared.turns[thread + k * kWarp], first, second);
+      if (is_query || is_key) turn(turns[thread + k * kWarp], first, second);
       const auto put = [&](int32_t column, float value) {
         if (is_query) {
           shared.queries[job][column] = __float2half_rn(__fmul_rn(value, kQueryPart));
@@ -167,40 +192,35 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   float sums[kColumnParts][4][4];
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) maxima[e] = -INFINITY, totals[e] = 0;
-#pragma unroll
-  for (int32_t c = 0; c < kColumnParts; ++c) {
-#pragma unroll
-    for (int32_t j = 0; j < 4; ++j) {
-#pragma unroll
-      for (float& sum : sums[c][j]) sum = 0;
-    }
-  }
-  bool is_first = true;
-  while (has_keys()) {
+  // Sixteen keys of this warp. The first come while the queries are waited for, and their values to the L2 cache.
+  const auto add_keys = [&](auto is_first) {
     const int32_t first = page * kPageTokens + first_key;
-    if (first + kWarpKeys > position) few::bring_new(shared, kHeadSize, first, position, most, g, t, part);
+    const int32_t end = is_first.value ? first_end : most;  // of the keys that are seen
+    const int32_t id = end > 0 ? __ldg(table + page) : 0;
+    const bool has_new = first + kWarpKeys > position && end > 0;
+    if constexpr (!is_first.value) few::bring_keys(base, kHeadSize, id, kv_head, first, position, g, t, part);
+    if constexpr (is_first.value) {
+      few::bring_values(base, kHeadSize, id, kv_head, first, 0, min(end, position), g, t, part);
+    }
+    if (has_new) bring_new_keys(shared, first, position, g, t, part);
     float products[4], other[4];
 #pragma unroll
     for (int32_t e = 0; e < 4; ++e) products[e] = other[e] = 0;
 #pragma unroll
     for (int32_t j = 0; j < kHeadSize / 32; ++j) {
       const uint4 query = *reinterpret_cast<const uint4*>(&shared.queries[g][32 * j + 8 * t]);
-      multiply_add(products, part.keys[0][j][0], part.keys[1][j][0], part.keys[0][j][1], part.keys[1][j][1], query.x, query.y);
-      multiply_add(other, part.keys[0][j][2], part.keys[1][j][2], part.keys[0][j][3], part.keys[1][j][3], query.z, query.w);
+      multiply_add(products, part.keys[0][j][0], part.keys[1][j][0], part.keys[0][j][1], part.keys[1][j][1], query.x,
+                   query.y);
+      multiply_add(other, part.keys[0][j][2], part.keys[1][j][2], part.keys[0][j][3], part.keys[1][j][3], query.z,
+                   query.w);
     }
-    page += kPagesAtOnce;
-    const bool has_next = has_keys();
-    const int32_t next = page * kPageTokens + first_key;
-    int32_t id = 0;
-    if (has_next) {
-      id = __ldg(table + page);
-      few::bring_keys(base, kHeadSize, id, kv_head, next, position, g, t, part);
-    }
+    if constexpr (!is_first.value) few::bring_values(base, kHeadSize, id, kv_head, first, 0, position, g, t, part);
+    if (has_new) bring_new_values(shared, first, position, g, t, part);
     uint32_t weights[2];
 #pragma unroll
     for (int32_t e = 0; e < 4; ++e) {
       const int32_t key = first + g + e / 2 * 8;
-      const bool sees = key < (2 * t + e % 2 < group ? most : -(1 << 30));
+      const bool sees = 2 * t + e % 2 < group && key < end;
       products[e] = __fadd_rn(products[e], other[e]);
       const float score = __fmul_rn(__fmul_rn(products[e], work.scale), kLog2E);
       products[e] = sees ? score : -INFINITY;
@@ -217,7 +237,7 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
       products[e] = power_of_two(__fsub_rn(products[e], from));
       products[e + 2] = power_of_two(__fsub_rn(products[e + 2], from));
       totals[e] = fmaf(totals[e], old_part, __fadd_rn(products[e], products[e + 2]));
-      if (!is_first) {
+      if constexpr (!is_first.value) {
 #pragma unroll
         for (int32_t c = 0; c < kColumnParts; ++c) {
 #pragma unroll
@@ -230,19 +250,25 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
     }
     weights[0] = few::transposed(halves_of(products[0], products[1]));
     weights[1] = few::transposed(halves_of(products[2], products[3]));
-    is_first = false;
 #pragma unroll
     for (int32_t c = 0; c < kColumnParts; ++c) {
 #pragma unroll
       for (int32_t j = 0; j < 4; ++j) {
+        if constexpr (is_first.value) {
+#pragma unroll
+          for (float& sum : sums[c][j]) sum = 0;
+        }
         multiply_add(sums[c][j], __byte_perm(part.values[0][c][j], part.values[1][c][j], 0x5410),
                      __byte_perm(part.values[0][c][j], part.values[1][c][j], 0x7632),
                      __byte_perm(part.values[2][c][j], part.values[3][c][j], 0x5410),
                      __byte_perm(part.values[2][c][j], part.values[3][c][j], 0x7632), weights[0], weights[1]);
       }
     }
-    if (has_next) few::bring_values(base, kHeadSize, id, kv_head, next, 0, position, g, t, part);
-  }
+    page += kPagesAtOnce;
+  };
+  add_keys(std::true_type());  // of a warp without keys: nothing is seen
+#pragma unroll 1
+  while (has_keys()) add_keys(std::false_type());
 
   // The warps' results to one.
 #pragma unroll
@@ -292,9 +318,19 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   }
 }
 
+// Sine and cosine of every row's turns: the same for all layers.
+__device__ inline void find_turns(const Stretch& p, const AttentionWork& work, float2* turns) {
+  const Rope rope{work.inverse_frequencies, kHeadSize, work.adjacent_pairs, work.rope_factor};
+  for (int32_t i = thread_index(); i < p.num_tokens * (kHeadSize / 2); i += kWarps * kWarp) {
+    turns[i] = turn_of(rope, i % (kHeadSize / 2), __ldg(p.positions + i / (kHeadSize / 2)));
+  }
+}
+
 // All of the attention of one layer.
-__device__ __noinline__ void attend_all(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t warp,
-                                  int32_t lane, uint32_t tag) {
+__device__ inline void attend_all(const Stretch& p, const StretchOperation& operation, uint8_t* memory,
+                                  const float2* turns, uint32_t tag) {
+  const int32_t thread = thread_index();
+  const int32_t warp = thread / kWarp, lane = thread % kWarp;
   const AttentionWork& work = operation.attention;
   const auto grid = static_cast<int32_t>(gridDim.x);
   const auto block = static_cast<int32_t>(blockIdx.x);
@@ -307,7 +343,8 @@ __device__ __noinline__ void attend_all(const Stretch& p, const StretchOperation
     for (; item < first_item + items; item += kTeams * grid) {
       const int32_t index = item - first_item;
       const int32_t split = index / work.num_kv_heads;
-      attend(p, operation, memory + team * team_bytes(work.group_size), team, warp % kTeamWarps, lane, sequence,
+      attend(p, operation, memory + team * team_bytes(work.group_size), team, turns + sequence * (kHeadSize / 2),
+             warp % kTeamWarps, lane, sequence,
              index - split * work.num_kv_heads, split, tag);
     }
     first_item += items;
@@ -317,7 +354,6 @@ __device__ __noinline__ void attend_all(const Stretch& p, const StretchOperation
   FoldMemory& fold = *reinterpret_cast<FoldMemory*>(memory);
   const int32_t chunks = work.num_heads * (kHeadSize / 4);
   const int32_t share = ceil_div(chunks, grid);
-  const int32_t thread = static_cast<int32_t>(threadIdx.x);
   for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
     const int32_t splits = splits_of(__ldg(p.positions + sequence));
     const int32_t end = min(chunks, (block + 1) * share);

@@ -19,6 +19,14 @@ __device__ inline void sync_multipliers() {
   asm volatile("bar.sync 1, %0;" ::"n"(kWarps * kWarp) : "memory");
 }
 
+// The thread's index, of which the compiler knows nothing: what follows from it is found anew behind each of these, and
+// does not take the registers of what comes between.
+__device__ inline int32_t thread_index() {
+  int32_t index = static_cast<int32_t>(threadIdx.x);
+  asm volatile("" : "+r"(index));
+  return index;
+}
+
 // Four floats of the exchange as they are now.
 __device__ inline uint4 look_at(const uint32_t* from) {
   uint4 v;
@@ -172,9 +180,8 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
 }
 
 // This warp's records of x. Others read them after a barrier.
-// A call of its own, like the end below: else what they need beforehand takes the registers of the loop between them.
 template <int32_t kTokens, bool kNorm>
-__device__ __noinline__ void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
+__device__ inline void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
                                const Places& places, int32_t warp, int32_t lane, float (&squares)[kTokens]) {
   constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;
   const int32_t records = max(0, ceil_div(work.num_records - warp, kWarps));
@@ -252,9 +259,9 @@ struct Finished {
 // Adds up the warps' sums of `num_pairs` pairs of tiles and writes their columns. All warps have put them. `residual`:
 // what out held, of the first pairs.
 template <int32_t kTokens>
-__device__ __noinline__ void finish_group(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
+__device__ inline void finish_group(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
                                     const Places& places, int32_t first_pair, int32_t num_pairs, float residual) {
-  for (int32_t i = threadIdx.x; i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
+  for (int32_t i = thread_index(); i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
     const Finished<kTokens> is(i, first_pair);
     float factor = 1;
     if (work.norm_weight != nullptr) {
