@@ -18,6 +18,14 @@ namespace quoth::cuda {
 
 inline constexpr int32_t kUnitColumns = 128;
 
+// What x of a group with this largest magnitude is multiplied by, to have 16 bits whose high digit stays in int8; 0 for
+// next to nothing. Without a branch.
+inline constexpr float kLargestDigits = 127.0f * 256.0f;
+__device__ inline float digits_scale(float maximum) {
+  float inverse;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(fmaxf(maximum, 1e-31f)));
+  return maximum < 1e-31f ? 0.0f : kLargestDigits * inverse;
+}
 // c += a b: int8 [16, 32] times int8 [32, 8], exact in int32.
 __device__ inline void multiply_32(int32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint2 b) {
   asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"

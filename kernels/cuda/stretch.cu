@@ -263,23 +263,18 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   asm volatile("setmaxnreg.inc.sync.aligned.u32 112;");
   const uint32_t first_tag = p.step != nullptr ? __ldcg(p.step) << 8 : 0;
   const auto* const operations = reinterpret_cast<const StretchOperation*>(shared + p.operations_at);
-  const float* turned_by = nullptr;  // what the turns in shared memory were made of
-  float turned_part = 0;
+  bool is_prepared = false;  // the table of attention, one for all layers
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     wait_barrier(described + 8 * place, (static_cast<uint32_t>(index) / kOperationsAhead) & 1);
     const StretchOperation& operation = operations[place];
     QUOTH_TIME(0);
     if (operation.is_attention) {
-      auto* const turns = reinterpret_cast<float2*>(shared + p.turns_at);
+      AttentionTable& table = *reinterpret_cast<AttentionTable*>(shared + p.table_at);
       const AttentionWork& work = operation.attention;
-      if (turned_by != work.inverse_frequencies || turned_part != work.rope_factor) {
-        sync_multipliers();
-        find_turns(p, work, turns);
-        turned_by = work.inverse_frequencies;
-        turned_part = work.rope_factor;
-      }
-      attend_all(p, operation, shared + p.x_at, turns, first_tag | operation.out_tag);
+      if (!is_prepared) prepare(p, work, table);
+      is_prepared = true;
+      attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag);
       QUOTH_TIME(5);
     } else {
       multiply_all<kTokens>(p, operation, shared, ring, index);
@@ -329,7 +324,7 @@ int32_t place(const Device* device, Stretch& p) {
   p.sums_at = take(sums);
   at = std::max(at, round_up(attention, 128));
   p.squares_at = take(2 * kWarps * kStretchTokens * 4);
-  p.turns_at = take(attention == 0 ? 0 : p.num_tokens * (kHeadSize / 2) * 8);
+  p.table_at = take(attention == 0 ? 0 : static_cast<int32_t>(sizeof(AttentionTable)));
   p.operations_at = take(kOperationsAhead * static_cast<int32_t>(sizeof(StretchOperation)));
   p.barriers_at = take(8 * (2 * kMaxSlots + 2 * kOperationsAhead));
   p.ring_at = at;
@@ -510,11 +505,23 @@ bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const
   }
   Stretch& p = device->stretch->stretch;
   const int32_t max_splits = few::split_of(num_pages - 1) + 1;
-  if (int64_t{qkv.num_rows} * shape.num_heads * max_splits > kStretchPartials) return false;
+  const int64_t items = int64_t{qkv.num_rows} * shape.num_kv_heads * max_splits;
+  if (items * (shape.num_heads / shape.num_kv_heads) > kStretchPartials ||
+      items > int64_t{stretch::kMaxItems} * device->num_multiprocessors) {
+    return false;
+  }
   StretchOperation operation{};
   operation.is_attention = true;
   operation.attention = {pages.keys, pages.values, rope.inverse_frequencies, shape.num_heads, shape.num_kv_heads,
                          shape.num_heads / shape.num_kv_heads, shape.scale / kQueryPart, rope.factor, rope.adjacent_pairs};
+  for (int32_t i = 0; i < p.num_operations; ++i) {  // one table for all layers
+    const AttentionWork& other = p.operations[i].attention;
+    if (p.operations[i].is_attention &&
+        (other.inverse_frequencies != rope.inverse_frequencies || other.rope_factor != rope.factor ||
+         other.adjacent_pairs != rope.adjacent_pairs || other.num_kv_heads != shape.num_kv_heads)) {
+      return false;
+    }
+  }
   p.positions = staged.positions;
   p.page_table = staged.page_table;
   p.page_table_stride = page_table_stride;

@@ -70,7 +70,7 @@ struct Stretch {
   int32_t num_slots, slot_bytes;
   int32_t num_ahead;  // slots on their way at once
   // Offsets into shared memory.
-  int32_t x_at, factors_at, sums_at, squares_at, turns_at, operations_at, barriers_at, ring_at;
+  int32_t x_at, factors_at, sums_at, squares_at, table_at, operations_at, barriers_at, ring_at;
 #ifdef QUOTH_STRETCH_PROBE
   int32_t probe;  // 1: no waiting for x; 2: the same weights again and again; 4: no copies; 8: one warp-record at once
   int64_t* times;

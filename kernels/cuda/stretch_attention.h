@@ -17,6 +17,7 @@ constexpr int32_t kTeams = 2;
 constexpr int32_t kTeamWarps = few::kWarps;
 constexpr int32_t kHeadSize = 128;
 constexpr int32_t kMaxGroup = few::kLanes;
+constexpr int32_t kMaxItems = 96;
 constexpr int32_t kSumStride = kHeadSize + 8;
 static_assert(kTeams * kTeamWarps == kWarps);
 
@@ -43,6 +44,19 @@ __host__ __device__ constexpr int32_t attention_bytes(int32_t group) {
   return teams > fold ? teams : fold;
 }
 
+// What a team has to do, and where its first keys are: the same for all layers.
+struct Item {
+  int32_t sequence, kv_head, split, position;
+  int32_t first_page, page_end;
+  int32_t ids[2];  // of the first two pages
+};
+struct AttentionTable {
+  Item items[kMaxItems];  // of this block, the teams' in turn
+  int32_t num_items;
+  int32_t splits[kStretchTokens];                    // of every sequence's context
+  float2 turns[kStretchTokens][kHeadSize / 2];       // sine and cosine of every row
+};
+
 __device__ inline void sync_team(int32_t team) {
   if (team == 0) {
     asm volatile("bar.sync 2, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
@@ -64,10 +78,6 @@ __device__ inline bool look_at_partial(const uint64_t* from, uint32_t tag, float
   a = __uint_as_float(static_cast<uint32_t>(first));
   b = __uint_as_float(static_cast<uint32_t>(second));
   return static_cast<uint32_t>(first >> 32) == tag && static_cast<uint32_t>(second >> 32) == tag;
-}
-
-__device__ inline int32_t splits_of(int32_t position) {
-  return few::split_of(position / kPageTokens) + 1;
 }
 
 // The step's own key and value, in place of what the page held.
@@ -92,12 +102,13 @@ __device__ inline void bring_new_values(const TeamMemory& shared, int32_t first,
 
 // One split of one kv head of one sequence, by a team. `item_tag`: of the partial results.
 __device__ inline void attend(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t team,
-                              const float2* turns, int32_t warp, int32_t thread, int32_t sequence, int32_t kv_head,
-                              int32_t split, uint32_t item_tag) {
+                              const Item& item, const float2* turns, int32_t warp, int32_t thread,
+                              uint32_t item_tag) {
   using few::kAll;
   using few::kPagesAtOnce;
   using few::kWarpKeys;
   constexpr int32_t kColumnParts = kHeadSize / 64;
+  asm volatile("" : "+r"(warp), "+r"(thread));  // see `thread_index`
   const AttentionWork& work = operation.attention;
   TeamMemory& shared = *reinterpret_cast<TeamMemory*>(memory);
   auto* const all_sums = reinterpret_cast<float*>(memory + (sizeof(TeamMemory) + 15) / 16 * 16);
@@ -107,24 +118,24 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   base.pages.keys = work.keys;
   base.pages.values = work.values;
   base.pages.num_heads = work.num_kv_heads;
-  const int32_t* table = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
-  const int32_t position = __ldg(p.positions + sequence);
-  const int32_t most = position + 1;
-  const int32_t num_pages = ceil_div(most, kPageTokens);
-  const int32_t page_end = min(num_pages, few::start_of(split + 1));
+  static_assert(kPagesAtOnce == 2);
+  const int32_t sequence = item.sequence, kv_head = item.kv_head;
+  const int32_t position = item.position;
+  const int32_t page_end = item.page_end;
   const int32_t first_key = warp % (kTeamWarps / kPagesAtOnce) * kWarpKeys;
-  int32_t page = few::start_of(split) + warp / (kTeamWarps / kPagesAtOnce);
-  const bool is_last = split == few::split_of(num_pages - 1);
-  const auto has_keys = [&] { return page < page_end && page * kPageTokens + first_key < most; };
+  const int32_t* table = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
+  int32_t page = item.first_page + warp / (kTeamWarps / kPagesAtOnce);
+  const bool is_last = position / kPageTokens < page_end;
+  const auto has_keys = [&] { return page < page_end && page * kPageTokens + first_key <= position; };
 
   few::Part<2, kHeadSize> part;
-  const int32_t first_end = has_keys() ? most : 0;
+  const int32_t first_end = has_keys() ? position + 1 : 0;
+  const int32_t first_id = item.ids[warp / (kTeamWarps / kPagesAtOnce)];
   {
-    const int32_t id = has_keys() ? __ldg(table + page) : 0;
     const int32_t first = page * kPageTokens + first_key;
-    few::bring_keys(base, kHeadSize, id, kv_head, first, min(first_end, position), g, t, part);
+    few::bring_keys(base, kHeadSize, first_id, kv_head, first, min(first_end, position), g, t, part);
     if (first + thread / 2 < min(first_end, position)) {  // a lane half a value
-      const uint8_t* block = few::block_of<2>(work.values, base.pages, id, kv_head, kHeadSize);
+      const uint8_t* block = few::block_of<2>(work.values, base.pages, first_id, kv_head, kHeadSize);
       asm volatile("prefetch.global.L2 [%0];" ::"l"(block + (first % kPageTokens * 2 + thread) * kHeadSize));
     }
   }
@@ -195,8 +206,8 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   // Sixteen keys of this warp. The first come while the queries are waited for, and their values to the L2 cache.
   const auto add_keys = [&](auto is_first) {
     const int32_t first = page * kPageTokens + first_key;
-    const int32_t end = is_first.value ? first_end : most;  // of the keys that are seen
-    const int32_t id = end > 0 ? __ldg(table + page) : 0;
+    const int32_t end = is_first.value ? first_end : position + 1;  // of the keys that are seen
+    const int32_t id = is_first.value ? first_id : __ldg(table + page);
     const bool has_new = first + kWarpKeys > position && end > 0;
     if constexpr (!is_first.value) few::bring_keys(base, kHeadSize, id, kv_head, first, position, g, t, part);
     if constexpr (is_first.value) {
@@ -291,7 +302,7 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
     }
   }
   sync_team(team);
-  const int64_t item = (static_cast<int64_t>(sequence) * work.num_kv_heads + kv_head) * p.max_splits + split;
+  const int64_t place = (static_cast<int64_t>(sequence) * work.num_kv_heads + kv_head) * p.max_splits + item.split;
   for (int32_t index = warp * kWarp + thread; index < group * (kHeadSize / 4); index += kTeamWarps * kWarp) {
     const int32_t lane = index / (kHeadSize / 4);
     const int32_t column = index % (kHeadSize / 4) * 4;
@@ -311,24 +322,50 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
       sum.x = fmaf(more.x, factor, sum.x), sum.y = fmaf(more.y, factor, sum.y);
       sum.z = fmaf(more.z, factor, sum.z), sum.w = fmaf(more.w, factor, sum.w);
     }
-    uint64_t* to = p.partials + ((item * group + lane) * kHeadSize + column);
+    uint64_t* to = p.partials + ((place * group + lane) * kHeadSize + column);
     put_partial(to, sum.x, sum.y, item_tag);
     put_partial(to + 2, sum.z, sum.w, item_tag);
-    if (column == 0) put_partial(p.partial_ends + 2 * (item * group + lane), maximum, total, item_tag);
+    if (column == 0) put_partial(p.partial_ends + 2 * (place * group + lane), maximum, total, item_tag);
   }
 }
 
-// Sine and cosine of every row's turns: the same for all layers.
-__device__ inline void find_turns(const Stretch& p, const AttentionWork& work, float2* turns) {
+__device__ inline void prepare(const Stretch& p, const AttentionWork& work, AttentionTable& table) {
   const Rope rope{work.inverse_frequencies, kHeadSize, work.adjacent_pairs, work.rope_factor};
   for (int32_t i = thread_index(); i < p.num_tokens * (kHeadSize / 2); i += kWarps * kWarp) {
-    turns[i] = turn_of(rope, i % (kHeadSize / 2), __ldg(p.positions + i / (kHeadSize / 2)));
+    table.turns[i / (kHeadSize / 2)][i % (kHeadSize / 2)] =
+        turn_of(rope, i % (kHeadSize / 2), __ldg(p.positions + i / (kHeadSize / 2)));
+  }
+  const int32_t thread = thread_index();
+  int32_t index = static_cast<int32_t>(blockIdx.x) + thread * static_cast<int32_t>(gridDim.x);
+  int32_t total = 0;
+  for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
+    const int32_t position = __ldg(p.positions + sequence);
+    const int32_t num_pages = position / kPageTokens + 1;
+    const int32_t splits = few::split_of(num_pages - 1) + 1;
+    const int32_t count = splits * work.num_kv_heads;
+    if (thread == 0) table.splits[sequence] = splits;
+    if (index >= total && index < total + count && thread < kMaxItems) {
+      Item item;
+      item.sequence = sequence;
+      item.split = (index - total) / work.num_kv_heads;
+      item.kv_head = index - total - item.split * work.num_kv_heads;
+      item.position = position;
+      item.first_page = few::start_of(item.split);
+      item.page_end = min(num_pages, few::start_of(item.split + 1));
+      const int32_t* ids = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
+      for (int32_t i = 0; i < 2; ++i) item.ids[i] = item.first_page + i < item.page_end ? __ldg(ids + item.first_page + i) : 0;
+      table.items[thread] = item;
+    }
+    total += count;
+  }
+  if (thread == 0) {
+    table.num_items = max(0, ceil_div(total - static_cast<int32_t>(blockIdx.x), static_cast<int32_t>(gridDim.x)));
   }
 }
 
 // All of the attention of one layer.
 __device__ inline void attend_all(const Stretch& p, const StretchOperation& operation, uint8_t* memory,
-                                  const float2* turns, uint32_t tag) {
+                                  const AttentionTable& table, uint32_t tag) {
   const int32_t thread = thread_index();
   const int32_t warp = thread / kWarp, lane = thread % kWarp;
   const AttentionWork& work = operation.attention;
@@ -336,18 +373,10 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
   const auto block = static_cast<int32_t>(blockIdx.x);
   const int32_t team = warp / kTeamWarps;
   sync_multipliers();  // what the operation before left in `memory` has been read
-  int32_t first_item = 0;  // of the sequence
-  int32_t item = block + team * grid;
-  for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
-    const int32_t items = splits_of(__ldg(p.positions + sequence)) * work.num_kv_heads;
-    for (; item < first_item + items; item += kTeams * grid) {
-      const int32_t index = item - first_item;
-      const int32_t split = index / work.num_kv_heads;
-      attend(p, operation, memory + team * team_bytes(work.group_size), team, turns + sequence * (kHeadSize / 2),
-             warp % kTeamWarps, lane, sequence,
-             index - split * work.num_kv_heads, split, tag);
-    }
-    first_item += items;
+  for (int32_t i = team; i < table.num_items; i += kTeams) {
+    const Item& item = table.items[i];
+    attend(p, operation, memory + team * team_bytes(work.group_size), team, item, table.turns[item.sequence],
+           warp % kTeamWarps, lane, tag);
   }
   sync_multipliers();
 
@@ -355,7 +384,7 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
   const int32_t chunks = work.num_heads * (kHeadSize / 4);
   const int32_t share = ceil_div(chunks, grid);
   for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
-    const int32_t splits = splits_of(__ldg(p.positions + sequence));
+    const int32_t splits = table.splits[sequence];
     const int32_t end = min(chunks, (block + 1) * share);
     const int32_t at_once = kWarps * kWarp / splits;
     for (int32_t first = block * share; first < end; first += at_once) {

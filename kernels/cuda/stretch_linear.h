@@ -76,7 +76,6 @@ template <int32_t kTokens, bool kNorm, int32_t kRecords>
 __device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const float* norm_weight,
                                   const Places& places, int32_t warp, int32_t lane, int32_t records, int32_t index,
                                   float (&squares)[kTokens]) {
-  constexpr float kLargest = 127.0f * 256.0f;
   constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
   constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
   int32_t at[kRecords];  // which record
@@ -149,12 +148,19 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
   }
   // Lane l has columns 4 l ..: group l / 8, octet l % 8 / 2, its low or high nibbles l % 2.
   uint8_t* const to = places.x + lane % 8 / 2 * 32 + lane / 16 * 16 + lane % 2 * 8 + lane / 8 % 2 * 4;
+  // One kind of instruction after another: their latencies overlap.
+  float inverses[kRecords][kTokens];
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) inverses[r][t] = digits_scale(maximum[r][t]);
+  }
   int32_t sum[kRecords][kTokens];
 #pragma unroll
   for (int32_t r = 0; r < kRecords; ++r) {
 #pragma unroll
     for (int32_t t = 0; t < kTokens; ++t) {
-      const float inverse = maximum[r][t] < 1e-31f ? 0.0f : __fdividef(kLargest, maximum[r][t]);
+      const float inverse = inverses[r][t];
       const float4 f = x[r][t];
       const uint32_t a = __float_as_uint(fmaf(f.x, inverse, kShift)), b = __float_as_uint(fmaf(f.y, inverse, kShift));
       const uint32_t c = __float_as_uint(fmaf(f.z, inverse, kShift)), d = __float_as_uint(fmaf(f.w, inverse, kShift));
@@ -162,16 +168,20 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
       uint8_t* line = to + (at[r] * 2 * kTokens + 2 * t) * kLineBytes;
       *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
       *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
-      sum[r][t] = __reduce_add_sync(0xffffffffu, static_cast<int32_t>(a + b + c + d - kShiftBits));
+      sum[r][t] = static_cast<int32_t>(a + b + c + d - kShiftBits);
     }
   }
-  // Lane r of the warp writes the factors of one token of one record.
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) sum[r][t] = __reduce_add_sync(0xffffffffu, sum[r][t]);
+  }
 #pragma unroll
   for (int32_t r = 0; r < kRecords; ++r) {
 #pragma unroll
     for (int32_t t = 0; t < kTokens; ++t) {
       const float scale =
-          maximum[r][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[r][t] * (1.0f / kLargest);
+          maximum[r][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[r][t] * (1.0f / kLargestDigits);
       if (lane == 0) {
         places.factors[at[r] * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[r][t])};
       }
