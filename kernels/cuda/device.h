@@ -177,10 +177,12 @@ __device__ inline float2 floats_of(uint32_t halves) {
 }
 
 // x without its low eight bits, rounded; what is not finite stays so.
-__device__ inline float shortened(float x) {
-  const uint32_t bits = __float_as_uint(x);
+__device__ inline uint32_t shortened(uint32_t bits) {
   const uint32_t rounded = bits + 0x80u;
-  return __uint_as_float(((rounded ^ bits) >> 31 ? bits : rounded) & 0xffffff00u);
+  return ((rounded ^ bits) >> 31 ? bits : rounded) & 0xffffff00u;
+}
+__device__ inline float shortened(float x) {
+  return __uint_as_float(shortened(__float_as_uint(x)));
 }
 
 // Sums over a warp in a fixed tree; every lane gets the result.

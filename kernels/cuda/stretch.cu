@@ -44,39 +44,34 @@ __device__ inline int32_t pairs_of(const LinearWork& work) {
   return work.block_pairs + (static_cast<int32_t>(blockIdx.x) < work.blocks_with_more ? 1 : 0);
 }
 
-#ifdef QUOTH_STRETCH_PROBE
-#define QUOTH_TIME(i)                                                                             \
-  if (p.times != nullptr && blockIdx.x == 5 && threadIdx.x == 0) p.times[index * 8 + (i)] = clock64()
-#else
-#define QUOTH_TIME(i)
-#endif
-
 // The warp that brings: the descriptions of the operations, then their weights.
 __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, uint32_t described, uint32_t forgotten,
                                  int32_t lane) {
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
-  const uint64_t keep = keep_policy();
   bool is_first_round = true;
   Ring arrived = ring;  // `num_ahead` slots behind
   int32_t ahead = p.num_ahead;
+  constexpr int32_t kOperationWords = sizeof(StretchOperation) / 4;
+  uint32_t next_word = lane < kOperationWords ? reinterpret_cast<const uint32_t*>(p.operations)[lane] : 0;
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     const uint32_t round = static_cast<uint32_t>(index) / kOperationsAhead;
     if (round > 0) wait_barrier(forgotten + 8 * place, (round - 1) & 1);
-    if (lane < static_cast<int32_t>(sizeof(StretchOperation) / 4)) {
-      reinterpret_cast<uint32_t*>(operations + place)[lane] =
-          reinterpret_cast<const uint32_t*>(p.operations + index)[lane];
-    }
+    if (lane < kOperationWords) reinterpret_cast<uint32_t*>(operations + place)[lane] = next_word;
     __syncwarp();
     if (lane == 0) arrive(described + 8 * place);
+    // The next one is on its way while this one's weights are.
+    if (lane < kOperationWords && index + 1 < p.num_operations) {
+      next_word = reinterpret_cast<const uint32_t*>(p.operations + index + 1)[lane];
+    }
     const StretchOperation& operation = operations[place];
     if (operation.is_attention) continue;
     const LinearWork& work = operation.linear;
     if (work.norm_weight != nullptr) {  // into the L2 cache
-      for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 8; k < work.num_records * kUnitColumns;
-           k += static_cast<int32_t>(gridDim.x) * kWarp * 8) {
-        touch(work.norm_weight + k, keep);
+      for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
+           k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
+        fetch_and_keep(work.norm_weight + k);
       }
     }
     if (lane > 0) continue;
@@ -254,6 +249,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     publish_barriers();
   }
   __syncthreads();
+  let_next_start();
 
   if (warp >= kWarps) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
@@ -274,7 +270,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
       const AttentionWork& work = operation.attention;
       if (!is_prepared) prepare(p, work, table);
       is_prepared = true;
-      attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag);
+      attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag, index);
       QUOTH_TIME(5);
     } else {
       multiply_all<kTokens>(p, operation, shared, ring, index);
@@ -467,7 +463,8 @@ void free_stretches(Device* device) {
 bool join_stretch(Device* device, const Rows& x, const Weight& weight, const float* bias, Activation activation,
                   const LinearFusion& fusion, const Rows& out) {
   if (!stretch::is_open_to(device, x.num_rows) || weight.type != Type::int4_g128 ||
-      fusion.norm == LinearFusion::Norm::layer || !decodes(x, weight, fusion) || weight.num_rows % kQuantRows != 0 ||
+      fusion.norm == LinearFusion::Norm::layer ||
+      (activation != Activation::none && activation != Activation::silu) || !decodes(x, weight, fusion) || weight.num_rows % kQuantRows != 0 ||
       !has_fours(x) || out.width > device->stretch->region_floats ||
       reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 != 0) {
     return false;
@@ -486,7 +483,7 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
   work.pair_tiles = fusion.is_gated ? 2 : 1;
   work.epsilon = fusion.epsilon;
   work.inverse_columns = 1.0f / static_cast<float>(weight.num_columns);
-  work.activation = activation;
+  work.has_silu = activation == Activation::silu;
   work.adds = fusion.adds;
   work.is_gated = fusion.is_gated;
   const int32_t most = ceil_div(work.num_pairs, device->num_multiprocessors) * work.pair_tiles;

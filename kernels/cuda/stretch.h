@@ -31,8 +31,7 @@ struct LinearWork {
   int32_t pair_tiles;   // gated: 2
   int32_t group_tiles;  // weight tiles whose sums are kept until they are added up; a multiple of pair_tiles
   float epsilon, inverse_columns;
-  Activation activation;
-  bool adds, is_gated;
+  bool has_silu, is_gated, adds;
 };
 // Rope, the step's keys and values into their pages, attention; x is a qkv buffer. f16 pages, heads of 128 columns.
 struct AttentionWork {

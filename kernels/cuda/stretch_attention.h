@@ -365,7 +365,7 @@ __device__ inline void prepare(const Stretch& p, const AttentionWork& work, Atte
 
 // All of the attention of one layer.
 __device__ inline void attend_all(const Stretch& p, const StretchOperation& operation, uint8_t* memory,
-                                  const AttentionTable& table, uint32_t tag) {
+                                  const AttentionTable& table, uint32_t tag, [[maybe_unused]] int32_t index) {
   const int32_t thread = thread_index();
   const int32_t warp = thread / kWarp, lane = thread % kWarp;
   const AttentionWork& work = operation.attention;
@@ -373,12 +373,15 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
   const auto block = static_cast<int32_t>(blockIdx.x);
   const int32_t team = warp / kTeamWarps;
   sync_multipliers();  // what the operation before left in `memory` has been read
+  QUOTH_TIME(1);
   for (int32_t i = team; i < table.num_items; i += kTeams) {
     const Item& item = table.items[i];
     attend(p, operation, memory + team * team_bytes(work.group_size), team, item, table.turns[item.sequence],
            warp % kTeamWarps, lane, tag);
   }
+  QUOTH_TIME(2);
   sync_multipliers();
+  QUOTH_TIME(3);
 
   FoldMemory& fold = *reinterpret_cast<FoldMemory*>(memory);
   const int32_t chunks = work.num_heads * (kHeadSize / 4);
@@ -410,6 +413,7 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
         fold.ends[thread] = ends;
       }
       sync_multipliers();
+      QUOTH_TIME(4);
       if (thread < count) {
         few::Folded result;
         for (int32_t s = 0; s < splits; s += 8) {

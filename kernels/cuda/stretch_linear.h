@@ -6,6 +6,13 @@
 #include "decode_formats.h"
 #include "stretch.h"
 
+#ifdef QUOTH_STRETCH_PROBE
+#define QUOTH_TIME(i)                                                                             \
+  if (p.times != nullptr && blockIdx.x == 5 && threadIdx.x == 0) p.times[index * 8 + (i)] = clock64()
+#else
+#define QUOTH_TIME(i)
+#endif
+
 namespace quoth::cuda::stretch {
 
 constexpr int32_t kWarps = 16;  // that multiply; one more brings the weights
@@ -90,43 +97,44 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
     }
   }
   const uint32_t tag = operation.x_tag;
-  if (tag == 0) {
-    const float* from = operation.x + 4 * lane;
+  const uint32_t* const from =
+      (tag == 0 ? reinterpret_cast<const uint32_t*>(operation.x) : p.exchange + operation.x_exchange) + 4 * lane;
+  const int32_t stride = tag == 0 ? operation.x_stride : p.exchange_stride;
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
+    }
+  }
+  if (tag == 0) {  // as if it had been in the exchange
 #pragma unroll
     for (int32_t r = 0; r < kRecords; ++r) {
 #pragma unroll
       for (int32_t t = 0; t < kTokens; ++t) {
-        const float4 f = __ldcg(reinterpret_cast<const float4*>(
-            from + static_cast<int64_t>(t) * operation.x_stride + at[r] * kUnitColumns));
-        v[r][t] = {__float_as_uint(shortened(f.x)), __float_as_uint(shortened(f.y)), __float_as_uint(shortened(f.z)),
-                   __float_as_uint(shortened(f.w))};
+        v[r][t] = {shortened(v[r][t].x), shortened(v[r][t].y), shortened(v[r][t].z), shortened(v[r][t].w)};
       }
     }
-  } else {
-    const uint32_t* from = p.exchange + operation.x_exchange + 4 * lane;
-    const int32_t stride = p.exchange_stride;
-#pragma unroll
-    for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-      for (int32_t t = 0; t < kTokens; ++t) v[r][t] = look_at(from + t * stride + at[r] * kUnitColumns);
-    }
+  }
 #ifdef QUOTH_STRETCH_PROBE
-    if (!(p.probe & 1))
+  if (p.probe & 1) {
+  } else
 #endif
-      for (;;) {
-        bool again = false;
+  if (tag != 0) {
+    for (;;) {
+      bool again = false;
 #pragma unroll
-        for (int32_t r = 0; r < kRecords; ++r) {
+      for (int32_t r = 0; r < kRecords; ++r) {
 #pragma unroll
-          for (int32_t t = 0; t < kTokens; ++t) {
-            if (!has_tag(v[r][t], tag)) {
-              again = true;
-              v[r][t] = look_at(from + t * stride + at[r] * kUnitColumns);
-            }
+        for (int32_t t = 0; t < kTokens; ++t) {
+          if (!has_tag(v[r][t], tag)) {
+            again = true;
+            v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
           }
         }
-        if (!__any_sync(0xffffffffu, again)) break;
       }
+      if (!__any_sync(0xffffffffu, again)) break;
+    }
   }
   float4 x[kRecords][kTokens];
   float maximum[kRecords][kTokens];
@@ -193,17 +201,13 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
 template <int32_t kTokens, bool kNorm>
 __device__ inline void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
                                const Places& places, int32_t warp, int32_t lane, float (&squares)[kTokens]) {
-  constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;
+  constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;  // else 2: less code
   const int32_t records = max(0, ceil_div(work.num_records - warp, kWarps));
   int32_t index = 0;
   while (index < records) {
-    if (kMost > 4 && records - index > 4) {
+    if (kMost > 2 && records - index > 2) {
       stage_some<kTokens, kNorm, kMost>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
       index += kMost;
-    } else if (kMost > 2 && records - index > 2) {
-      constexpr int32_t kSome = kMost > 2 ? 4 : 2;
-      stage_some<kTokens, kNorm, kSome>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
-      index += kSome;
     } else {
       stage_some<kTokens, kNorm, 2>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
       index += 2;
@@ -290,7 +294,8 @@ __device__ inline void finish_group(const Stretch& p, const StretchOperation& op
       if (work.bias != nullptr) total += work.bias[is.column + second * work.num_outputs];
       return total;
     };
-    float result = activation_of(total_of(0), work.activation);
+    float result = total_of(0);
+    if (work.has_silu) result = activation_of(result, Activation::silu);
     if (work.is_gated) result *= total_of(1);
     float* to = operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column;
     if (work.adds) result += first_pair == 0 && i < kWarps * kWarp ? residual : __ldcg(to);

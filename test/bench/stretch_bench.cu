@@ -7,6 +7,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -44,6 +45,7 @@ T* memory(uint64_t count) {
   must(ops->allocate(device, count * sizeof(T), &made));
   return static_cast<T*>(made);
 }
+__global__ void count_up(uint32_t* step) { ++*step; }
 struct Model {
   int32_t layers, hidden, inner, qkv;
 };
@@ -52,7 +54,12 @@ struct Chain {
   std::vector<Weight> weights;
   float* norm;
   uint64_t bytes = 0;
-  Rows h, qkv, inner;
+  Rows h, qkv, inner, attended;
+  int32_t kv_heads;
+  bool has_attention = false;
+  std::vector<KvPages> pages;
+  cuda::DeviceBatch staged{};
+  Rope rope{};
 
   Rows rows(int32_t width) {
     auto* data = memory<float>(8ull * static_cast<uint64_t>(width));
@@ -72,7 +79,26 @@ struct Chain {
       add(m.qkv, m.hidden), add(m.hidden, m.hidden), add(2 * m.inner, m.hidden), add(m.hidden, m.inner);
     norm = memory<float>(static_cast<uint64_t>(m.hidden));
     fill_floats<<<64, 256>>>(norm, static_cast<uint64_t>(m.hidden), 1, 0.5f, false, 9);
-    h = rows(m.hidden), qkv = rows(m.qkv), inner = rows(m.inner);
+    h = rows(m.hidden), qkv = rows(m.qkv), inner = rows(m.inner), attended = rows(m.hidden);
+    kv_heads = (m.qkv - m.hidden) / 256;
+    const uint64_t page_floats = 64ull * static_cast<uint64_t>(kv_heads) * 64 * 64;
+    for (int32_t l = 0; l < m.layers; ++l) {
+      auto *keys = memory<float>(page_floats), *values = memory<float>(page_floats);
+      fill_halves<<<1024, 256>>>(reinterpret_cast<__half*>(keys), 2 * page_floats, 0.5f, 3);
+      fill_halves<<<1024, 256>>>(reinterpret_cast<__half*>(values), 2 * page_floats, 0.5f, 5);
+      pages.push_back({Type::f16, keys, values, kv_heads, 128});
+    }
+    std::vector<int32_t> numbers(8 + 8 * 64);
+    for (int32_t i = 0; i < 8; ++i) numbers[static_cast<size_t>(i)] = 2000;
+    for (int32_t i = 0; i < 8 * 64; ++i) numbers[static_cast<size_t>(8 + i)] = i % 64;
+    auto* on_gpu = memory<int32_t>(numbers.size());
+    must(ops->upload(device, on_gpu, numbers.data(), numbers.size() * 4));
+    staged.positions = on_gpu, staged.page_table = on_gpu + 8;
+    std::vector<float> inverse(64);
+    for (int32_t i = 0; i < 64; ++i) inverse[static_cast<size_t>(i)] = std::pow(10000.0f, static_cast<float>(-i) / 64.0f);
+    auto* frequencies = memory<float>(64);
+    must(ops->upload(device, frequencies, inverse.data(), 256));
+    rope = {frequencies, 128, false, 1};
     must(cudaDeviceSynchronize(), "fill");
   }
   void start(int32_t tokens) {
@@ -99,13 +125,25 @@ struct Chain {
     if (stretched) {
       const cuda::StretchStart start = cuda::begin_stretches(device, tokens);
       must(cudaMemsetAsync(start.exchange, 0, 16ull * static_cast<uint64_t>(start.count), device->stream), "clear");
+      count_up<<<1, 1, 0, device->stream>>>(start.step);
     }
     for (int32_t l = 0; l < m.layers; ++l) {
       const Weight* w = weights.data() + 4 * l;
       go(h, w[0], Activation::none, normed, qkv);
-      Rows attended = qkv;
-      attended.width = m.hidden;
-      go(attended, w[1], Activation::none, adds, h);
+      Rows from = qkv;
+      from.width = m.hidden;
+      if (has_attention) {
+        Rows in = qkv;
+        from = attended;
+        in.num_rows = from.num_rows = tokens;
+        Attention shape{};
+        shape.num_heads = m.hidden / 128, shape.num_kv_heads = kv_heads, shape.head_size = 128, shape.scale = 0.088f;
+        if (!cuda::join_stretch(device, in, shape, rope, staged, 64, 32, pages[static_cast<size_t>(l)], from)) {
+          std::printf("attention not taken\n");
+          std::exit(1);
+        }
+      }
+      go(from, w[1], Activation::none, adds, h);
       go(h, w[2], Activation::silu, gated, inner);
       go(inner, w[3], Activation::none, adds, h);
     }
@@ -197,8 +235,21 @@ int main(int argc, char** argv) {
       cuda::probe_mode = mode;
       line(names[mode], chain.time(t, true));
     }
+    for (int32_t ahead : {1, 3, 4}) {
+      cuda::probe_ahead = ahead;
+      cuda::probe_mode = 1;
+      line((std::string("no waiting, on their way ") + std::to_string(ahead)).c_str(), chain.time(t, true));
+    }
     cuda::probe_mode = 0;
-    const size_t count = static_cast<size_t>(4 * model.layers);
+    chain.has_attention = true;
+    for (int32_t ahead : {1, 2, 3, 4}) {
+      cuda::probe_ahead = ahead;
+      line((std::string("with attention after 2,000, on their way ") + std::to_string(ahead)).c_str(), chain.time(t, true));
+    }
+    cuda::probe_ahead = 2;
+    cuda::probe_mode = 4;
+    line("with attention, no copies", chain.time(t, true));
+    const size_t per_layer = 5;
     auto* times = memory<int64_t>(8 * 240);
     for (const int32_t mode : {0, 4}) {
       cuda::probe_mode = mode;
@@ -208,22 +259,24 @@ int main(int argc, char** argv) {
       cuda::probe_times = nullptr;
       std::vector<int64_t> host(8 * 240);
       must(ops->download(device, host.data(), times, host.size() * 8));
-      const char* kinds[] = {"qkv", "o", "gu", "down"};
+      const char* kinds[] = {"qkv", "att", "o", "gu", "down"};
       std::printf("mode %d, cycles: from end before | start, x staged, all have, tiles, all have, finished\n", mode);
-      for (size_t k = 0; k < 4; ++k) {
+      for (size_t k = 0; k < per_layer; ++k) {
         double sums[6] = {};
-        for (size_t l = 4; l < count / 4 - 2; ++l) {
-          const int64_t* at = &host[(4 * l + k) * 8];
+        const auto layers = static_cast<size_t>(model.layers);
+        for (size_t l = 4; l < layers - 2; ++l) {
+          const int64_t* at = &host[(per_layer * l + k) * 8];
           sums[0] += static_cast<double>(at[0] - at[-3]);
           for (size_t i = 1; i < 6; ++i) sums[i] += static_cast<double>(at[i] - at[i - 1]);
         }
         std::printf("  %-5s", kinds[k]);
-        for (double s : sums) std::printf(" %7.0f", s / static_cast<double>(count / 4 - 6));
+        for (double s : sums) std::printf(" %7.0f", s / static_cast<double>(model.layers - 6));
         std::printf("\n");
       }
     }
     cuda::probe_mode = 0;
     cuda::probe_ahead = 0;
+    chain.has_attention = false;
   }
   return 0;
 }
