@@ -70,15 +70,15 @@ struct Device {
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
   cuda::StretchBuilder* stretch = nullptr;  // null: no stretches on this GPU
-  int32_t* chosen = nullptr;        // i32 [kMaxChosen]: what the last `sample` chose
-  float* partials = nullptr;        // f32 [kMaxPartials]
-  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
-  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
-  bool has_wgmma = false;           // sm_90a's matrix instructions
-  bool sums_in_halves = false;      // linear_prefill_mma.cu
-  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
-  float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
-  int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
+  int32_t* chosen = nullptr;                // i32 [kMaxChosen]: what the last `sample` chose
+  float* partials = nullptr;                // f32 [kMaxPartials]
+  float* normed = nullptr;                  // f32 [kFusedRows, max_columns]
+  float* result = nullptr;                  // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;                   // sm_90a's matrix instructions
+  bool sums_in_halves = false;              // linear_prefill_mma.cu
+  __half* rounded = nullptr;                // x of one linear of many rows: see linear_prefill.h
+  float* inverse_scales = nullptr;          // f32 [T rounded up to 8]: of its rows
+  int32_t* arrivals = nullptr;              // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth

@@ -57,13 +57,13 @@ struct alignas(16) StretchOperation {
 static_assert(sizeof(StretchOperation) <= 128);
 
 struct Stretch {
-  uint32_t* exchange;       // f32 [kStretchTokens, kExchangeRegions, a region]
-  uint64_t* partials;       // [T, G, max_splits, H / G, 128]: what splits of contexts gave, each beside its tag
-  uint64_t* partial_ends;   // [T, G, max_splits, H / G, 2]: maximum and total
-  uint32_t* step;           // its number: tags of `partials` are step * 256 + out_tag
+  uint32_t* exchange;         // f32 [kStretchTokens, kExchangeRegions, a region]
+  uint64_t* partials;         // [T, G, max_splits, H / G, 128]: what splits of contexts gave, each beside its tag
+  uint64_t* partial_ends;     // [T, G, max_splits, H / G, 2]: maximum and total
+  uint32_t* step;             // its number: tags of `partials` are step * 256 + out_tag
   const int32_t* positions;   // [T]
   const int32_t* page_table;  // [T, page_table_stride]
-  int32_t exchange_stride;  // of a row: all its regions
+  int32_t exchange_stride;    // of a row: all its regions
   int32_t page_table_stride, max_splits;
   int32_t num_operations, num_tokens;
   int32_t num_slots, slot_bytes;

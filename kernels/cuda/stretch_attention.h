@@ -53,8 +53,8 @@ struct Item {
 struct AttentionTable {
   Item items[kMaxItems];  // of this block, the teams' in turn
   int32_t num_items;
-  int32_t splits[kStretchTokens];                    // of every sequence's context
-  float2 turns[kStretchTokens][kHeadSize / 2];       // sine and cosine of every row
+  int32_t splits[kStretchTokens];               // of every sequence's context
+  float2 turns[kStretchTokens][kHeadSize / 2];  // sine and cosine of every row
 };
 
 __device__ inline void sync_team(int32_t team) {
@@ -96,14 +96,14 @@ __device__ inline void bring_new_values(const TeamMemory& shared, int32_t first,
   for (int32_t i = 0; i < 4; ++i) {
     if (first + few::value_key(i, t) != position) continue;
 #pragma unroll
-    for (int32_t c = 0; c < kHeadSize / 64; ++c) load_shared(&shared.rows[1][0][2 * (64 * c + 8 * g)], part.values[i][c]);
+    for (int32_t c = 0; c < kHeadSize / 64; ++c)
+      load_shared(&shared.rows[1][0][2 * (64 * c + 8 * g)], part.values[i][c]);
   }
 }
 
 // One split of one kv head of one sequence, by a team. `item_tag`: of the partial results.
 __device__ inline void attend(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t team,
-                              const Item& item, const float2* turns, int32_t warp, int32_t thread,
-                              uint32_t item_tag) {
+                              const Item& item, const float2* turns, int32_t warp, int32_t thread, uint32_t item_tag) {
   using few::kAll;
   using few::kPagesAtOnce;
   using few::kWarpKeys;
@@ -153,7 +153,9 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
     Slot columns[kSlots];
 #pragma unroll
     for (int32_t k = 0; k < kSlots; ++k) columns[k] = slot_of(rope, thread + k * kWarp, kHeadSize / 2);
-    const auto column_of = [&](int32_t k) { return head * kHeadSize + (k % 2 == 0 ? columns[k / 2].first : columns[k / 2].second); };
+    const auto column_of = [&](int32_t k) {
+      return head * kHeadSize + (k % 2 == 0 ? columns[k / 2].first : columns[k / 2].second);
+    };
     if (operation.x_tag == 0) {
       const float* from = operation.x + static_cast<int64_t>(sequence) * operation.x_stride;
 #pragma unroll
@@ -281,7 +283,7 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
 #pragma unroll 1
   while (has_keys()) add_keys(std::false_type());
 
-  // The warps' results to one.
+    // The warps' results to one.
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) {
     float total = totals[e];
@@ -353,7 +355,8 @@ __device__ inline void prepare(const Stretch& p, const AttentionWork& work, Atte
       item.first_page = few::start_of(item.split);
       item.page_end = min(num_pages, few::start_of(item.split + 1));
       const int32_t* ids = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
-      for (int32_t i = 0; i < 2; ++i) item.ids[i] = item.first_page + i < item.page_end ? __ldg(ids + item.first_page + i) : 0;
+      for (int32_t i = 0; i < 2; ++i)
+        item.ids[i] = item.first_page + i < item.page_end ? __ldg(ids + item.first_page + i) : 0;
       table.items[thread] = item;
     }
     total += count;
@@ -398,8 +401,9 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
       const int32_t kv_head = head / work.group_size;
       const int32_t column = chunk % (kHeadSize / 4) * 4;
       if (split < splits) {
-        const int64_t at = (((static_cast<int64_t>(sequence) * work.num_kv_heads + kv_head) * p.max_splits + split) *
-                            work.group_size + head - kv_head * work.group_size);
+        const int64_t at =
+            (((static_cast<int64_t>(sequence) * work.num_kv_heads + kv_head) * p.max_splits + split) * work.group_size +
+             head - kv_head * work.group_size);
         const uint64_t* from = p.partials + at * kHeadSize + column;
         float4 sum;
         float2 ends;

@@ -7,7 +7,7 @@
 #include "stretch.h"
 
 #ifdef QUOTH_STRETCH_PROBE
-#define QUOTH_TIME(i)                                                                             \
+#define QUOTH_TIME(i) \
   if (p.times != nullptr && blockIdx.x == 5 && threadIdx.x == 0) p.times[index * 8 + (i)] = clock64()
 #else
 #define QUOTH_TIME(i)
@@ -77,15 +77,15 @@ __device__ inline float larger_or_nan(float a, float b) {
   return c;
 }
 
-// Records `index` .. `index` + kRecords - 1 of this warp, four columns in each lane, to two digits of 8 bits each; those
-// from `records` on are the last one again. `squares`: of this lane's columns.
+// Records `index` .. `index` + kRecords - 1 of this warp, four columns in each lane, to two digits of 8 bits each;
+// those from `records` on are the last one again. `squares`: of this lane's columns.
 template <int32_t kTokens, bool kNorm, int32_t kRecords>
 __device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const float* norm_weight,
                                   const Places& places, int32_t warp, int32_t lane, int32_t records, int32_t index,
                                   float (&squares)[kTokens]) {
   constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
   constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
-  int32_t at[kRecords];  // which record
+  int32_t at[kRecords];                                       // which record
 #pragma unroll
   for (int32_t r = 0; r < kRecords; ++r) at[r] = min(index + r, records - 1) * kWarps + warp;
   uint4 v[kRecords][kTokens];
@@ -120,7 +120,7 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
   if (p.probe & 1) {
   } else
 #endif
-  if (tag != 0) {
+      if (tag != 0) {
     for (;;) {
       bool again = false;
 #pragma unroll
@@ -149,8 +149,7 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
         f = {f.x * weights[r].x, f.y * weights[r].y, f.z * weights[r].z, f.w * weights[r].w};
       }
       x[r][t] = f;
-      const float most =
-          larger_or_nan(larger_or_nan(fabsf(f.x), fabsf(f.y)), larger_or_nan(fabsf(f.z), fabsf(f.w)));
+      const float most = larger_or_nan(larger_or_nan(fabsf(f.x), fabsf(f.y)), larger_or_nan(fabsf(f.z), fabsf(f.w)));
       maximum[r][t] = __uint_as_float(__reduce_max_sync(0xffffffffu, __float_as_uint(most)));
     }
   }
@@ -266,7 +265,8 @@ struct Finished {
     row = i % kQuantRows;
     pair = i / kQuantRows / kTokens;
     token = i / kQuantRows % kTokens;
-    column = (static_cast<int32_t>(blockIdx.x) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
+    column =
+        (static_cast<int32_t>(blockIdx.x) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
   }
 };
 

@@ -1,5 +1,5 @@
-// The linears of a decode step as one stretch (kernels/cuda/stretch.h), beside the same as kernels of their own: the same
-// bits, and how long each takes. Attention is left out: o reads the first columns of qkv.
+// The linears of a decode step as one stretch (kernels/cuda/stretch.h), beside the same as kernels of their own: the
+// same bits, and how long each takes. Attention is left out: o reads the first columns of qkv.
 //
 //   nvcc -std=c++20 -O3 -fmad=false -gencode arch=compute_90a,code=sm_90a -DQUOTH_STRETCH_PROBE -I. -o stretch_bench \
 //     test/bench/stretch_bench.cu kernels/cuda/*.cu
@@ -45,7 +45,9 @@ T* memory(uint64_t count) {
   must(ops->allocate(device, count * sizeof(T), &made));
   return static_cast<T*>(made);
 }
-__global__ void count_up(uint32_t* step) { ++*step; }
+__global__ void count_up(uint32_t* step) {
+  ++*step;
+}
 struct Model {
   int32_t layers, hidden, inner, qkv;
 };
@@ -95,7 +97,8 @@ struct Chain {
     must(ops->upload(device, on_gpu, numbers.data(), numbers.size() * 4));
     staged.positions = on_gpu, staged.page_table = on_gpu + 8;
     std::vector<float> inverse(64);
-    for (int32_t i = 0; i < 64; ++i) inverse[static_cast<size_t>(i)] = std::pow(10000.0f, static_cast<float>(-i) / 64.0f);
+    for (int32_t i = 0; i < 64; ++i)
+      inverse[static_cast<size_t>(i)] = std::pow(10000.0f, static_cast<float>(-i) / 64.0f);
     auto* frequencies = memory<float>(64);
     must(ops->upload(device, frequencies, inverse.data(), 256));
     rope = {frequencies, 128, false, 1};
@@ -197,8 +200,8 @@ struct Chain {
         differ += std::memcmp(&results[0][i][k], &results[1][i][k], 4) != 0;
         bad += !(std::abs(results[0][i][k]) < 1e30f);
       }
-      std::printf("T=%d result %d: %zu of %zu differ, %zu not finite, e.g. %g %g\n", tokens, i, differ, results[0][i].size(),
-                  bad, results[0][i][5], results[1][i][5]);
+      std::printf("T=%d result %d: %zu of %zu differ, %zu not finite, e.g. %g %g\n", tokens, i, differ,
+                  results[0][i].size(), bad, results[0][i][5], results[1][i][5]);
       same = same && differ == 0;
     }
     std::fflush(stdout);
@@ -229,8 +232,9 @@ int main(int argc, char** argv) {
       line((std::string("stretch, slots on their way ") + std::to_string(ahead)).c_str(), chain.time(t, true));
     }
     cuda::probe_ahead = 2;
-    const char* names[] = {"", "no waiting for x", "the same weights again", "the same weights, no waiting",
-                           "no copies", "no copies, no waiting"};
+    const char* names[] = {
+        "",          "no waiting for x",     "the same weights again", "the same weights, no waiting",
+        "no copies", "no copies, no waiting"};
     for (int32_t mode = 1; mode < 6; ++mode) {
       cuda::probe_mode = mode;
       line(names[mode], chain.time(t, true));
@@ -244,7 +248,8 @@ int main(int argc, char** argv) {
     chain.has_attention = true;
     for (int32_t ahead : {1, 2, 3, 4}) {
       cuda::probe_ahead = ahead;
-      line((std::string("with attention after 2,000, on their way ") + std::to_string(ahead)).c_str(), chain.time(t, true));
+      line((std::string("with attention after 2,000, on their way ") + std::to_string(ahead)).c_str(),
+           chain.time(t, true));
     }
     cuda::probe_ahead = 2;
     cuda::probe_mode = 4;
