@@ -101,6 +101,8 @@ __device__ inline int32_t pairs_of(const LinearWork& work) {
   }
 }
 
+constexpr int32_t kTilesAtOnce = 2;
+
 // One linear, by the warps that multiply.
 template <int32_t kTokens>
 __device__ inline void multiply_all(const Stretch& p, const StretchOperation& operation, uint8_t* shared, Ring& ring,
@@ -161,20 +163,41 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
         x_two.load(x + (first + warp + kWarps) * kRecordLines, factors + (first + warp + kWarps) * kTokens);
         float* to = places.sums + (warp * kTokens + t) * kQuantRows + 2 * g;
         const uint8_t* const from = slots + warp * kRecordBytes;
-        for (int32_t tile = 0; tile < group_tiles; ++tile, to += kTileFloats<kTokens>) {
-          float2 sums{0, 0};
-          if (first > 0 && has_token) sums = *reinterpret_cast<const float2*>(to);
-          wait_barrier(ring.full_at(), ring.parity);
-          Record one, two;
-          one.load(from + ring.slot * p.slot_bytes, lane_at, row_at);
-          two.load(from + ring.slot * p.slot_bytes + kWarps * kRecordBytes, lane_at, row_at);
-          one.multiply(sums, x_one);
-          two.multiply(sums, x_two);
+        // Some tiles at once: one warp has more to do between two waits. What they lie in is free once it is read.
+        const auto multiply_tiles = [&](auto num) {
+          float2 sums[num.value];
+          Record records[num.value][2];
+          uint32_t freed[num.value];
+#pragma unroll
+          for (int32_t j = 0; j < num.value; ++j) {
+            sums[j] = {0, 0};
+            if (first > 0 && has_token) sums[j] = *reinterpret_cast<const float2*>(to + j * kTileFloats<kTokens>);
+            wait_barrier(ring.full_at(), ring.parity);
+            records[j][0].load(from + ring.slot * p.slot_bytes, lane_at, row_at);
+            records[j][1].load(from + ring.slot * p.slot_bytes + kWarps * kRecordBytes, lane_at, row_at);
+            freed[j] = ring.empty_at();
+            ring.step();
+          }
           __syncwarp();
-          if (lane == 0) arrive(ring.empty_at());
-          ring.step();
-          if (has_token) *reinterpret_cast<float2*>(to) = sums;
+#pragma unroll
+          for (int32_t j = 0; j < num.value; ++j) {
+            if (lane == 0) arrive(freed[j]);
+          }
+#pragma unroll
+          for (int32_t j = 0; j < num.value; ++j) {
+            records[j][0].multiply(sums[j], x_one);
+            records[j][1].multiply(sums[j], x_two);
+          }
+#pragma unroll
+          for (int32_t j = 0; j < num.value; ++j, to += kTileFloats<kTokens>) {
+            if (has_token) *reinterpret_cast<float2*>(to) = sums[j];
+          }
+        };
+        int32_t tile = 0;
+        for (; tile + kTilesAtOnce <= group_tiles; tile += kTilesAtOnce) {
+          multiply_tiles(std::integral_constant<int32_t, kTilesAtOnce>());
         }
+        for (; tile < group_tiles; ++tile) multiply_tiles(std::integral_constant<int32_t, 1>());
         continue;
       }
       int32_t turned = (warp + group * turn_by) % kWarps;
