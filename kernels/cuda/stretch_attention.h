@@ -103,7 +103,8 @@ __device__ inline void bring_new_values(const TeamMemory& shared, int32_t first,
 
 // One split of one kv head of one sequence, by a team. `item_tag`: of the partial results.
 __device__ inline void attend(const Stretch& p, const StretchOperation& operation, uint8_t* memory, int32_t team,
-                              const Item& item, const float2* turns, int32_t warp, int32_t thread, uint32_t item_tag) {
+                              const Item& item, const float2* turns, int32_t warp, int32_t thread, uint32_t item_tag,
+                              [[maybe_unused]] int32_t index) {
   using few::kAll;
   using few::kPagesAtOnce;
   using few::kWarpKeys;
@@ -134,10 +135,6 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   {
     const int32_t first = page * kPageTokens + first_key;
     few::bring_keys(base, kHeadSize, first_id, kv_head, first, min(first_end, position), g, t, part);
-    if (first + thread / 2 < min(first_end, position)) {  // a lane half a value
-      const uint8_t* block = few::block_of<2>(work.values, base.pages, first_id, kv_head, kHeadSize);
-      asm volatile("prefetch.global.L2 [%0];" ::"l"(block + (first % kPageTokens * 2 + thread) * kHeadSize));
-    }
   }
   const Rope rope{nullptr, kHeadSize, work.adjacent_pairs, 1};
   for (int32_t lane = group + warp; lane < few::kLanes; lane += kTeamWarps) {
@@ -201,11 +198,12 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   }
   sync_team(team);
 
+  QUOTH_TIME(2);
   float maxima[2], totals[2];
   float sums[kColumnParts][4][4];
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) maxima[e] = -INFINITY, totals[e] = 0;
-  // Sixteen keys of this warp. The first come while the queries are waited for, and their values to the L2 cache.
+  // Sixteen keys of this warp. The first come while the queries are waited for.
   const auto add_keys = [&](auto is_first) {
     const int32_t first = page * kPageTokens + first_key;
     const int32_t end = is_first.value ? first_end : position + 1;  // of the keys that are seen
@@ -283,7 +281,8 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
 #pragma unroll 1
   while (has_keys()) add_keys(std::false_type());
 
-    // The warps' results to one.
+  QUOTH_TIME(3);
+  // The warps' results to one.
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) {
     float total = totals[e];
@@ -331,6 +330,32 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   }
 }
 
+// Item `index` of the step, in the order of sequences, splits and kv heads. False: there are fewer; `index` is then
+// what is left of it.
+__device__ inline bool find_item(const Stretch& p, int32_t num_kv_heads, int32_t& index, Item& item) {
+  for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
+    const int32_t position = __ldg(p.positions + sequence);
+    const int32_t num_pages = position / kPageTokens + 1;
+    const int32_t count = (few::split_of(num_pages - 1) + 1) * num_kv_heads;
+    if (index >= count) {
+      index -= count;
+      continue;
+    }
+    item.sequence = sequence;
+    item.split = index / num_kv_heads;
+    item.kv_head = index - item.split * num_kv_heads;
+    item.position = position;
+    item.first_page = few::start_of(item.split);
+    item.page_end = min(num_pages, few::start_of(item.split + 1));
+    const int32_t* ids = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
+    for (int32_t i = 0; i < 2; ++i) {
+      item.ids[i] = item.first_page + i < item.page_end ? __ldg(ids + item.first_page + i) : -1;
+    }
+    return true;
+  }
+  return false;
+}
+
 __device__ inline void prepare(const Stretch& p, const AttentionWork& work, AttentionTable& table) {
   const Rope rope{work.inverse_frequencies, kHeadSize, work.adjacent_pairs, work.rope_factor};
   for (int32_t i = thread_index(); i < p.num_tokens * (kHeadSize / 2); i += kWarps * kWarp) {
@@ -339,30 +364,26 @@ __device__ inline void prepare(const Stretch& p, const AttentionWork& work, Atte
   }
   const int32_t thread = thread_index();
   int32_t index = static_cast<int32_t>(blockIdx.x) + thread * static_cast<int32_t>(gridDim.x);
-  int32_t total = 0;
-  for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
-    const int32_t position = __ldg(p.positions + sequence);
-    const int32_t num_pages = position / kPageTokens + 1;
-    const int32_t splits = few::split_of(num_pages - 1) + 1;
-    const int32_t count = splits * work.num_kv_heads;
-    if (thread == 0) table.splits[sequence] = splits;
-    if (index >= total && index < total + count && thread < kMaxItems) {
-      Item item;
-      item.sequence = sequence;
-      item.split = (index - total) / work.num_kv_heads;
-      item.kv_head = index - total - item.split * work.num_kv_heads;
-      item.position = position;
-      item.first_page = few::start_of(item.split);
-      item.page_end = min(num_pages, few::start_of(item.split + 1));
-      const int32_t* ids = p.page_table + static_cast<int64_t>(sequence) * p.page_table_stride;
-      for (int32_t i = 0; i < 2; ++i)
-        item.ids[i] = item.first_page + i < item.page_end ? __ldg(ids + item.first_page + i) : 0;
+  if (thread < kMaxItems) {
+    Item item;
+    if (find_item(p, work.num_kv_heads, index, item)) {
       table.items[thread] = item;
+      atomicMax(&table.num_items, thread + 1);
     }
-    total += count;
   }
-  if (thread == 0) {
-    table.num_items = max(0, ceil_div(total - static_cast<int32_t>(blockIdx.x), static_cast<int32_t>(gridDim.x)));
+  if (thread < p.num_tokens) {
+    table.splits[thread] = few::split_of(__ldg(p.positions + thread) / kPageTokens) + 1;
+  }
+}
+
+// The first pages of an item to the L2 cache, by one thread.
+__device__ inline void fetch_item(const AttentionWork& work, const Item& item) {
+  constexpr int32_t kBlockBytes = kPageTokens * kHeadSize * 2;
+  for (int32_t i = 0; i < 2; ++i) {
+    if (item.ids[i] < 0) continue;
+    const int64_t at = (static_cast<int64_t>(item.ids[i]) * work.num_kv_heads + item.kv_head) * kBlockBytes;
+    fetch_bulk(static_cast<const uint8_t*>(work.keys) + at, kBlockBytes);
+    fetch_bulk(static_cast<const uint8_t*>(work.values) + at, kBlockBytes);
   }
 }
 
@@ -379,12 +400,13 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
   QUOTH_TIME(1);
   for (int32_t i = team; i < table.num_items; i += kTeams) {
     const Item& item = table.items[i];
+    if (warp % kTeamWarps == 0 && lane == 0 && i + kTeams < table.num_items) fetch_item(work, table.items[i + kTeams]);
     attend(p, operation, memory + team * team_bytes(work.group_size), team, item, table.turns[item.sequence],
-           warp % kTeamWarps, lane, tag);
+           warp % kTeamWarps, lane, tag, index);
   }
-  QUOTH_TIME(2);
+  QUOTH_TIME(4);
   sync_multipliers();
-  QUOTH_TIME(3);
+  QUOTH_TIME(5);
 
   FoldMemory& fold = *reinterpret_cast<FoldMemory*>(memory);
   const int32_t chunks = work.num_heads * (kHeadSize / 4);
@@ -417,7 +439,7 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
         fold.ends[thread] = ends;
       }
       sync_multipliers();
-      QUOTH_TIME(4);
+      QUOTH_TIME(6);
       if (thread < count) {
         few::Folded result;
         for (int32_t s = 0; s < splits; s += 8) {

@@ -59,7 +59,16 @@ __device__ inline int32_t pairs_of(const LinearWork& work) {
       next_word = reinterpret_cast<const uint32_t*>(p.operations + index + 1)[lane];
     }
     const StretchOperation& operation = operations[place];
-    if (operation.is_attention) continue;
+    if (operation.is_attention) {
+      // Keys and values of the first items, long before their queries are there.
+      int32_t item_index = static_cast<int32_t>(blockIdx.x) + lane * static_cast<int32_t>(gridDim.x);
+      Item item;
+      if (lane < kTeams && find_item(p, operation.attention.num_kv_heads, item_index, item)) {
+        fetch_item(operation.attention, item);
+      }
+      __syncwarp();
+      continue;
+    }
     const LinearWork& work = operation.linear;
     if (work.norm_weight != nullptr) {  // into the L2 cache
       for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
@@ -237,8 +246,10 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
     QUOTH_TIME(4);
     finish_group<kTokens>(p, operation, work, places, group >> (work.pair_tiles - 1),
                           group_tiles >> (work.pair_tiles - 1), residual);
-    if (group + group_tiles < num_tiles) sync_multipliers();
     QUOTH_TIME(5);
+    sync_multipliers();  // those who ask for the next x would be in the way of the last results
+    QUOTH_TIME(6);
+    QUOTH_TIME(7);
   }
 }
 
@@ -283,10 +294,14 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     if (operation.is_attention) {
       AttentionTable& table = *reinterpret_cast<AttentionTable*>(shared + p.table_at);
       const AttentionWork& work = operation.attention;
-      if (!is_prepared) prepare(p, work, table);
+      if (!is_prepared) {
+        if (threadIdx.x == 0) table.num_items = 0;
+        sync_multipliers();
+        prepare(p, work, table);
+      }
       is_prepared = true;
       attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag, index);
-      QUOTH_TIME(5);
+      QUOTH_TIME(7);
     } else {
       multiply_all<kTokens>(p, operation, shared, ring, index);
     }

@@ -100,6 +100,16 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
   const uint32_t* const from =
       (tag == 0 ? reinterpret_cast<const uint32_t*>(operation.x) : p.exchange + operation.x_exchange) + 4 * lane;
   const int32_t stride = tag == 0 ? operation.x_stride : p.exchange_stride;
+#ifdef QUOTH_STRETCH_PROBE
+  const bool waits = tag != 0 && !(p.probe & 1);
+#else
+  const bool waits = tag != 0;
+#endif
+  if (kRecords * kTokens > 2 && waits) {  // one first: asking for all of it again and again takes the others' time
+    const uint32_t* const first = from + at[0] * kUnitColumns;
+    while (!__all_sync(0xffffffffu, has_tag(look_at(first), tag))) {
+    }
+  }
 #pragma unroll
   for (int32_t r = 0; r < kRecords; ++r) {
 #pragma unroll
@@ -116,11 +126,7 @@ __device__ inline void stage_some(const Stretch& p, const StretchOperation& oper
       }
     }
   }
-#ifdef QUOTH_STRETCH_PROBE
-  if (p.probe & 1) {
-  } else
-#endif
-      if (tag != 0) {
+  if (waits) {
     for (;;) {
       bool again = false;
 #pragma unroll

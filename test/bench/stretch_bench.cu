@@ -265,14 +265,14 @@ int main(int argc, char** argv) {
       std::vector<int64_t> host(8 * 240);
       must(ops->download(device, host.data(), times, host.size() * 8));
       const char* kinds[] = {"qkv", "att", "o", "gu", "down"};
-      std::printf("mode %d, cycles: from end before | start, x staged, all have, tiles, all have, finished\n", mode);
+      std::printf("mode %d, cycles: from end before | start, x staged, all have, tiles, all have, (attention: items, all, folded,) finished\n", mode);
       for (size_t k = 0; k < per_layer; ++k) {
-        double sums[6] = {};
+        double sums[8] = {};
         const auto layers = static_cast<size_t>(model.layers);
         for (size_t l = 4; l < layers - 2; ++l) {
           const int64_t* at = &host[(per_layer * l + k) * 8];
-          sums[0] += static_cast<double>(at[0] - at[-3]);
-          for (size_t i = 1; i < 6; ++i) sums[i] += static_cast<double>(at[i] - at[i - 1]);
+          sums[0] += static_cast<double>(at[0] - at[-1]);
+          for (size_t i = 1; i < 8; ++i) sums[i] += static_cast<double>(at[i] - at[i - 1]);
         }
         std::printf("  %-5s", kinds[k]);
         for (double s : sums) std::printf(" %7.0f", s / static_cast<double>(model.layers - 6));
