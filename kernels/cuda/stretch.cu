@@ -18,6 +18,7 @@ constexpr Kernel kKernels[kStretchTokens] = {stretch_kernel<1>, stretch_kernel<2
 constexpr int32_t kSlotRecords = 40;
 constexpr int32_t kMinSlots = 2, kMaxSlots = 16;
 constexpr int32_t kAheadBytes = 64 * 1024;
+constexpr int32_t kFetchedBytes = 144 * 1024;
 constexpr int32_t kSumsBytes = 16 * 1024;
 
 int32_t round_up(int32_t value, int32_t multiple) {
@@ -53,7 +54,7 @@ int32_t place(const Device* device, Stretch& p) {
   p.squares_at = take(2 * kWarps * kStretchTokens * 4);
   p.table_at = take(attention == 0 ? 0 : static_cast<int32_t>(sizeof(AttentionTable)));
   p.operations_at = take(kOperationsAhead * static_cast<int32_t>(sizeof(StretchOperation)));
-  p.barriers_at = take(8 * (2 * kMaxSlots + 2 * kOperationsAhead));
+  p.barriers_at = take(8 * (2 * kMaxSlots + 2 * kOperationsAhead) + 16);
   p.ring_at = at;
   p.num_slots = p.slot_bytes == 0 ? kMaxSlots : std::min(kMaxSlots, (device->shared_bytes - at) / p.slot_bytes);
   return p.ring_at + p.num_slots * p.slot_bytes;
@@ -270,10 +271,12 @@ Status end_stretch(Device* device) {
   Stretch& p = builder->stretch;
   const int32_t shared_bytes = stretch::place(device, p);
   p.num_ahead = std::min(p.num_slots, std::max(2, stretch::kAheadBytes / std::max(1, p.slot_bytes)));
+  p.num_fetched = stretch::kFetchedBytes / std::max(1, p.slot_bytes);
 #ifdef QUOTH_STRETCH_PROBE
-  extern int32_t probe_ahead, probe_mode;
+  extern int32_t probe_ahead, probe_mode, probe_fetched;
   extern int64_t* probe_times;
   if (probe_ahead > 0) p.num_ahead = std::min(p.num_slots, probe_ahead);
+  if (probe_fetched > 0) p.num_fetched = probe_fetched;
   p.probe = probe_mode;
   p.times = probe_times;
 #endif

@@ -18,6 +18,7 @@ constexpr int32_t kTeamWarps = few::kWarps;
 constexpr int32_t kHeadSize = 128;
 constexpr int32_t kMaxGroup = few::kLanes;
 constexpr int32_t kMaxItems = 96;
+constexpr int32_t kFoldedAtOnce = 8;
 constexpr int32_t kSumStride = kHeadSize + 8;
 static_assert(kTeams * kTeamWarps == kWarps);
 
@@ -414,7 +415,8 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
   for (int32_t sequence = 0; sequence < p.num_tokens; ++sequence) {
     const int32_t splits = table.splits[sequence];
     const int32_t end = min(chunks, (block + 1) * share);
-    const int32_t at_once = kWarps * kWarp / splits;
+    const int32_t padded = ceil_div(splits, kFoldedAtOnce) * kFoldedAtOnce;  // by what saw nothing: it changes no bit
+    const int32_t at_once = kWarps * kWarp / padded;
     for (int32_t first = block * share; first < end; first += at_once) {
       const int32_t count = min(at_once, end - first);
       const int32_t split = thread / count;
@@ -437,15 +439,18 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
         }
         fold.sums[thread] = sum;
         fold.ends[thread] = ends;
+      } else if (split < padded) {
+        fold.sums[thread] = {0, 0, 0, 0};
+        fold.ends[thread] = {-INFINITY, 0};
       }
       sync_multipliers();
       QUOTH_TIME(6);
       if (thread < count) {
         few::Folded result;
-        for (int32_t s = 0; s < splits; s += 8) {
+        for (int32_t s = 0; s < padded; s += kFoldedAtOnce) {
 #pragma unroll
-          for (int32_t i = 0; i < 8; ++i) {
-            if (s + i < splits) result.add(fold.sums[(s + i) * count + thread], fold.ends[(s + i) * count + thread]);
+          for (int32_t i = 0; i < kFoldedAtOnce; ++i) {
+            result.add(fold.sums[(s + i) * count + thread], fold.ends[(s + i) * count + thread]);
           }
         }
         const float part = __frcp_rn(result.total);

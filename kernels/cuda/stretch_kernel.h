@@ -1,21 +1,11 @@
 // The kernel of a stretch. One block on each multiprocessor, all at once: 16 warps multiply, one brings the weights of
-// all operations, one after another, and copies each operation's description to where the others read it.
+// all operations, one after another, and copies each operation's description to where the others read it; one fetches
+// what comes later into the L2 cache.
 #pragma once
 
 #include "stretch_attention.h"
 
 namespace quoth::cuda::stretch {
-
-// What both sides of the ring go through in the same order: groups of tiles; parts of K; tiles.
-template <typename Body>
-__device__ inline void for_each_slot(const LinearWork& work, int32_t num_tiles, const Body& body) {
-  for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
-    const int32_t group_end = min(group + work.group_tiles, num_tiles);
-    for (int32_t first = 0; first < work.num_records; first += work.part_records) {
-      for (int32_t tile = group; tile < group_end; ++tile) body(tile, first);
-    }
-  }
-}
 
 struct Ring {
   uint32_t full, empty;
@@ -37,9 +27,31 @@ __device__ inline int32_t pairs_of(const LinearWork& work) {
   return work.block_pairs + (static_cast<int32_t>(blockIdx.x) < work.blocks_with_more ? 1 : 0);
 }
 
+// What the warps of the stream and those that multiply go through in the same order: groups of tiles; parts of K;
+// tiles.
+template <typename Body>
+__device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
+  const int32_t num_tiles = pairs_of(work) * work.pair_tiles;
+  const int64_t tile_bytes = static_cast<int64_t>(work.num_records) * kRecordBytes;
+  for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
+    const int32_t group_end = min(group + work.group_tiles, num_tiles);
+    for (int32_t first = 0; first < work.num_records; first += work.part_records) {
+      const uint32_t size_bytes =
+          static_cast<uint32_t>(min(work.part_records, work.num_records - first)) * kRecordBytes;
+      for (int32_t tile = group; tile < group_end; ++tile) {
+        const int32_t pair =
+            static_cast<int32_t>(blockIdx.x) + (tile >> (work.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
+        const int64_t row = pair + static_cast<int64_t>(tile & (work.pair_tiles - 1)) * work.num_pairs;
+        body(work.weight + row * tile_bytes + static_cast<int64_t>(first) * kRecordBytes, size_bytes);
+      }
+    }
+  }
+}
+
 // The warp that brings: the descriptions of the operations, then their weights.
 [[maybe_unused]] __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, uint32_t described,
-                                                  uint32_t forgotten, int32_t lane) {
+                                                  uint32_t forgotten, volatile uint32_t* brought, int32_t lane) {
+  uint32_t num_brought = 0;
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
   bool is_first_round = true;
@@ -59,31 +71,8 @@ __device__ inline int32_t pairs_of(const LinearWork& work) {
       next_word = reinterpret_cast<const uint32_t*>(p.operations + index + 1)[lane];
     }
     const StretchOperation& operation = operations[place];
-    if (operation.is_attention) {
-      // Keys and values of the first items, long before their queries are there.
-      int32_t item_index = static_cast<int32_t>(blockIdx.x) + lane * static_cast<int32_t>(gridDim.x);
-      Item item;
-      if (lane < kTeams && find_item(p, operation.attention.num_kv_heads, item_index, item)) {
-        fetch_item(operation.attention, item);
-      }
-      __syncwarp();
-      continue;
-    }
-    const LinearWork& work = operation.linear;
-    if (work.norm_weight != nullptr) {  // into the L2 cache
-      for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
-           k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
-        fetch_and_keep(work.norm_weight + k);
-      }
-    }
-    if (lane > 0) continue;
-    const int64_t tile_bytes = static_cast<int64_t>(work.num_records) * kRecordBytes;
-    for_each_slot(work, pairs_of(work) * work.pair_tiles, [&](int32_t tile, int32_t first) {
-      const int32_t pair =
-          static_cast<int32_t>(blockIdx.x) + (tile >> (work.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
-      const int64_t row = pair + static_cast<int64_t>(tile & (work.pair_tiles - 1)) * work.num_pairs;
-      const uint32_t bytes = static_cast<uint32_t>(min(work.part_records, work.num_records - first)) * kRecordBytes;
-      const uint8_t* from = work.weight + row * tile_bytes + static_cast<int64_t>(first) * kRecordBytes;
+    if (operation.is_attention || lane > 0) continue;
+    for_each_slot(operation.linear, [&](const uint8_t* from, uint32_t size_bytes) {
 #ifdef QUOTH_STRETCH_PROBE
       if (p.probe & 2) from = p.operations[0].linear.weight + blockIdx.x % 64 * 34816;
 #endif
@@ -100,12 +89,44 @@ __device__ inline int32_t pairs_of(const LinearWork& work) {
       } else
 #endif
       {
-        expect_bytes(ring.full_at(), bytes);
-        copy_bulk(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes), from, bytes,
-                  ring.full_at(), policy);
+        expect_bytes(ring.full_at(), size_bytes);
+        copy_bulk(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes), from,
+                  size_bytes, ring.full_at(), policy);
       }
+      *brought = ++num_brought;
       ring.step();
       if (ring.slot == 0) is_first_round = false;
+    });
+  }
+}
+
+// The warp that fetches: while the ring is full, the memory goes on with what comes after it, as far as the L2 cache.
+// `num_fetched` slots further than `brought` says; and norms' weights, keys and values.
+[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, const volatile uint32_t* brought, int32_t lane) {
+  uint32_t slot = 0;
+  for (int32_t index = 0; index < p.num_operations; ++index) {
+    const StretchOperation& operation = p.operations[index];
+    if (operation.is_attention) {
+      int32_t item_index = static_cast<int32_t>(blockIdx.x) + lane * static_cast<int32_t>(gridDim.x);
+      Item item;
+      if (lane < kTeams && find_item(p, operation.attention.num_kv_heads, item_index, item)) {
+        fetch_item(operation.attention, item);
+      }
+      __syncwarp();
+      continue;
+    }
+    const LinearWork& work = operation.linear;
+    if (work.norm_weight != nullptr) {
+      for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
+           k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
+        fetch_and_keep(work.norm_weight + k);
+      }
+    }
+    for_each_slot(work, [&](const uint8_t* from, uint32_t size_bytes) {
+      while (slot >= *brought + static_cast<uint32_t>(p.num_fetched)) __nanosleep(50);
+      if (lane == 0 && p.num_fetched > 1 && slot >= *brought) fetch_bulk(from, size_bytes);
+      ++slot;
+      __syncwarp();
     });
   }
 }
@@ -263,7 +284,10 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   Ring ring{barriers, barriers + 8 * static_cast<uint32_t>(p.num_slots), p.num_slots};
   const uint32_t described = barriers + 16 * static_cast<uint32_t>(p.num_slots);
   const uint32_t forgotten = described + 8 * kOperationsAhead;
+  // Slots of the ring that are on their way, or were.
+  auto* const brought = reinterpret_cast<uint32_t*>(shared + p.barriers_at + 16 * p.num_slots + 16 * kOperationsAhead);
   if (threadIdx.x == 0) {
+    *brought = 0;
     for (int32_t i = 0; i < p.num_slots; ++i) {
       init_barrier(ring.full + 8 * static_cast<uint32_t>(i), 1);
       init_barrier(ring.empty + 8 * static_cast<uint32_t>(i), kWarps);
@@ -279,7 +303,8 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
 
   if (warp >= kWarps) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
-    if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, lane);
+    if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, brought, lane);
+    if (warp == kWarps + 1) fetch_all(p, brought, lane);
     return;
   }
   asm volatile("setmaxnreg.inc.sync.aligned.u32 112;");

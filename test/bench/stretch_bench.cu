@@ -20,7 +20,7 @@
 
 extern "C" quoth::Status quoth_open_cuda_device(quoth::Device**, const quoth::Ops**, quoth::DeviceInfo*);
 namespace quoth::cuda {
-int32_t probe_ahead = 0, probe_mode = 0;
+int32_t probe_ahead = 0, probe_mode = 0, probe_fetched = 0;
 int64_t* probe_times = nullptr;
 }  // namespace quoth::cuda
 
@@ -227,10 +227,14 @@ int main(int argc, char** argv) {
   for (int32_t t : {1, is_13 ? 2 : 4}) {
     std::printf("T=%d\n", t);
     line("kernels of their own", chain.time(t, false));
-    for (int32_t ahead : {1, 2, 3, 4, 6}) {
-      cuda::probe_ahead = ahead;
-      line((std::string("stretch, slots on their way ") + std::to_string(ahead)).c_str(), chain.time(t, true));
+    for (int32_t fetched : {1, 2, 4, 6, 8, 12}) {
+      for (int32_t ahead : {1, 2, 4}) {
+        cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
+        line(("stretch, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
+             chain.time(t, true));
+      }
     }
+    cuda::probe_fetched = 4;
     cuda::probe_ahead = 2;
     const char* names[] = {
         "",          "no waiting for x",     "the same weights again", "the same weights, no waiting",
@@ -246,11 +250,14 @@ int main(int argc, char** argv) {
     }
     cuda::probe_mode = 0;
     chain.has_attention = true;
-    for (int32_t ahead : {1, 2, 3, 4}) {
-      cuda::probe_ahead = ahead;
-      line((std::string("with attention after 2,000, on their way ") + std::to_string(ahead)).c_str(),
-           chain.time(t, true));
+    for (int32_t fetched : {1, 4, 6, 8, 12}) {
+      for (int32_t ahead : {1, 2, 4}) {
+        cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
+        line(("with attention, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
+             chain.time(t, true));
+      }
     }
+    cuda::probe_fetched = 6;
     cuda::probe_ahead = 2;
     cuda::probe_mode = 4;
     line("with attention, no copies", chain.time(t, true));
@@ -265,7 +272,10 @@ int main(int argc, char** argv) {
       std::vector<int64_t> host(8 * 240);
       must(ops->download(device, host.data(), times, host.size() * 8));
       const char* kinds[] = {"qkv", "att", "o", "gu", "down"};
-      std::printf("mode %d, cycles: from end before | start, x staged, all have, tiles, all have, (attention: items, all, folded,) finished\n", mode);
+      std::printf(
+          "mode %d, cycles: from end before | start, x staged, all have, tiles, all have, (attention: items, all, "
+          "folded,) finished\n",
+          mode);
       for (size_t k = 0; k < per_layer; ++k) {
         double sums[8] = {};
         const auto layers = static_cast<size_t>(model.layers);
@@ -280,7 +290,7 @@ int main(int argc, char** argv) {
       }
     }
     cuda::probe_mode = 0;
-    cuda::probe_ahead = 0;
+    cuda::probe_ahead = cuda::probe_fetched = 0;
     chain.has_attention = false;
   }
   return 0;
