@@ -130,13 +130,6 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   const bool is_last = position / kPageTokens < page_end;
   const auto has_keys = [&] { return page < page_end && page * kPageTokens + first_key <= position; };
 
-  few::Part<2, kHeadSize> part;
-  const int32_t first_end = has_keys() ? position + 1 : 0;
-  const int32_t first_id = item.ids[warp / (kTeamWarps / kPagesAtOnce)];
-  {
-    const int32_t first = page * kPageTokens + first_key;
-    few::bring_keys(base, kHeadSize, first_id, kv_head, first, min(first_end, position), g, t, part);
-  }
   const Rope rope{nullptr, kHeadSize, work.adjacent_pairs, 1};
   for (int32_t lane = group + warp; lane < few::kLanes; lane += kTeamWarps) {
     for (int32_t column = thread; column < kHeadSize; column += kWarp) shared.queries[lane][column] = __half{};
@@ -204,13 +197,17 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
   float sums[kColumnParts][4][4];
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) maxima[e] = -INFINITY, totals[e] = 0;
-  // Sixteen keys of this warp. The first come while the queries are waited for.
+  // Sixteen keys of this warp. They are asked for only now: loads come back in order, and before them the queries would
+  // have to wait for the memory. The L2 cache has the first ones.
+  const int32_t first_end = has_keys() ? position + 1 : 0;
+  const int32_t first_id = max(0, item.ids[warp / (kTeamWarps / kPagesAtOnce)]);
   const auto add_keys = [&](auto is_first) {
     const int32_t first = page * kPageTokens + first_key;
     const int32_t end = is_first.value ? first_end : position + 1;  // of the keys that are seen
     const int32_t id = is_first.value ? first_id : __ldg(table + page);
     const bool has_new = first + kWarpKeys > position && end > 0;
-    if constexpr (!is_first.value) few::bring_keys(base, kHeadSize, id, kv_head, first, position, g, t, part);
+    few::Part<2, kHeadSize> part;
+    few::bring_keys(base, kHeadSize, id, kv_head, first, min(end, position), g, t, part);
     if constexpr (is_first.value) {
       few::bring_values(base, kHeadSize, id, kv_head, first, 0, min(end, position), g, t, part);
     }

@@ -173,9 +173,12 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
   }
 
   const int32_t g = lane / 4, t = lane % 4;
-  const int32_t lane_at = 64 * t + 8 * g, row_at = 4 * g;
+  constexpr bool kParts = kHasTwoParts<kTokens>;
+  const int32_t lane_at = 64 * t + 8 * (kParts && t >= 2 ? g ^ 4 : g), row_at = 4 * g;
+  const bool is_kept = !kParts || g / 4 == t / 2;  // of this column, the lane's octet
   constexpr int32_t kRecordLines = 2 * kTokens * kLineBytes;
-  const uint8_t* const x = places.x + (g < 2 * kTokens ? g : 0) * kLineBytes + 32 * t;
+  const uint8_t* const x =
+      places.x + (g % (kParts ? 4 : 8) < 2 * kTokens ? g % (kParts ? 4 : 8) : 0) * kLineBytes + 32 * t;
   const float2* const factors = places.factors + (t < kTokens ? t : 0);
   const bool has_token = t < kTokens;
   const int32_t num_tiles = num_pairs * work.pair_tiles;
@@ -191,6 +194,7 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
         RecordOfX x_one, x_two;
         x_one.load(x + (first + warp) * kRecordLines, factors + (first + warp) * kTokens);
         x_two.load(x + (first + warp + kWarps) * kRecordLines, factors + (first + warp + kWarps) * kTokens);
+        x_one.keep(is_kept), x_two.keep(is_kept);
         float* to = places.sums + (warp * kTokens + t) * kQuantRows + 2 * g;
         const uint8_t* const from = slots + warp * kRecordBytes;
         // Some tiles at once: one warp has more to do between two waits. What they lie in is free once it is read.
@@ -215,8 +219,8 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
           }
 #pragma unroll
           for (int32_t j = 0; j < num.value; ++j) {
-            records[j][0].multiply(sums[j], x_one);
-            records[j][1].multiply(sums[j], x_two);
+            records[j][0].template multiply<kParts>(sums[j], x_one);
+            records[j][1].template multiply<kParts>(sums[j], x_two);
           }
 #pragma unroll
           for (int32_t j = 0; j < num.value; ++j, to += kTileFloats<kTokens>) {
@@ -245,15 +249,17 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
           two.load(slot + (record + kWarps) * kRecordBytes, lane_at, row_at);
           x_one.load(x + (first + record) * kRecordLines, factors + (first + record) * kTokens);
           x_two.load(x + (first + record + kWarps) * kRecordLines, factors + (first + record + kWarps) * kTokens);
-          one.multiply(sums, x_one);
-          two.multiply(sums, x_two);
+          x_one.keep(is_kept), x_two.keep(is_kept);
+          one.template multiply<kParts>(sums, x_one);
+          two.template multiply<kParts>(sums, x_two);
         }
         if (record < count) {
           Record one;
           RecordOfX x_one;
           one.load(slot + record * kRecordBytes, lane_at, row_at);
           x_one.load(x + (first + record) * kRecordLines, factors + (first + record) * kTokens);
-          one.multiply(sums, x_one);
+          x_one.keep(is_kept);
+          one.template multiply<kParts>(sums, x_one);
         }
         __syncwarp();
         if (lane == 0) arrive(ring.empty_at());

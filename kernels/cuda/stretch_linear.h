@@ -220,6 +220,12 @@ __device__ inline void stage_x(const Stretch& p, const StretchOperation& operati
   }
 }
 
+// Lanes t and t + 2 would read their octets of the same rows from the same banks of shared memory. So lanes 2 and 3
+// take the rows of lane g ^ 4; what octets 0 and 1 give and what 2 and 3 give is kept apart in two sets of the eight
+// columns (x is zero in the other octets), and added up afterwards. Room for that is up to two tokens.
+template <int32_t kTokens>
+constexpr bool kHasTwoParts = kTokens <= 2;
+
 // What a lane needs of a record of x: of its column's digits, and of its token.
 struct RecordOfX {
   uint4 left, right;
@@ -230,6 +236,10 @@ struct RecordOfX {
     right = *reinterpret_cast<const uint4*>(x + 16);
     factor = *factors;
   }
+  __device__ void keep(bool is_kept) {
+    if (is_kept) return;
+    left = right = {0, 0, 0, 0};
+  }
 };
 
 // A record of weights in registers: rows 2 g and 2 g + 1, octet t of each group.
@@ -237,7 +247,7 @@ struct Record {
   uint2 words[4];
   uint32_t scales, zeros;
 
-  // `lane_at`: 64 t + 8 g; `row_at`: 4 g.
+  // `lane_at`: of the lane's octet and pair of rows; `row_at`: 4 g.
   __device__ void load(const uint8_t* record, int32_t lane_at, int32_t row_at) {
 #pragma unroll
     for (int32_t group = 0; group < 4; ++group) {
@@ -247,6 +257,7 @@ struct Record {
     zeros = word_at(record + 1056 + row_at);
   }
   // sums += the record times x: rows 2 g and 2 g + 1 of token t.
+  template <bool kTwoParts>
   __device__ void multiply(float2& sums, const RecordOfX& x) const {
     int32_t low[4] = {}, high[4] = {};
     multiply_nibbles_of_two(low, high, words[0], words[1], x.left);
@@ -257,8 +268,14 @@ struct Record {
       value = fmaf(-row_zero, x.factor.y, value);
       sum = fmaf(row_scale, value, sum);
     };
-    one(sums.x, (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]), scale.x, zero.x);
-    one(sums.y, (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]), scale.y, zero.y);
+    int32_t even = (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]);
+    int32_t odd = (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]);
+    if constexpr (kTwoParts) {
+      even += __shfl_xor_sync(0xffffffffu, even, 18);
+      odd += __shfl_xor_sync(0xffffffffu, odd, 18);
+    }
+    one(sums.x, even, scale.x, zero.x);
+    one(sums.y, odd, scale.y, zero.y);
   }
 };
 

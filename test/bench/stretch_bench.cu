@@ -227,14 +227,14 @@ int main(int argc, char** argv) {
   for (int32_t t : {1, is_13 ? 2 : 4}) {
     std::printf("T=%d\n", t);
     line("kernels of their own", chain.time(t, false));
-    for (int32_t fetched : {1, 2, 4, 6, 8, 12}) {
-      for (int32_t ahead : {1, 2, 4}) {
+    for (int32_t fetched : {1, 2, 4}) {
+      for (int32_t ahead : {1, 2, 3}) {
         cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
         line(("stretch, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
              chain.time(t, true));
       }
     }
-    cuda::probe_fetched = 4;
+    cuda::probe_fetched = 1;
     cuda::probe_ahead = 2;
     const char* names[] = {
         "",          "no waiting for x",     "the same weights again", "the same weights, no waiting",
@@ -250,14 +250,14 @@ int main(int argc, char** argv) {
     }
     cuda::probe_mode = 0;
     chain.has_attention = true;
-    for (int32_t fetched : {1, 4, 6, 8, 12}) {
-      for (int32_t ahead : {1, 2, 4}) {
+    for (int32_t fetched : {1, 2, 4}) {
+      for (int32_t ahead : {1, 2, 3}) {
         cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
         line(("with attention, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
              chain.time(t, true));
       }
     }
-    cuda::probe_fetched = 6;
+    cuda::probe_fetched = 1;
     cuda::probe_ahead = 2;
     cuda::probe_mode = 4;
     line("with attention, no copies", chain.time(t, true));
