@@ -357,7 +357,7 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = cuda::make_recorder(opened);
-  if (status.ok()) status = cuda::make_stretches(opened);
+  if (status.ok() && std::getenv("QUOTH_TEST_NO_STRETCH") == nullptr) status = cuda::make_stretches(opened);
   if (status.ok()) status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
   const auto make_event = [&](cudaEvent_t& event) {
     if (status.ok()) status = status_of(opened, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));

@@ -414,7 +414,7 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
   std::vector<SampleRow> rows;
   std::vector<SampledRow> chosen(64);
   for (const auto& [num_sequences, context] :
-       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {8, 256}, {64, 128}}) {
+       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {2, 2000}, {4, 2000}, {8, 256}, {64, 128}}) {
     std::vector<Growing> sequences(static_cast<size_t>(num_sequences));
     int32_t next_page = 0;
     const auto started = std::chrono::steady_clock::now();
