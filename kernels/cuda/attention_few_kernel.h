@@ -152,7 +152,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
         const Slot columns = slot_of(task.rope, slot, half);
         first[k] = from[columns.first];
         second[k] = columns.second >= 0 ? from[columns.second] : 0;
-        if (is_fused) first[k] = shortened(first[k]), second[k] = shortened(second[k]);  // as in a stretch
       }
 #pragma unroll
       for (int32_t k = 0; k < kSlots; ++k) {

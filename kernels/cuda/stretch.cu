@@ -75,6 +75,7 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
   operation.out_stride = static_cast<int32_t>(out.stride);
   operation.out_tag = static_cast<uint32_t>(1 + builder.step_operations % 251);
   operation.out_exchange = builder.step_operations % kExchangeRegions * region;
+  int32_t writer = -1;
   for (int32_t i = 0; i < builder.num_results; ++i) {
     const StretchBuilder::Result& result = builder.results[i];
     if (overlap(result.rows, x)) {
@@ -84,10 +85,15 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
       }
       operation.x_tag = static_cast<uint32_t>(1 + result.operation % 251);
       operation.x_exchange = result.operation % kExchangeRegions * region;
+      writer = p.num_operations - (builder.step_operations - result.operation);
     }
     // What is added to was written by the same blocks.
     if (overlap(result.rows, out) && adds && (result.rows.data != out.data || result.rows.width != out.width))
       return false;
+  }
+  if (operation.is_attention && writer >= 0) {
+    if (p.operations[writer].is_attention) return false;
+    p.operations[writer].linear.is_exact = true;
   }
   p.operations[p.num_operations++] = operation;
   p.num_tokens = x.num_rows;
@@ -149,6 +155,7 @@ Status reserve_stretches(Device* device, int32_t max_columns) {
     return status_of(device, cudaMemsetAsync(memory, 0, size_bytes, device->stream));
   };
   Status status = take(&p.exchange, int64_t{kStretchTokens} * p.exchange_stride);
+  if (status.ok()) status = take(&p.exact, int64_t{kStretchTokens} * builder.region_floats);
   if (status.ok()) status = take(&p.partials, kStretchPartials * stretch::kHeadSize);
   if (status.ok()) status = take(&p.partial_ends, kStretchPartials * 2);
   if (status.ok()) status = take(&p.step, 1);
@@ -159,12 +166,12 @@ void release_stretches(Device* device) {
   if (device->stretch == nullptr) return;
   close_stretches(device);
   Stretch& p = device->stretch->stretch;
-  for (void* memory : {static_cast<void*>(p.exchange), static_cast<void*>(p.partials),
+  for (void* memory : {static_cast<void*>(p.exchange), static_cast<void*>(p.exact), static_cast<void*>(p.partials),
                        static_cast<void*>(p.partial_ends), static_cast<void*>(p.step)}) {
     (void)cudaFree(memory);
   }
   p.exchange = nullptr;
-  p.partials = p.partial_ends = nullptr;
+  p.exact = p.partials = p.partial_ends = nullptr;
   p.step = nullptr;
   device->stretch->region_floats = 0;
 }
@@ -268,8 +275,8 @@ Status end_stretch(Device* device) {
   if (builder == nullptr || builder->stretch.num_operations == 0) return {};
   Stretch& p = builder->stretch;
   const int32_t shared_bytes = stretch::place(device, p);
-  // Measured: where the ring holds much, little on its way leaves the hand-over of x alone, and the L2 cache makes up for
-  // it.
+  // Measured: where the ring holds much, little on its way leaves the hand-over of x alone, and the L2 cache makes up
+  // for it.
   const bool holds_much = p.num_slots >= 5;
   p.num_ahead = holds_much ? 1 : 2;
   p.num_fetched = holds_much ? 2 : 1;

@@ -32,6 +32,7 @@ struct LinearWork {
   int32_t group_tiles;  // weight tiles whose sums are kept until they are added up; a multiple of pair_tiles
   float epsilon, inverse_columns;
   bool has_silu, is_gated, adds;
+  bool is_exact;  // attention reads out: whole floats for it, too
 };
 // Rope, the step's keys and values into their pages, attention; x is a qkv buffer. f16 pages, heads of 128 columns.
 struct AttentionWork {
@@ -58,9 +59,10 @@ static_assert(sizeof(StretchOperation) <= 128);
 
 struct Stretch {
   uint32_t* exchange;         // f32 [kStretchTokens, kExchangeRegions, a region]
+  uint64_t* exact;            // [kStretchTokens, a region]: queries, keys and values, each beside its tag
   uint64_t* partials;         // [T, G, max_splits, H / G, 128]: what splits of contexts gave, each beside its tag
   uint64_t* partial_ends;     // [T, G, max_splits, H / G, 2]: maximum and total
-  uint32_t* step;             // its number: tags of `partials` are step * 256 + out_tag
+  uint32_t* step;             // its number: tags of `exact` and `partials` are step * 256 + out_tag
   const int32_t* positions;   // [T]
   const int32_t* page_table;  // [T, page_table_stride]
   int32_t exchange_stride;    // of a row: all its regions

@@ -140,7 +140,7 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
     const bool is_key = job == group;
     const int32_t head = is_query ? kv_head * group + job : work.num_heads + kv_head + (is_key ? 0 : work.num_kv_heads);
     constexpr int32_t kSlots = kHeadSize / 64;
-    uint32_t seen[2 * kSlots];
+    float seen[2 * kSlots];
     Slot columns[kSlots];
 #pragma unroll
     for (int32_t k = 0; k < kSlots; ++k) columns[k] = slot_of(rope, thread + k * kWarp, kHeadSize / 2);
@@ -150,21 +150,17 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
     if (operation.x_tag == 0) {
       const float* from = operation.x + static_cast<int64_t>(sequence) * operation.x_stride;
 #pragma unroll
-      for (int32_t k = 0; k < 2 * kSlots; ++k) seen[k] = __float_as_uint(shortened(__ldcg(from + column_of(k))));
+      for (int32_t k = 0; k < 2 * kSlots; ++k) seen[k] = __ldcg(from + column_of(k));
     } else {
-      const uint32_t* from = p.exchange + operation.x_exchange + sequence * p.exchange_stride;
-#pragma unroll
-      for (int32_t k = 0; k < 2 * kSlots; ++k) seen[k] = look_at_one(from + column_of(k));
+      const uint64_t* from = p.exact + sequence * (p.exchange_stride / kExchangeRegions);
+      const uint32_t x_tag = (item_tag & ~0xffu) | operation.x_tag;
       for (;;) {
-        bool again = false;
+        bool is_there = true;
 #pragma unroll
         for (int32_t k = 0; k < 2 * kSlots; ++k) {
-          if (((seen[k] ^ operation.x_tag) & 0xffu) != 0) {
-            again = true;
-            seen[k] = look_at_one(from + column_of(k));
-          }
+          is_there = look_beside_tag(from + column_of(k), x_tag, seen[k]) && is_there;
         }
-        if (!__any_sync(kAll, again)) break;
+        if (__all_sync(kAll, is_there)) break;
       }
     }
     __half* to_page = nullptr;
@@ -175,7 +171,7 @@ __device__ inline void attend(const Stretch& p, const StretchOperation& operatio
     }
 #pragma unroll
     for (int32_t k = 0; k < kSlots; ++k) {
-      float first = __uint_as_float(seen[2 * k] & 0xffffff00u), second = __uint_as_float(seen[2 * k + 1] & 0xffffff00u);
+      float first = seen[2 * k], second = seen[2 * k + 1];
       if (is_query || is_key) turn(turns[thread + k * kWarp], first, second);
       const auto put = [&](int32_t column, float value) {
         if (is_query) {

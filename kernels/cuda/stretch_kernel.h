@@ -136,7 +136,7 @@ constexpr int32_t kTilesAtOnce = 2;
 // One linear, by the warps that multiply.
 template <int32_t kTokens>
 __device__ inline void multiply_all(const Stretch& p, const StretchOperation& operation, uint8_t* shared, Ring& ring,
-                                    int32_t index) {
+                                    int32_t index, uint32_t first_tag) {
   const LinearWork& work = operation.linear;
   const int32_t num_pairs = pairs_of(work);
   if (num_pairs == 0) return;
@@ -272,7 +272,7 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
     sync_multipliers();
     QUOTH_TIME(4);
     finish_group<kTokens>(p, operation, work, places, group >> (work.pair_tiles - 1),
-                          group_tiles >> (work.pair_tiles - 1), residual);
+                          group_tiles >> (work.pair_tiles - 1), residual, first_tag);
     QUOTH_TIME(5);
     sync_multipliers();  // those who ask for the next x would be in the way of the last results
     QUOTH_TIME(6);
@@ -334,7 +334,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
       attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag, index);
       QUOTH_TIME(7);
     } else {
-      multiply_all<kTokens>(p, operation, shared, ring, index);
+      multiply_all<kTokens>(p, operation, shared, ring, index, first_tag);
     }
     __syncwarp();
     if (lane == 0) arrive(forgotten + 8 * place);

@@ -43,17 +43,24 @@ __device__ inline uint4 look_at(const uint32_t* from) {
                : "memory");
   return v;
 }
-__device__ inline uint32_t look_at_one(const uint32_t* from) {
-  uint32_t v;
-  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(from) : "memory");
-  return v;
-}
 __device__ inline bool has_tag(const uint4& v, uint32_t tag) {
   return (((v.x ^ tag) | (v.y ^ tag) | (v.z ^ tag) | (v.w ^ tag)) & 0xffu) == 0;
 }
 __device__ inline void put_in_exchange(uint32_t* to, float value, uint32_t tag) {
   asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" ::"l"(to), "r"(__float_as_uint(shortened(value)) | tag)
                : "memory");
+}
+// A whole float beside its tag.
+__device__ inline void put_beside_tag(uint64_t* to, float value, uint32_t tag) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to),
+               "l"(static_cast<uint64_t>(tag) << 32 | __float_as_uint(value))
+               : "memory");
+}
+__device__ inline bool look_beside_tag(const uint64_t* from, uint32_t tag, float& value) {
+  uint64_t v;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(v) : "l"(from) : "memory");
+  value = __uint_as_float(static_cast<uint32_t>(v));
+  return static_cast<uint32_t>(v >> 32) == tag;
 }
 __device__ inline float4 without_tags(const uint4& v) {
   constexpr uint32_t kKept = 0xffffff00u;
@@ -297,7 +304,8 @@ struct Finished {
 // what out held, of the first pairs.
 template <int32_t kTokens>
 __device__ inline void finish_group(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
-                                    const Places& places, int32_t first_pair, int32_t num_pairs, float residual) {
+                                    const Places& places, int32_t first_pair, int32_t num_pairs, float residual,
+                                    uint32_t first_tag) {
   for (int32_t i = thread_index(); i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
     const Finished<kTokens> is(i, first_pair);
     float factor = 1;
@@ -324,6 +332,10 @@ __device__ inline void finish_group(const Stretch& p, const StretchOperation& op
     if (work.adds) result += first_pair == 0 && i < kWarps * kWarp ? residual : __ldcg(to);
     put_in_exchange(p.exchange + operation.out_exchange + is.token * p.exchange_stride + is.column, result,
                     operation.out_tag);
+    if (work.is_exact) {
+      put_beside_tag(p.exact + is.token * (p.exchange_stride / kExchangeRegions) + is.column, result,
+                     first_tag | operation.out_tag);
+    }
     *to = result;
   }
 }
