@@ -50,8 +50,7 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
 
 // The warp that brings: the descriptions of the operations, then their weights.
 [[maybe_unused]] __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, uint32_t described,
-                                                  uint32_t forgotten, volatile uint32_t* brought, int32_t lane) {
-  uint32_t num_brought = 0;
+                                                  uint32_t forgotten, uint32_t* brought, int32_t lane) {
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
   bool is_first_round = true;
@@ -93,7 +92,7 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
         copy_bulk(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes), from,
                   size_bytes, ring.full_at(), policy);
       }
-      *brought = ++num_brought;
+      atomicAdd(brought, 1u);
       ring.step();
       if (ring.slot == 0) is_first_round = false;
     });
@@ -102,9 +101,10 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
 
 // The warp that fetches: while the ring is full, the memory goes on with what comes after it, as far as the L2 cache.
 // `num_fetched` slots further than `brought` says; and norms' weights, keys and values.
-[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, const volatile uint32_t* brought, int32_t lane) {
+[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, uint32_t* brought, int32_t lane) {
   uint32_t slot = 0;
   for (int32_t index = 0; index < p.num_operations; ++index) {
+    __syncwarp();
     const StretchOperation& operation = p.operations[index];
     if (operation.is_attention) {
       int32_t item_index = static_cast<int32_t>(blockIdx.x) + lane * static_cast<int32_t>(gridDim.x);
@@ -112,7 +112,6 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
       if (lane < kTeams && find_item(p, operation.attention.num_kv_heads, item_index, item)) {
         fetch_item(operation.attention, item);
       }
-      __syncwarp();
       continue;
     }
     const LinearWork& work = operation.linear;
@@ -122,11 +121,15 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
         fetch_and_keep(work.norm_weight + k);
       }
     }
+    if (lane > 0) continue;
     for_each_slot(work, [&](const uint8_t* from, uint32_t size_bytes) {
-      while (slot >= *brought + static_cast<uint32_t>(p.num_fetched)) __nanosleep(50);
-      if (lane == 0 && p.num_fetched > 1 && slot >= *brought) fetch_bulk(from, size_bytes);
+      uint32_t done = atomicAdd(brought, 0u);
+      while (slot >= done + static_cast<uint32_t>(p.num_fetched)) {
+        __nanosleep(50);
+        done = atomicAdd(brought, 0u);
+      }
+      if (p.num_fetched > 1 && slot >= done) fetch_bulk(from, size_bytes);
       ++slot;
-      __syncwarp();
     });
   }
 }
