@@ -14,6 +14,7 @@ import type { ModelSummary, Scope } from './contract/types.ts';
 import { createCourtesy } from './jobs/courtesy.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { openModelHand } from './jobs/model-hand.ts';
+import { type Collections, createCollections } from './library/collections.ts';
 import { createFind, toExplanation } from './library/find.ts';
 import type { FolderOptions } from './library/folders.ts';
 import { createLibrary, type Library } from './library/library.ts';
@@ -26,18 +27,22 @@ import type { Outside } from './outside.ts';
 import { createSettings } from './settings/settings.ts';
 import { createChatSearch } from './store/chat-search.ts';
 import { createChatTable } from './store/chat-table.ts';
+import { createCiting } from './store/citing.ts';
+import { createCollectionTable } from './store/collection-table.ts';
 import { openDatabase } from './store/database.ts';
 import { createDocumentTable } from './store/document-table.ts';
 import { createFolderTable } from './store/folder-table.ts';
 import { createJobTable } from './store/job-table.ts';
 import { createPassageTable } from './store/passage-table.ts';
-import { createScopeTable } from './store/scope-table.ts';
+import { createScopeTable, placeKeyOf } from './store/scope-table.ts';
 import { createSettingsTable } from './store/settings-table.ts';
 
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'idle'>;
+  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'idle'>;
+  /** The collections with what they hold: for the command line. */
+  listCollections: Collections['list'];
   /** What lies at the paths, and is of the kinds and times, as a scope: for the command line. */
   scopeOf(wanted: WantedScope): Scope;
   /** All models with the paths of their plans. */
@@ -70,7 +75,9 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const scopes = createScopeTable(database);
   const chatTable = createChatTable(database, outside);
   const settingsTable = createSettingsTable(database);
+  const collectionTable = createCollectionTable(database, outside);
   chatTable.purge();
+  collectionTable.purge();
 
   const closing = new AbortController();
   const models = createModels(outside, settingsTable, options.kit ?? createKit(outside), {
@@ -85,6 +92,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const courtesy = createCourtesy();
   const tidy = createTidy({
     work: database.scrubber.work,
+    afterwards: () => meaning.settle(),
     isBusy: () => courtesy.isAsked() || library.isBusy(),
     signal: closing.signal,
     log,
@@ -98,8 +106,22 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
     passages,
     meaning,
     captionLanguages: () => settingsTable.read().captionLanguages,
+    citing: createCiting(database),
+    collectionsOf: (document) => collectionTable.collectionsOf(document).all,
     onRemoved: chats.forgetDocument,
+    onFolderForgotten: collectionTable.forgetFolder,
+    onChange: () => collections.noteChange(),
     onQuiet: tidy.wake,
+  });
+  const folderPaths = (): string[] => [
+    ...folders.list().map(({ path }) => path),
+    ...collectionTable.list().flatMap((collection) => collection.folders),
+  ];
+  const collections = createCollections({
+    table: collectionTable,
+    documents,
+    pathOf: (key) => folderPaths().find((path) => placeKeyOf(path) === key) ?? scopes.pathOf(key),
+    onChanged: library.tell,
   });
   const settings = createSettings(outside, settingsTable, models);
 
@@ -134,7 +156,13 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   const jobs = createJobs({
     table: createJobTable(database),
     chats: chatTable,
-    scope: { documents, folders, folderNames: library.listFolders, dropGone: library.dropGone },
+    scope: {
+      documents,
+      folders,
+      collections: collectionTable,
+      folderNames: library.listFolders,
+      dropGone: library.dropGone,
+    },
     passagesOf: passages.passagesOf,
     readPassages: passages.passages,
     openModel: () => openModelHand({ chatModel: models.chat, noteFailure: models.noteFailure, courtesy, nowMs, log }),
@@ -163,6 +191,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
   return {
     handlers: {
       ...library.handlers,
+      ...collections.handlers,
       addFiles: ({ tickets, watch }, signal) => {
         const paths = tickets.flatMap((ticket) => options.redeemTicket?.(ticket) ?? []);
         if (paths.length === 0)
@@ -178,7 +207,7 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ...jobs.handlers,
       ...models.handlers,
       ...settings,
-      listPlaces: async () => ({ folders: listFolders(scopes) }),
+      listPlaces: async () => ({ folders: listFolders(scopes, folderPaths(), library.isOwn) }),
       search: async ({ question, limit, explain = false, scope }, signal) => {
         const found = await find(question, limit, { explain, signal, scope });
         const embedder = explain ? ((await models.inUse()).embedder?.name ?? null) : null;
@@ -195,7 +224,8 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
       ask: askBusily,
     },
     library,
-    scopeOf: (wanted) => toScope(wanted, documents.list(), scopes),
+    listCollections: collections.list,
+    scopeOf: (wanted) => toScope(wanted, documents.list(), scopes, collectionTable.list()),
     listModels: models.listWithPlans,
     notice: database.notice,
     async idle() {
@@ -209,9 +239,11 @@ export async function createApp(outside: Outside, options: AppOptions = {}): Pro
         closing.abort();
         await jobs.close();
         await library.close();
+        collections.close();
         await meaning.close();
         await models.close();
         chatTable.purge();
+        collectionTable.purge();
         database.close();
       })();
       return closed;

@@ -8,6 +8,14 @@ import type { CatalogueEntry } from './catalogue/types.ts';
 
 export { defaultEmbedder } from './catalogue/embedders.ts';
 export { aboutBytesOf } from './catalogue/entry.ts';
+export {
+  type Fit,
+  type FitMachine,
+  type FitModel,
+  type FitOptions,
+  type FitVerdict,
+  fitModel,
+} from './catalogue/fit.ts';
 export { defaultChatModel } from './catalogue/llama-models.ts';
 export { deviceBytes } from './catalogue/sizes.ts';
 export type * from './catalogue/types.ts';

@@ -37,6 +37,8 @@ export type PassageIndex = {
    */
   search(vector: Float32Array, limit: number, within?: Float64Array): Promise<NearPassage[]>;
   numVectors(): Promise<number>;
+  /** Writes a generation if vectors were removed since the last one: until then the file still holds them. */
+  settle(): Promise<void>;
   /** Writes a generation if anything has changed, and lets the memory go. */
   close(): Promise<void>;
 };
@@ -63,6 +65,8 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
   let closed = false;
   /** Additions and removals since the generation in use was written. */
   let numChanges = 0;
+  /** The written generation has vectors of passages that are gone. */
+  let holdsRemoved = false;
   /** Changes and savings come one after another; searches run beside them. */
   let lastChange: Promise<unknown> = Promise.resolve();
   await fs.promises.mkdir(folder, { recursive: true });
@@ -127,7 +131,10 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
     const gone = difference(heldIds, storedIds);
     // Passages that got their vector after later ones had theirs.
     const missing = difference(storedIds, heldIds);
-    if (gone.length > 0) await index.remove(gone);
+    if (gone.length > 0) {
+      await index.remove(gone);
+      holdsRemoved = true;
+    }
     await addMissing(index, missing);
     return gone.length + missing.length + (await addStored(index, lastId));
   }
@@ -180,6 +187,7 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
       await nameDurably(folder, unnamedFile, file);
       store.setGeneration({ file, sha256, dimension, embedderId, numVectors, lastPassageId: lastId });
       numChanges = 0;
+      holdsRemoved = false;
       await removeOthers(folder, file);
     } catch (error) {
       log('warn', 'the vector index could not be written', { cause: String(error) });
@@ -201,7 +209,17 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
   return {
     add: (passageIds, vectors) =>
       change(passageIds.length, (index) => index.add(Float64Array.from(passageIds), vectors)),
-    remove: (passageIds) => change(passageIds.length, (index) => index.remove(Float64Array.from(passageIds))),
+    remove(passageIds) {
+      holdsRemoved ||= passageIds.length > 0;
+      return change(passageIds.length, (index) => index.remove(Float64Array.from(passageIds)));
+    },
+    async settle() {
+      await lastChange;
+      if (closed || !holdsRemoved) return;
+      const done = lastChange.then(async () => save(await current()));
+      lastChange = done.catch(() => {});
+      await done;
+    },
     search: (vector, limit, within) =>
       withIndex(async (index) => {
         const { ids, scores } = await index.search(vector, limit, within);

@@ -91,6 +91,26 @@ struct SampledRow {
   float top_logits[kMaxTopIds];
 };
 
+// One call of `linear` or `linear_fused`.
+struct LinearCall {
+  Rows x;
+  const Weight* weight = nullptr;
+  const float* bias = nullptr;
+  Activation activation = Activation::none;
+  LinearFusion fusion;
+  Rows out;
+};
+// One call of `rope_kv_attention`.
+struct AttentionCall {
+  Rows qkv;
+  const Attention* attention = nullptr;
+  const Rope* rope = nullptr;
+  const Batch* batch = nullptr;
+  KvPages pages;
+  Rows out;
+};
+inline constexpr int32_t kOwnWay = -1;  // the one that the device chooses by itself
+
 struct Device;  // opaque: threads and scratch of a CPU, stream and handles of a GPU
 
 struct Ops {
@@ -110,6 +130,9 @@ struct Ops {
   // What `allocate` could give now, about, and what the device has in all; 0 = it cannot be told. May be null: the
   // same.
   Status (*memory)(Device*, uint64_t* free_bytes, uint64_t* total_bytes);
+  // About what the device takes beside what is allocated: the scratch of `reserve`, and what it keeps of steps that it
+  // recorded. May be null: next to nothing.
+  uint64_t (*working_bytes)(const Device*, int32_t max_tokens, int32_t max_columns);
 
   // A step's operations stand between these two; null on a device that needs no such frame. After `begin_step` with
   // `*replayed` true the device does again what it recorded for a step of this shape by the same caller (`program`),
@@ -145,6 +168,23 @@ struct Ops {
   // The same with what stands in the fusion around it. Null on a device that has nothing of the kind.
   Status (*linear_fused)(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,
                          Rows out);
+
+  // -- tuning: null on a device that has one way to do each thing ----------------------------------------------------
+  // In how many ways (shapes of tiles, depths of rings) such a linear could be done, beside the one that the device
+  // chooses by itself; 0: there is nothing to choose. Every way gives the same bits: it is of the same family of
+  // kernels, in which the order of a row's sums depends on K alone. So a choice changes times and no answer.
+  int32_t (*count_ways)(Device*, const LinearCall*);
+  // Does the calls one after another in that way (0 to count_ways - 1, or kOwnWay), waits, and gives how long the
+  // device took for all. Not in a frame. `unsupported` where this device or this shape has not this way.
+  Status (*time_way)(Device*, const LinearCall* calls, int32_t num_calls, int32_t way, double* milliseconds);
+  // From now on, calls with a weight of this type and shape, the same gate, and so many rows are done in that way.
+  Status (*choose_way)(Device*, const LinearCall*, int32_t least_rows, int32_t most_rows, int32_t way);
+  // The same of attention with a row of each sequence: how many blocks share a context. From then on for heads of this
+  // shape, pages of this type, longest contexts of as many pages (rounded up to a power of two), and so many sequences.
+  int32_t (*count_attention_ways)(Device*, const AttentionCall*);
+  Status (*time_attention_way)(Device*, const AttentionCall* calls, int32_t num_calls, int32_t way,
+                               double* milliseconds);
+  Status (*choose_attention_way)(Device*, const AttentionCall*, int32_t least_rows, int32_t most_rows, int32_t way);
 
   // -- norms: weight f32 [D], bias f32 [D]; sums in f32 or better ----------------------------------------------------
   // out = x / sqrt(mean(x^2) + epsilon) * weight              out may be x
@@ -210,6 +250,10 @@ struct DeviceInfo {
   char instructions[32];           // "avx512-vnni", "avx-vnni", "avx2", "plain"; or "sm_89"
   int32_t num_threads;             // CPU only
   double memory_bytes_per_second;  // what its memory could give at best; 0 = it does not say
+  // GPU only. Times measured on one are good for another with the same name, instructions and these three.
+  int32_t num_multiprocessors;
+  char driver[32];   // "580.159.04"
+  char kernels[32];  // of what the kernels were built from
 };
 
 // Opens the CPU. num_threads 0 = one per physical core. `instructions` null = the best this CPU has; or one of the

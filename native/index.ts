@@ -43,6 +43,9 @@ export type DeviceReport = {
   /** The widest vector instructions in use: "avx512-vnni", "avx-vnni", "avx2" or "plain". */
   instructions: string;
   numThreads: number;
+  /** Of the device that will be used: in all, and free now. Absent where it cannot be told. */
+  totalBytes?: number;
+  freeBytes?: number;
   vectorIndex: 'faiss' | 'exact';
   vectorIndexReason: string;
 };
@@ -79,6 +82,13 @@ export type EngineOptions = {
    * bytes, on a GPU where `kvTokens` do not fit otherwise.
    */
   kvType?: 'plan' | 'auto' | KvType;
+  /**
+   * Whether the engine finds out, while nobody asks for anything, which of its kernels' shapes is the fastest on this GPU. All
+   * give the same bits. Absent = true; false: as they are built in, whatever an earlier run found out.
+   */
+  tune?: boolean;
+  /** Where that is kept. Absent = beside the plan, `<plan>.tuning.json`. */
+  tuningFile?: string;
 };
 
 /** What an engine with these options would take, and what there is for it. */
@@ -91,10 +101,12 @@ export type MemoryPlan = {
   totalBytes: number;
   /** What may be taken now; 0 = it cannot be told. */
   freeBytes: number;
-  /** The sum of the next three. */
+  /** The sum of the next four. */
   neededBytes: number;
   weightBytes: number;
   activationBytes: number;
+  /** The kernels' scratch and recorded steps, on a GPU. Absent = 0. */
+  workingBytes?: number;
   kvBytes: number;
   /** As many of the wanted ones as fit; when nothing fits, the least that was asked for. */
   kvTokens: number;
@@ -192,6 +204,26 @@ export type GenerateEvent =
 /** Of the last 256 generations that ended by themselves; zeros before the first. */
 export type Spread = { mean: number; p50: number; p95: number };
 
+/** How far the engine's tuning is, see `EngineOptions.tune`. */
+export type TuningReport = {
+  /**
+   * `nothing`: this device has one way to do each thing. `off`: not asked for. `tuning`: goes on in idle time. `tuned`: all was
+   * measured, now or earlier. `stopped`: its time was used up, or `reason`; what was not measured stays as it is built in.
+   */
+  state: 'nothing' | 'off' | 'tuning' | 'tuned' | 'stopped';
+  /** Shapes of linears, times numbers of rows; how many of them were measured, found faster otherwise, known from the file. */
+  numTasks: number;
+  numMeasured: number;
+  numChanged: number;
+  numKnown: number;
+  /** Of this process. */
+  numTimings: number;
+  spentMs: number;
+  /** Of the time of all that was measured, the part that is saved. */
+  gain: number;
+  reason: string;
+};
+
 export type EngineStats = {
   numRunning: number;
   numWaiting: number;
@@ -222,6 +254,8 @@ export type EngineStats = {
   decodeMs: number;
   decodeTokens: number;
   decodeBytes: number;
+  /** Absent where whoever answers knows nothing of it. */
+  tuning?: TuningReport;
 };
 
 /** A loaded plan on a device. */

@@ -11,6 +11,11 @@ import {
   chatId,
   chatMatch,
   chatSummary,
+  collection,
+  collectionId,
+  collectionName,
+  collectionParts,
+  documentDetails,
   documentId,
   documentSummary,
   engineReport,
@@ -78,6 +83,19 @@ export const askEvent = z.discriminatedUnion('type', [
 ]);
 export type AskEvent = z.infer<typeof askEvent>;
 
+/** What removing does: one item per document that is gone, and a summary last. */
+export const removeEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('removed'), documentId }),
+  z.object({
+    type: z.literal('summary'),
+    numDocuments: z.number().int(),
+    numPassages: z.number().int(),
+    /** What Quoth kept of them. */
+    freedBytes: z.number().int(),
+  }),
+]);
+export type RemoveEvent = z.infer<typeof removeEvent>;
+
 export const contract = {
   // The library
   watchLibrary: stream(nothing, libraryEvent),
@@ -85,7 +103,20 @@ export const contract = {
   addFiles: stream(z.object({ tickets: z.array(ticket).min(1).max(10_000), watch: z.boolean().optional() }), addEvent),
   addAddress: stream(z.object({ address: z.string().trim().min(1).max(2_000) }), addEvent),
   retryDocument: stream(z.object({ documentId }), addEvent),
+  /** Reads documents once more. `anew`: also those whose bytes are the same as when they were read last. */
+  retryDocuments: stream(
+    z.object({ documentIds: z.array(documentId).min(1).max(10_000), anew: z.boolean().optional() }),
+    addEvent,
+  ),
   removeDocument: call(z.object({ documentId }), nothing),
+  /** Removes documents one by one; leaving the loop ends it after the one at hand. Those that are gone are passed over. */
+  removeDocuments: stream(z.object({ documentIds: z.array(documentId).min(1).max(10_000) }), removeEvent),
+  describeDocument: call(z.object({ documentId }), documentDetails),
+  /** What the library takes on the disk: words and vectors, the index made of them, copies of files from a browser. */
+  describeLibrary: call(
+    nothing,
+    z.object({ databaseBytes: z.number(), indexBytes: z.number(), copiesBytes: z.number() }),
+  ),
   /** The stored text of a document, in order, for reading and for finding a quote's place. */
   readDocument: call(
     z.object({
@@ -95,7 +126,7 @@ export const contract = {
     }),
     z.object({
       document: documentSummary,
-      passages: z.array(z.object({ passageId, place, text: z.string() })),
+      passages: z.array(z.object({ passageId, place, heading: z.string().nullable(), text: z.string() })),
       numPassages: z.number().int(),
     }),
   ),
@@ -116,6 +147,23 @@ export const contract = {
   resumeFolder: call(z.object({ folderId }), nothing),
   /** Forgets the folder, and its documents if they are not kept. The files themselves stay. */
   removeFolder: call(z.object({ folderId, keepDocuments: z.boolean() }), nothing),
+
+  // Collections
+  /** All of them by name, at once and after every change. */
+  watchCollections: stream(nothing, z.object({ collections: z.array(collection) })),
+  /** Fails with `invalid-input` where there is one of this name. */
+  createCollection: call(z.object({ name: collectionName, ...collectionParts.shape }), z.object({ collectionId })),
+  renameCollection: call(z.object({ collectionId, name: collectionName }), nothing),
+  addToCollection: call(z.object({ collectionId, ...collectionParts.shape }), nothing),
+  /** `numKept`: documents that stay in it because their folder is. */
+  takeFromCollection: call(
+    z.object({ collectionId, ...collectionParts.shape }),
+    z.object({ numKept: z.number().int().nonnegative() }),
+  ),
+  /** The documents stay in the library. */
+  deleteCollection: call(z.object({ collectionId }), nothing),
+  /** Brings back a collection deleted in this session. */
+  restoreCollection: call(z.object({ collectionId }), nothing),
 
   // Finding and asking
   search: call(

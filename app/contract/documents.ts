@@ -1,6 +1,6 @@
 /** What a person added, where it stands, and what of it is searched. */
 import { z } from 'zod';
-import { documentId, folderId, placeKey } from './ids.ts';
+import { chatId, collectionId, documentId, folderId, placeKey, turnId } from './ids.ts';
 
 /** Where in its document a text stands. `page` and `paragraph` count from 1. */
 export const place = z.object({
@@ -60,6 +60,40 @@ export const documentKind = z.enum([
 ]);
 export type DocumentKind = z.infer<typeof documentKind>;
 
+/** Why a document could not be read, for a sentence in the window's language and the step that helps. */
+export const documentProblem = z.enum([
+  'password',
+  'no-text',
+  'empty',
+  'damaged',
+  'unsupported',
+  'too-large',
+  'too-slow',
+  'too-hungry',
+  'locked',
+  'missing',
+  'not-a-file',
+  'outside',
+  'crashed',
+  'no-captions',
+  'video-unavailable',
+  'offline',
+  // What a video refused with.
+  'removed',
+  'country',
+  'members',
+  'no-channel',
+  'private',
+  'age-restricted',
+  'blocked',
+  'too-many-requests',
+  'consent',
+  'po-token',
+  'no-address',
+  'live',
+]);
+export type DocumentProblem = z.infer<typeof documentProblem>;
+
 export const documentSummary = z.object({
   id: documentId,
   title: z.string(),
@@ -71,10 +105,16 @@ export const documentSummary = z.object({
   progress: z.number().min(0).max(1),
   /** For an end that is not `ready`: what is wrong and what to do, in plain words. For `ready`: what of it was not read. */
   reason: z.string().nullable(),
+  /** The same as one of a closed list, where it is one of it; null for an end that is `ready`. */
+  problem: documentProblem.nullable(),
   numPages: z.number().int().nonnegative().nullable(),
   numPassages: z.number().int().nonnegative(),
   sizeBytes: z.number().int().nonnegative(),
   addedAtMs: z.number(),
+  /** The folder that it lies in; null for a video. */
+  folder: placeKey.nullable(),
+  /** Those that it is in, by itself or with a folder. */
+  collections: z.array(collectionId),
 });
 export type DocumentSummary = z.infer<typeof documentSummary>;
 
@@ -85,6 +125,8 @@ export type DocumentSummary = z.infer<typeof documentSummary>;
  */
 export const watchedFolder = z.object({
   id: folderId,
+  /** The same folder as a place to ask in. */
+  place: placeKey,
   /** The folder's name with its parent's, for display. Never a path to open. */
   name: z.string(),
   state: z.enum(['comparing', 'watching', 'looking', 'paused', 'unreachable', 'too-many']),
@@ -99,7 +141,7 @@ export type WatchedFolder = z.infer<typeof watchedFolder>;
 
 const placeName = z.string().max(500);
 /**
- * What is searched: what lies in one of the places, is of one of the kinds, and was changed within the time (a video: added).
+ * What is searched: what is or lies in one of the places, is of one of the kinds, and was changed within the time (a video: added).
  * An empty list and a null set no limit. `name` is for display: what it was called when it was chosen.
  */
 export const scope = z.object({
@@ -108,6 +150,7 @@ export const scope = z.object({
       z.discriminatedUnion('type', [
         z.object({ type: z.literal('folder'), folder: placeKey, name: placeName }),
         z.object({ type: z.literal('document'), documentId, name: placeName }),
+        z.object({ type: z.literal('collection'), collectionId, name: placeName }),
       ]),
     )
     .max(200),
@@ -123,5 +166,51 @@ export const placeFolder = z.object({
   name: placeName,
   /** In it and below it. */
   numDocuments: z.number().int().nonnegative(),
+  /** The next folder above it that is listed too. */
+  above: placeKey.nullable(),
 });
 export type PlaceFolder = z.infer<typeof placeFolder>;
+
+export const collectionName = z.string().trim().min(1).max(100);
+
+/** A named set of documents. Of a folder that is in it, all files are, the later ones too. A document may be in several. */
+export const collection = z.object({
+  id: collectionId,
+  name: collectionName,
+  folders: z.array(z.object({ folder: placeKey, name: placeName })),
+  numDocuments: z.number().int().nonnegative(),
+  numReady: z.number().int().nonnegative(),
+  createdAtMs: z.number(),
+});
+export type Collection = z.infer<typeof collection>;
+
+/** What is put into a collection or taken out of it. */
+export const collectionParts = z.object({
+  documentIds: z.array(documentId).max(10_000).default([]),
+  folders: z.array(placeKey).max(200).default([]),
+});
+
+/** Where a document's words were quoted. */
+export const citingTurn = z.object({ chatId, title: z.string(), turnId, question: z.string(), askedAtMs: z.number() });
+export type CitingTurn = z.infer<typeof citingTurn>;
+
+/** All that is known of a document. */
+export const documentDetails = z.object({
+  document: documentSummary,
+  /** When the file was last written; of a video, when it was added. */
+  changedAtMs: z.number(),
+  /** What its text is written in, as BCP 47 names it ("en", "ja"); null where that is not clear. */
+  language: z.string().nullable(),
+  /** The name of the folder that it lies in, with its parent's, for display. Null for a video. */
+  folderName: z.string().nullable(),
+  /** Whether its file is where it was; null for a video. */
+  isThere: z.boolean().nullable(),
+  /** True when its file is a copy that Quoth made (of a file that came through a browser) and that goes with it. */
+  isCopy: z.boolean(),
+  numVectors: z.number().int().nonnegative(),
+  /** What Quoth itself keeps of it: text, vectors, words of scans, the copy. */
+  storedBytes: z.number().int().nonnegative(),
+  /** The latest first, a hundred at most. */
+  citedIn: z.array(citingTurn),
+});
+export type DocumentDetails = z.infer<typeof documentDetails>;

@@ -17,6 +17,11 @@ export const folderId = z
   .string()
   .regex(/^folder_[0-9a-z]{16}$/)
   .brand<'FolderId'>();
+/** A named set of documents that a person made. */
+export const collectionId = z
+  .string()
+  .regex(/^collection_[0-9a-z]{16}$/)
+  .brand<'CollectionId'>();
 /** A folder in which documents lie. Never a path. */
 export const placeKey = z
   .string()
@@ -34,6 +39,7 @@ export type DocumentId = z.infer<typeof documentId>;
 export type ChatId = z.infer<typeof chatId>;
 export type TurnId = z.infer<typeof turnId>;
 export type FolderId = z.infer<typeof folderId>;
+export type CollectionId = z.infer<typeof collectionId>;
 export type PlaceKey = z.infer<typeof placeKey>;
 export type PassageId = z.infer<typeof passageId>;
 export type ModelId = z.infer<typeof modelId>;

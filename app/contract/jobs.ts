@@ -1,11 +1,12 @@
 /** What is done with whole documents. */
 import { z } from 'zod';
-import { chatId, documentId, folderId, turnId } from './ids.ts';
+import { chatId, collectionId, documentId, folderId, turnId } from './ids.ts';
 
 /** What a job reads whole. */
 export const jobScope = z.discriminatedUnion('type', [
   z.object({ type: z.literal('library') }),
   z.object({ type: z.literal('folder'), folderId }),
+  z.object({ type: z.literal('collection'), collectionId }),
   z.object({ type: z.literal('documents'), documentIds: z.array(documentId).min(1).max(10_000) }),
 ]);
 export type JobScope = z.infer<typeof jobScope>;

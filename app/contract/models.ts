@@ -62,5 +62,16 @@ export const engineReport = z.object({
   tokensPerSecond: z.number().nullable(),
   /** `bytesPerSecond` over what the memory could give; null where the device does not say that. */
   bandwidthFraction: z.number().nullable(),
+  /** How far the engine has found out which of its kernels' shapes are the fastest on this GPU; absent where it does not say. */
+  tuning: z
+    .object({
+      state: z.enum(['nothing', 'off', 'tuning', 'tuned', 'stopped']),
+      numTasks: z.number().int(),
+      numMeasured: z.number().int(),
+      numChanged: z.number().int(),
+      numKnown: z.number().int(),
+      gain: z.number(),
+    })
+    .optional(),
 });
 export type EngineReport = z.infer<typeof engineReport>;

@@ -21,7 +21,7 @@
  * No cookie is used: browsers send a cookie of 127.0.0.1 to every port of it, so another local server could read it.
  */
 import type { Port } from './port.ts';
-import type { Ticket } from './types.ts';
+import type { DocumentId, Ticket } from './types.ts';
 
 /** The largest message of a WebSocket port, in bytes. */
 export const maxMessageBytes = 16 * 1024 * 1024;
@@ -48,4 +48,9 @@ export type QuothShell = {
   saveFile(file: { name: string; mediaType: string; text: string }): Promise<boolean>;
   /** Opens an https address in the person's browser, after they agreed. Other addresses do nothing. */
   openExternal(address: string): Promise<void>;
+  /**
+   * Shows a document's file in the system's file manager: by its id, since the page knows no path. False = it is not where
+   * it was. Absent in a browser.
+   */
+  showInFolder?(documentId: DocumentId): Promise<boolean>;
 };

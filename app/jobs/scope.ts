@@ -1,6 +1,7 @@
 /** Which documents a task means, and which of them cannot be read. */
 import { QuothError } from '../contract/errors.ts';
 import type { JobTask } from '../contract/types.ts';
+import type { CollectionTable } from '../store/collection-table.ts';
 import type { DocumentTable, StoredDocument } from '../store/document-table.ts';
 import type { FolderTable } from '../store/folder-table.ts';
 import type { JobLanguage } from '../store/job-table.ts';
@@ -10,13 +11,14 @@ import { jobWords } from './words.ts';
 export type ScopeParts = {
   documents: DocumentTable;
   folders: FolderTable;
+  collections: Pick<CollectionTable, 'find' | 'documentsOf'>;
   folderNames: () => readonly { id: string; name: string }[];
   /** Takes documents whose files are gone out of the library's readable ones. */
   dropGone: (documentIds: readonly string[]) => Promise<boolean>;
 };
 
 /** In the order of their places; those of the library the oldest first. Fails with `not-found` for what is not there. */
-function documentsOf(task: JobTask, { documents, folders }: ScopeParts, isNew = false): StoredDocument[] {
+function documentsOf(task: JobTask, { documents, folders, collections }: ScopeParts, isNew = false): StoredDocument[] {
   const find = (id: string): StoredDocument => {
     const document = documents.find(id);
     if (!document) throw new QuothError('not-found', 'This document is not in the library any more.');
@@ -31,6 +33,10 @@ function documentsOf(task: JobTask, { documents, folders }: ScopeParts, isNew = 
       if (!folder) throw new QuothError('not-found', 'This folder is not watched any more.');
       return documents.listUnder(folder.path);
     }
+    case 'collection': {
+      collectionOf(task.scope.collectionId, collections);
+      return collections.documentsOf(task.scope.collectionId).map(find);
+    }
     case 'documents': {
       const ids = [...new Set(task.scope.documentIds)];
       // Of several, one that was removed while the job waited is none of it any more.
@@ -38,6 +44,12 @@ function documentsOf(task: JobTask, { documents, folders }: ScopeParts, isNew = 
       return isNew || there.length === 0 ? ids.map(find) : there.map(find);
     }
   }
+}
+
+function collectionOf(id: string, collections: ScopeParts['collections']): { name: string } {
+  const collection = collections.find(id);
+  if (!collection) throw new QuothError('not-found', 'This collection does not exist any more.');
+  return collection;
 }
 
 export async function readScope(task: JobTask, parts: ScopeParts): Promise<Scope> {
@@ -75,5 +87,6 @@ export function questionOf(task: JobTask, language: JobLanguage, parts: ScopePar
     documentsOf(task, parts); // fails where there is none
     of = parts.folderNames().find(({ id }) => id === scope.folderId)?.name ?? '';
   }
+  if (scope.type === 'collection') of = collectionOf(scope.collectionId, parts.collections).name;
   return task.type === 'summarise' ? words.summarise(of) : words.mentions(task.words, of);
 }

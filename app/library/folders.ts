@@ -12,6 +12,7 @@ import type { DocumentId, FolderId, WatchedFolder } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
 import type { DocumentTable, StoredDocument } from '../store/document-table.ts';
 import type { FolderTable, StoredFolder } from '../store/folder-table.ts';
+import { placeKeyOf } from '../store/scope-table.ts';
 import { isGone, isSameFolder, missingDetail, type ReconcileParts, reconcile } from './reconcile.ts';
 import { createSemaphore } from './semaphore.ts';
 import { createLiveFolder, type FolderTiming, folderTiming, type LiveFolder } from './watched-folder.ts';
@@ -32,6 +33,8 @@ export type FolderParts = {
   /** What the comparison needs of the library. */
   library: Omit<ReconcileParts, 'documents' | 'maxFiles' | 'nowMs'>;
   remove(id: DocumentId): Promise<void>;
+  /** A folder with its documents is forgotten. */
+  onForgotten?: (path: string) => void;
   options?: FolderOptions;
 };
 
@@ -83,6 +86,7 @@ export function createFolders(parts: FolderParts): Folders {
     const name = basename(folder.path) || folder.path;
     return {
       id: folder.id,
+      place: placeKeyOf(folder.path),
       name: above ? `${above} › ${name}` : name,
       state,
       reason: reasons[state] ?? null,
@@ -201,7 +205,9 @@ export function createFolders(parts: FolderParts): Folders {
         await shut(folderId);
         folders.remove(folderId);
         tell();
-        if (!keepDocuments) for (const { id } of documents.listUnder(path)) await parts.remove(id);
+        if (keepDocuments) return {};
+        for (const { id } of documents.listUnder(path)) await parts.remove(id);
+        parts.onForgotten?.(path);
         return {};
       },
     },

@@ -1,31 +1,49 @@
 /** The documents' life: added, read, found again, read anew when they change, removed without a trace. */
 import { access, realpath, stat } from 'node:fs/promises';
-import { sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import type { FailureReason, Source } from '../../ingest/source.ts';
 import { type Walked, walk } from '../../ingest/walk.ts';
 import { expandAddress } from '../../ingest/youtube.ts';
-import { createChannel } from '../channel.ts';
 import type { AddEvent, QuothContract } from '../contract/contract.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { Handlers } from '../contract/procedure.ts';
-import type { DocumentId, DocumentSummary, PassageId } from '../contract/types.ts';
+import type { CollectionId, DocumentId, DocumentSummary, PassageId } from '../contract/types.ts';
 import type { Outside } from '../outside.ts';
+import type { Citing } from '../store/citing.ts';
 import { type DocumentTable, type StoredDocument, toDocumentSummary } from '../store/document-table.ts';
 import type { FolderTable } from '../store/folder-table.ts';
 import type { PassageTable } from '../store/passage-table.ts';
+import { createAdding } from './adding.ts';
+import { createCopies } from './copies.ts';
+import { createDescribe } from './describe.ts';
 import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
 import { placeOf } from './place.ts';
 import { readOriginal } from './read-original.ts';
+import { isGone } from './reconcile.ts';
+import { createRemoval } from './removal.ts';
 import { createWatchers } from './watchers.ts';
 
 type LibraryHandlers = Pick<
   Handlers<QuothContract>,
-  'watchLibrary' | 'addAddress' | 'retryDocument' | 'removeDocument' | 'readDocument' | 'readScan' | 'readOriginal'
+  | 'watchLibrary'
+  | 'addAddress'
+  | 'retryDocument'
+  | 'retryDocuments'
+  | 'removeDocument'
+  | 'removeDocuments'
+  | 'describeDocument'
+  | 'describeLibrary'
+  | 'readDocument'
+  | 'readScan'
+  | 'readOriginal'
 > &
   Folders['handlers'];
+
+/** What is called so was removed; its name is not kept. */
+const removedName = 'Removed document';
 
 export type Library = {
   handlers: LibraryHandlers;
@@ -38,6 +56,12 @@ export type Library = {
   list(): DocumentSummary[];
   /** The documents at a path or below it, which is absolute and resolved. */
   under(path: string): DocumentSummary[];
+  /** Where a document's file lies; null for a video, and for what is not there. For the shell that shows it. */
+  pathOf(id: string): Promise<string | null>;
+  /** Whether a path is that of a copy, or of a folder of copies. */
+  isOwn(path: string): boolean;
+  /** Tells the windows of documents whose collections have changed. */
+  tell(ids: readonly DocumentId[]): void;
   listFolders: Folders['list'];
   dropGone: Folders['dropGone'];
   /** Takes up what an end of the process has left; called once, after the start. */
@@ -55,21 +79,28 @@ export type LibraryParts = {
   folderOptions?: FolderOptions;
   passages: PassageTable;
   meaning: MeaningService;
+  citing: Citing;
+  collectionsOf: (document: StoredDocument) => CollectionId[];
   captionLanguages: () => readonly string[];
   /** Called with every removed document: saved answers forget its words. */
   onRemoved: (id: DocumentId) => void;
+  /** A watched folder was removed with its documents. */
+  onFolderForgotten: (path: string) => void;
+  /** Documents came, went or changed. */
+  onChange: () => void;
   /** Called after a removal and when the last waiting document has come to its end: time to tidy up. */
   onQuiet: () => void;
 };
 
 export function createLibrary(parts: LibraryParts): Library {
-  const { outside, documents, passages, meaning } = parts;
+  const { outside, documents, passages } = parts;
+  const copies = createCopies(outside.profileFolder);
   const watchers = createWatchers(outside.nowMs);
   const queue = createIngestQueue({
     ...parts,
     onChange: (document, progress) => {
-      watchers.changed(toDocumentSummary(document, progress));
-      folders.noteChange();
+      watchers.changed(summaryOf(document, progress));
+      noteChange();
     },
   });
   const folders = createFolders({
@@ -83,16 +114,39 @@ export function createLibrary(parts: LibraryParts): Library {
       drop: (id) => queue.drop(id),
       onChanged(document) {
         watchers.changed(summaryOf(document));
-        folders.noteChange();
+        noteChange();
       },
     },
-    remove,
+    remove: async (id) => void (await removal.remove(id)),
+    onForgotten: parts.onFolderForgotten,
     options: parts.folderOptions,
   });
 
-  const summaryOf = (document: StoredDocument): DocumentSummary =>
-    toDocumentSummary(document, queue.progressOf(document.id));
-  const list = (): DocumentSummary[] => documents.list().map(summaryOf);
+  const removal = createRemoval({
+    ...parts,
+    copies,
+    drop: (id) => queue.drop(id),
+    onRemoved(id) {
+      parts.onRemoved(id);
+      parts.citing.forgetNames(id, removedName);
+    },
+    onGone(id) {
+      watchers.removed(id);
+      noteChange();
+    },
+  });
+  function summaryOf(document: StoredDocument, progress = queue.progressOf(document.id)): DocumentSummary {
+    const summary = toDocumentSummary(document, { progress, collections: parts.collectionsOf(document) });
+    // Where a copy lies is no folder of the person's.
+    return copies.isCopy(document) ? { ...summary, folder: null } : summary;
+  }
+  const adding = createAdding({ summaryOf, nowMs: outside.nowMs });
+  const list = (): DocumentSummary[] => documents.list().map((document) => summaryOf(document));
+
+  function noteChange(): void {
+    folders.noteChange();
+    parts.onChange();
+  }
 
   function mustFind(id: DocumentId): StoredDocument {
     const document = documents.find(id);
@@ -141,49 +195,6 @@ export function createLibrary(parts: LibraryParts): Library {
     }
   }
 
-  /** Runs an adding: `feed` queues documents through `follow`; items are their ends, the last one the summary. */
-  async function* adding(
-    signal: AbortSignal,
-    feed: (follow: (ended: Promise<StoredDocument>) => void, signal: AbortSignal) => Promise<void>,
-  ): AsyncGenerator<AddEvent> {
-    const startMs = outside.nowMs();
-    const left = new AbortController();
-    const both = AbortSignal.any([signal, left.signal]);
-    const events = createChannel<AddEvent>({
-      keyOf: ({ type }) => (type === 'found' ? 'found' : null),
-      onLeave: () => left.abort(),
-    });
-    let numDocuments = 0;
-    let numReady = 0;
-    let numFailed = 0;
-    const all: Promise<void>[] = [];
-    const follow = (ended: Promise<StoredDocument>): void => {
-      events.push({ type: 'found', numDocuments: ++numDocuments });
-      const told = ended.then(
-        (document) => {
-          if (document.state === 'ready') numReady += 1;
-          else numFailed += 1;
-          events.push({ type: 'document', document: summaryOf(document) });
-        },
-        () => {
-          numFailed += 1; // removed while it was read, or Quoth closes
-        },
-      );
-      all.push(told);
-    };
-    both.addEventListener('abort', () => events.end(), { once: true });
-    if (both.aborted) events.end();
-    feed(follow, both)
-      .then(() => Promise.all(all))
-      .then(() => {
-        const seconds = (outside.nowMs() - startMs) / 1000;
-        events.push({ type: 'summary', numReady, numFailed, seconds });
-        events.end();
-      })
-      .catch((error: unknown) => events.fail(error));
-    yield* events.items;
-  }
-
   function addPaths(
     all: readonly string[],
     signal: AbortSignal,
@@ -219,32 +230,45 @@ export function createLibrary(parts: LibraryParts): Library {
     });
   }
 
-  async function remove(id: DocumentId): Promise<void> {
-    mustFind(id);
-    await queue.drop(id);
-    // The answers first: should the process end in between, the document is still there and can be removed again.
-    parts.onRemoved(id);
-    const { removedIds } = documents.remove(id);
-    watchers.removed(id);
-    folders.noteChange();
-    await meaning.forgetPassages(removedIds);
-    parts.onQuiet();
+  function retry(ids: readonly DocumentId[], anew: boolean, signal: AbortSignal): AsyncGenerator<AddEvent> {
+    return adding(signal, async (follow) => {
+      for (const id of new Set(ids)) {
+        const document = ids.length === 1 ? mustFind(id) : documents.find(id);
+        if (!document) continue;
+        if (!queue.has(id)) {
+          const isLost =
+            document.sourceType === 'file' && document.state === 'ready' && (await isGone(document.location));
+          if (isLost && ids.length === 1)
+            throw new QuothError('not-found', 'The file is no longer where it was. Its text stays as it was read.');
+          if (isLost) continue;
+          // The hash of what it was cut from: without it, the same bytes are read again.
+          if (anew) documents.setFacts(id, { contentHash: null });
+          watchers.changed(summaryOf(documents.setState(id, 'queued')));
+        }
+        follow(queue.add(id));
+      }
+    });
   }
 
   return {
     handlers: {
       watchLibrary: (_input, signal) => watchers.watch(list, signal),
       addAddress: ({ address }, signal) => addAddress(address, signal),
-      retryDocument: ({ documentId }, signal) =>
-        adding(signal, async (follow) => {
-          mustFind(documentId);
-          if (!queue.has(documentId)) watchers.changed(summaryOf(documents.setState(documentId, 'queued')));
-          follow(queue.add(documentId));
-        }),
+      retryDocument: ({ documentId }, signal) => retry([documentId], false, signal),
+      retryDocuments: ({ documentIds, anew = false }, signal) => retry(documentIds, anew, signal),
       removeDocument: async ({ documentId }) => {
-        await remove(documentId);
+        await removal.remove(documentId);
         return {};
       },
+      removeDocuments: ({ documentIds }, signal) => removal.removeAll(documentIds, signal),
+      ...createDescribe({
+        profileFolder: outside.profileFolder,
+        find: documents.find,
+        summaryOf,
+        passages,
+        citing: parts.citing,
+        copies,
+      }),
       readDocument: async ({ documentId, fromPassage, numPassages }) => {
         const document = mustFind(documentId);
         const found = passages.passagesOf(documentId, fromPassage, numPassages);
@@ -253,6 +277,7 @@ export function createLibrary(parts: LibraryParts): Library {
           passages: found.map((passage) => ({
             passageId: passage.passageId as PassageId,
             place: placeOf(passage),
+            heading: passage.heading,
             text: passage.text,
           })),
           numPassages: document.numPassages,
@@ -267,7 +292,19 @@ export function createLibrary(parts: LibraryParts): Library {
     },
     addPaths,
     list,
-    under: (path) => documents.listUnder(path).map(summaryOf),
+    under: (path) => documents.listUnder(path).map((document) => summaryOf(document)),
+    async pathOf(id) {
+      const document = documents.find(id);
+      if (document?.sourceType !== 'file' || (await isGone(document.location))) return null;
+      return document.location;
+    },
+    isOwn: (path) => copies.isCopy({ sourceType: 'file', location: join(path, 'any') }),
+    tell(ids) {
+      for (const id of ids) {
+        const document = documents.find(id);
+        if (document) watchers.changed(summaryOf(document));
+      }
+    },
     listFolders: folders.list,
     dropGone: folders.dropGone,
     resume() {

@@ -27,6 +27,8 @@ export type MeaningService = {
   fill(signal: AbortSignal): Promise<void>;
   /** Takes removed passages out of the index if it is open; an opening leaves them out by itself. */
   forgetPassages(passageIds: number[]): Promise<void>;
+  /** Takes removed passages out of the written index, too. */
+  settle(): Promise<void>;
   /** The embedder has changed: the next `get` opens another index. */
   change(): Promise<void>;
   close(): Promise<void>;
@@ -109,6 +111,13 @@ export function createMeaning({ outside, store, models }: MeaningParts): Meaning
         await loaded.current()?.index.remove(passageIds);
       } catch (error) {
         outside.log('warn', 'the index still holds vectors of a removed document', { error: String(error) });
+      }
+    },
+    async settle() {
+      try {
+        await loaded.current()?.index.settle();
+      } catch (error) {
+        outside.log('warn', 'the written index still holds vectors of a removed document', { error: String(error) });
       }
     },
     change: () => loaded.forget(),

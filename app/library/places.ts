@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { QuothError } from '../contract/errors.ts';
 import { documentKind, type PlaceFolder, type Scope } from '../contract/types.ts';
+import type { StoredCollection } from '../store/collection-table.ts';
 import type { StoredDocument } from '../store/document-table.ts';
 import { placeKeyOf, type ScopeTable } from '../store/scope-table.ts';
 
@@ -10,23 +11,37 @@ import { placeKeyOf, type ScopeTable } from '../store/scope-table.ts';
 export type WantedScope = {
   /** Paths of files or folders, names of them, or ids of documents. */
   places: readonly string[];
+  /** Names or ids of collections. */
+  collections?: readonly string[];
   kinds: readonly string[];
   changedFromMs: number | null;
   changedBeforeMs: number | null;
 };
 
 /** A folder's name with its parent's, for display. */
-function nameOf(path: string): string {
+export function nameOf(path: string): string {
   const above = basename(dirname(path));
   const name = basename(path) || path;
   return (above ? `${above} › ${name}` : name).slice(0, 500);
 }
 
-/** The folders that a person can choose, by name. */
-export function listFolders(scopes: Pick<ScopeTable, 'folders'>): PlaceFolder[] {
-  const folders = scopes.folders().map(({ path, numDocuments }) => {
-    return { folder: placeKeyOf(path), name: nameOf(path), numDocuments };
-  });
+/** The folders that a person can choose, by name; `others`: paths of some that are to be among them. */
+export function listFolders(
+  scopes: Pick<ScopeTable, 'folders'>,
+  others: readonly string[] = [],
+  isHidden: (path: string) => boolean = () => false,
+): PlaceFolder[] {
+  const folders = scopes
+    .folders(others)
+    .filter(({ path }) => !isHidden(path))
+    .map(({ path, numDocuments, above }) => {
+      return {
+        folder: placeKeyOf(path),
+        name: nameOf(path),
+        numDocuments,
+        above: above === null ? null : placeKeyOf(above),
+      };
+    });
   return folders.sort((a, b) => a.name.localeCompare(b.name));
 }
 
@@ -35,6 +50,7 @@ export function toScope(
   wanted: WantedScope,
   documents: readonly Pick<StoredDocument, 'id' | 'title' | 'name' | 'location'>[],
   scopes: Pick<ScopeTable, 'folders' | 'countsOf'>,
+  collections: readonly Pick<StoredCollection, 'id' | 'name'>[] = [],
 ): Scope {
   const kinds = wanted.kinds.map((kind) => {
     const parsed = documentKind.safeParse(kind.toLowerCase());
@@ -65,7 +81,27 @@ export function toScope(
     if (called.length > 0) return called.map(({ path: at }) => folder(at));
     throw new QuothError('not-found', `Nothing in the library is called "${place}".`);
   });
-  return { places, kinds, changedFromMs, changedBeforeMs };
+  const collected = (wanted.collections ?? []).map((name): Scope['places'][number] => {
+    const found = collectionNamed(collections, name);
+    return { type: 'collection', collectionId: found.id, name: found.name };
+  });
+  return { places: [...places, ...collected], kinds, changedFromMs, changedBeforeMs };
+}
+
+/** Names are the same whatever their capitals, and however a letter is put together. */
+export function sameName(a: string, b: string): boolean {
+  const folded = (name: string): string => name.trim().normalize('NFKC').toLowerCase();
+  return folded(a) === folded(b);
+}
+
+/** Fails with `not-found`. */
+export function collectionNamed<Named extends Pick<StoredCollection, 'id' | 'name'>>(
+  collections: readonly Named[],
+  wanted: string,
+): Named {
+  const found = collections.find(({ id, name }) => id === wanted || sameName(name, wanted));
+  if (!found) throw new QuothError('not-found', `There is no collection called "${wanted}".`);
+  return found;
 }
 
 /** As the library has it: without links on the way. */

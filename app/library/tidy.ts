@@ -16,11 +16,13 @@ const pauseMs = 100;
 /** `work` runs for about so many milliseconds and says whether all is done; it waits while `isBusy`. */
 export function createTidy(parts: {
   work: (budgetMs: number) => boolean;
+  /** What follows when all is done; it looks by itself whether there is anything to do. */
+  afterwards?: () => Promise<void>;
   isBusy: () => boolean;
   signal: AbortSignal;
   log: Log;
 }): Tidy {
-  const { work, isBusy, signal, log } = parts;
+  const { work, afterwards, isBusy, signal, log } = parts;
   let running: Promise<void> | undefined;
   /** Woken while it was running: what it thought done may not be. */
   let again = false;
@@ -32,6 +34,7 @@ export function createTidy(parts: {
         // Unreferenced: a command that has done its work ends without waiting; the note in the database stays.
         do await pause(pauseMs, undefined, { signal, ref: false });
         while (isBusy() || !work(sliceMs));
+        await afterwards?.();
       } while (again);
     } catch (error) {
       if (!signal.aborted)

@@ -14,25 +14,13 @@ import type { Outside } from '../outside.ts';
 import type { ModelKit } from './models.ts';
 import type { BuildOffer, Offer } from './offer.ts';
 import { offers } from './offers.ts';
+import { chooseRoom } from './room.ts';
 
 /** A chat model as it is kept; closing it closes its engine. */
 type OpenChat = ChatModel;
 type OpenEmbedder = Embedder & { engine: Engine };
 type OpenReranker = Reranker & { engine: Engine };
 export type AppKit = ModelKit<OpenChat, Embedder, Reranker>;
-
-/**
- * Room in the KV cache, in contexts: the one that runs, and the passages of the last questions for reuse.
- * TinyLlama takes 22.5 kB a token: 92 MB for two contexts of 2048.
- */
-const contextsInCache = 2;
-const maxCacheTokens = 16_384;
-/** Nothing here asks for more; models that were made for 128k tokens would reserve gigabytes. */
-const maxContextTokens = 8192;
-/** With less, no passages fit beside a question: the load fails and says what it needs. */
-const minContextTokens = 1024;
-/** Left free for the embedder and what it computes with, which may be loaded later. */
-const embedderBytes = 200e6;
 
 /** Marks of the usual templates, should a model write them out letter by letter. */
 const templateMarks = [
@@ -93,15 +81,8 @@ export function createKit(outside: Pick<Outside, 'native'>, from: readonly Offer
   };
 
   async function openChat({ header, tokenizer }: OpenPlan, plan: string, offer: Offer): Promise<OpenChat> {
-    const wantedTokens = Math.min(header.contextTokens, maxContextTokens);
-    const wanted = {
-      plan,
-      kvTokens: Math.max(wantedTokens, Math.min(wantedTokens * contextsInCache, maxCacheTokens)),
-      minKvTokens: Math.min(wantedTokens, minContextTokens),
-    };
-    const { freeBytes } = await native.planMemory(wanted);
-    const memoryBytes = freeBytes > 0 ? Math.max(1, freeBytes - embedderBytes) : undefined;
-    const engine = await native.loadEngine({ ...wanted, memoryBytes });
+    const { contextTokens: wantedTokens, options } = await chooseRoom(native, plan, header.contextTokens);
+    const engine = await native.loadEngine(options);
     const contextTokens = Math.min(wantedTokens, engine.info.kvTokens);
     return {
       id: offer.id,

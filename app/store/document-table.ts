@@ -1,9 +1,18 @@
-import { sep } from 'node:path';
+import { dirname } from 'node:path';
 import type { Source } from '../../ingest/source.ts';
 import { QuothError } from '../contract/errors.ts';
-import type { DocumentId, DocumentKind, DocumentState, DocumentSummary } from '../contract/types.ts';
+import {
+  type CollectionId,
+  type DocumentId,
+  type DocumentKind,
+  type DocumentProblem,
+  type DocumentState,
+  type DocumentSummary,
+  documentProblem,
+} from '../contract/types.ts';
 import type { Database } from './database.ts';
 import { createId } from './ids.ts';
+import { pathsUnder, placeKeyOf } from './scope-table.ts';
 import { withStoreErrors } from './store-error.ts';
 
 /** A document as it is stored. `location` (a path, or a video's address) never leaves the core process. */
@@ -203,12 +212,23 @@ export function createDocumentTable(
 
 /** The locations below a path; a root (`/`, `C:\\`) ends with its separator already. */
 function rangeOf(path: string): { path: string; from: string; toExclusive: string } {
-  const from = path.endsWith(sep) ? path : path + sep;
-  return { path, from, toExclusive: from.slice(0, -1) + String.fromCharCode(sep.charCodeAt(0) + 1) };
+  return { path, ...pathsUnder(path) };
 }
 
 /** What a window learns of a document. `progress` is known to whoever works on it, and never stored. */
-export function toDocumentSummary(document: StoredDocument, progress = 0): DocumentSummary {
+export function toDocumentSummary(
+  document: StoredDocument,
+  { progress = 0, collections = [] }: { progress?: number; collections?: CollectionId[] } = {},
+): DocumentSummary {
   const { id, title, name, kind, state, reason, numPages, numPassages, sizeBytes, addedAtMs } = document;
-  return { id, title, source: name, kind, state, progress, reason, numPages, numPassages, sizeBytes, addedAtMs };
+  const facts = { id, title, source: name, kind, state, progress, reason, numPages, numPassages, sizeBytes, addedAtMs };
+  const folder = document.sourceType === 'file' ? placeKeyOf(dirname(document.location)) : null;
+  return { ...facts, problem: problemOf(document), folder, collections };
+}
+
+/** Of "video-unavailable: private: …" the refusal, of "damaged: …" the reason. */
+function problemOf({ state, detail }: StoredDocument): DocumentProblem | null {
+  if (state === 'ready' || detail === null) return null;
+  const [reason = '', refusal = ''] = detail.split(':', 2).map((word) => word.trim());
+  return documentProblem.safeParse(refusal).data ?? documentProblem.safeParse(reason).data ?? null;
 }

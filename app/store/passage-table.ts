@@ -13,6 +13,8 @@ export type PassageTable = PassageStore & {
   passagesOf(documentId: string, fromOrdinal: number, limit: number): StoredPassage[];
   /** The words of a scanned page; none for any other page. */
   scannedWords(documentId: string, page: number): ScannedWord[];
+  /** What is kept of a document beside its row: text, headings, cells, vectors, words of scans. */
+  storedFacts(documentId: string): { numVectors: number; storedBytes: number };
 };
 
 type PassageRow = {
@@ -56,6 +58,12 @@ export function createPassageTable(database: Database): PassageTable {
   const insertScan = sqlite.prepare(
     `INSERT INTO scanned_pages (document_id, page, words) VALUES (?, ?, ?)
      ON CONFLICT (document_id, page) DO UPDATE SET words = excluded.words`,
+  );
+  const selectFacts = sqlite.prepare<[{ id: string }], { numVectors: number; storedBytes: number }>(
+    `SELECT count(vector) AS numVectors, coalesce(sum(octet_length(text) + coalesce(octet_length(heading), 0) +
+       coalesce(octet_length(cells), 0) + coalesce(octet_length(vector), 0)), 0) +
+       (SELECT coalesce(sum(octet_length(words)), 0) FROM scanned_pages WHERE document_id = @id) AS storedBytes
+     FROM passages LEFT JOIN vectors ON passage_id = passages.id WHERE document_id = @id`,
   );
   const selectScan = sqlite
     .prepare<[string, number], string>('SELECT words FROM scanned_pages WHERE document_id = ? AND page = ?')
@@ -193,6 +201,7 @@ export function createPassageTable(database: Database): PassageTable {
     },
     passagesOf,
     scannedWords,
+    storedFacts: (documentId: string) => selectFacts.get({ id: documentId })!,
     searchWords: (query: string, limit: number, within?: Float64Array) => searchWords(query, limit, within),
     vectorsAfter: (embedderId: string, afterId: number, limit: number): StoredVector[] =>
       selectVectorsAfter

@@ -5,7 +5,7 @@ export type Rescued = { documents: number; chats: number; turns: number; setting
 
 /**
  * Copies the rows of a damaged database that can still be read, in one transaction: documents (queued, to be read again:
- * a damaged passage must never become a quote), chats with their turns, settings.
+ * a damaged passage must never become a quote), collections, chats with their turns, settings.
  *
  * Passage ids go on far above the old ones, so that a citation in an old answer never points to a new passage.
  */
@@ -24,6 +24,7 @@ export function rescueRows(target: Sqlite.Database, damagedFile: string, nowMs: 
     try {
       rescued.documents = copy(source, target, 'documents', "state = 'queued', reason = NULL, content_hash = NULL");
       copy(source, target, 'folders');
+      for (const table of ['collections', 'collection_documents', 'collection_folders']) copy(source, target, table);
       rescued.chats = copy(source, target, 'chats');
       rescued.turns = copy(source, target, 'turns');
       rescued.settings = copy(source, target, 'settings');

@@ -5,8 +5,13 @@ import type { Database } from './database.ts';
 import { withStoreErrors } from './store-error.ts';
 
 export type ScopeTable = {
-  /** Folders in which documents lie, and those above them where several come together; by their paths. */
-  folders(): { path: string; numDocuments: number }[];
+  /**
+   * Folders in which documents lie, those above them where several come together, and `others`; by their paths. `above`: the
+   * next of them that a folder lies in.
+   */
+  folders(others?: readonly string[]): { path: string; numDocuments: number; above: string | null }[];
+  /** The path behind a folder's key: of those above, or any other that a document lies below. */
+  pathOf(key: PlaceKey): string | null;
   /**
    * The ids of a scope's passages as pairs of a first and a last one, ascending; null where the scope is everything. A
    * document's passages are stored in one go, so their ids stand in a row.
@@ -26,7 +31,7 @@ export function isEverything(scope: Scope): boolean {
   return places.length === 0 && kinds.length === 0 && changedFromMs === null && changedBeforeMs === null;
 }
 
-/** The first id above all that begins with the folder and a separator. */
+/** The paths below a folder, as a half-open range: all that begins with the folder and a separator. */
 export function pathsUnder(path: string): { from: string; toExclusive: string } {
   const from = path.endsWith(sep) ? path : path + sep;
   return { from, toExclusive: from.slice(0, -1) + String.fromCharCode(sep.charCodeAt(0) + 1) };
@@ -36,15 +41,19 @@ type Conditions = {
   isSome: 0 | 1;
   documents: string;
   folders: string;
+  collections: string;
   kinds: string;
   from: number;
   before: number;
 };
 type Resolved = { ranges: Float64Array; counts: { numDocuments: number; numPassages: number } };
 
+const inCollection = `SELECT document_id FROM collection_documents JOIN collections ON collections.id = collection_id
+  WHERE deleted_at_ms IS NULL AND collection_id IN (SELECT value FROM json_each(@collections))`;
+
 const inScope = `state = 'ready' AND modified_at_ms >= @from AND modified_at_ms < @before
   AND (@kinds = '[]' OR kind IN (SELECT value FROM json_each(@kinds)))
-  AND (@isSome = 0 OR id IN (SELECT value FROM json_each(@documents)) OR (source_type = 'file' AND EXISTS
+  AND (@isSome = 0 OR id IN (SELECT value FROM json_each(@documents)) OR id IN (${inCollection}) OR (source_type = 'file' AND EXISTS
     (SELECT 1 FROM json_each(@folders) WHERE location >= value ->> 0 AND location < value ->> 1)))`;
 
 export function createScopeTable(database: Database): ScopeTable {
@@ -58,6 +67,12 @@ export function createScopeTable(database: Database): ScopeTable {
        (SELECT id FROM passages WHERE document_id = documents.id ORDER BY ordinal DESC LIMIT 1) AS last
      FROM documents WHERE ${inScope} ORDER BY first`,
   );
+  const selectCollected = sqlite
+    .prepare<[string], string>(
+      `SELECT path FROM collection_folders JOIN collections ON collections.id = collection_id
+       WHERE deleted_at_ms IS NULL AND collection_id IN (SELECT value FROM json_each(?))`,
+    )
+    .pluck();
   const countChanges = sqlite.prepare<[], number>('SELECT total_changes()').pluck();
 
   /** What was found out, until something is written: questions come one after another in the same scope. */
@@ -82,10 +97,15 @@ export function createScopeTable(database: Database): ScopeTable {
     const wanted = new Set(scope.places.flatMap((place) => (place.type === 'folder' ? [place.folder] : [])));
     const paths =
       wanted.size === 0 ? [] : [...folders().numUnder.keys()].filter((path) => wanted.has(placeKeyOf(path)));
+    const collections = JSON.stringify(
+      scope.places.flatMap((place) => (place.type === 'collection' ? [place.collectionId] : [])),
+    );
+    if (collections !== '[]') paths.push(...selectCollected.all(collections));
     const rows = selectRanges.all({
       isSome: scope.places.length > 0 ? 1 : 0,
       documents: JSON.stringify(scope.places.flatMap((place) => (place.type === 'document' ? [place.documentId] : []))),
       folders: JSON.stringify(paths.map((path) => Object.values(pathsUnder(path)))),
+      collections,
       kinds: JSON.stringify(scope.kinds),
       from: scope.changedFromMs ?? -Number.MAX_VALUE,
       before: scope.changedBeforeMs ?? Number.MAX_VALUE,
@@ -104,10 +124,16 @@ export function createScopeTable(database: Database): ScopeTable {
   }
 
   return withStoreErrors(database, {
-    folders() {
+    folders(others: readonly string[] = []) {
       const { numUnder, listed } = folders();
-      return listed.map((path) => ({ path, numDocuments: numUnder.get(path) ?? 0 }));
+      const all = new Set([...listed, ...others]);
+      return [...all].sort().map((path) => {
+        let above = dirname(path);
+        while (!all.has(above) && dirname(above) !== above) above = dirname(above);
+        return { path, numDocuments: numUnder.get(path) ?? 0, above: all.has(above) && above !== path ? above : null };
+      });
     },
+    pathOf: (key: PlaceKey) => [...folders().numUnder.keys()].find((path) => placeKeyOf(path) === key) ?? null,
     rangesOf: (scope: Scope) => (isEverything(scope) ? null : resolve(scope).ranges),
     countsOf: (scope: Scope) => resolve(scope).counts,
   });

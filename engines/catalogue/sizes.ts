@@ -37,20 +37,13 @@ export function isEncoder({ model_type }: HubConfig): boolean {
 }
 
 function decoderSizes(shape: HubConfig, weights: WeightKind): ModelSizes {
-  const [layers, hidden, intermediate] = [
-    count(shape, 'num_hidden_layers'),
-    count(shape, 'hidden_size'),
-    count(shape, 'intermediate_size'),
-  ];
-  const heads = count(shape, 'num_attention_heads');
-  const kvHeads = count(shape, 'num_key_value_heads');
-  const headSize = shape.head_dim === undefined ? hidden / heads : count(shape, 'head_dim');
-  const [query, keys] = [heads * headSize, kvHeads * headSize];
+  const { layers, hidden, intermediate, query, keys, vocabulary } = widthsOf(shape);
+  const headSize = query / count(shape, 'num_attention_heads');
   const linears = layers * (2 * hidden * query + 2 * hidden * keys + 3 * hidden * intermediate);
   const biases = shape.model_type === 'qwen2' ? query + 2 * keys : 0;
   const headNorms = shape.model_type === 'qwen3' ? 2 * headSize : 0;
   const norms = layers * ((shape.model_type === 'gemma2' ? 4 : 2) * hidden + headNorms + biases) + hidden;
-  const tables = count(shape, 'vocab_size') * hidden * (shape.tie_word_embeddings === true ? 1 : 2);
+  const tables = vocabulary * hidden * (shape.tie_word_embeddings === true ? 1 : 2);
   return {
     ...sized(linears, tables, norms, weights),
     kvBytesPerThousandTokens: 1000 * 2 * 2 * layers * keys,
@@ -90,6 +83,33 @@ function sized(linears: number, tables: number, vectors: number, weights: Weight
     linearParameters: linears,
     tableParameters: tables,
     planBytes: Math.ceil((linears * bitsPerWeight[weights]) / 8 + (tables * tableBits) / 8 + 4 * vectors),
+  };
+}
+
+/** Columns of what a layer works on. */
+export type Widths = {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly intermediate: number;
+  /** Of all query heads, and of the keys (or values) of all heads. */
+  readonly query: number;
+  readonly keys: number;
+  readonly vocabulary: number;
+};
+
+/** Fails with a TypeError for a shape without its counts. */
+export function widthsOf(shape: HubConfig): Widths {
+  const hidden = count(shape, 'hidden_size');
+  const heads = count(shape, 'num_attention_heads');
+  const headSize = shape.head_dim === undefined ? hidden / heads : count(shape, 'head_dim');
+  const kvHeads = shape.num_key_value_heads === undefined ? heads : count(shape, 'num_key_value_heads');
+  return {
+    layers: count(shape, 'num_hidden_layers'),
+    hidden,
+    intermediate: count(shape, 'intermediate_size'),
+    query: heads * headSize,
+    keys: kvHeads * headSize,
+    vocabulary: count(shape, 'vocab_size'),
   };
 }
 

@@ -2,11 +2,12 @@
 //
 // Sequences of up to 8 rows in the step (kFewRows) and those of more go to kernels of their own, in the same step.
 // Which of them run, and their grids, follow from what a recorded step is keyed by: the number of rows and of
-// sequences, whether no sequence has more than 8 rows and whether all have, and the longest context in pages, rounded
-// up.
+// sequences, whether no sequence has more than 8 rows and whether all have, whether those that have fewer have one, and
+// the longest context in pages, rounded up.
 #include <algorithm>
 
 #include "attention.h"
+#include "step.h"
 #include "stretch.h"
 
 namespace quoth::cuda {
@@ -47,19 +48,22 @@ bool are_consecutive(const Batch& batch) {
   return true;
 }
 
-StepShape shape_of(const Batch& batch) {
+StepShape shape_of(const Device* device, const Batch& batch) {
   StepShape shape;
   shape.num_pages = 1;
-  bool all_one = true;
+  bool all_one = true, few_are_one = true;
   for (int32_t b = 0; b < batch.num_sequences; ++b) {
     const int32_t rows = batch.first_row[b + 1] - batch.first_row[b];
     all_one = all_one && rows == 1;
     if (rows == 0) continue;
     (rows <= kFewRows ? shape.has_few : shape.has_many) = true;
+    if (rows > kFewRows) ++shape.num_many;
+    few_are_one = few_are_one && (rows == 1 || rows > kFewRows);
     while (batch.positions[batch.first_row[b + 1] - 1] / kPageTokens >= shape.num_pages) shape.num_pages *= 2;
   }
+  if (is_recording(device)) shape.num_many = batch.num_tokens / (kFewRows + 1);
   shape.is_one_row = all_one;
-  shape.few_rows = all_one ? 1 : std::min(kFewRows, batch.num_tokens);
+  shape.few_rows = few_are_one ? 1 : std::min(kFewRows, batch.num_tokens);
   return shape;
 }
 
@@ -102,8 +106,8 @@ Status attention(Device* device, Rows queries, const Attention* shape, const Bat
     return simple_attention(device, queries, *shape, *batch, staged, pages, out);
   }
   const PagedTask task = task_of(queries, out, *shape, *batch, staged, pages);
-  const StepShape step = shape_of(*batch);
-  if (step.has_many) status = attention_many(device, task, batch->num_sequences);
+  const StepShape step = shape_of(device, *batch);
+  if (step.has_many) status = attention_many(device, task, step, batch->num_sequences);
   if (step.has_few && status.ok()) status = attention_few(device, task, nullptr, step, batch->num_sequences);
   return status;
 }
@@ -124,7 +128,7 @@ Status rope_kv_attention(Device* device, Rows qkv, const Attention* shape, const
   DeviceBatch staged;
   status = stage(device, *batch, kPagedUses, &staged);
   if (!status.ok() || qkv.num_rows == 0 || shape->num_heads == 0) return status;
-  const StepShape step = shape_of(*batch);
+  const StepShape step = shape_of(device, *batch);
   const auto joins = [&] {
     return step.is_one_row && !is_simple(pages) &&
            join_stretch(device, qkv, *shape, *rope, staged, batch->page_table_stride, step.num_pages, pages, out);

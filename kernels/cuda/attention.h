@@ -159,13 +159,14 @@ __device__ inline uint8_t byte_of(float value, float scale, Type type) {
 struct StepShape {
   bool has_few = false, has_many = false;
   bool is_one_row = false;  // every sequence has one row
-  int32_t few_rows = 0;     // the most rows of a sequence of few, from what a recorded step is keyed by
+  int32_t few_rows = 0;     // the most rows of a sequence of few: 1, or what a recorded step's key allows
+  int32_t num_many = 0;     // at most so many sequences have more rows
   int32_t num_pages = 0;    // the longest context, rounded up to a power of two
 };
 
 Status attention_few(Device*, const PagedTask&, const Rope* rope /* null: queries are turned, keys written */,
                      const StepShape&, int32_t num_sequences);
-Status attention_many(Device*, const PagedTask&, int32_t num_sequences);
+Status attention_many(Device*, const PagedTask&, const StepShape&, int32_t num_sequences);
 Status encoder_attention(Device*, Rows queries, Rows keys, Rows values, const Attention&, const DeviceBatch&,
                          int32_t num_sequences, Rows out);
 Status simple_attention(Device*, Rows queries, const Attention&, const Batch&, const DeviceBatch&, KvPages, Rows out);

@@ -34,6 +34,11 @@ __host__ __device__ constexpr int32_t split_of(int32_t page) {
 }
 static_assert(start_of(16) == 32 && start_of(40) == 128 && start_of(56) == 256 && split_of(255) == 55);
 static_assert(start_of(split_of(4095)) == 4096 - 128 && split_of(4095) == 119);
+// What a kernel is made for. lean: every sequence has one row, at most 8 lanes, d = kColumns = R, no window, cap or
+// slopes, fused. lean_mixed: the same of those sequences that have one row; the others have a kernel of their own, and
+// queries are turned, keys and values written.
+enum class Kind { any, lean, lean_mixed };
+
 struct FewTask {
   PagedTask base;
   Rope rope;
@@ -42,6 +47,7 @@ struct FewTask {
   bool is_aligned;     // 16-byte stores to out
   int32_t inverse;     // 2^16 / blocks that share a context, rounded up: it divides numbers below 1,024
   int32_t max_splits;  // the room of a lane in `partials`; 0: there is none
+  int32_t way;         // kOwnWay, or how many blocks share a context: see `launch`
   // Without clusters:
   float* partials;    // f32 [T, H, max_splits, d]
   float2* ends;       // [T, H, max_splits] maximum and total

@@ -16,13 +16,14 @@
 // what all wrote to memory.
 #pragma once
 
-#include "attention_few.h"
+#include "attention_few_ends.h"
 
 namespace quoth::cuda::few {
 
-// kLean: every sequence has one row, at most 8 lanes, d = kColumns = R, no window, cap or slopes, fused.
-template <int32_t kBytes, int32_t kColumns, bool kLean>
+template <int32_t kBytes, int32_t kColumns, Kind kKind>
 __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(const __grid_constant__ FewTask task) {
+  constexpr bool kLean = kKind != Kind::any;
+  constexpr bool kIsMixed = kKind == Kind::lean_mixed;
   using Memory = Shared<kBytes, kColumns>;
   constexpr int32_t kColumnParts = kColumns / 64;
   extern __shared__ __align__(16) uint8_t shared_bytes[];
@@ -35,24 +36,24 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   const int32_t t = thread % 4;
   const int32_t head_size = kLean ? kColumns : base.head_size;
   const int32_t group = base.group_size;
-  const bool is_fused = kLean || task.is_fused;
-  const bool is_one_row = kLean || task.is_one_row;
+  const bool is_fused = kLean ? !kIsMixed : task.is_fused;
+  const bool is_one_row = kLean ? !kIsMixed : task.is_one_row;
   const int32_t window = kLean ? 0 : base.window;
   const int32_t num_blocks = gridDim.x;  // that share the context: a cluster, where there are such
   const int32_t rank = blockIdx.x;
   const int32_t sequence = blockIdx.z;
   const int32_t kv_head = kLean ? blockIdx.y : static_cast<int32_t>(blockIdx.y) % base.pages.num_heads;
   const int32_t tile = kLean ? 0 : static_cast<int32_t>(blockIdx.y) / base.pages.num_heads;
-  const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
   const int32_t half_of_pages = warp / (kWarps / kPagesAtOnce);          // of the pages at once
   const int32_t first_key = warp % (kWarps / kPagesAtOnce) * kWarpKeys;  // of a page
+  const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
   int32_t page = start_of(rank) + half_of_pages;
   int32_t id = window <= 0 && page < base.page_table_stride ? table[page] : 0;  // early: less waits for it
   const int32_t first_row = is_one_row ? sequence : base.batch.first_row[sequence];
   const int32_t num_rows = is_one_row ? 1 : base.batch.first_row[sequence + 1] - first_row;
   const int32_t first_lane = tile * kLanes;
   const int32_t num_lanes = num_rows * group - first_lane;  // from this tile on
-  if (!kLean && (num_rows > kFewRows || num_lanes <= 0)) {
+  if (kIsMixed ? num_rows != 1 : !kLean && (num_rows > kFewRows || num_lanes <= 0)) {
     wait_for_previous();
     return;
   }
@@ -115,7 +116,7 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
   for (int32_t lane = lanes + warp; lane < kLanes; lane += kWarps) {
     for (int32_t column = thread; column < kColumns; column += kWarp) shared.queries[lane][column] = __half{};
   }
-  [[maybe_unused]] const int32_t new_id = kLean ? table[position / kPageTokens] : 0;
+  [[maybe_unused]] const int32_t new_id = kLean && is_fused ? table[position / kPageTokens] : 0;
   if (is_fused) {
     const int32_t half = kLean ? kColumns / 2 : task.rope.rotary_size / 2;
     for (int32_t index = threadIdx.x; index < (high_row + 1) * half; index += kThreads) {
@@ -126,89 +127,11 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
     __syncthreads();
     wait_for_previous();
   }
-  // Queries, then the keys and values of this step whose places are in splits of this block: a warp a row of a head.
-  {
-    const int32_t half = kLean ? kColumns / 2 : is_fused ? task.rope.rotary_size / 2 : 0;
-    constexpr int32_t kSlots = kLean ? kColumns / 64 : kColumns / kWarp;  // of a thread
-    for (int32_t job = warp; job < lanes + (is_fused ? 2 * (high_row + 1) : 0); job += kWarps) {
-      const bool is_query = job < lanes;
-      const bool is_key = !is_query && job <= lanes + high_row;
-      const int32_t lane = first_lane + job;
-      const int32_t row = kLean ? 0 : is_query ? lane / group : is_key ? job - lanes : job - lanes - high_row - 1;
-      const int32_t head = is_query ? kv_head * group + lane - row * group
-                                    : base.num_heads + kv_head + (is_key ? 0 : base.pages.num_heads);
-      const int32_t place = position + row;
-      if (!is_query) {
-        const int32_t split = kLean ? num_splits - 1 : split_of(place / kPageTokens) - first_split;
-        if (split < 0 || block_of_split(split) != rank) continue;
-      }
-      const float* from = row_of(base.queries, first_row + row) + static_cast<int64_t>(head) * head_size;
-      float first[kSlots], second[kSlots];
-      float largest = 0;
-#pragma unroll
-      for (int32_t k = 0; k < kSlots; ++k) {
-        const int32_t slot = thread + k * kWarp;
-        if (slot >= head_size - half) continue;
-        const Slot columns = slot_of(task.rope, slot, half);
-        first[k] = from[columns.first];
-        second[k] = columns.second >= 0 ? from[columns.second] : 0;
-      }
-#pragma unroll
-      for (int32_t k = 0; k < kSlots; ++k) {
-        const int32_t slot = thread + k * kWarp;
-        if (slot >= head_size - half) continue;
-        if ((is_query || is_key) && slot < half) turn(shared.turns[row][slot], first[k], second[k]);
-        if constexpr (kBytes == 1) largest = fmaxf(largest, fmaxf(magnitude_of(first[k]), magnitude_of(second[k])));
-      }
-      __half scale{};
-      if constexpr (kBytes == 1) scale = byte_scale(warp_max(largest), base.pages.type);
-      // One block writes the row of a head to its page.
-      const bool writes = !is_query && (kLean || (row * group >= first_lane && row * group < first_lane + kLanes));
-      const int32_t which = is_key ? 0 : 1;
-      uint8_t* block = nullptr;
-      if (writes) {
-        block = const_cast<uint8_t*>(block_of<kBytes>(is_key ? base.pages.keys : base.pages.values, base.pages,
-                                                      kLean ? new_id : table[place / kPageTokens], kv_head, head_size));
-      }
-      const auto put = [&](int32_t column, float value) {
-        if (is_query) {
-          shared.queries[job][column] = __float2half_rn(__fmul_rn(value, kQueryPart));
-          return;
-        }
-        uint8_t* to = &shared.rows[which][row][column * kBytes];
-        uint8_t* to_page = block + (place % kPageTokens * head_size + column) * kBytes;
-        if constexpr (kBytes == 1) {
-          *to = byte_of(value, __half2float(scale), base.pages.type);
-          if (writes) *to_page = *to;
-        } else {
-          const __half stored = __float2half_rn(value);
-          *reinterpret_cast<__half*>(to) = stored;
-          if (writes) *reinterpret_cast<__half*>(to_page) = stored;
-        }
-      };
-#pragma unroll
-      for (int32_t k = 0; k < kSlots; ++k) {
-        const int32_t slot = thread + k * kWarp;
-        if (slot >= head_size - half) continue;
-        const Slot columns = slot_of(task.rope, slot, half);
-        put(columns.first, first[k]);
-        if (columns.second >= 0) put(columns.second, second[k]);
-      }
-      if constexpr (kBytes == 1) {
-        if (!is_query && thread == 0) {
-          shared.scales[which][row] = __half_as_ushort(scale);
-          if (writes) reinterpret_cast<__half*>(block + kPageTokens * head_size)[place % kPageTokens] = scale;
-        }
-      }
-      if constexpr (!kLean) {
-        if (is_query) {
-          for (int32_t column = head_size + thread; column < kColumns; column += kWarp) {
-            shared.queries[job][column] = __half{};
-          }
-        }
-      }
-    }
-  }
+  const StepTile step_tile{first_row, position, first_lane, lanes, high_row, kv_head, head_size, group};
+  bring_step_rows<kBytes, kColumns, kKind>(task, shared, step_tile, is_fused, table, new_id, [&](int32_t place) {
+    const int32_t split = kLean ? num_splits - 1 : split_of(place / kPageTokens) - first_split;
+    return split >= 0 && block_of_split(split) == rank;
+  });
   __syncthreads();
 
   // What each of the thread's lanes sees: lanes 2 t and 2 t + 1.
@@ -489,7 +412,6 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
 
   // The splits of a lane, in order: each block of the cluster folds some columns; or the block that ends last folds
   // all.
-  constexpr int32_t kAtOnce = 8;
 #if __CUDA_ARCH__ >= 900
   if (rank >= num_splits) wait_for_cluster();
   arrive_in_cluster();
@@ -498,49 +420,17 @@ __global__ void __launch_bounds__(kThreads, kColumns <= 128 ? 2 : 1) few_kernel(
     const int32_t index = place * num_blocks + rank;
     const int32_t lane = index / (kColumns / 4);
     if (lane >= lanes) break;
-    Folded result;
-    for (int32_t split = 0; split < num_splits; split += kAtOnce) {
-#pragma unroll
-      for (int32_t s = 0; s < kAtOnce; ++s) {
-        if (split + s < num_splits) {
-          result.add(received[(split + s) * slice + place], received_ends[(split + s) * kLanes + lane]);
-        }
-      }
-    }
+    const Folded result = fold_received(received + place, slice, received_ends + lane, num_splits);
     finish(lane, index % (kColumns / 4) * 4, result);
   }
 #else
   int32_t* arrivals = task.arrivals + (static_cast<int64_t>(sequence) * gridDim.y + blockIdx.y);
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    __threadfence();
-    shared.is_last = atomicAdd(arrivals, 1) == num_splits - 1;
-    __threadfence();
-  }
-  __syncthreads();
-  if (!shared.is_last) return;
-  if (threadIdx.x == 0) *arrivals = 0;
+  if (!is_last_of(arrivals, num_splits, shared.is_last)) return;
   for (int32_t index = threadIdx.x; index < lanes * (kColumns / 4); index += kThreads) {
     const int32_t lane = index / (kColumns / 4);
     const int32_t column = index % (kColumns / 4) * 4;
     if (column >= head_size) continue;
-    Folded result;
-    for (int32_t split = 0; split < num_splits; split += kAtOnce) {
-      float4 sums[kAtOnce];
-      float2 parts[kAtOnce];
-#pragma unroll
-      for (int32_t s = 0; s < kAtOnce; ++s) {
-        if (split + s >= num_splits) break;
-        const int64_t at = partial_of(lane) + split + s;
-        sums[s] = __ldcg(reinterpret_cast<const float4*>(task.partials + at * head_size + column));
-        parts[s] = __ldcg(task.ends + at);
-      }
-#pragma unroll
-      for (int32_t s = 0; s < kAtOnce; ++s) {
-        if (split + s < num_splits) result.add(sums[s], parts[s]);
-      }
-    }
-    finish(lane, column, result);
+    finish(lane, column, fold_written(task, partial_of(lane), head_size, column, num_splits));
   }
 #endif
 }

@@ -56,6 +56,37 @@ __device__ inline void widen_rows(const uint8_t* block, Type type, int32_t num_v
   }
 }
 
+// Of an encoder: what a thread brings of 64 keys and their values, before it is rounded. All of its loads are on their
+// way at once; where registers are left, while the tile before is multiplied.
+template <int32_t kColumns, int32_t kThreads>
+struct Incoming {
+  static constexpr int32_t kParts = kPageTokens * (kColumns / 8) / kThreads;
+  float columns[2][kParts][8];
+
+  __device__ void load(const ManyTask& task, int32_t first_row, int32_t num_rows, int32_t head, int32_t first_key) {
+    const int32_t head_size = task.base.head_size;
+#pragma unroll
+    for (int32_t i = 0; i < kParts; ++i) {
+      const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
+      const int32_t key = first_key + index / (kColumns / 8);
+      const int64_t place =
+          static_cast<int64_t>(first_row + key) * task.keys.stride + static_cast<int64_t>(head) * head_size;
+      const int32_t part = index % (kColumns / 8);
+      load_part(task.keys.data + place, part, key < num_rows, head_size, task.rows_aligned, columns[0][i]);
+      load_part(task.values.data + place, part, key < num_rows, head_size, task.rows_aligned, columns[1][i]);
+    }
+  }
+  __device__ void put(__half* keys, __half* values) const {
+#pragma unroll
+    for (int32_t i = 0; i < kParts; ++i) {
+      const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
+      const int32_t place = place_of<kColumns>(index / (kColumns / 8), index % (kColumns / 8));
+      put_part(columns[0][i], 1, keys + place);
+      put_part(columns[1][i], 1, values + place);
+    }
+  }
+};
+
 template <Source kSource, int32_t kColumns, int32_t kWarps, int32_t kRowTiles>
 __global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_constant__ ManyTask task) {
   using Memory = Shared<kSource, kColumns, kWarps, kRowTiles>;
@@ -89,27 +120,15 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_con
   const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
 
   const auto bring_pages = [&](int32_t tile) {
-    const int64_t start =
-        (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
-    const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
-    const __half* values = static_cast<const __half*>(base.pages.values) + start;
-    const uint32_t to_keys = address_of(shared.keys[tile % Memory::kStages]);
-    const uint32_t to_values = address_of(shared.values[tile % Memory::kStages]);
-    const int32_t num_valid = end_key - tile * kPageTokens;
-#pragma unroll
-    for (int32_t i = 0; i < kPageTokens * (kColumns / 8) / kThreads; ++i) {
-      const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
-      const int32_t row = index / (kColumns / 8);
-      const int32_t part = index % (kColumns / 8);
-      const bool is_there = row < num_valid && part * 8 < head_size;
-      const int32_t from = is_there ? row * head_size + part * 8 : 0;
-      const uint32_t to = static_cast<uint32_t>(place_of<kColumns>(row, part)) * 2;
-      copy_later(to_keys + to, keys + from, is_there);
-      copy_later(to_values + to, values + from, is_there);
-    }
-    end_group();
+    bring_page<kColumns, kThreads>(base, table[tile], kv_head, end_key - tile * kPageTokens,
+                                   address_of(shared.keys[tile % Memory::kStages]),
+                                   address_of(shared.values[tile % Memory::kStages]), place_of<kColumns>);
   };
   if constexpr (Memory::kStages == 2) bring_pages(first_tile);
+  constexpr bool kBringsEarly = kSource == Source::rows && kColumns <= 32;
+  constexpr bool kBringsAtOnce = kSource == Source::rows && kColumns <= 64;
+  Incoming<kBringsAtOnce ? kColumns : kThreads / 8, kThreads> incoming;
+  if constexpr (kBringsEarly) incoming.load(task, first_row, num_rows, head, 0);
   round_rows<kColumns, kThreads>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
                                  base.queries.stride, block_rows, Memory::kRows, head_size, task.rows_aligned,
                                  kQueryPart, shared.queries, place_of<kColumns>);
@@ -307,6 +326,14 @@ __global__ void __launch_bounds__(kWarps* kWarp, 2) many_kernel(const __grid_con
       widen_rows<kColumns, kThreads>(static_cast<const uint8_t*>(base.pages.values) + block, base.pages.type, num_valid,
                                      head_size, shared.values[0]);
       __syncthreads();
+    } else if constexpr (kBringsAtOnce) {
+      if constexpr (!kBringsEarly) incoming.load(task, first_row, num_rows, head, first_key);
+      __syncthreads();
+      incoming.put(shared.keys[0], shared.values[0]);
+      __syncthreads();
+      if constexpr (kBringsEarly) {
+        if (tile + 1 < end_tile) incoming.load(task, first_row, num_rows, head, first_key + kPageTokens);
+      }
     } else {
       __syncthreads();
       const int64_t offset = static_cast<int64_t>(head) * head_size;
@@ -380,17 +407,18 @@ Status launch(Device* device, const ManyTask& task) {
         status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
     if (!status.ok()) return status;
   }
-  const int32_t tiles = task.base.queries.num_rows / Memory::kRows + task.num_sequences;  // at least
+  const int32_t tiles = task.base.queries.num_rows / Memory::kRows + task.num_tiled;  // at least
   const dim3 grid(static_cast<unsigned>(task.base.num_heads), static_cast<unsigned>(tiles));
   return launch_overlapped(device, kernel, grid, dim3(kWarps * kWarp), kSharedBytes, task);
 }
 
 }  // namespace
 
-Status attention_many(Device* device, const PagedTask& base, int32_t num_sequences) {
+Status attention_many(Device* device, const PagedTask& base, const StepShape& step, int32_t num_sequences) {
   ManyTask task{};
   task.base = base;
   task.num_sequences = num_sequences;
+  task.num_tiled = step.num_many;
   task.rows_aligned = is_aligned(base.queries, 4);
   task.out_aligned = is_aligned(base.out, 2);
   if (has_wgmma(device, base)) return attention_wgmma(device, task);
@@ -417,7 +445,7 @@ Status encoder_attention(Device* device, Rows queries, Rows keys, Rows values, c
   task.base.batch = batch;
   task.keys = keys;
   task.values = values;
-  task.num_sequences = num_sequences;
+  task.num_sequences = task.num_tiled = num_sequences;
   task.rows_aligned = is_aligned(queries, 4) && is_aligned(keys, 4) && is_aligned(values, 4);
   task.out_aligned = is_aligned(out, 2);
   if (shape.head_size <= 32) return launch<Source::rows, 32, 8, 1>(device, task);

@@ -377,7 +377,7 @@ Status simple_attention(Device* device, Rows queries, const Attention& shape, co
 
   dim3 grid(static_cast<unsigned>(task.max_tiles * batch.num_sequences), static_cast<unsigned>(shape.num_kv_heads));
   const int64_t partials = static_cast<int64_t>(queries.num_rows) * shape.num_heads * num_pages * (head_size + 2);
-  const bool is_split = num_pages > 1 && partials <= kMaxPartials &&
+  const bool is_split = num_pages > 1 && partials <= device->num_partials &&
                         static_cast<int64_t>(grid.x) * grid.y < 2 * device->num_multiprocessors;
   if (is_split) grid.z = static_cast<unsigned>(num_pages);
   const int64_t row_bytes = head_size * (pages.type == Type::f32 ? 4 : 2);

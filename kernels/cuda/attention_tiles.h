@@ -9,6 +9,7 @@ struct ManyTask {
   PagedTask base;  // encoders: group_size 1, no pages, window or slopes
   Rows keys, values;
   int32_t num_sequences;
+  int32_t num_tiled;  // sequences that have tiles, at most
   bool rows_aligned;  // 16-byte loads of queries (and of an encoder's keys and values)
   bool out_aligned;   // 8-byte stores to out
 };
@@ -41,6 +42,56 @@ __device__ inline void wait_for_groups() {
   asm volatile("cp.async.wait_group 0;" ::: "memory");
 }
 
+// A page of one head as f16, on its way to shared memory: keys to `to_keys`, values to `to_values` (addresses there),
+// parts of 8 columns at `place(row, part)` halves after them. Rows from `num_valid` on and columns past the head are
+// zero. Ends a group of copies.
+template <int32_t kColumns, int32_t kThreads, typename Place>
+__device__ inline void bring_page(const PagedTask& base, int32_t page, int32_t kv_head, int32_t num_valid,
+                                  uint32_t to_keys, uint32_t to_values, const Place& place) {
+  const int32_t head_size = base.head_size;
+  const int64_t start = (static_cast<int64_t>(page) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
+  const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
+  const __half* values = static_cast<const __half*>(base.pages.values) + start;
+#pragma unroll
+  for (int32_t i = 0; i < kPageTokens * (kColumns / 8) / kThreads; ++i) {
+    const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
+    const int32_t row = index / (kColumns / 8);
+    const int32_t part = index % (kColumns / 8);
+    const bool is_there = row < num_valid && part * 8 < head_size;
+    const int32_t from = is_there ? row * head_size + part * 8 : 0;
+    const uint32_t to = static_cast<uint32_t>(place(row, part)) * 2;
+    copy_later(to_keys + to, keys + from, is_there);
+    copy_later(to_values + to, values + from, is_there);
+  }
+  end_group();
+}
+
+// Eight columns of f32 [.., d] from `part * 8` on; zeros where there are none.
+__device__ inline void load_part(const float* row, int32_t part, bool is_row, int32_t head_size, bool is_aligned,
+                                 float (&columns)[8]) {
+#pragma unroll
+  for (float& column : columns) column = 0;
+  if (!is_row || part * 8 >= head_size) return;
+  const float* source = row + part * 8;
+  if (is_aligned) {
+    const float4 low = reinterpret_cast<const float4*>(source)[0];
+    const float4 high = reinterpret_cast<const float4*>(source)[1];
+    columns[0] = low.x, columns[1] = low.y, columns[2] = low.z, columns[3] = low.w;
+    columns[4] = high.x, columns[5] = high.y, columns[6] = high.z, columns[7] = high.w;
+  } else {
+#pragma unroll
+    for (int32_t i = 0; i < 8; ++i) columns[i] = source[i];
+  }
+}
+// The same columns times `factor` as f16.
+__device__ inline void put_part(const float (&columns)[8], float factor, __half* to) {
+  uint4 words;
+  words.x = halves_of(__fmul_rn(columns[0], factor), __fmul_rn(columns[1], factor));
+  words.y = halves_of(__fmul_rn(columns[2], factor), __fmul_rn(columns[3], factor));
+  words.z = halves_of(__fmul_rn(columns[4], factor), __fmul_rn(columns[5], factor));
+  words.w = halves_of(__fmul_rn(columns[6], factor), __fmul_rn(columns[7], factor));
+  *reinterpret_cast<uint4*>(to) = words;
+}
 // Rows 0 .. num_rows - 1 of f32 [.., d] to f16 in shared memory, parts of 8 columns at `to +
 // place(row, part)`; what is beyond the rows or the columns is zero.
 template <int32_t kColumns, int32_t kThreads, typename Place>
@@ -49,25 +100,9 @@ __device__ inline void round_rows(const float* from, int64_t stride, int32_t num
   for (int32_t index = threadIdx.x; index < room * (kColumns / 8); index += kThreads) {
     const int32_t row = index / (kColumns / 8);
     const int32_t part = index % (kColumns / 8);
-    float columns[8] = {};
-    if (row < num_rows && part * 8 < head_size) {
-      const float* source = from + row * stride + part * 8;
-      if (is_aligned) {
-        const float4 low = reinterpret_cast<const float4*>(source)[0];
-        const float4 high = reinterpret_cast<const float4*>(source)[1];
-        columns[0] = low.x, columns[1] = low.y, columns[2] = low.z, columns[3] = low.w;
-        columns[4] = high.x, columns[5] = high.y, columns[6] = high.z, columns[7] = high.w;
-      } else {
-#pragma unroll
-        for (int32_t i = 0; i < 8; ++i) columns[i] = source[i];
-      }
-    }
-    uint4 words;
-    words.x = halves_of(__fmul_rn(columns[0], factor), __fmul_rn(columns[1], factor));
-    words.y = halves_of(__fmul_rn(columns[2], factor), __fmul_rn(columns[3], factor));
-    words.z = halves_of(__fmul_rn(columns[4], factor), __fmul_rn(columns[5], factor));
-    words.w = halves_of(__fmul_rn(columns[6], factor), __fmul_rn(columns[7], factor));
-    *reinterpret_cast<uint4*>(to + place(row, part)) = words;
+    float columns[8];
+    load_part(from + row * stride, part, row < num_rows, head_size, is_aligned, columns);
+    put_part(columns, factor, to + place(row, part));
   }
 }
 

@@ -119,25 +119,9 @@ __global__ void __launch_bounds__(kThreads, 2) wgmma_kernel([[maybe_unused]] con
   const int32_t* table = base.batch.page_table + static_cast<int64_t>(sequence) * base.page_table_stride;
 
   const auto bring_pages = [&](int32_t tile) {
-    const int64_t start =
-        (static_cast<int64_t>(table[tile]) * base.pages.num_heads + kv_head) * kPageTokens * head_size;
-    const __half* keys = static_cast<const __half*>(base.pages.keys) + start;
-    const __half* values = static_cast<const __half*>(base.pages.values) + start;
-    const uint32_t to_keys = address_of(shared.keys[tile % kStages]);
-    const uint32_t to_values = address_of(shared.values[tile % kStages]);
-    const int32_t num_valid = end_key - tile * kPageTokens;
-#pragma unroll
-    for (int32_t i = 0; i < kPageTokens * (kColumns / 8) / kThreads; ++i) {
-      const int32_t index = static_cast<int32_t>(threadIdx.x) + i * kThreads;
-      const int32_t row = index / (kColumns / 8);
-      const int32_t part = index % (kColumns / 8);
-      const bool is_there = row < num_valid && part * 8 < head_size;
-      const int32_t from = is_there ? row * head_size + part * 8 : 0;
-      const uint32_t to = static_cast<uint32_t>(swizzled<kColumns>(row, part)) * 2;
-      copy_later(to_keys + to, keys + from, is_there);
-      copy_later(to_values + to, values + from, is_there);
-    }
-    end_group();
+    bring_page<kColumns, kThreads>(base, table[tile], kv_head, end_key - tile * kPageTokens,
+                                   address_of(shared.keys[tile % kStages]), address_of(shared.values[tile % kStages]),
+                                   swizzled<kColumns>);
   };
   bring_pages(first_tile);
   round_rows<kColumns, kThreads>(row_of(base.queries, first_row + low_row) + static_cast<int64_t>(head) * head_size,
@@ -328,7 +312,7 @@ Status launch(Device* device, const ManyTask& task) {
   const Status status =
       status_of(device, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
   if (!status.ok()) return status;
-  const int32_t tiles = task.base.queries.num_rows / kRows + task.num_sequences;  // at least
+  const int32_t tiles = task.base.queries.num_rows / kRows + task.num_tiled;  // at least
   const dim3 grid(static_cast<unsigned>(task.base.num_heads), static_cast<unsigned>(tiles));
   return launch_overlapped(device, kernel, grid, dim3(kThreads), kSharedBytes, task);
 }

@@ -11,6 +11,7 @@
 #include "sample.h"
 #include "step.h"
 #include "stretch.h"
+#include "tuning.h"
 
 #ifdef _WIN32
 #define QUOTH_EXPORT __declspec(dllexport)
@@ -203,6 +204,10 @@ void free_scratch(Device* device) {
   device->staged_count = 0;
 }
 
+int64_t partials_of(const Device* device) {
+  return device->capability >= 90 ? cuda::kMaxClusterPartials : cuda::kMaxPartials;
+}
+
 Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   if (max_tokens < 1 || max_columns < 1 || max_tokens > (1 << 20) || max_columns > (1 << 24)) {
     return {Code::invalid_input, "reserve: rows or columns out of range"};
@@ -223,7 +228,8 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   for (int32_t*& slot : device->frame_slots) take(&slot, staging_bytes, true);
   for (int32_t*& slot : device->slots) take(&slot, staging_bytes, true);
   take(&device->staged, staging_bytes, false);
-  take(&device->partials, static_cast<uint64_t>(cuda::kMaxPartials) * sizeof(float), false);
+  device->num_partials = partials_of(device);
+  take(&device->partials, static_cast<uint64_t>(device->num_partials) * sizeof(float), false);
   const uint64_t fused_rows = static_cast<uint64_t>(std::min(max_tokens, cuda::kFusedRows));
   take(&device->normed, fused_rows * groups * kQuantGroup * sizeof(float), false);
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
@@ -244,6 +250,18 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   device->max_tokens = max_tokens;
   device->max_columns = static_cast<int32_t>(groups) * kQuantGroup;
   return {};
+}
+
+// What `reserve` takes on the GPU. Beside it: recorded steps, the code of kernels that the driver loads when they are
+// first launched, and what is lost since memory is given in pieces of 2 MiB. An H200 took 40 MB for 60 shapes of steps.
+constexpr uint64_t kRecordedBytes = uint64_t{72} << 20;
+uint64_t working_bytes(const Device* device, int32_t max_tokens, int32_t max_columns) {
+  const uint64_t tokens = static_cast<uint64_t>(std::max(max_tokens, 1));
+  const uint64_t columns = static_cast<uint64_t>(cuda::ceil_div(std::max(max_columns, 1), kQuantGroup)) * kQuantGroup;
+  const uint64_t fused_rows = std::min<uint64_t>(tokens, cuda::kFusedRows);
+  return 4 * (7 * (tokens + 1) + cuda::kMaxPageTable) + 4 * static_cast<uint64_t>(partials_of(device)) +
+         4 * 3 * fused_rows * columns + static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)) +
+         4 * tokens + 4 * cuda::kMaxArrivals + cuda::stretch_bytes(device, max_columns) + kRecordedBytes;
 }
 
 Status memory(Device* device, uint64_t* free_bytes, uint64_t* total_bytes) {
@@ -272,6 +290,7 @@ const Ops kOps = {
     .synchronize = synchronize,
     .reserve = reserve,
     .memory = memory,
+    .working_bytes = working_bytes,
     .begin_step = cuda::begin_step,
     .end_step = cuda::end_step,
     .embed = after_stretch<cuda::embed>,
@@ -280,6 +299,12 @@ const Ops kOps = {
     .gather_outputs = after_stretch<cuda::gather_outputs>,
     .linear = after_stretch<cuda::linear>,
     .linear_fused = cuda::linear_fused,
+    .count_ways = cuda::count_ways,
+    .time_way = cuda::time_way,
+    .choose_way = cuda::choose_way,
+    .count_attention_ways = cuda::count_attention_ways,
+    .time_attention_way = cuda::time_attention_way,
+    .choose_attention_way = cuda::choose_attention_way,
     .rms_norm = after_stretch<cuda::rms_norm>,
     .layer_norm = after_stretch<cuda::layer_norm>,
     .rms_norm_heads = after_stretch<cuda::rms_norm_heads>,
@@ -312,6 +337,7 @@ void close(Device* device) {
   if (device->recorder != nullptr) free_scratch(device);
   cuda::free_recorder(device);
   cuda::free_stretches(device);
+  cuda::free_ways(device);
   for (cudaEvent_t event : device->copied) {
     if (event != nullptr) (void)cudaEventDestroy(event);
   }
@@ -358,6 +384,7 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = cuda::make_recorder(opened);
   if (status.ok() && std::getenv("QUOTH_TEST_NO_STRETCH") == nullptr) status = cuda::make_stretches(opened);
+  if (status.ok()) status = cuda::make_ways(opened);
   if (status.ok()) status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
   const auto make_event = [&](cudaEvent_t& event) {
     if (status.ok()) status = status_of(opened, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
@@ -376,6 +403,9 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
     info->memory_bytes_per_second = 2e3 * kilohertz * (bits / 8);  // two words a cycle
   }
   (void)cudaGetLastError();
+  info->num_multiprocessors = properties.multiProcessorCount;
+  cuda::name_driver(info->driver);
+  cuda::name_kernels(info->kernels);
   std::memcpy(info->instructions, "sm_", 3);
   char* digit = info->instructions + 3;
   if (properties.major >= 10) *digit++ = static_cast<char>('0' + properties.major / 10);

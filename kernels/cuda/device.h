@@ -32,10 +32,13 @@ struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
 struct Downloads;                            // download.cu
 struct StretchBuilder;                       // stretch.h
-// Entries of a step's page tables: 64 sequences of 262,144 tokens.
-inline constexpr int64_t kMaxPageTable = 64 * 4096;
-// Floats of partial attention results: one page of one query row needs d + 2.
+struct Ways;                                 // tuning.cu
+// Entries of a step's page tables: 128 sequences of 262,144 tokens.
+inline constexpr int64_t kMaxPageTable = 128 * 4096;
+// Floats of partial attention results: one page of one query row needs d + 2. With clusters of blocks only pages of f32
+// and odd heads need them.
 inline constexpr int64_t kMaxPartials = int64_t{8} << 20;
+inline constexpr int64_t kMaxClusterPartials = int64_t{1} << 20;
 // Rows that a composed `linear_fused` takes at once.
 inline constexpr int32_t kFusedRows = 32;
 // Counters of the blocks that share the context of a sequence's lanes.
@@ -70,15 +73,17 @@ struct Device {
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
   cuda::StretchBuilder* stretch = nullptr;  // null: no stretches on this GPU
-  int32_t* chosen = nullptr;                // i32 [kMaxChosen]: what the last `sample` chose
-  float* partials = nullptr;                // f32 [kMaxPartials]
-  float* normed = nullptr;                  // f32 [kFusedRows, max_columns]
-  float* result = nullptr;                  // f32 [kFusedRows, 2 * max_columns]
-  bool has_wgmma = false;                   // sm_90a's matrix instructions
-  bool sums_in_halves = false;              // linear_prefill_mma.cu
-  __half* rounded = nullptr;                // x of one linear of many rows: see linear_prefill.h
-  float* inverse_scales = nullptr;          // f32 [T rounded up to 8]: of its rows
-  int32_t* arrivals = nullptr;              // [kMaxArrivals], zero between two operations
+  cuda::Ways* ways = nullptr;
+  int32_t* chosen = nullptr;  // i32 [kMaxChosen]: what the last `sample` chose
+  float* partials = nullptr;  // f32 [num_partials]
+  int64_t num_partials = 0;
+  float* normed = nullptr;          // f32 [kFusedRows, max_columns]
+  float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
+  bool has_wgmma = false;           // sm_90a's matrix instructions
+  bool sums_in_halves = false;      // linear_prefill_mma.cu
+  __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
+  float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
+  int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations
 };
 
 }  // namespace quoth

@@ -6,6 +6,7 @@
 #include "linear_decode.h"
 #include "linear_prefill.h"
 #include "stretch.h"
+#include "tuning.h"
 
 namespace quoth::cuda {
 namespace {
@@ -39,9 +40,12 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
   if (join_stretch(device, x, *weight, bias, activation, *fusion, out)) return {};
   if (const Status status = end_stretch(device); !status.ok()) return status;
   if (join_stretch(device, x, *weight, bias, activation, *fusion, out)) return {};  // as the first of another
-  if (decodes(x, *weight, *fusion)) return linear_decode(device, x, weight, bias, activation, *fusion, out);
+  const int32_t way = way_of(device, *weight, *fusion, x.num_rows);
+  if (decodes(x, *weight, *fusion)) {
+    return linear_decode(device, x, weight, bias, activation, *fusion, out, decode_choice(way));
+  }
   if (x.num_rows > kFewRows && can_prefill(*weight, *fusion)) {
-    return linear_prefill(device, x, *weight, bias, activation, *fusion, out);
+    return linear_prefill(device, x, *weight, bias, activation, *fusion, out, way);
   }
   const bool has_result = fusion->is_gated || fusion->adds;
   if (has_result && width > 2 * device->max_columns) {

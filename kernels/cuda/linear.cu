@@ -4,6 +4,7 @@
 #include "device.h"
 #include "linear_decode.h"
 #include "linear_prefill.h"
+#include "tuning.h"
 
 namespace quoth::cuda {
 
@@ -25,8 +26,11 @@ Status linear(Device* device, Rows x, const Weight* weight, const float* bias, A
     return {Code::invalid_input, "linear: the step is larger than was reserved"};
   }
   const LinearFusion plain;
-  if (decodes(x, *weight, plain)) return linear_decode(device, x, weight, bias, activation, plain, out);
-  if (can_prefill(*weight, plain)) return linear_prefill(device, x, *weight, bias, activation, plain, out);
+  const int32_t way = way_of(device, *weight, plain, x.num_rows);
+  if (decodes(x, *weight, plain)) {
+    return linear_decode(device, x, weight, bias, activation, plain, out, decode_choice(way));
+  }
+  if (can_prefill(*weight, plain)) return linear_prefill(device, x, *weight, bias, activation, plain, out, way);
   if (columns == 0) return linear_float(device, x, weight, bias, activation, out);
   return {Code::invalid_input, "linear: the weight must lie at a multiple of 16 bytes"};
 }

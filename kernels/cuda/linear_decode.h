@@ -14,6 +14,9 @@ struct DecodeChoice {
   int32_t ahead = 0;         // of them on their way at once
 };
 
+// The choices that tuning tries, for all weights and GPUs: which is best depends on the memory's latency.
+inline constexpr DecodeChoice kDecodeWays[] = {{0, 0, 1}, {0, 0, 2}, {0, 0, 3}, {0, 0, 4}, {0, 0, 6}, {0, 0, 8}};
+
 // Whether `linear_decode` takes this weight and so many rows; false also for a weight that no kernel may take.
 bool decodes(const Rows& x, const Weight& weight, const LinearFusion& fusion);
 // out = act(norm(x) W^T + bias), gated, added: as LinearFusion says. Shapes have been checked.

@@ -23,6 +23,19 @@ bool can_prefill(const Weight& weight, const LinearFusion& fusion) {
   }
 }
 
+int32_t num_prefill_shapes(const Device* device, const Weight& weight) {
+  if (device->has_wgmma && has_wgmma(weight.type, weight.num_columns)) return num_wgmma_shapes();
+  return device->sums_in_halves ? 0 : kNumMmaShapes;
+}
+
+bool has_prefill_shape(const Device* device, const Weight& weight, const LinearFusion& fusion, int32_t shape) {
+  if (shape < 0 || shape >= num_prefill_shapes(device, weight)) return false;
+  if (!device->has_wgmma || !has_wgmma(weight.type, weight.num_columns)) return true;
+  if (!has_wgmma_shape(weight.type, shape)) return false;
+  const PrefillShape tile = wgmma_shape(weight.type, shape);
+  return !fusion.is_gated || tile.groups * tile.tiles % 2 == 0;
+}
+
 Status linear_prefill(Device* device, const Rows& x, const Weight& weight, const float* bias, Activation activation,
                       const LinearFusion& fusion, const Rows& out, int32_t shape) {
   if (x.num_rows > device->max_tokens || x.width > device->max_columns) {

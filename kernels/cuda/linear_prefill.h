@@ -70,12 +70,16 @@ int32_t num_wgmma_shapes();
 bool has_wgmma_shape(Type type, int32_t index);
 PrefillShape wgmma_shape(Type type, int32_t index);
 Status multiply_wgmma(Device* device, Type type, const PrefillProblem& problem, int32_t shape);
+inline constexpr int32_t kNumMmaShapes = 2;  // blocks of 128 tokens, and of 32
 Status multiply_mma(Device* device, Type type, const PrefillProblem& problem, int32_t shape);
 
 // act(x W^T + bias) with what the fusion puts around it, for any number of rows; T > kFewRows is what it is made for.
 // `unsupported` where the weight is f32, or its K not whole 16-byte pieces.
 Status linear_prefill(Device* device, const Rows& x, const Weight& weight, const float* bias, Activation activation,
                       const LinearFusion& fusion, const Rows& out, int32_t shape = -1);
+// How many shapes there are to choose from for this weight, and whether it has one of them: tuning.cu asks.
+int32_t num_prefill_shapes(const Device* device, const Weight& weight);
+bool has_prefill_shape(const Device* device, const Weight& weight, const LinearFusion& fusion, int32_t shape);
 bool can_prefill(const Weight& weight, const LinearFusion& fusion);  // false too where K is too large for the norm
 
 }  // namespace quoth::cuda

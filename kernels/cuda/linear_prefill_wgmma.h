@@ -196,31 +196,61 @@ __device__ inline int32_t count_blocks(const PrefillProblem& problem, int32_t bl
   return count;
 }
 
+// The shared memory of a block: a ring of stages, with two barriers each.
+struct Ring {
+  uint8_t* memory;
+  uint32_t stages, full, empty;  // addresses there
+};
+// How a block begins: its barriers are made, and the kernel after this one may start.
+template <typename Plan>
+__device__ inline Ring begin_block() {
+  extern __shared__ uint8_t dynamic[];
+  Ring ring;
+  ring.memory = dynamic + (1024 - shared_address(dynamic) % 1024) % 1024;
+  ring.stages = shared_address(ring.memory);
+  ring.full = ring.stages + Plan::kBodyBytes;
+  ring.empty = ring.full + 8 * Plan::kStages;
+  if (threadIdx.x == 0) {
+    for (int32_t i = 0; i < Plan::kStages; ++i) {
+      barrier_init(ring.full + 8 * i, 1);
+      barrier_init(ring.empty + 8 * i, (Plan::kThreads - 128) / kWarp);
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  }
+  __syncthreads();
+  let_next_start();
+  return ring;
+}
+// How it ends, for the threads that multiplied: `put(results)` lays the sums down as [kTokens, kPitch] where stages
+// were.
+template <typename Plan, int32_t kUnits, int32_t kTokens, typename Put>
+__device__ inline void end_block(const PrefillProblem& problem, const Ring& ring, int32_t block, int32_t first_token,
+                                 const Put& put) {
+  constexpr int32_t kThreads = Plan::kThreads - 128;
+  asm volatile("bar.sync 1, %0;" ::"n"(kThreads) : "memory");  // every stage has been read
+  float* results = reinterpret_cast<float*>(ring.memory);
+  put(results);
+  float* scales = reinterpret_cast<float*>(ring.memory + Plan::kBodyBytes + 256);
+  wait_for_previous();
+  bring_inverse_scales<kTokens, kThreads>(problem, first_token, scales);
+  asm volatile("bar.sync 1, %0;" ::"n"(kThreads) : "memory");
+  finish<64, kUnits, kTokens, Plan::kPitch, kThreads>(problem, results, scales, block, first_token);
+}
+
 template <Type kType, int32_t kGroups, int32_t kTiles, int32_t kTokens, int32_t kWide>
 __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>::kThreads,
                                   WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>::kBlocks)
     wgmma_records_kernel(const __grid_constant__ PrefillProblem problem) {
 #if QUOTH_HAS_WGMMA
   using Plan = WgmmaPlan<kType, kGroups, kTiles, kTokens, kWide>;
-  extern __shared__ uint8_t dynamic[];
-  uint8_t* shared = dynamic + (1024 - shared_address(dynamic) % 1024) % 1024;
-  const uint32_t stages = shared_address(shared);
-  const uint32_t full = stages + Plan::kBodyBytes;
-  const uint32_t empty = full + 8 * Plan::kStages;
+  const Ring ring = begin_block<Plan>();
+  uint8_t* shared = ring.memory;
+  const uint32_t stages = ring.stages, full = ring.full, empty = ring.empty;
   const int32_t warp = threadIdx.x / kWarp;
   const int32_t lane = threadIdx.x % kWarp;
   const int32_t first_token = static_cast<int32_t>(blockIdx.x) * kTokens;
   const int32_t block = static_cast<int32_t>(blockIdx.y);
   const int32_t num_stages = problem.num_columns / 128;
-  if (threadIdx.x == 0) {
-    for (int32_t i = 0; i < Plan::kStages; ++i) {
-      barrier_init(full + 8 * i, 1);
-      barrier_init(empty + 8 * i, kGroups * 4);
-    }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-  }
-  __syncthreads();
-  let_next_start();
 
   if (warp >= kGroups * 4) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Plan::kBringing));
@@ -352,26 +382,20 @@ __global__ void __launch_bounds__(WgmmaPlan<kType, kGroups, kTiles, kTokens, kWi
 #pragma unroll
     for (int32_t j = 0; j < kTokens / 2; ++j) asm volatile("" : "+f"(sums[i][j])::"memory");
   }
-  constexpr int32_t kMultiplying = kGroups * 128;
-  asm volatile("bar.sync 1, %0;" ::"n"(kMultiplying) : "memory");  // every stage has been read
-  float* results = reinterpret_cast<float*>(shared);
+  end_block<Plan, kGroups * kTiles, kTokens>(problem, ring, block, first_token, [&](float* results) {
 #pragma unroll
-  for (int32_t i = 0; i < kTiles; ++i) {
-    const int32_t row = (group * kTiles + i) * 64 + warp % 4 * 16 + 2 * g;
+    for (int32_t i = 0; i < kTiles; ++i) {
+      const int32_t row = (group * kTiles + i) * 64 + warp % 4 * 16 + 2 * g;
 #pragma unroll
-    for (int32_t j = 0; j < kTokens / 8; ++j) {
+      for (int32_t j = 0; j < kTokens / 8; ++j) {
 #pragma unroll
-      for (int32_t h = 0; h < 2; ++h) {
-        *reinterpret_cast<float2*>(results + (8 * j + 2 * t + h) * Plan::kPitch + row) =
-            make_float2(sums[i][4 * j + h], sums[i][4 * j + 2 + h]);
+        for (int32_t h = 0; h < 2; ++h) {
+          *reinterpret_cast<float2*>(results + (8 * j + 2 * t + h) * Plan::kPitch + row) =
+              make_float2(sums[i][4 * j + h], sums[i][4 * j + 2 + h]);
+        }
       }
     }
-  }
-  float* scales = reinterpret_cast<float*>(shared + Plan::kBodyBytes + 256);
-  wait_for_previous();
-  bring_inverse_scales<kTokens, kMultiplying>(problem, first_token, scales);
-  asm volatile("bar.sync 1, %0;" ::"n"(kMultiplying) : "memory");
-  finish<64, kGroups * kTiles, kTokens, Plan::kPitch, kMultiplying>(problem, results, scales, block, first_token);
+  });
 #endif
 }
 

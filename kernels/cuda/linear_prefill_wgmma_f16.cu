@@ -35,25 +35,13 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
     wgmma_halves_kernel(const __grid_constant__ PrefillProblem problem, const __grid_constant__ CUtensorMap map) {
 #if QUOTH_HAS_WGMMA
   using Plan = HalvesPlan<kGroups, kTiles, kTokens>;
-  extern __shared__ uint8_t dynamic[];
-  uint8_t* shared = dynamic + (1024 - shared_address(dynamic) % 1024) % 1024;
-  const uint32_t stages = shared_address(shared);
-  const uint32_t full = stages + Plan::kBodyBytes;
-  const uint32_t empty = full + 8 * Plan::kStages;
+  const Ring ring = begin_block<Plan>();
+  const uint32_t stages = ring.stages, full = ring.full, empty = ring.empty;
   const int32_t warp = threadIdx.x / kWarp;
   const int32_t lane = threadIdx.x % kWarp;
   const int32_t first_token = static_cast<int32_t>(blockIdx.x) * kTokens;
   const int32_t block = static_cast<int32_t>(blockIdx.y);
   const int32_t num_stages = ceil_div(problem.num_columns, kChunkColumns);
-  if (threadIdx.x == 0) {
-    for (int32_t i = 0; i < Plan::kStages; ++i) {
-      barrier_init(full + 8 * i, 1);
-      barrier_init(empty + 8 * i, kGroups * 4);
-    }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-  }
-  __syncthreads();
-  let_next_start();
 
   if (warp >= kGroups * 4) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Plan::kBringing));
@@ -118,27 +106,21 @@ __global__ void __launch_bounds__(HalvesPlan<kGroups, kTiles, kTokens>::kThreads
 #pragma unroll
     for (int32_t j = 0; j < kTokens / 2; ++j) asm volatile("" : "+f"(sums[i][j])::"memory");
   }
-  constexpr int32_t kMultiplying = kGroups * 128;
-  asm volatile("bar.sync 1, %0;" ::"n"(kMultiplying) : "memory");  // every stage has been read
-  float* results = reinterpret_cast<float*>(shared);
+  end_block<Plan, kGroups * kTiles, kTokens>(problem, ring, block, first_token, [&](float* results) {
 #pragma unroll
-  for (int32_t i = 0; i < kTiles; ++i) {
-    const int32_t row = (group * kTiles + i) * 64 + warp % 4 * 16 + lane / 4;
+    for (int32_t i = 0; i < kTiles; ++i) {
+      const int32_t row = (group * kTiles + i) * 64 + warp % 4 * 16 + lane / 4;
 #pragma unroll
-    for (int32_t j = 0; j < kTokens / 8; ++j) {
+      for (int32_t j = 0; j < kTokens / 8; ++j) {
 #pragma unroll
-      for (int32_t h = 0; h < 2; ++h) {
-        float* to = results + (8 * j + 2 * (lane % 4) + h) * Plan::kPitch + row;
-        to[0] = sums[i][4 * j + h];
-        to[8] = sums[i][4 * j + 2 + h];
+        for (int32_t h = 0; h < 2; ++h) {
+          float* to = results + (8 * j + 2 * (lane % 4) + h) * Plan::kPitch + row;
+          to[0] = sums[i][4 * j + h];
+          to[8] = sums[i][4 * j + 2 + h];
+        }
       }
     }
-  }
-  float* scales = reinterpret_cast<float*>(shared + Plan::kBodyBytes + 256);
-  wait_for_previous();
-  bring_inverse_scales<kTokens, kMultiplying>(problem, first_token, scales);
-  asm volatile("bar.sync 1, %0;" ::"n"(kMultiplying) : "memory");
-  finish<64, kGroups * kTiles, kTokens, Plan::kPitch, kMultiplying>(problem, results, scales, block, first_token);
+  });
 #endif
 }
 

@@ -36,7 +36,9 @@ __device__ void turn(const Rope& rope, int32_t pair, int32_t position, float& a,
 }
 
 __global__ void __launch_bounds__(kThreads)
-    rope_kernel(Rows x, int32_t num_heads, int32_t head_size, Rope rope, const int32_t* __restrict__ positions) {
+    rope_kernel(Rows x, int32_t num_heads, int32_t head_size, Rope rope, const int32_t* positions) {
+  let_next_start();
+  wait_for_previous();
   const int32_t half = rope.rotary_size / 2;
   const int32_t index = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
   if (index >= num_heads * half) return;
@@ -46,7 +48,9 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads)
-    kv_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
+    kv_write_kernel(Rows keys, Rows values, const int32_t* positions, PageView view) {
+  let_next_start();
+  wait_for_previous();
   const int32_t column = static_cast<int32_t>(blockIdx.y) * kThreads + static_cast<int32_t>(threadIdx.x);
   if (column >= keys.width) return;
   const int32_t row = blockIdx.x;
@@ -58,7 +62,9 @@ __global__ void __launch_bounds__(kThreads)
 
 // A warp a token's key or value of one head, for i8 and f8 pages. Grid: rows, the 2 G of them four at a time.
 __global__ void __launch_bounds__(kThreads)
-    byte_write_kernel(Rows keys, Rows values, const int32_t* __restrict__ positions, PageView view) {
+    byte_write_kernel(Rows keys, Rows values, const int32_t* positions, PageView view) {
+  let_next_start();
+  wait_for_previous();
   const int32_t part =
       static_cast<int32_t>(blockIdx.y) * (kThreads / kWarp) + static_cast<int32_t>(threadIdx.x) / kWarp;
   const KvPages& pages = view.pages;
@@ -86,8 +92,10 @@ __global__ void __launch_bounds__(kThreads)
 // Slots of the row: those of the H + G heads that turn, then the G * d columns of the values. Blocks (row, share of the
 // slots); each computes the turns of its row once.
 __global__ void __launch_bounds__(kThreads)
-    rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* __restrict__ positions, PageView view) {
+    rope_kv_write_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* positions, PageView view) {
   extern __shared__ float2 turns[];
+  let_next_start();
+  wait_for_previous();
   const int32_t head_size = view.pages.head_size;
   const int32_t num_kv_heads = view.pages.num_heads;
   const int32_t half = rope.rotary_size / 2;
@@ -159,9 +167,8 @@ Status rope(Device* device, Rows x, int32_t num_heads, int32_t head_size, const 
   const Status status = stage(device, *batch, {.positions = true}, &staged);
   const int64_t slots = static_cast<int64_t>(num_heads) * (rope->rotary_size / 2);
   if (!status.ok() || x.num_rows == 0 || slots == 0) return status;
-  rope_kernel<<<grid_of(x.num_rows, slots), kThreads, 0, device->stream>>>(x, num_heads, head_size, *rope,
-                                                                           staged.positions);
-  return launched(device);
+  return launch_overlapped(device, rope_kernel, grid_of(x.num_rows, slots), dim3(kThreads), 0, x, num_heads, head_size,
+                           *rope, staged.positions);
 }
 
 Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPages pages) {
@@ -177,13 +184,11 @@ Status kv_write(Device* device, Rows keys, Rows values, const Batch* batch, KvPa
   const PageView view{pages, staged.page_table, batch->page_table_stride, staged.sequences};
   if (holds_bytes(pages)) {
     const int64_t threads = int64_t{2} * pages.num_heads * kWarp;
-    byte_write_kernel<<<grid_of(keys.num_rows, threads), kThreads, 0, device->stream>>>(keys, values, staged.positions,
-                                                                                        view);
-  } else {
-    kv_write_kernel<<<grid_of(keys.num_rows, keys.width), kThreads, 0, device->stream>>>(keys, values, staged.positions,
-                                                                                         view);
+    return launch_overlapped(device, byte_write_kernel, grid_of(keys.num_rows, threads), dim3(kThreads), 0, keys,
+                             values, staged.positions, view);
   }
-  return launched(device);
+  return launch_overlapped(device, kv_write_kernel, grid_of(keys.num_rows, keys.width), dim3(kThreads), 0, keys, values,
+                           staged.positions, view);
 }
 
 Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rope* rope, const Batch* batch,
@@ -217,10 +222,9 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   const dim3 all = grid_of(qkv.num_rows, slots);
   const int32_t shares = std::max(1, 4 * device->num_multiprocessors / qkv.num_rows);
   const dim3 grid(all.x, std::min(all.y, static_cast<unsigned>(shares)));
-  const size_t shared_bytes = sizeof(float2) * static_cast<size_t>(rope->rotary_size / 2);
-  rope_kv_write_kernel<<<grid, kThreads, shared_bytes, device->stream>>>(qkv, shape->num_heads, *rope, staged.positions,
-                                                                         view);
-  return launched(device);
+  const int32_t shared_bytes = static_cast<int32_t>(sizeof(float2)) * (rope->rotary_size / 2);
+  return launch_overlapped(device, rope_kv_write_kernel, grid, dim3(kThreads), shared_bytes, qkv, shape->num_heads,
+                           *rope, staged.positions, view);
 }
 
 }  // namespace quoth::cuda

@@ -23,6 +23,7 @@ struct StepKey {
   bool has_one_row_each = false;
   bool has_few = false;  // sequences of up to 8 rows, and those of more: attention has kernels for each
   bool has_many = false;
+  bool has_some = false;  // of few rows, and more than one
 
   bool operator==(const StepKey&) const = default;
 };
@@ -44,7 +45,8 @@ struct StepRecorder {
 
 namespace {
 
-constexpr int32_t kMaxRecordedTokens = 256;
+// More rows keep the GPU busy for longer than the host needs to call all operations.
+constexpr int32_t kMaxRecordedTokens = 64;
 // Up to this many rows, or with a row for each sequence, a shape is worth recording when it is first seen: it will come
 // again. Others, parts of prompts, when they come again.
 constexpr int32_t kAtOnceTokens = 8;
@@ -121,7 +123,9 @@ StepKey key_of(const void* program, const Batch& batch) {
   key.has_segments = batch.segments != nullptr;
   key.has_one_row_each = batch.num_tokens == batch.num_sequences;
   for (int32_t b = 0; b < batch.num_sequences; ++b) {
-    (batch.first_row[b + 1] - batch.first_row[b] <= 8 ? key.has_few : key.has_many) = true;
+    const int32_t num_rows = batch.first_row[b + 1] - batch.first_row[b];
+    (num_rows <= 8 ? key.has_few : key.has_many) = true;
+    if (num_rows > 1 && num_rows <= 8) key.has_some = true;
   }
   return key;
 }
@@ -237,6 +241,10 @@ void forget_steps(Device* device) {
 
 bool is_in_frame(const Device* device) {
   return device->recorder->is_open;
+}
+
+bool is_recording(const Device* device) {
+  return device->recorder->is_recording;
 }
 
 void refuse_recording(Device* device) {

@@ -11,6 +11,8 @@ void free_recorder(Device* device);
 void forget_steps(Device* device);
 
 bool is_in_frame(const Device* device);
+// Launches must not depend on more of a batch than its recording's key.
+bool is_recording(const Device* device);
 // What an operation did cannot be recorded: the step runs again without.
 void refuse_recording(Device* device);
 // The arrays that `begin_step` brought.

@@ -23,6 +23,10 @@ int32_t round_up(int32_t value, int32_t multiple) {
   return ceil_div(value, multiple) * multiple;
 }
 
+int32_t region_of(int32_t max_columns) {
+  return round_up(std::min(max_columns, kStretchColumns), 32);
+}
+
 // Shared memory of the stretch; how many slots the ring has follows from what is left.
 int32_t place(const Device* device, Stretch& p) {
   int32_t records = 0, slot_records = 0, sums = 0, attention = 0;
@@ -140,10 +144,16 @@ Status make_stretches(Device* device) {
   return {};
 }
 
+uint64_t stretch_bytes(const Device* device, int32_t max_columns) {
+  if (device->stretch == nullptr) return 0;
+  const int64_t exchange = int64_t{kStretchTokens} * stretch::region_of(max_columns) * (4 * kExchangeRegions + 8);
+  return static_cast<uint64_t>(exchange + kStretchPartials * 8 * (stretch::kHeadSize + 2) + 4);
+}
+
 Status reserve_stretches(Device* device, int32_t max_columns) {
   if (device->stretch == nullptr) return {};
   StretchBuilder& builder = *device->stretch;
-  builder.region_floats = ceil_div(max_columns, 32) * 32;
+  builder.region_floats = stretch::region_of(max_columns);
   Stretch& p = builder.stretch;
   p.exchange_stride = kExchangeRegions * builder.region_floats;
   const auto take = [&](auto** place, int64_t count) {

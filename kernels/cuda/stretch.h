@@ -16,7 +16,9 @@ inline constexpr int32_t kStretchOperations = 240;  // what fits the parameters 
 // by n + kExchangeRegions - 3 at most.
 inline constexpr int32_t kExchangeRegions = 6;
 // Heads of rows times splits of contexts.
-inline constexpr int64_t kStretchPartials = 8192;
+inline constexpr int64_t kStretchPartials = 4096;
+// Columns of what is handed over, at most.
+inline constexpr int32_t kStretchColumns = 16384;
 
 // A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns.
 struct LinearWork {
@@ -98,6 +100,7 @@ struct StretchBuilder {
 Status make_stretches(Device* device);
 void free_stretches(Device* device);
 Status reserve_stretches(Device* device, int32_t max_columns);
+uint64_t stretch_bytes(const Device* device, int32_t max_columns);
 void release_stretches(Device* device);
 // A step of so many rows begins: its operations may be joined, once the exchange is zero and `step` has the number of
 // the step. Says how much must be zero.

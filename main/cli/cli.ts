@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   add: () => import('./commands/add.ts'),
   list: () => import('./commands/list.ts'),
   folders: () => import('./commands/folders.ts'),
+  collections: () => import('./commands/collections.ts'),
   remove: () => import('./commands/remove.ts'),
   search: () => import('./commands/search.ts'),
   ask: () => import('./commands/ask.ts'),

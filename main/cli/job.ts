@@ -2,11 +2,24 @@
 import { realpath } from 'node:fs/promises';
 import { QuothError } from '../../app/contract/errors.ts';
 import { type Job, type JobScope, type JobTask, jobTask, type Turn } from '../../app/contract/types.ts';
+import { collectionNamed } from '../../app/library/places.ts';
 import type { Core } from '../compose.ts';
 import { answerFact, citationWords, plain } from './answers.ts';
 import type { Context } from './command.ts';
 
 type Library = Core['app']['library'];
+
+/** What `--collection` or a name says; the whole library where neither is given. */
+export async function jobScopeOf(
+  app: Pick<Core['app'], 'library' | 'listCollections'>,
+  { wanted, collection }: { wanted: string | undefined; collection: string | undefined },
+): Promise<JobScope> {
+  if (wanted !== undefined && collection !== undefined)
+    throw new QuothError('invalid-input', 'Please name a collection or a place, not both.');
+  if (collection !== undefined)
+    return { type: 'collection', collectionId: collectionNamed(app.listCollections(), collection).id };
+  return wanted === undefined ? { type: 'library' } : scopeOf(app.library, wanted);
+}
 
 /** What a person names: an id, a path, a watched folder, or (a part of) a document's title or name. */
 export async function scopeOf(library: Library, wanted: string): Promise<JobScope> {

@@ -1,11 +1,11 @@
-/** `--in`, `--type`, `--since`, `--until`: what a question is asked in. */
+/** `--in`, `--collection`, `--type`, `--since`, `--until`: what a question is asked in. */
 import path from 'node:path';
 import type { Scope } from '../../app/contract/types.ts';
 import type { Core } from '../compose.ts';
 import { type Values, WrongUse } from './command.ts';
 
-export const scopeOptions = ['in', 'type', 'since', 'until'] as const;
-export const scopeUsage = '[--in PLACES] [--type pdf,docx] [--since 2024-01-31] [--until DAY]';
+export const scopeOptions = ['in', 'collection', 'type', 'since', 'until'] as const;
+export const scopeUsage = '[--in PLACES] [--collection NAMES] [--type pdf,docx] [--since 2024-01-31] [--until DAY]';
 
 /** Null where none of the options is given: everything. */
 export function scopeOf(values: Values, core: Pick<Core, 'app'>): Scope | null {
@@ -18,6 +18,7 @@ export function scopeOf(values: Values, core: Pick<Core, 'app'>): Scope | null {
   return core.app.scopeOf({
     // Several are written as in PATH: a comma may be part of a name.
     places: listed(values.in, path.delimiter),
+    collections: listed(values.collection, path.delimiter),
     kinds: listed(values.type, ','),
     changedFromMs: dayOf(values, 'since', 0),
     changedBeforeMs: dayOf(values, 'until', 1),

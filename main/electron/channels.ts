@@ -1,5 +1,6 @@
 /** The channels between the preload script and the window process. There are no others. */
 import { z } from 'zod';
+import { documentId } from '../../app/contract/types.ts';
 
 /** Paths are at most this long on any system that Electron runs on. */
 const maxPathCharacters = 33_000;
@@ -29,6 +30,7 @@ export const channels = {
       }),
     ]),
   },
+  showInFolder: { name: 'quoth:show-in-folder', input: z.tuple([documentId]) },
   openExternal: { name: 'quoth:open-external', input: z.tuple([z.string().max(4_000)]) },
 } as const;
 

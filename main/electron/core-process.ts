@@ -19,6 +19,8 @@ async function main(): Promise<void> {
       if (message.type === 'connect' && channel) core.connect(messagePort(channel));
       if (message.type === 'issue')
         say({ type: 'issued', id: message.id, tickets: message.paths.map(core.tickets.issue) });
+      if (message.type === 'locate')
+        void core.app.library.pathOf(message.documentId).then((path) => say({ type: 'located', id: message.id, path }));
       if (message.type === 'close') void core.close().finally(() => say({ type: 'closed' }));
     });
   });

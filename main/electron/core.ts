@@ -10,6 +10,8 @@ export type CoreProcess = {
   connect(): MessagePortMain;
   /** Tickets for absolute paths, in order. */
   issueTickets(paths: string[]): Promise<string[]>;
+  /** Where the file of a document lies; null for a video, and for one that is not there. */
+  locate(documentId: string): Promise<string | null>;
   /** Ends the core in order; after a short while, in disorder. */
   close(): Promise<void>;
 };
@@ -29,15 +31,16 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
   let closing = false;
   let refused = false;
   let nextId = 0;
-  const waiting = new Map<number, { resolve: (tickets: string[]) => void; reject: (error: Error) => void }>();
+  type Answered = Extract<CoreMessage, { type: 'issued' | 'located' }>;
+  const waiting = new Map<number, { resolve: (message: Answered) => void; reject: (error: Error) => void }>();
   let onClosed: (() => void) | undefined;
 
   function receive(message: CoreMessage): void {
     if (message.type === 'failed') {
       refused = true;
       onRefused(message.message);
-    } else if (message.type === 'issued') {
-      waiting.get(message.id)?.resolve(message.tickets);
+    } else if (message.type === 'issued' || message.type === 'located') {
+      waiting.get(message.id)?.resolve(message);
       waiting.delete(message.id);
     } else if (message.type === 'closed') onClosed?.();
     else if (message.type === 'start') children.start(message);
@@ -63,6 +66,12 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
   }
 
   const say = (message: WindowMessage, ports: MessagePortMain[] = []): void => child.postMessage(message, ports);
+  const request = (messageOf: (id: number) => WindowMessage): Promise<Answered> =>
+    new Promise((resolve, reject) => {
+      const id = nextId++;
+      waiting.set(id, { resolve, reject });
+      say(messageOf(id));
+    });
   const children = createChildren(say);
   start();
   return {
@@ -71,12 +80,13 @@ export function startCore(profileFolder: string, onRefused: (message: string) =>
       say({ type: 'connect' }, [port1]);
       return port2;
     },
-    issueTickets(paths) {
-      return new Promise((resolve, reject) => {
-        const id = nextId++;
-        waiting.set(id, { resolve, reject });
-        say({ type: 'issue', id, paths });
-      });
+    async issueTickets(paths) {
+      const answer = await request((id) => ({ type: 'issue', id, paths }));
+      return answer.type === 'issued' ? answer.tickets : [];
+    },
+    async locate(documentId) {
+      const answer = await request((id) => ({ type: 'locate', id, documentId }));
+      return answer.type === 'located' ? answer.path : null;
     },
     async close() {
       closing = true;

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { app, BrowserWindow, dialog, ipcMain, protocol, session } from 'electron';
+import { app, BrowserWindow, dialog, ipcMain, protocol, session, shell } from 'electron';
 import { defaultProfileFolder } from '../folders.ts';
 import { readStaticFile } from '../static-files.ts';
 import { type ChannelInput, type ChannelName, channels, portChannel } from './channels.ts';
@@ -59,6 +59,11 @@ function answerPage(core: CoreProcess): void {
   });
   answer('ticketsForPaths', (_window, paths) => core.issueTickets(paths.filter((one) => path.isAbsolute(one))));
   answer('saveFile', (window, file) => saveFile(window, file));
+  answer('showInFolder', async (_window, documentId) => {
+    const file = await core.locate(documentId);
+    if (file !== null) shell.showItemInFolder(file);
+    return file !== null;
+  });
   answer('openExternal', (window, address) => openExternal(window, address));
 }
 

@@ -7,6 +7,7 @@ const id = z.number().int().nonnegative();
 export const windowMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connect') }),
   z.object({ type: z.literal('issue'), id, paths: z.array(z.string()) }),
+  z.object({ type: z.literal('locate'), id, documentId: z.string() }),
   z.object({ type: z.literal('started'), id, pid: z.number().optional() }),
   z.object({ type: z.literal('ended'), id, code: z.number().nullable() }),
   z.object({ type: z.literal('close') }),
@@ -18,6 +19,8 @@ export const coreMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('failed'), message: z.string() }),
   z.object({ type: z.literal('issued'), id, tickets: z.array(z.string()) }),
+  /** Where a document's file lies; null where it is not there. */
+  z.object({ type: z.literal('located'), id, path: z.string().nullable() }),
   z.object({
     type: z.literal('start'),
     id,

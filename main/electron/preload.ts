@@ -5,7 +5,7 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import { createPort, type Port } from '../../app/contract/port.ts';
 import type { QuothShell } from '../../app/contract/shell.ts';
-import type { Ticket } from '../../app/contract/types.ts';
+import type { DocumentId, Ticket } from '../../app/contract/types.ts';
 
 /** The part of the DOM's MessagePort that is used: this folder is compiled without the DOM. */
 type PageChannel = {
@@ -56,6 +56,7 @@ const shell: QuothShell = {
   },
   saveFile: ({ name, text }) => ipcRenderer.invoke('quoth:save-file', { name, text }) as Promise<boolean>,
   openExternal: (address) => ipcRenderer.invoke('quoth:open-external', address) as Promise<void>,
+  showInFolder: (documentId: DocumentId) => ipcRenderer.invoke('quoth:show-in-folder', documentId) as Promise<boolean>,
 };
 
 contextBridge.exposeInMainWorld('quothShell', shell);

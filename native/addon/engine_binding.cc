@@ -75,6 +75,13 @@ EngineOptions options_of(const Napi::Value& value) {
   options.step_tokens = static_cast<int32_t>(optional_integer(object, "stepTokens", INT32_MAX));
   const Napi::Value kv_type = object.Get("kvType");
   if (!kv_type.IsUndefined()) options.kv_type = kv_choice_of(string_of(kv_type, "kvType"));
+  const Napi::Value tune = object.Get("tune");
+  if (!tune.IsUndefined()) {
+    if (!tune.IsBoolean()) throw Fault(FaultCode::invalid_input, "tune is not a boolean.");
+    options.tunes = tune.As<Napi::Boolean>().Value();
+  }
+  const Napi::Value tuning_file = object.Get("tuningFile");
+  if (!tuning_file.IsUndefined()) options.tuning_file = string_of(tuning_file, "tuningFile");
   return options;
 }
 
@@ -173,10 +180,30 @@ Napi::Value to_js(Napi::Env env, const MemoryPlan& memory) {
   set("neededBytes", memory.needed_bytes());
   set("weightBytes", memory.weight_bytes);
   set("activationBytes", memory.activation_bytes);
+  set("workingBytes", memory.working_bytes);
   set("kvBytes", memory.kv_bytes());
   set("kvTokens", static_cast<uint64_t>(memory.num_pages) * kPageTokens);
   set("wantedKvTokens", static_cast<uint64_t>(memory.wanted_pages) * kPageTokens);
   set_kv_type(object, memory.kv_type);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const TuningReport& report) {
+  using State = TuningReport::State;
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("state", report.state == State::nothing  ? "nothing"
+                      : report.state == State::off    ? "off"
+                      : report.state == State::tuning ? "tuning"
+                      : report.state == State::tuned  ? "tuned"
+                                                      : "stopped");
+  object.Set("numTasks", report.num_tasks);
+  object.Set("numMeasured", report.num_measured);
+  object.Set("numChanged", report.num_changed);
+  object.Set("numKnown", report.num_known);
+  object.Set("numTimings", report.num_timings);
+  object.Set("spentMs", report.spent_ms);
+  object.Set("gain", report.gain);
+  object.Set("reason", report.reason);
   return object;
 }
 
@@ -201,6 +228,7 @@ Napi::Value to_js(Napi::Env env, const EngineStats& stats) {
   object.Set("decodeMs", stats.decode_ms);
   object.Set("decodeTokens", static_cast<double>(stats.decode_tokens));
   object.Set("decodeBytes", static_cast<double>(stats.decode_bytes));
+  object.Set("tuning", to_js(env, stats.tuning));
   return object;
 }
 
@@ -260,11 +288,30 @@ std::vector<std::vector<int32_t>> copy_sequences(const Napi::Value& value) {
   return sequences;
 }
 
+struct Described {
+  std::unique_ptr<OpenDevice> device;
+  uint64_t free_bytes = 0;
+  uint64_t total_bytes = 0;
+};
+
 Napi::Value describe_device(const Napi::CallbackInfo& info) {
   return run_async(
-      info.Env(), "quoth.describe", [] { return open_device(DeviceChoice::best, 0); },
-      [](Napi::Env env, std::unique_ptr<OpenDevice>&& device) {
+      info.Env(), "quoth.describe",
+      [] {
+        Described described{open_device(DeviceChoice::best, 0)};
+        const Ops& ops = *described.device->ops;
+        if (ops.memory != nullptr) {  // what cannot be told stays 0
+          (void)ops.memory(described.device->device, &described.free_bytes, &described.total_bytes);
+        }
+        return described;
+      },
+      [](Napi::Env env, Described&& described) {
+        const OpenDevice* device = described.device.get();
         Napi::Object object = Napi::Object::New(env);
+        if (described.total_bytes > 0) {
+          object.Set("totalBytes", static_cast<double>(described.total_bytes));
+          object.Set("freeBytes", static_cast<double>(described.free_bytes));
+        }
         object.Set("device", name_of(device->kind));
         std::string name = device->info.name;
         if (device->kind == DeviceKind::cpu) name += std::string(", ") + device->info.instructions;

@@ -59,7 +59,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   scheduler_.emplace(num_pages, capacity_.tokens, capacity_.sequences, capacity_.outputs);
   step_limit_.emplace(capacity_.tokens, device_->kind == DeviceKind::cuda);
   if (device_->kind == DeviceKind::cuda) draft_policy_ = DraftPolicy(kGpuRowCost);
-  scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
+  scheduler_->limit_step(step_limit_->step_rows());
   arrays_ = std::make_unique<StepArrays>();
   encode_flights_.reserve(2);
   flights_.reserve(2);
@@ -78,6 +78,7 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<OpenDevice> device)
   info_.kv_type = memory.kv_type;
   info_.kv_bytes = runner_->kv_bytes();
   info_.activation_bytes = runner_->activation_bytes();
+  start_tuning(options);
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -349,6 +350,8 @@ void Engine::close() {
   }
   std::lock_guard one_at_a_time(close_mutex_);
   if (thread_.joinable()) thread_.join();
+  tuner_.reset();
+  tuning_bench_.reset();
   runner_.reset();
   device_.reset();
   plan_.file.reset();

@@ -27,6 +27,7 @@
 #include "sampler.h"
 #include "scheduler.h"
 #include "step_limit.h"
+#include "tuning_bench.h"
 
 namespace quoth {
 
@@ -69,6 +70,7 @@ struct EngineStats {
   double decode_ms = 0;
   uint64_t decode_tokens = 0;
   uint64_t decode_bytes = 0;  // weights and kv rows that they read
+  TuningReport tuning;
 };
 
 struct GenerateRequest {
@@ -133,6 +135,9 @@ class Engine {
   bool step_encodings(Lock& lock);
   bool take_off_encodings(Lock& lock);
   void land_encodings(Lock& lock);
+  void start_tuning(const EngineOptions& options);
+  bool step_tuning(Lock& lock);
+  void keep_tuning();
   void answer(EncodeJob& job, const std::optional<Fault>& fault);
   bool is_in_flight(const Sequence* sequence) const;
   void drop_cancelled();
@@ -167,6 +172,9 @@ class Engine {
   std::optional<StepLimit> step_limit_;
   std::vector<float> outputs_;  // of a step of an encoder
   Clock::time_point last_landing_;
+  std::optional<DeviceBench> tuning_bench_;
+  std::optional<Tuner> tuner_;
+  std::string tuning_file_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;

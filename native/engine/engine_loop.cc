@@ -20,7 +20,7 @@ void Engine::loop() {
   Lock lock(mutex_);
   while (!closing_) {
     try {
-      if (!step_encodings(lock) && !step_sequences(lock)) wake_.wait(lock);
+      if (!step_encodings(lock) && !step_sequences(lock) && !step_tuning(lock)) wake_.wait(lock);
     } catch (...) {  // not enough memory for a list: the steps themselves catch what they cause
       if (!lock.owns_lock()) lock.lock();
       const Fault fault = current_fault();
@@ -30,6 +30,7 @@ void Engine::loop() {
   }
   drop_flights();
   fail_all(Fault(FaultCode::closed, "The engine was closed."));
+  keep_tuning();
 }
 
 // Starts the next step, unless one is in the air, and ends the oldest. Where the next one can only go on, it is started
@@ -270,7 +271,7 @@ void Engine::learn(const std::vector<Part>& parts, const std::vector<Found>& fou
   }
   if (!only_generates) {
     step_limit_->learn(num_rows, ms);
-    scheduler_->limit_step(step_limit_->rows(), step_limit_->small_chunk());
+    scheduler_->limit_step(step_limit_->step_rows());
     return;
   }
   draft_policy_.learn_time(num_rows, ms);

@@ -16,33 +16,58 @@ constexpr int32_t kDefaultStepTokens = 256;
 // A GPU wants more of them at once; how many a step really has follows from its speed (step_limit.h).
 constexpr int32_t kDefaultGpuStepTokens = 1024;
 // An encoder's have no history: as many as fit into so many bytes.
-constexpr int64_t kGpuEncoderBytes = int64_t{96} << 20;
+constexpr int64_t kGpuEncoderBytes = int64_t{84} << 20;
 constexpr int64_t kLeastGpuEncoderTokens = 1024;
 constexpr int32_t kMaxStepTokens = 16384;
 // Rows with logits in one step: each costs a row of the vocabulary's size, and a pass over it in `score`.
 constexpr int32_t kMaxOutputs = 64;
-// On a GPU as many as fit into so many bytes, within these bounds.
-constexpr int64_t kGpuOutputBytes = int64_t{40} << 20;
-constexpr int32_t kMaxGpuOutputs = 256;
+// On a GPU as many as fit into this part of the kv pages' bytes, within these bounds.
+constexpr int64_t kKvBytesPerGpuOutputByte = 64;
+constexpr int32_t kMaxGpuOutputs = 1024;  // kMaxChosen of kernels/cuda/device.h
 // Entries of all page tables of a step (kMaxPageTable of kernels/cuda/device.h).
-constexpr int32_t kMaxGpuPageTable = 64 * 4096;
+constexpr int32_t kMaxGpuPageTable = 128 * 4096;
 // Sequences that an encoder takes at once there.
 constexpr int32_t kMaxGpuEncoded = 1024;
 constexpr int64_t kMaxKvTokens = int64_t{1} << 26;
 // Two whole conversations, if they fit into this.
 constexpr int64_t kDefaultKvBytes = int64_t{2} << 30;
 constexpr int64_t kLeastDefaultKvTokens = 1024;
-// Left to everybody else: what the system, the window and the kernels' own scratch take while we run.
+// Left to everybody else: what the system and the window take while we run.
 constexpr uint64_t kMarginBytes = uint64_t{256} << 20;
 
-std::string megabytes(uint64_t bytes) {
+// "4.0 GB"; below a twentieth of one, "25 MB".
+std::string in_words(uint64_t bytes) {
   char text[32];
-  if (bytes >= 10'000'000'000) {
+  if (bytes >= 50'000'000) {
     std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
   } else {
     std::snprintf(text, sizeof text, "%.0f MB", std::ceil(static_cast<double>(bytes) / 1e6));
   }
   return text;
+}
+// "8,192"
+std::string with_commas(int64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
+// As engines/catalogue/fit.ts says it before there is a plan.
+std::string sentence_of(const MemoryPlan& memory, bool has_kv, bool is_known) {
+  const char* where = memory.device == DeviceKind::cuda ? " on the GPU" : "";
+  std::string text = in_words(memory.weight_bytes);
+  if (has_kv) {
+    text += " + " + in_words(memory.kv_bytes()) + " for " + with_commas(int64_t{memory.num_pages} * kPageTokens) +
+            " tokens of context";
+    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) text += " in 8 bits";
+  }
+  text += " + " + in_words(memory.activation_bytes + memory.working_bytes) + " working memory";
+  const std::string free = in_words(memory.free_bytes) + " are free" + where;
+  if (!memory.fits) return text + " = " + in_words(memory.needed_bytes()) + ", and " + free + ".";
+  if (memory.num_pages < memory.wanted_pages) {
+    return text + "; " + free + ", too few for " + with_commas(int64_t{memory.wanted_pages} * kPageTokens) + " tokens.";
+  }
+  return is_known ? text + "; " + free + "." : text + ".";
 }
 
 int32_t pages_for(int64_t kv_tokens) {
@@ -96,14 +121,16 @@ int32_t usual_step_tokens(const PlanFile& plan, const Program& program, DeviceKi
   for (const Buffer& buffer : program.buffers) {
     if (buffer.rows == RowsOf::tokens) row_bytes += int64_t{4} * buffer.width;
   }
-  const int64_t fitting = kGpuEncoderBytes / std::max<int64_t>(row_bytes, 1) / 256 * 256;
+  const int64_t fitting = kGpuEncoderBytes / std::max<int64_t>(row_bytes, 1) / 1024 * 1024;
   return static_cast<int32_t>(std::clamp<int64_t>(fitting, kLeastGpuEncoderTokens, kMaxStepTokens));
 }
 
-Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const Program& program, DeviceKind kind) {
-  const bool is_gpu = kind == DeviceKind::cuda;
+// `memory`: the kv pages that are wanted.
+Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const Program& program,
+                     const MemoryPlan& memory) {
+  const bool is_gpu = memory.device == DeviceKind::cuda;
   const bool is_chat = plan.role == Role::chat;
-  const int32_t usual = usual_step_tokens(plan, program, kind);
+  const int32_t usual = usual_step_tokens(plan, program, memory.device);
   Capacity capacity;
   capacity.tokens = options.step_tokens > 0 ? options.step_tokens : usual;
   // A sequence is encoded in one step.
@@ -111,7 +138,9 @@ Capacity capacity_of(const EngineOptions& options, const PlanFile& plan, const P
   int32_t most = kMaxOutputs;
   if (is_gpu && is_chat) {
     const int64_t row_bytes = int64_t{4} * std::max(plan.vocabulary_size, 1);
-    most = static_cast<int32_t>(std::clamp<int64_t>(kGpuOutputBytes / row_bytes, kMaxOutputs, kMaxGpuOutputs));
+    const int64_t kv_bytes = static_cast<int64_t>(memory.kv_page_bytes) * memory.wanted_pages;
+    const int64_t fitting = kv_bytes / kKvBytesPerGpuOutputByte / row_bytes;
+    most = static_cast<int32_t>(std::clamp<int64_t>(fitting, kMaxOutputs, kMaxGpuOutputs));
   } else if (is_gpu) {
     most = kMaxGpuEncoded;
   }
@@ -130,9 +159,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   check(options);
   MemoryPlan memory;
   memory.device = device.kind;
-  memory.capacity = capacity_of(options, plan, program, device.kind);
   memory.weight_bytes = plan.weight_bytes;
-  memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
   if (plan.has_kv) memory.kv_type = kv_type_of(options, plan, device);
   memory.kv_page_bytes = bytes_of_kv_page(plan, memory.kv_type);
 
@@ -150,6 +177,12 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
     memory.wanted_pages = pages_for(wanted);
     least_pages = pages_for(least);
   }
+  memory.capacity = capacity_of(options, plan, program, memory);
+  memory.activation_bytes = Runner::activation_bytes_of(plan, program, memory.capacity);
+  if (device.ops->working_bytes != nullptr) {
+    memory.working_bytes =
+        device.ops->working_bytes(device.device, memory.capacity.tokens, std::max(program.max_columns, 1));
+  }
 
   if (device.ops->memory != nullptr) {
     const Status status = device.ops->memory(device.device, &memory.free_bytes, &memory.total_bytes);
@@ -165,7 +198,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
   memory.num_pages = memory.wanted_pages;
   memory.fits = true;
   if (is_known || options.memory_bytes > 0) {
-    const uint64_t fixed = memory.weight_bytes + memory.activation_bytes;
+    const uint64_t fixed = memory.weight_bytes + memory.activation_bytes + memory.working_bytes;
     const uint64_t left = memory.free_bytes > fixed ? memory.free_bytes - fixed : 0;
     // A CPU reads bytes slower than halves: not unless it is asked to.
     const bool may_shrink = options.kv_type == KvChoice::automatic && plan.has_kv && device.kind == DeviceKind::cuda &&
@@ -182,23 +215,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const PlanFile& plan, const
     memory.num_pages = std::max(memory.num_pages, least_pages);
   }
 
-  const char* where = device.kind == DeviceKind::cuda ? "on the GPU" : "in memory";
-  std::string parts =
-      megabytes(memory.weight_bytes) + " for the weights, " + megabytes(memory.activation_bytes) + " to compute with";
-  if (plan.has_kv) {
-    parts += " and " + megabytes(memory.kv_bytes()) + " for a context of " +
-             std::to_string(int64_t{memory.num_pages} * kPageTokens) + " tokens";
-    if (memory.kv_type == Type::i8 || memory.kv_type == Type::f8) parts += " in 8 bits";
-  }
-  if (!memory.fits) {
-    memory.sentence = "The model needs " + megabytes(memory.needed_bytes()) + " " + where + " (" + parts + "), and " +
-                      megabytes(memory.free_bytes) + " can be had.";
-  } else if (memory.num_pages < memory.wanted_pages) {
-    memory.sentence = "The model takes " + parts + "; " + std::to_string(int64_t{memory.wanted_pages} * kPageTokens) +
-                      " tokens do not fit " + where + ".";
-  } else {
-    memory.sentence = "The model takes " + parts + ".";
-  }
+  memory.sentence = sentence_of(memory, plan.has_kv, is_known || options.memory_bytes > 0);
   return memory;
 }
 

@@ -18,7 +18,8 @@ struct MemoryPlan {
   uint64_t free_bytes = 0;   // what may be taken: the smaller of what is free and `memory_bytes`
   uint64_t weight_bytes = 0;
   uint64_t activation_bytes = 0;
-  Type kv_type = Type::i32;  // i32: no kv pages
+  uint64_t working_bytes = 0;  // the kernels' scratch, and steps that the device records
+  Type kv_type = Type::i32;    // i32: no kv pages
   uint64_t kv_page_bytes = 0;
   int32_t wanted_pages = 0;
   int32_t num_pages = 0;  // as many of the wanted ones as fit
@@ -27,7 +28,7 @@ struct MemoryPlan {
   Capacity capacity;
 
   uint64_t kv_bytes() const { return kv_page_bytes * static_cast<uint64_t>(num_pages); }
-  uint64_t needed_bytes() const { return weight_bytes + activation_bytes + kv_bytes(); }
+  uint64_t needed_bytes() const { return weight_bytes + activation_bytes + working_bytes + kv_bytes(); }
 };
 
 // Throws Fault invalid_input for an option out of its range; what does not fit is no fault here.

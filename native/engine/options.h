@@ -22,6 +22,8 @@ struct EngineOptions {
   int64_t memory_bytes = 0;
   int32_t step_tokens = 0;
   KvChoice kv_type = KvChoice::plan;
+  bool tunes = true;
+  std::string tuning_file;  // "" = beside the plan
 };
 
 }  // namespace quoth

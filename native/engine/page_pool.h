@@ -9,6 +9,7 @@
 // first.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -33,6 +34,12 @@ class PagePool {
   int32_t num_cached() const { return num_cached_; }
   // What `take` can give: free pages and cached ones.
   int32_t num_available() const { return num_free() + num_cached(); }
+
+  // Pages that hold nothing, at most so many; they stay free.
+  std::vector<int32_t> some_free(int32_t count) const {
+    const size_t found = std::min(free_.size(), static_cast<size_t>(std::max(count, 0)));
+    return {free_.end() - static_cast<long>(found), free_.end()};
+  }
 
   // A page with one reference, evicting a cached one when none is free. There must be one available.
   int32_t take();

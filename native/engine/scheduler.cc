@@ -25,7 +25,7 @@ void insert_in_order(std::vector<std::shared_ptr<Sequence>>& list, std::shared_p
 Scheduler::Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs)
     : pool_(num_pages),
       step_tokens_(step_tokens),
-      limit_(step_tokens),
+      rows_{step_tokens, 0, 0, 1},
       max_sequences_(max_sequences),
       max_outputs_(max_outputs) {
   running_.reserve(static_cast<size_t>(max_sequences_));
@@ -169,6 +169,21 @@ std::vector<Part> Scheduler::schedule_ahead(const std::vector<Part>& parts) {
   return next;
 }
 
+// Whether those that generate leave this step to prompts.
+bool Scheduler::may_rest() {
+  int32_t num_generating = 0, num_prompts = 0;
+  double generating = -std::numeric_limits<double>::infinity(), prompts = generating;
+  for (const auto& sequence : running_) {
+    (sequence->generates() ? num_generating : num_prompts) += 1;
+    double& priority = sequence->generates() ? generating : prompts;
+    priority = std::max(priority, sequence->priority);
+  }
+  const bool rests = rows_.many > 0 && num_generating >= rows_.many && num_prompts > 0 && generating <= prompts &&
+                     num_rests_ < rows_.rests;
+  num_rests_ = rests ? num_rests_ + 1 : 0;
+  return rests;
+}
+
 std::vector<Part> Scheduler::schedule() {
   admit();
   std::vector<Part> parts;
@@ -186,8 +201,9 @@ std::vector<Part> Scheduler::schedule() {
 
   // Those that generate, one row each: there are at most as many as a step's rows. Drafts take what is spare.
   int32_t num_spare = num_spare_rows();
+  const bool rests = may_rest();
   for (const auto& sequence : running_) {
-    if (!sequence->generates()) continue;
+    if (!sequence->generates() || rests) continue;
     const int32_t num_drafts =
         std::min({static_cast<int32_t>(sequence->drafts.size()), num_spare, most_drafts(*sequence)});
     add_part(sequence, 1 + num_drafts, num_drafts);
@@ -196,8 +212,13 @@ std::vector<Part> Scheduler::schedule() {
   }
   // Then prompts, in chunks. While another of the same or higher priority generates, the chunks are small: its next
   // token waits for the whole step. Scorings leave an output to each generation, so that they cannot hold one up.
-  const int32_t small_chunk = std::max(kLeastChunk, small_chunk_);
-  int32_t num_small = 0;
+  const int32_t num_first = num_tokens;
+  const int32_t num_generating = static_cast<int32_t>(parts.size());
+  const bool are_fewer = num_generating < static_cast<int32_t>(running_.size()) - num_generating;
+  int32_t beside = are_fewer ? rows_.beside_fewer : rows_.beside;
+  if (num_first + beside >= 2 * rows_.tile) beside = (num_first + beside) / rows_.tile * rows_.tile - num_first;
+  beside = std::max(kLeastChunk, beside);
+  int32_t num_beside = 0;
   int32_t num_kept = 0;  // outputs
   for (const auto& sequence : running_) num_kept += sequence->wants_all || sequence->generates() ? 0 : 1;
   for (const auto& sequence : running_) {
@@ -205,15 +226,16 @@ std::vector<Part> Scheduler::schedule() {
     take_cached(*sequence);
     // However many generate, one prompt goes on.
     const int32_t room =
-        std::min(std::max(limit_ - num_tokens, num_small == 0 ? kLeastChunk : 0), step_tokens_ - num_tokens);
+        std::min(std::max(rows_.most - num_tokens, num_beside == 0 ? kLeastChunk : 0), step_tokens_ - num_tokens);
     int32_t count = std::min(sequence->num_rows_wanted(), room);
-    if (decoding_priority >= sequence->priority) count = std::min(count, small_chunk - num_small);
+    if (decoding_priority >= sequence->priority) count = std::min(count, beside - num_beside);
     if (sequence->wants_all) count = std::min(count, max_outputs_ - num_outputs - num_kept);
     if (count <= 0) continue;
     add_part(sequence, count, 0);
-    num_small += count;
+    num_beside += count;
     if (!sequence->wants_all && parts.back().wants_last) --num_kept;
   }
+  if (rests && parts.empty()) return schedule();  // no rest is without end
   return parts;
 }
 

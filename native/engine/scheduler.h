@@ -53,16 +53,28 @@ struct Part {
   int32_t num_outputs() const { return sequence->wants_all ? count : wants_last ? 1 + num_drafts : 0; }
 };
 
+// How many rows a step with prompts should have.
+struct StepRows {
+  int32_t most = 0;
+  // Of prompts, while another sequence of the same or higher priority generates; and while fewer of them do than wait
+  // for their first token.
+  int32_t beside = 0;
+  int32_t beside_fewer = 0;
+  int32_t tile = 1;  // a step that could have more rows than that has whole tiles of so many
+  // So many that generate take much from those who wait for their first token: they rest, for so many steps at a time.
+  int32_t many = 0;  // 0: never
+  int32_t rests = 0;
+};
+
 class Scheduler {
  public:
   // max_sequences: in one step; max_outputs: rows with logits in one step, at least max_sequences.
   Scheduler(int32_t num_pages, int32_t step_tokens, int32_t max_sequences, int32_t max_outputs);
 
-  // The rows that a step with prompts should have from now on, at most the constructor's; and of prompts, while another
-  // sequence of the same or higher priority generates.
-  void limit_step(int32_t step_tokens, int32_t small_chunk) {
-    limit_ = std::min(step_tokens, step_tokens_);
-    small_chunk_ = small_chunk;
+  // From now on; `most` at most the constructor's.
+  void limit_step(StepRows rows) {
+    rows_ = rows;
+    rows_.most = std::min(rows.most, step_tokens_);
   }
 
   void add(std::shared_ptr<Sequence> sequence);
@@ -88,6 +100,7 @@ class Scheduler {
   static int32_t most_drafts(const Sequence& sequence) { return sequence.max_rows - sequence.num_computed - 1; }
 
  private:
+  bool may_rest();
   void take_pages(Sequence& sequence, int32_t num_rows);
   void admit();
   bool try_admit(Sequence& sequence);
@@ -99,8 +112,8 @@ class Scheduler {
 
   PagePool pool_;
   int32_t step_tokens_;
-  int32_t limit_;
-  int32_t small_chunk_;
+  StepRows rows_;
+  int32_t num_rests_ = 0;  // steps since all went on that generate
   int32_t max_sequences_;
   int32_t max_outputs_;
   int32_t num_reserved_ = 0;

@@ -99,6 +99,11 @@ int32_t rows_in(const Batch& batch, RowsOf rows) {
   return 0;
 }
 
+// What a tensor takes among others: each begins where an allocation would.
+constexpr uint64_t in_places(uint64_t size_bytes) {
+  return (size_bytes + 255) / 256 * 256;
+}
+
 uint64_t bytes_of(const Buffer& buffer, Capacity capacity) {
   const int32_t rows = buffer.rows == RowsOf::tokens    ? capacity.tokens
                        : buffer.rows == RowsOf::outputs ? capacity.outputs
@@ -139,6 +144,19 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
 
     codebooks_.resize(plan.tensors.size());
     weights_.resize(plan.tensors.size());
+    // One piece for all: a GPU gives memory in pieces of 2 MiB.
+    uint64_t weight_bytes = 0;
+    for (const PlanTensor& tensor : plan.tensors) {
+      weight_bytes += in_places(tensor.size_bytes) + (tensor.type == Type::q4 ? in_places(16) : 0);
+    }
+    uint8_t* place = nullptr;
+    if (!reads_host_memory) place = static_cast<uint8_t*>(allocate(weight_bytes, "the weights"));
+    const auto put = [&](const void* from, uint64_t size_bytes, const std::string& name) {
+      uint8_t* const put_at = place;
+      check(ops_->upload(device_, put_at, from, size_bytes), name);
+      place += in_places(size_bytes);
+      return put_at;
+    };
     for (size_t i = 0; i < plan.tensors.size(); ++i) {
       const PlanTensor& tensor = plan.tensors[i];
       Weight& weight = weights_[i];
@@ -146,13 +164,9 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       codebooks_[i] = tensor.codebook;
       if (tensor.type == Type::q4) weight.codebook = codebooks_[i].data();
       if (reads_host_memory) continue;
-      void* memory = allocate(tensor.size_bytes, tensor.name);
-      check(ops_->upload(device_, memory, weight.data, tensor.size_bytes), tensor.name);
-      weight.data = memory;
+      weight.data = put(weight.data, tensor.size_bytes, tensor.name);
       if (tensor.type == Type::q4) {
-        void* codebook = allocate(16, tensor.name);
-        check(ops_->upload(device_, codebook, weight.codebook, 16), tensor.name);
-        weight.codebook = static_cast<const int8_t*>(codebook);
+        weight.codebook = reinterpret_cast<const int8_t*>(put(weight.codebook, 16, tensor.name));
       }
     }
 
@@ -209,6 +223,34 @@ void Runner::prepare() {
     };
     call.fusion = LinearFusion{step.norm, norm_weight(0), norm_weight(1), step.epsilon, step.is_gated, step.adds};
   }
+}
+
+std::vector<Runner::LinearUse> Runner::linears() const {
+  std::vector<LinearUse> uses;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Instruction& step = program_.instructions[i];
+    if (step.op != Op::linear && step.op != Op::linear_fused) continue;
+    const Call& call = calls_[i];
+    LinearUse& use = uses.emplace_back();
+    use.call = {call.in[0], call.table, call.vectors[1], step.activation, {}, call.out};
+    if (step.op == Op::linear_fused) use.call.fusion = call.fusion;
+    use.most_rows = call.out_rows == RowsOf::tokens    ? capacity_.tokens
+                    : call.out_rows == RowsOf::outputs ? capacity_.outputs
+                                                       : capacity_.sequences;
+  }
+  return uses;
+}
+
+std::vector<AttentionCall> Runner::attentions() const {
+  std::vector<AttentionCall> uses;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Instruction& step = program_.instructions[i];
+    if (step.op != Op::rope_kv_attention) continue;
+    const Call& call = calls_[i];
+    const KvPages& pages = layers_[static_cast<size_t>(step.layer)];
+    uses.push_back({call.in[0], &call.attention, &call.rope, nullptr, pages, call.out});
+  }
+  return uses;
 }
 
 Runner::~Runner() {

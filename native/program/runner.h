@@ -48,6 +48,17 @@ class Runner {
   int32_t sample(const std::vector<SampleRow>& rows);
   void read_samples(SampledRow* rows);
 
+  // The program's linears as they are called, with no rows yet, and how many each can have: to tune them. Between two
+  // steps their rows are nobody's.
+  struct LinearUse {
+    LinearCall call;
+    int32_t most_rows = 0;
+  };
+  std::vector<LinearUse> linears() const;
+  // The same of its attentions, with no batch yet; a row each for so many sequences at most.
+  std::vector<AttentionCall> attentions() const;
+  int32_t most_sequences() const { return capacity_.sequences; }
+
   // Copies rows of the output (logits or embeddings) of the last step to `to`, f32 [num_rows, output_width].
   void read_outputs(int32_t first_row, int32_t num_rows, float* to);
   // The same of the first rows, for a step that was started, while the next one is started: false where the device does

@@ -1,9 +1,9 @@
-import { ChevronDown, FileText, Folder } from 'lucide-react';
+import { ChevronDown, FileText, Folder, Layers } from 'lucide-react';
 import { Popover } from 'radix-ui';
 import { type ReactNode, useId, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
-import type { DocumentKind, DocumentSummary, PlaceFolder, Scope } from '../../app/contract/types.ts';
+import type { Collection, DocumentKind, DocumentSummary, PlaceFolder, Scope } from '../../app/contract/types.ts';
 import { Button } from '../common/button.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { filterDocuments } from '../library/library-state.ts';
@@ -15,7 +15,10 @@ type Changed = Pick<Scope, 'changedFromMs' | 'changedBeforeMs'>;
 const mostShown = 60; // More is searched for by name.
 const mostPlaces = 200; // The contract's limit.
 
-const idOf = (place: Place): string => (place.type === 'folder' ? place.folder : place.documentId);
+function idOf(place: Place): string {
+  if (place.type === 'document') return place.documentId;
+  return place.type === 'folder' ? place.folder : place.collectionId;
+}
 
 type ScopeChooserProps = { scope: Scope | null; onChange: (scope: Scope | null) => void };
 
@@ -72,8 +75,9 @@ type ChoicesProps = {
 
 function Choices({ scope, folders, search, onChange }: ChoicesProps) {
   const { t } = useTranslation();
-  const { library } = useQuoth();
+  const { library, shelf } = useQuoth();
   const documents = useStore(library, (state) => state.documents);
+  const collections = useStore(shelf, (state) => state.collections);
   const [words, setWords] = useState('');
   const change = (part: Partial<Scope>): void => onChange(limiting({ ...scope, ...part }));
   const chosen = new Set(scope.places.map(idOf));
@@ -81,7 +85,7 @@ function Choices({ scope, folders, search, onChange }: ChoicesProps) {
     const others = scope.places.filter((one) => idOf(one) !== idOf(place));
     change({ places: others.length < scope.places.length ? others : [...others, place].slice(-mostPlaces) });
   };
-  const matches = useMatches(folders, documents.values(), words);
+  const matches = useMatches(collections, folders, documents.values(), words);
   // What was chosen before stands first; what is chosen now stays where it is.
   const [before] = useState(scope.places);
   const first = new Set(before.map(idOf));
@@ -107,11 +111,7 @@ function Choices({ scope, folders, search, onChange }: ChoicesProps) {
         {shown.map((place) => (
           <li key={idOf(place)}>
             <Check checked={chosen.has(idOf(place))} onChange={() => toggle(place)}>
-              {place.type === 'folder' ? (
-                <Folder className="size-3.5 shrink-0 text-faint" aria-hidden="true" />
-              ) : (
-                <FileText className="size-3.5 shrink-0 text-faint" aria-hidden="true" />
-              )}
+              <PlaceIcon type={place.type} />
               <span className="truncate">{place.name}</span>
             </Check>
           </li>
@@ -126,14 +126,29 @@ function Choices({ scope, folders, search, onChange }: ChoicesProps) {
   );
 }
 
-/** Folders and ready documents whose names have all the words, folders first. */
-function useMatches(folders: PlaceFolder[], documents: Iterable<DocumentSummary>, words: string): Place[] {
+const placeIcons = { collection: Layers, folder: Folder, document: FileText };
+
+function PlaceIcon({ type }: { type: Place['type'] }) {
+  const Icon = placeIcons[type];
+  return <Icon className="size-3.5 shrink-0 text-faint" aria-hidden="true" />;
+}
+
+/** Collections, folders and ready documents whose names have all the words, in this order. */
+function useMatches(
+  collections: Collection[],
+  folders: PlaceFolder[],
+  documents: Iterable<DocumentSummary>,
+  words: string,
+): Place[] {
   const wanted = words.normalize('NFKC').toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const isWanted = (name: string): boolean => {
     const lower = name.normalize('NFKC').toLocaleLowerCase();
     return wanted.every((word) => lower.includes(word));
   };
   return [
+    ...collections
+      .filter(({ name }) => isWanted(name))
+      .map(({ id, name }): Place => ({ type: 'collection', collectionId: id, name })),
     ...folders
       .filter(({ name }) => isWanted(name))
       .map(({ folder, name }): Place => ({ type: 'folder', folder, name })),

@@ -7,6 +7,7 @@ import { createConversations } from '../chat/conversations.ts';
 import { createJobs } from '../jobs/jobs-state.ts';
 import { createWatchedFolders } from '../library/folders-state.ts';
 import { createLibrary } from '../library/library-state.ts';
+import { createShelf } from '../library/shelf-state.ts';
 import { createModels } from '../models/models-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
 import { createNotices } from './notices.ts';
@@ -42,6 +43,7 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
     conversations,
     jobs,
     library: createLibrary(client),
+    shelf: createShelf(client),
     watchedFolders: createWatchedFolders(client),
     models: createModels(client),
     settings: createSettings(client),

@@ -3,7 +3,7 @@ import type { Box, DocumentId, DocumentKind, PassageId, Place, TurnId } from '..
 import type { Chosen } from '../jobs/scope-picker.tsx';
 import type { JobType } from '../jobs/slash.ts';
 
-export type ViewName = 'chat' | 'library' | 'models' | 'settings';
+export type ViewName = 'chat' | 'library' | 'document' | 'models' | 'settings';
 
 /** What the reader shows: a document, and in it a quote, a passage, or nothing in particular. */
 export type Reading = {
@@ -30,6 +30,8 @@ export type View = {
   /** The turn that is to be scrolled to, once it is there. */
   wantedTurn: TurnId | null;
   reading: Reading | null;
+  /** Whose own page it is, and what was in front before it. */
+  documentShown: { documentId: DocumentId; cameFrom: ViewName } | null;
   /** The address that waits for a yes before it is opened. */
   leavingTo: string | null;
   /** The text of the dialog that asks for an address; null while it is closed. */
@@ -41,6 +43,8 @@ export type View = {
   /** The wanted turn has been reached. */
   reached(): void;
   read(reading: Reading | null): void;
+  /** Opens a document's own page. */
+  showDocument(documentId: DocumentId): void;
   leaveTo(address: string | null): void;
   askForAddress(text: string | null): void;
   askForJob(draft: JobDraft | null): void;
@@ -53,6 +57,7 @@ export function createView(conversationKey: string) {
     conversationKey,
     wantedTurn: null,
     reading: null,
+    documentShown: null,
     leavingTo: null,
     addressAsked: null,
     jobAsked: null,
@@ -60,6 +65,11 @@ export function createView(conversationKey: string) {
     showConversation: (key, wantedTurn) => set({ view: 'chat', conversationKey: key, wantedTurn: wantedTurn ?? null }),
     reached: () => set({ wantedTurn: null }),
     read: (reading) => set({ reading }),
+    showDocument: (documentId) =>
+      set(({ view, documentShown }) => ({
+        view: 'document',
+        documentShown: { documentId, cameFrom: view === 'document' ? (documentShown?.cameFrom ?? 'library') : view },
+      })),
     leaveTo: (address) => set({ leavingTo: address }),
     askForAddress: (text) => set({ addressAsked: text }),
     askForJob: (draft) => set({ jobAsked: draft }),

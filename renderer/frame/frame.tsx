@@ -7,10 +7,13 @@ import { LeaveDialog } from '../common/leave-dialog.tsx';
 import { NoticeList } from '../common/notice-list.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { applyLanguage } from '../common/text/text.ts';
+import { DocumentView } from '../document/document-view.tsx';
 import { JobDialog } from '../jobs/job-dialog.tsx';
 import { AddressDialog } from '../library/address-dialog.tsx';
+import { CollectionDialog } from '../library/collection-dialog.tsx';
 import { DropZone } from '../library/drop-zone.tsx';
 import { LibraryView } from '../library/library-view.tsx';
+import { RemoveDialog } from '../library/remove-dialog.tsx';
 import { ModelsView } from '../models/models-view.tsx';
 import { ReaderPanel } from '../reader/reader-panel.tsx';
 import { applyTextSize, applyTheme } from '../settings/settings-state.ts';
@@ -20,7 +23,13 @@ import { Sidebar } from './sidebar.tsx';
 /** The end of the connection as the window learns of it: whether it has come, and how to hear of it. */
 export type ConnectionEnd = { ended: () => boolean; subscribe: (listener: () => void) => () => void };
 
-const views = { chat: ChatView, library: LibraryView, models: ModelsView, settings: SettingsView };
+const views = {
+  chat: ChatView,
+  library: LibraryView,
+  document: DocumentView,
+  models: ModelsView,
+  settings: SettingsView,
+};
 
 /** The whole window: sidebar, view, and the reader beside it (in a narrow window over it). */
 export function Frame({ connection }: { connection: ConnectionEnd }) {
@@ -49,6 +58,8 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
       </div>
       <DropZone />
       <AddressDialog />
+      <CollectionDialog />
+      <RemoveDialog />
       <JobDialog />
       <LeaveDialog />
       <NoticeList />
@@ -58,19 +69,20 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
 
 /** Asks the core for all that the window shows, once, and follows the library. */
 function useStart(): void {
-  const { library, watchedFolders, jobs, chats, models, settings, notices } = useQuoth();
+  const { library, shelf, watchedFolders, jobs, chats, models, settings, notices } = useQuoth();
   const theme = useStore(settings, (state) => state.settings?.theme);
   useEffect(() => {
     const { tellError } = notices.getState();
     const controller = new AbortController();
     library.getState().watch(controller.signal).catch(tellError);
+    shelf.getState().watch(controller.signal).catch(tellError);
     watchedFolders.getState().watch(controller.signal).catch(tellError);
     jobs.getState().watch(controller.signal).catch(tellError);
     settings.getState().load().catch(tellError);
     chats.getState().load().catch(tellError);
     models.getState().load().catch(tellError);
     return () => controller.abort();
-  }, [library, watchedFolders, jobs, chats, models, settings, notices]);
+  }, [library, shelf, watchedFolders, jobs, chats, models, settings, notices]);
   const language = useStore(settings, (state) => state.settings?.language);
   const textSize = useStore(settings, (state) => state.settings?.textSize);
   useEffect(() => {

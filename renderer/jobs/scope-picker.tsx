@@ -20,10 +20,11 @@ type ScopePickerProps = {
   onChoose: (chosen: Chosen) => void;
 };
 
-/** The library, its watched folders and its documents, to choose one of; a search field narrows them. */
+/** The library, its collections, watched folders and its documents, to choose one of; a search field narrows them. */
 export function ScopePicker({ label, onlyDocuments, chosen, words = '', onChoose }: ScopePickerProps) {
   const { t } = useTranslation();
-  const { library, watchedFolders } = useQuoth();
+  const { library, shelf, watchedFolders } = useQuoth();
+  const collections = useStore(shelf, (state) => state.collections);
   const documents = useStore(library, (state) => state.documents);
   const folders = useStore(watchedFolders, (state) => state.folders);
   const [typed, setTyped] = useState(words);
@@ -35,6 +36,10 @@ export function ScopePicker({ label, onlyDocuments, chosen, words = '', onChoose
       ? []
       : [
           { key: 'library', title: t('jobs.library'), scope: { type: 'library' } },
+          ...collections.map((collection): Chosen => {
+            const scope = { type: 'collection' as const, collectionId: collection.id };
+            return { key: collection.id, title: collection.name, scope };
+          }),
           ...folders.map((folder): Chosen => {
             return { key: folder.id, title: folder.name, scope: { type: 'folder', folderId: folder.id } };
           }),
@@ -42,7 +47,7 @@ export function ScopePicker({ label, onlyDocuments, chosen, words = '', onChoose
     for (const { id, title } of ready.sort((a, b) => b.addedAtMs - a.addedAtMs))
       choices.push({ key: `document ${id}`, title, scope: { type: 'documents', documentIds: [id] } });
     return choices;
-  }, [documents, folders, onlyDocuments, t]);
+  }, [documents, collections, folders, onlyDocuments, t]);
   const found = all.filter(({ title }) => title.toLocaleLowerCase().includes(wanted.trim().toLocaleLowerCase()));
   // What is chosen stays in sight, whatever is sought.
   const shown = [

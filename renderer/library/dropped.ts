@@ -1,9 +1,9 @@
-/** What was dropped or pasted: files with their paths inside of what was dropped, or an address. */
+/** What was dropped or pasted: files with their paths inside of what was dropped, or addresses. */
 import { parseAddress } from '../common/address.ts';
 
 export type Dropped =
   | { type: 'files'; items: File[]; relativePaths: string[] }
-  | { type: 'address'; address: string }
+  | { type: 'addresses'; addresses: string[] }
   | { type: 'nothing' };
 
 const maxFiles = 10_000; // One request of the contract takes so many.
@@ -33,12 +33,17 @@ export async function readDropped(transfer: DataTransfer, walkFolders: boolean):
     return { type: 'files', items: found.map(({ file }) => file), relativePaths: found.map(({ path }) => path) };
   }
   const words = transfer.getData('text/uri-list') || transfer.getData('text/plain');
-  const address = words
+  const addresses = addressesIn(words);
+  return addresses.length > 0 ? { type: 'addresses', addresses } : { type: 'nothing' };
+}
+
+/** The addresses of a list of them, one a line, each once. Lines with `#` are remarks, as in `text/uri-list`. */
+export function addressesIn(text: string): string[] {
+  const urls = text
     .split(/\r?\n/)
     .filter((line) => !line.startsWith('#'))
-    .map(parseAddress)
-    .find((url) => url !== null);
-  return address ? { type: 'address', address: address.href } : { type: 'nothing' };
+    .flatMap((line) => parseAddress(line)?.href ?? []);
+  return [...new Set(urls)];
 }
 
 async function walk(entry: FileSystemEntry, found: { file: File; path: string }[], depth: number): Promise<void> {

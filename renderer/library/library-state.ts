@@ -1,9 +1,11 @@
 import { createStore } from 'zustand/vanilla';
-import type { AddEvent, LibraryEvent, QuothContract } from '../../app/contract/contract.ts';
+import type { AddEvent, LibraryEvent, QuothContract, RemoveEvent } from '../../app/contract/contract.ts';
 import type { Client } from '../../app/contract/procedure.ts';
-import type { DocumentId, DocumentState, DocumentSummary, Ticket } from '../../app/contract/types.ts';
+import type { DocumentId, DocumentSummary, Ticket } from '../../app/contract/types.ts';
 
 export type AddSummary = { numReady: number; numFailed: number; seconds: number };
+
+export type RemoveSummary = Extract<RemoveEvent, { type: 'summary' }>;
 
 export type Library = {
   /** False until the core has sent its first whole state. */
@@ -17,14 +19,21 @@ export type Library = {
   addFiles(tickets: Ticket[], watch: boolean): Promise<AddSummary | null>;
   addAddress(address: string): Promise<AddSummary | null>;
   retry(documentId: DocumentId): Promise<AddSummary | null>;
-  remove(documentId: DocumentId): Promise<void>;
+  /** `anew`: also those whose bytes are the same as when they were read last. */
+  retryAll(documentIds: DocumentId[], anew: boolean): Promise<AddSummary | null>;
+  /** Removes documents for good. Null where the connection ended before the last one. */
+  remove(documentIds: DocumentId[]): Promise<RemoveSummary | null>;
 };
 
-const redrawMs = 60; // A large folder brings thousands of changes a second; the eye takes about sixteen.
+// A large folder brings thousands of changes a second; the eye takes about sixteen. Of ten thousand rows, all are counted and
+// put in order each time: so often would leave no time for the person.
+const redrawMs = 60;
+const manyRedrawMs = 300;
+const many = 2000;
 
 /** The library as the core tells it: this side never guesses a state. */
 export function createLibrary(client: Client<QuothContract>) {
-  return createStore<Library>((set) => {
+  return createStore<Library>((set, get) => {
     const add = async (events: AsyncIterable<AddEvent>): Promise<AddSummary | null> => {
       set(({ numAdding }) => ({ numAdding: numAdding + 1 }));
       try {
@@ -47,15 +56,20 @@ export function createLibrary(client: Client<QuothContract>) {
           set(({ documents }) => ({ documents: apply(documents, events), loaded: true }));
         };
         for await (const event of client.watchLibrary({}, signal)) {
-          if (waiting.length === 0) setTimeout(show, event.type === 'reset' ? 0 : redrawMs);
+          const pauseMs = get().documents.size > many ? manyRedrawMs : redrawMs;
+          if (waiting.length === 0) setTimeout(show, event.type === 'reset' ? 0 : pauseMs);
           waiting.push(event);
         }
       },
       addFiles: (tickets, watch) => add(client.addFiles({ tickets, watch })),
       addAddress: (address) => add(client.addAddress({ address })),
       retry: (documentId) => add(client.retryDocument({ documentId })),
-      remove: async (documentId) => {
-        await client.removeDocument({ documentId });
+      retryAll: (documentIds, anew) => add(client.retryDocuments({ documentIds, anew })),
+      remove: async (documentIds) => {
+        let summary: RemoveSummary | null = null;
+        for await (const event of client.removeDocuments({ documentIds }))
+          if (event.type === 'summary') summary = event;
+        return summary;
       },
     };
   });
@@ -75,25 +89,4 @@ function apply(before: Map<DocumentId, DocumentSummary>, events: LibraryEvent[])
   return documents;
 }
 
-export type StateFilter = 'all' | 'ready' | 'working' | 'problem';
-
-export function groupOf(state: DocumentState): Exclude<StateFilter, 'all'> {
-  if (state === 'ready') return 'ready';
-  return state === 'queued' || state === 'reading' || state === 'embedding' ? 'working' : 'problem';
-}
-
-/** The documents that the filter lets through, newest first. */
-export function filterDocuments(
-  documents: Iterable<DocumentSummary>,
-  words: string,
-  filter: StateFilter,
-): DocumentSummary[] {
-  const wanted = words.normalize('NFKC').toLocaleLowerCase().split(/\s+/).filter(Boolean);
-  return [...documents]
-    .filter((document) => filter === 'all' || groupOf(document.state) === filter)
-    .filter((document) => {
-      const name = `${document.title} ${document.source}`.normalize('NFKC').toLocaleLowerCase();
-      return wanted.every((word) => name.includes(word));
-    })
-    .sort((a, b) => b.addedAtMs - a.addedAtMs || a.title.localeCompare(b.title));
-}
+export { filterDocuments, groupOf, type StateFilter } from './arrange.ts';

@@ -1,154 +1,199 @@
-import { useVirtualizer } from '@tanstack/react-virtual';
-import { FilePlus2, FolderPlus, LibraryBig, Link2, Search } from 'lucide-react';
-import { useCallback, useDeferredValue, useMemo, useRef, useState } from 'react';
+import { FilePlus2, FolderPlus, Layers, LibraryBig, Link2, RotateCcw } from 'lucide-react';
+import { useDeferredValue, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { DocumentSummary } from '../../app/contract/types.ts';
 import { Button } from '../common/button.tsx';
-import { Modal } from '../common/dialog.tsx';
 import { formatBytes } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
-import { DocumentRow } from './document-row.tsx';
-import { filterDocuments, groupOf, type StateFilter } from './library-state.ts';
+import { currentLanguage } from '../common/text/text.ts';
+import { createArranger, groupOf } from './arrange.ts';
+import { DocumentGrid } from './document-grid.tsx';
+import { FilterBar } from './filter-bar.tsx';
+import { LibraryRail } from './library-rail.tsx';
+import { SelectionBar } from './selection-bar.tsx';
 import { useAdding } from './use-adding.ts';
-import { WatchedFolders } from './watched-folders.tsx';
+import { useDocuments } from './use-documents.ts';
 
-const rowHeightPx = 60;
-const filters: StateFilter[] = ['all', 'ready', 'working', 'problem'];
+const sizesEveryMs = 3000;
 
-/** All documents, with their states, and the ways to add one. */
+/** All documents, with their states, the ways to add one, and what they are sorted into. */
 export function LibraryView() {
   const { t } = useTranslation();
-  const { library, notices, view } = useQuoth();
+  const { library, shelf, watchedFolders } = useQuoth();
   const { documents, loaded } = useStore(library);
-  const [words, setWords] = useState('');
-  const [filter, setFilter] = useState<StateFilter>('all');
-  const [removing, setRemoving] = useState<DocumentSummary | null>(null);
-  const wanted = useDeferredValue(words);
-  const rows = useMemo(() => filterDocuments(documents.values(), wanted, filter), [documents, wanted, filter]);
-  const { tellError } = notices.getState();
-  const onOpen = useCallback(
-    ({ id, title, source, kind }: DocumentSummary) =>
-      view.getState().read({
-        documentId: id,
-        title,
-        source,
-        kind,
-        place: { page: null, paragraph: null, startSeconds: null, label: null },
-        passageId: null,
-        quote: null,
-        passageText: null,
-      }),
-    [view],
+  const filters = useStore(shelf, (state) => state.filters);
+  const sort = useStore(shelf, (state) => state.sort);
+  const places = useStore(shelf, (state) => state.places);
+  const selected = useStore(shelf, (state) => state.selected);
+  const hasRail = useStore(shelf, (state) => state.collections.length > 0);
+  const hasFolders = useStore(watchedFolders, (state) => state.folders.length > 0);
+  const [showsRail, setShowsRail] = useState(false);
+  // Typing and scrolling come before what the core tells.
+  const drawn = useDeferredValue(documents);
+  const wanted = useDeferredValue(filters);
+  const language = currentLanguage();
+  const arrange = useMemo(() => createArranger(language), [language]);
+  const { rows, counts } = useMemo(() => arrange(drawn, wanted, sort, places), [arrange, drawn, wanted, sort, places]);
+  const chosen = useMemo(
+    () => (selected.size === 0 ? [] : rows.filter(({ id }) => selected.has(id))),
+    [rows, selected],
   );
-  const onRetry = useCallback(
-    ({ id }: DocumentSummary) => void library.getState().retry(id).catch(tellError),
-    [library, tellError],
-  );
+  usePlaces();
+  useSizes();
+  const isEmpty = documents.size === 0 && !hasRail && !hasFolders;
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <header className="mx-auto w-full max-w-[60rem] shrink-0 px-6 pt-8 pb-3">
+    <div className="@container flex h-full min-h-0 flex-col overflow-y-auto">
+      <header className="mx-auto w-full max-w-[76rem] shrink-0 px-6 pt-8 pb-3">
         <div className="flex flex-wrap items-center gap-2">
-          <div className="mr-auto">
+          <div className="mr-auto min-w-0 flex-1 basis-72">
             <h1 className="font-serif text-2xl font-medium">{t('library.title')}</h1>
-            <Totals documents={documents} />
+            <Totals />
           </div>
           <AddButtons />
         </div>
-        <WatchedFolders />
-        {documents.size > 0 && (
-          <div className="mt-5 flex flex-wrap items-center gap-2">
-            <label className="relative min-w-48 flex-1">
-              <Search className="absolute top-2 left-2.5 size-4 text-faint" aria-hidden="true" />
-              <input
-                type="search"
-                value={words}
-                placeholder={t('library.filter')}
-                aria-label={t('library.filter')}
-                className="h-8 w-full rounded-lg border border-line bg-raised pr-3 pl-8 text-sm outline-none placeholder:text-faint focus:border-accent"
-                onChange={(event) => setWords(event.target.value)}
-              />
-            </label>
-            <FilterChoice documents={documents} filter={filter} onFilter={setFilter} />
-          </div>
-        )}
       </header>
-      {documents.size === 0 ? (
+      {isEmpty ? (
         loaded && <EmptyLibrary />
       ) : (
-        <Rows rows={rows} onOpen={onOpen} onRetry={onRetry} onRemove={setRemoving} />
-      )}
-      <Modal
-        open={removing !== null}
-        title={t('library.removeTitle', { title: removing?.title })}
-        description={t('library.removeMeaning')}
-        onClose={() => setRemoving(null)}
-      >
-        <div className="mt-5 flex justify-end gap-2">
-          <Button onClick={() => setRemoving(null)}>{t('common.cancel')}</Button>
-          <Button
-            look="danger"
-            onClick={() => {
-              if (removing) library.getState().remove(removing.id).catch(tellError);
-              setRemoving(null);
-            }}
-          >
-            {t('library.remove')}
-          </Button>
+        <div className="mx-auto flex min-h-0 w-full max-w-[76rem] flex-1 @max-3xl:flex-none @max-3xl:flex-col @max-3xl:h-full @max-3xl:max-h-[48rem] @max-3xl:min-h-[26rem]">
+          <div className="shrink-0 overflow-y-auto pb-6 pl-4 @3xl:w-60 @max-3xl:max-h-[45%] @max-3xl:px-6 @max-3xl:pb-2">
+            <Button
+              look="quiet"
+              className="-ml-2 @3xl:hidden"
+              aria-expanded={showsRail}
+              onClick={() => setShowsRail(!showsRail)}
+            >
+              <Layers className="size-3.5" aria-hidden="true" />
+              {t('shelf.rail')}
+            </Button>
+            <div className={showsRail ? '' : '@max-3xl:hidden'}>
+              <LibraryRail />
+            </div>
+          </div>
+          <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+            <div className="grid shrink-0 gap-2 px-6 pb-2">
+              <FilterBar counts={counts} />
+              {chosen.length > 0 ? (
+                <SelectionBar chosen={chosen} rows={rows} />
+              ) : (
+                <RetryAll rows={rows} numProblems={counts.problem} />
+              )}
+            </div>
+            {rows.length === 0 ? <NoRows isAny={documents.size > 0} /> : <DocumentGrid rows={rows} />}
+          </div>
         </div>
-      </Modal>
+      )}
     </div>
   );
 }
 
-type RowsProps = {
-  rows: DocumentSummary[];
-  onOpen: (document: DocumentSummary) => void;
-  onRetry: (document: DocumentSummary) => void;
-  onRemove: (document: DocumentSummary) => void;
-};
+/** Asks for the folders' names when a document lies in one that is not known. */
+function usePlaces(): void {
+  const { library, shelf, notices } = useQuoth();
+  const documents = useStore(library, (state) => state.documents);
+  const isFiltered = useStore(shelf, (state) => state.filters.folder !== null);
+  const places = useStore(shelf, (state) => state.places);
+  const isUnknown = useMemo(() => {
+    if (!isFiltered) return false;
+    const known = new Set(places.map(({ folder }) => folder));
+    return [...documents.values()].some(({ folder }) => folder !== null && !known.has(folder));
+  }, [isFiltered, documents, places]);
+  useEffect(() => {
+    if (isUnknown) shelf.getState().loadPlaces().catch(notices.getState().tellError);
+  }, [isUnknown, shelf, notices]);
+}
 
-/** Draws the rows in sight only: a library may hold ten thousand. */
-function Rows({ rows, onOpen, onRetry, onRemove }: RowsProps) {
+/** What the library takes on the disk: asked for when the view opens, and now and then while it changes. */
+function useSizes(): void {
+  const { library, shelf, notices } = useQuoth();
+  const documents = useStore(library, (state) => state.documents);
+  const slow = useDeferredValue(documents);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever they change
+  useEffect(() => {
+    const load = (): void => void shelf.getState().loadSizes().catch(notices.getState().tellError);
+    if (shelf.getState().sizes === null) {
+      load();
+      return;
+    }
+    const timer = setTimeout(load, sizesEveryMs);
+    return () => clearTimeout(timer);
+  }, [slow, shelf, notices]);
+}
+
+/** Of what was not read, the next step for all at once. */
+function RetryAll({ rows, numProblems }: { rows: DocumentSummary[]; numProblems: number }) {
   const { t } = useTranslation();
-  const frame = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => frame.current,
-    estimateSize: () => rowHeightPx,
-    getItemKey: (index) => rows[index]?.id ?? index,
-    overscan: 8,
-    initialRect: { width: 800, height: 600 },
-  });
-  if (rows.length === 0)
-    return <p className="mx-auto w-full max-w-[60rem] px-6 py-8 text-sm text-soft">{t('library.noMatch')}</p>;
+  const { shelf } = useQuoth();
+  const isShown = useStore(shelf, (state) => state.filters.state === 'problem');
+  const { retry } = useDocuments();
+  if (!isShown || numProblems === 0) return null;
+  const ids = rows.filter(({ state }) => groupOf(state) === 'problem').map(({ id }) => id);
   return (
-    <div ref={frame} className="min-h-0 flex-1 overflow-y-auto pb-6">
-      <ul
-        aria-label={t('library.title')}
-        className="relative mx-auto w-full max-w-[60rem]"
-        style={{ height: virtual.getTotalSize() }}
-      >
-        {virtual.getVirtualItems().map((item) => {
-          const document = rows[item.index];
-          return (
-            document && (
-              <li
-                key={item.key}
-                data-index={item.index}
-                ref={virtual.measureElement}
-                aria-setsize={rows.length}
-                aria-posinset={item.index + 1}
-                className="absolute inset-x-0 top-0 px-3"
-                style={{ transform: `translateY(${item.start}px)` }}
-              >
-                <DocumentRow document={document} onOpen={onOpen} onRetry={onRetry} onRemove={onRemove} />
-              </li>
-            )
-          );
-        })}
-      </ul>
+    <div>
+      <Button onClick={() => retry(ids)}>
+        <RotateCcw className="size-3.5" aria-hidden="true" />
+        {t('shelf.retryAll', { count: ids.length })}
+      </Button>
     </div>
+  );
+}
+
+function NoRows({ isAny }: { isAny: boolean }) {
+  const { t } = useTranslation();
+  const { shelf } = useQuoth();
+  const { words, kinds, addedFromMs, addedBeforeMs, state, collection } = useStore(shelf, (one) => one.filters);
+  const isOnlyCollection =
+    collection !== null &&
+    words === '' &&
+    kinds.length === 0 &&
+    state === 'all' &&
+    addedFromMs === null &&
+    addedBeforeMs === null;
+  return (
+    <p className="px-6 py-8 text-sm text-soft">
+      {t(isOnlyCollection && isAny ? 'collections.empty' : isAny ? 'library.noMatch' : 'library.emptyTitle')}
+    </p>
+  );
+}
+
+function Totals() {
+  const { t } = useTranslation();
+  const { library, shelf } = useQuoth();
+  const documents = useStore(library, (state) => state.documents);
+  const sizes = useStore(shelf, (state) => state.sizes);
+  const total = useMemo(() => {
+    const sum = { numPages: 0, numPassages: 0, sizeBytes: 0 };
+    for (const document of documents.values()) {
+      sum.numPages += document.numPages ?? 0;
+      sum.numPassages += document.numPassages;
+      sum.sizeBytes += document.sizeBytes;
+    }
+    return sum;
+  }, [documents]);
+  if (documents.size === 0) return null;
+  const parts = [
+    t('count.documents', { count: documents.size }),
+    total.numPages > 0 && t('count.pages', { count: total.numPages }),
+    t('count.passages', { count: total.numPassages }),
+    t('shelf.files', { size: formatBytes(total.sizeBytes) }),
+  ].filter(Boolean);
+  return (
+    <p className="text-[0.8125rem] text-soft tabular-nums">
+      {parts.join(' · ')}
+      {sizes && (
+        <span
+          title={t('shelf.ownMeaning', {
+            database: formatBytes(sizes.databaseBytes),
+            index: formatBytes(sizes.indexBytes),
+            copies: formatBytes(sizes.copiesBytes),
+          })}
+        >
+          {' · '}
+          {t('shelf.own', { size: formatBytes(sizes.databaseBytes + sizes.indexBytes + sizes.copiesBytes) })}
+        </span>
+      )}
+    </p>
   );
 }
 
@@ -170,50 +215,6 @@ function AddButtons() {
         {t('library.addAddress')}
       </Button>
     </div>
-  );
-}
-
-function Totals({ documents }: { documents: Map<unknown, DocumentSummary> }) {
-  const { t } = useTranslation();
-  const all = [...documents.values()];
-  if (all.length === 0) return null;
-  const sum = (pick: (document: DocumentSummary) => number): number =>
-    all.reduce((total, document) => total + pick(document), 0);
-  const parts = [
-    t('count.documents', { count: all.length }),
-    t('count.passages', { count: sum((document) => document.numPassages) }),
-    formatBytes(sum((document) => document.sizeBytes)),
-  ];
-  return <p className="text-[0.8125rem] text-soft tabular-nums">{parts.join(' · ')}</p>;
-}
-
-type FilterProps = {
-  documents: Map<unknown, DocumentSummary>;
-  filter: StateFilter;
-  onFilter: (filter: StateFilter) => void;
-};
-
-function FilterChoice({ documents, filter, onFilter }: FilterProps) {
-  const { t } = useTranslation();
-  const counts = useMemo(() => {
-    const found = { all: documents.size, ready: 0, working: 0, problem: 0 };
-    for (const document of documents.values()) found[groupOf(document.state)]++;
-    return found;
-  }, [documents]);
-  return (
-    <fieldset className="flex rounded-lg border border-line bg-panel p-0.5" aria-label={t('library.filterState')}>
-      {filters.map((one) => (
-        <button
-          key={one}
-          type="button"
-          aria-pressed={filter === one}
-          className={`h-7 rounded-md px-2.5 text-[0.8125rem] transition-colors ${filter === one ? 'bg-raised font-medium text-ink shadow-card' : 'text-soft hover:text-ink'}`}
-          onClick={() => onFilter(one)}
-        >
-          {t(`filter.${one}`)} <span className="text-faint tabular-nums">{counts[one]}</span>
-        </button>
-      ))}
-    </fieldset>
   );
 }
 

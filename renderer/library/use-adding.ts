@@ -43,17 +43,17 @@ function createAdding({ shell, library, notices, view }: Quoth) {
     chooseFiles: () => guard(async () => addTickets(await shell.chooseFiles())),
     chooseFolder: () => guard(async () => addTickets(await shell.chooseFolder())),
     askForAddress: () => view.getState().askForAddress(''),
-    addAddress: (address: string) =>
-      guard(async () => {
-        view.getState().show('library');
-        report(await library.getState().addAddress(address));
-      }),
+    /** One after another: one that cannot be read does not hold up the others. */
+    addAddresses: async (addresses: readonly string[]): Promise<void> => {
+      view.getState().show('library');
+      for (const address of addresses) await library.getState().addAddress(address).then(report).catch(tellError);
+    },
     /** Takes what was dropped or pasted; false when there was nothing for the library in it. */
     addDropped: async (transfer: DataTransfer): Promise<boolean> => {
       try {
         const dropped = await readDropped(transfer, shell.kind === 'loopback');
         if (dropped.type === 'nothing') return false;
-        if (dropped.type === 'address') view.getState().askForAddress(dropped.address);
+        if (dropped.type === 'addresses') view.getState().askForAddress(dropped.addresses.join('\n'));
         else {
           const tickets = await shell.ticketsFor(dropped.items, dropped.relativePaths);
           const numLeft = dropped.items.length - tickets.length;

@@ -1,12 +1,15 @@
-import { Folder, FolderX, Pause, Play, ScrollText, X } from 'lucide-react';
+import { Ellipsis, Folder, FolderX, Pause, Play, ScrollText, X } from 'lucide-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { WatchedFolder } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
 import { Modal } from '../common/dialog.tsx';
+import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { useJob } from '../jobs/use-job.ts';
+import { CollectionSubmenu } from './collection-items.tsx';
+import { RailItem } from './library-rail.tsx';
 
 /** The folders whose changes are followed: how each is, and the ways to let it rest or to forget it. */
 export function WatchedFolders() {
@@ -22,12 +25,11 @@ export function WatchedFolders() {
   return (
     <>
       {folders.length > 0 && (
-        <section className="mt-5" aria-labelledby="watched-folders-title">
-          <h2 id="watched-folders-title" className="text-sm font-semibold">
+        <section aria-labelledby="watched-folders-title">
+          <h2 id="watched-folders-title" className="px-2 text-xs font-semibold text-soft" title={t('folders.meaning')}>
             {t('folders.title')}
           </h2>
-          <p className="text-[0.8125rem] text-soft">{t('folders.meaning')}</p>
-          <ul className="mt-2 max-h-44 divide-y divide-line overflow-y-auto rounded-2xl border border-line bg-raised shadow-card">
+          <ul className="mt-1 grid grid-cols-[minmax(0,1fr)] gap-px">
             {folders.map((folder) => (
               <li key={folder.id}>
                 <FolderRow folder={folder} onRemove={setRemoving} />
@@ -58,50 +60,70 @@ type FolderRowProps = { folder: WatchedFolder; onRemove: (folder: WatchedFolder)
 
 function FolderRow({ folder, onRemove }: FolderRowProps) {
   const { t } = useTranslation();
-  const { watchedFolders, notices } = useQuoth();
+  const { watchedFolders, shelf, notices } = useQuoth();
+  const isCurrent = useStore(shelf, (state) => state.filters.folder === folder.place);
   const { start } = useJob();
-  const { id, name, state, numDocuments, numWorking } = folder;
+  const { id, name, place, state, numDocuments, numReady, numWorking } = folder;
   const isWrong = state === 'unreachable' || state === 'too-many';
   const isPaused = state === 'paused';
   const change = (work: Promise<void>): void => void work.catch(notices.getState().tellError);
   const Icon = isWrong ? FolderX : Folder;
   return (
-    <div className="flex items-center gap-3 px-4 py-2">
-      <Icon className={`size-4 shrink-0 ${isWrong ? 'text-danger' : 'text-soft'}`} aria-hidden="true" />
-      <div className="min-w-0 flex-1">
-        <p className="truncate text-sm font-medium" dir="auto">
-          {name}
-        </p>
-        <p className={`text-[0.8125rem] ${isWrong ? 'text-danger' : 'text-soft'}`}>
-          {t(`folders.state.${state}`)}
-          {' · '}
-          {t('count.documents', { count: numDocuments })}
-          {numWorking > 0 && ` · ${t('folders.working', { count: numWorking })}`}
-        </p>
-      </div>
-      {folder.numReady > 0 && (
-        <IconButton
-          label={t('jobs.summariseOf', { title: name })}
-          onClick={() => start({ type: 'summarise', scope: { type: 'folder', folderId: id } })}
+    <>
+      <RailItem
+        icon={<Icon className={`size-4 ${isWrong ? 'text-danger' : ''}`} />}
+        name={name}
+        count={numDocuments}
+        isCurrent={isCurrent}
+        onChoose={() => shelf.getState().filter({ folder: isCurrent ? null : place })}
+      >
+        <Menu
+          trigger={
+            <IconButton
+              small
+              label={t('folders.menuOf', { name })}
+              className="opacity-55 group-hover:opacity-100 focus-visible:opacity-100 aria-expanded:opacity-100"
+            >
+              <Ellipsis className="size-4" />
+            </IconButton>
+          }
         >
-          <ScrollText className="size-4" aria-hidden="true" />
-        </IconButton>
+          {numReady > 0 && (
+            <MenuItem
+              icon={<ScrollText className="size-3.5" />}
+              onSelect={() => start({ type: 'summarise', scope: { type: 'folder', folderId: id } })}
+            >
+              {t('jobs.summarise')}
+            </MenuItem>
+          )}
+          <CollectionSubmenu folder={place} />
+          {isPaused ? (
+            <MenuItem
+              icon={<Play className="size-3.5" />}
+              onSelect={() => change(watchedFolders.getState().resume(id))}
+            >
+              {t('folders.resume')}
+            </MenuItem>
+          ) : (
+            <MenuItem
+              icon={<Pause className="size-3.5" />}
+              onSelect={() => change(watchedFolders.getState().pause(id))}
+            >
+              {t('folders.pause')}
+            </MenuItem>
+          )}
+          <MenuItem danger icon={<X className="size-3.5" />} onSelect={() => onRemove(folder)}>
+            {t('folders.remove')}
+          </MenuItem>
+        </Menu>
+      </RailItem>
+      {(state !== 'watching' || numWorking > 0) && (
+        <p className={`pr-2 pb-1 pl-8 text-xs ${isWrong ? 'text-danger' : 'text-soft'}`}>
+          {state !== 'watching' && t(`folders.state.${state}`)}
+          {state !== 'watching' && numWorking > 0 && ' · '}
+          {numWorking > 0 && t('folders.working', { count: numWorking })}
+        </p>
       )}
-      {isPaused ? (
-        <IconButton
-          label={t('folders.resumeOf', { name })}
-          onClick={() => change(watchedFolders.getState().resume(id))}
-        >
-          <Play className="size-4" aria-hidden="true" />
-        </IconButton>
-      ) : (
-        <IconButton label={t('folders.pauseOf', { name })} onClick={() => change(watchedFolders.getState().pause(id))}>
-          <Pause className="size-4" aria-hidden="true" />
-        </IconButton>
-      )}
-      <IconButton label={t('folders.removeOf', { name })} onClick={() => onRemove(folder)}>
-        <X className="size-4" aria-hidden="true" />
-      </IconButton>
-    </div>
+    </>
   );
 }

@@ -5,15 +5,16 @@ import type { Client } from '../../app/contract/procedure.ts';
 import type { DocumentId, PassageId, Place } from '../../app/contract/types.ts';
 import { useQuoth } from '../common/quoth.tsx';
 
-export type StoredPassage = { passageId: PassageId; place: Place; text: string };
+export type StoredPassage = { passageId: PassageId; place: Place; heading: string | null; text: string };
 export type Passages = { passages: StoredPassage[]; complete: boolean; error: ErrorMessage | null };
 
 const piece = 500; // The contract's limit.
 
-/** The stored text of a document, piece by piece as it comes. */
-export function usePassages(documentId: DocumentId): Passages {
+/** The stored text of a document, piece by piece as it comes; read again when `version` is another. */
+export function usePassages(documentId: DocumentId, version = ''): Passages {
   const { client } = useQuoth();
   const [state, setState] = useState<Passages>({ passages: [], complete: false, error: null });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another version is another text
   useEffect(() => {
     const controller = new AbortController();
     setState({ passages: [], complete: false, error: null });
@@ -21,7 +22,7 @@ export function usePassages(documentId: DocumentId): Passages {
       if (!controller.signal.aborted) setState((before) => ({ ...before, error: toErrorMessage(thrown) }));
     });
     return () => controller.abort();
-  }, [client, documentId]);
+  }, [client, documentId, version]);
   return state;
 }
 

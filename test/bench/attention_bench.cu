@@ -1,7 +1,7 @@
 // How fast attention is at the shapes of real models: recorded as CUDA graphs of many layers, each with kv pages of its
 // own, so that these come from memory. Times are of a layer, the median of several replays.
 //
-//   attention_bench libquoth_kernels_cuda.so [decode|prefill|encoder]
+//   attention_bench libquoth_kernels_cuda.so [decode|many|prefill|encoder]
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
@@ -272,6 +272,12 @@ int main(int count, char** arguments) {
     bench_paged(bench, kMistral, 1, 1, 2047, true);
     bench_paged(bench, kLlama, 1, 1, 2047, true);
     bench.device->overlaps = bench.info.instructions[3] >= '9';
+  }
+  if (what == "many" || what == "all") {
+    for (const int32_t sequences : {64, 256, 512}) {
+      for (const int32_t before : {127, 191, 255}) bench_paged(bench, kMistral, sequences, 1, before, true);
+    }
+    bench_paged(bench, kMistral, 8, 128, 0, true);
   }
   if (what == "prefill" || what == "all") {
     for (const Shape& shape : {kMistral, kLlama, kTiny, kGemma}) bench_paged(bench, shape, 1, 2048, 0, false);

@@ -391,7 +391,7 @@ int main(int count, char** arguments) {
       std::printf("%s%d: %dx%dx64x%d/%d", index == 0 ? "shapes " : "; ", index, s.groups, s.tiles, s.tokens, s.wide);
     }
     std::printf("\n");
-    for (const int32_t tokens : {16, 64, 128, 256, 512, 2048}) {
+    for (const int32_t tokens : {16, 64, 128, 256, 384, 512, 1024, 2048}) {
       time_shape(bench, "qkv", Type::int4_g128, 6144, 4096, false, tokens, all);
       time_shape(bench, "o", Type::int4_g128, 4096, 4096, false, tokens, all);
       time_shape(bench, "gate+up", Type::int4_g128, 28672, 4096, true, tokens, all);

@@ -61,6 +61,10 @@ build_addon() {
   cmake -S native -B "$build/native" -DQUOTH_NODE_MODULES="$packages" && cmake --build "$build/native" --target quoth_addon --parallel "$jobs" &&
     cp "$build/native/quoth.node" "$build/bin/"
 }
+build_engine_tests() {
+  cmake -S native -B "$build/engine" -DQUOTH_NODE_MODULES="$packages" && cmake --build "$build/engine" --target quoth_tuning_gpu --parallel "$jobs" &&
+    cp "$build/engine/quoth_tuning_gpu" "$build/bin/"
+}
 build_benches() {
   for name in cuda_bench gpu_limits; do
     [ "$build/$name" -nt "test/bench/$name.cu" ] && [ "$build/$name" -nt kernels/ops.h ] && continue
@@ -71,6 +75,7 @@ rm -f "$out/build-failed"
 in_log cuda build_cuda &
 in_log tests build_tests &
 in_log benches build_benches &
+wants check && in_log engine build_engine_tests &
 [ $with_engine = 1 ] && in_log addon build_addon &
 wait
 if [ -f "$out/build-failed" ]; then
@@ -108,6 +113,10 @@ fi
 if wants check; then
   say "checking every kernel"
   timeout 180 "$tests" --cuda "$library" > "$out/check.log" 2>&1 || failed=1
+  : > "$out/engine.log"  # each in a process of its own: a full GPU before any kernel has run
+  for what_of_it in full faults memory tune; do
+    timeout 60 "$build/bin/quoth_tuning_gpu" $what_of_it >> "$out/engine.log" 2>&1 || failed=1
+  done
 fi
 
 if wants models && [ $with_engine = 1 ]; then
@@ -149,6 +158,7 @@ if wants bench && [ $with_engine = 1 ]; then
     bench prefill --model "$plans/$model.plan" --prompt 2048
   done
   bench serve --model "$plans/mistral.plan" --prompt 128 --tokens 128 --sequences 1,8,16,32,64,128,256
+  bench serve --model "$plans/mistral.plan" --prompt 128 --tokens 128 --sequences 512,1024
   bench followup --model "$plans/mistral.plan" --prompt 4096
   bench quote --model "$plans/counts.plan" --tokens 256 --counting
   bench embed --model "$plans/minilm.plan" --prompt 256 --sequences 4096
@@ -164,6 +174,7 @@ if [ -f "$out/check.log" ]; then
   grep '^not ok' "$out/check.log" | cut -c1-200 | head -30
   echo "kernels: $(tail -1 "$out/check.log")"
 fi
+[ -f "$out/engine.log" ] && grep -E '^ok|^FAILED|^# (a step|planned|[0-9]+ of)' "$out/engine.log" | cut -c1-200
 if [ -f "$out/models.log" ]; then
   grep -A3 '^not ok' "$out/models.log" | cut -c1-300 | head -40
   grep -E '^ok .*(PyTorch|loads|answers part, |stories)' "$out/models.log" | cut -c1-200

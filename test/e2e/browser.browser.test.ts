@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -10,7 +10,16 @@ import { build } from '../../main/setup/build.mjs';
 import { writeDocuments } from './documents.ts';
 import { hasChatModel } from './models.ts';
 import { chromium, type Page } from './playwright.ts';
-import { askAndOpenCitation, findChatAgain, openLibrary, seeLibrary, stopAnAnswer, watchFaults } from './story.ts';
+import {
+  askAndOpenCitation,
+  askInACollection,
+  findChatAgain,
+  openLibrary,
+  removeForGood,
+  seeLibrary,
+  stopAnAnswer,
+  watchFaults,
+} from './story.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const binary = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((file) =>
@@ -93,4 +102,23 @@ describe.skipIf(!binary)('in a browser', () => {
     await findChatAgain(page);
     expect(faults).toEqual([]);
   }, 120_000);
+
+  it('a collection is made by keyboard, and a question in it finds only what is in it', () => askInACollection(page));
+
+  it('a document that is removed is gone: from the window, and from every file of the profile', async () => {
+    const secret = path.join(folder, 'secret.txt');
+    await writeFile(secret, 'Zyxwvutania is our secret, and nobody else knows where it lies.');
+    await removeForGood(page, secret);
+    const holders = async (): Promise<string[]> => {
+      const profile = path.join(folder, 'profile');
+      const entries = await readdir(profile, { recursive: true, withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+      const found = await Promise.all(
+        files.map(async (file) => (/zyxwvutania/i.test(await readFile(file, 'latin1')) ? [file] : [])),
+      );
+      return found.flat();
+    };
+    await expect.poll(holders, { timeout: 30_000 }).toEqual([]);
+    expect(faults).toEqual([]);
+  }, 60_000);
 });

@@ -52,14 +52,22 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('the page gets six functions and a name from the shell, and nothing of Node or Electron', async () => {
+  it('the page gets seven functions and a name from the shell, and nothing of Node or Electron', async () => {
     await page.getByRole('textbox', { name: 'Your question' }).waitFor();
     const seen = await page.evaluate(() => {
       const shell = (window as unknown as { quothShell: Record<string, unknown> }).quothShell;
       const globals = ['require', 'process', 'module', 'Buffer', 'ipcRenderer', 'electron', 'global'];
       return { shell: Object.keys(shell).sort(), leaked: globals.filter((name) => name in window) };
     });
-    const functions = ['chooseFiles', 'chooseFolder', 'connect', 'openExternal', 'saveFile', 'ticketsFor'];
+    const functions = [
+      'chooseFiles',
+      'chooseFolder',
+      'connect',
+      'openExternal',
+      'saveFile',
+      'showInFolder',
+      'ticketsFor',
+    ];
     expect(seen).toEqual({ shell: [...functions, 'kind'].sort(), leaked: [] });
   });
 
@@ -86,6 +94,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
           'ticketsFor([])',
           "saveFile({ name: 'x', text: 'y' })",
           "openExternal('https://example.com')",
+          "showInFolder('doc_0000000000000000')",
         ];
         const results: string[] = [];
         for (const attempt of attempts)
@@ -112,6 +121,19 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
     );
     await page.getByRole('button', { name: 'Add folder' }).click();
     await seeLibrary(page);
+  });
+
+  it('a document’s own page shows where its file lies, and the page learns no path', async () => {
+    await app.evaluate(({ shell }) => {
+      const shown: string[] = [];
+      Object.assign(globalThis, { shown });
+      shell.showItemInFolder = (file) => void shown.push(file);
+    });
+    await page.getByRole('grid').getByRole('button', { name: 'Tea', exact: true }).click();
+    await page.getByRole('button', { name: 'Show in folder' }).click();
+    const shown = (): Promise<string[]> => app.evaluate(() => (globalThis as unknown as { shown: string[] }).shown);
+    await expect.poll(shown).toEqual([path.join(folder, 'documents', 'tea.md')]);
+    expect(await page.content()).not.toContain(path.join(folder, 'documents'));
   });
 
   it('a question is answered with a citation that opens at its page', () => askAndOpenCitation(page), 120_000);

@@ -10,6 +10,7 @@ import type {
   ChatId,
   ChatSummary,
   Citation,
+  Collection,
   DocumentId,
   DocumentSummary,
   EngineReport,
@@ -24,6 +25,7 @@ import type {
   PassageId,
   Place,
   PlaceFolder,
+  PlaceKey,
   Scope,
   SearchExplanation,
   Settings,
@@ -32,6 +34,7 @@ import type {
   TurnId,
   WatchedFolder,
 } from '../../app/contract/types.ts';
+import { createFakeShelf } from './shelf.ts';
 
 /** A chat model's engine on a GPU that has answered; `change` what a test is about. */
 export function makeEngine(change: Partial<EngineReport> = {}): EngineReport {
@@ -122,6 +125,9 @@ export function makeDocument(n: number, part: Partial<DocumentSummary> = {}): Do
     numPassages: 3,
     sizeBytes: 12_000,
     addedAtMs: 1_700_000_000_000 + n,
+    problem: null,
+    folder: null,
+    collections: [],
     ...part,
   };
 }
@@ -129,6 +135,7 @@ export function makeDocument(n: number, part: Partial<DocumentSummary> = {}): Do
 export function makeFolder(n: number, part: Partial<WatchedFolder> = {}): WatchedFolder {
   return {
     id: pad('folder', n) as FolderId,
+    place: pad('place', n) as PlaceKey,
     name: `Documents › Folder ${n}`,
     state: 'watching',
     reason: null,
@@ -309,7 +316,17 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     return model;
   };
 
+  const shelf = createFakeShelf({
+    documents,
+    library,
+    setDocument,
+    adding: () => script.adding,
+    folders: () => folders,
+    list: new Tape<{ collections: Collection[] }>(),
+  });
+
   const handlers: Handlers<QuothContract> = {
+    ...shelf.handlers,
     watchLibrary: (_input, signal) => library.play(signal),
     watchFolders: (_input, signal) => folderList.play(signal),
     explainTurn: async ({ turnId }) => {
@@ -364,7 +381,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
       const passages = texts.get(documentId) ?? [];
       return {
         document,
-        passages: passages.slice(fromPassage, fromPassage + numPassages),
+        passages: passages.slice(fromPassage, fromPassage + numPassages).map((one) => ({ heading: null, ...one })),
         numPassages: passages.length,
       };
     },
@@ -471,6 +488,7 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
   };
   return {
     handlers,
+    ...shelf.state,
     script,
     documents,
     texts,

@@ -1,4 +1,6 @@
 // Attention over shuffled kv pages and over a step's own rows, against float64; kv pages written as rows are.
+#include <tuple>
+
 #include "harness.h"
 
 namespace quoth::test {
@@ -262,6 +264,34 @@ std::string check_attention(const std::string& set, const AttentionCase& c, uint
   }
   const bool intact = out.intact() && step.keys->intact() && step.values->intact() && step.queries->intact();
   return intact ? "" : "a guard byte was overwritten";
+}
+
+// Pages of bytes beside pages of f16, which the same keys and values were written to: what a model notices of bytes.
+// The distance is printed; it is relative to the size of all results (L2).
+std::string check_beside_halves(const std::string& set, Type type, Shape shape, double most) {
+  AttentionCase c{"", Type::f16, 8, 2, 128, 0, {{500, 1}, {300, 40}, {2000, 3}, {0, 64}}, shape};
+  std::vector<Matrix> results;
+  for (const Type one : {Type::f16, type}) {
+    c.type = one;
+    Step step = make_step(c, 77);
+    Matrix& out = results.emplace_back(step.batch.num_tokens, c.num_heads * c.head_size);
+    Backend& device = backend(set);
+    const Status status = device.ops->attention(device.device, step.queries->rows(), &step.attention, &step.batch,
+                                                step.pages, out.rows());
+    if (!status.ok()) return status.message;
+  }
+  double difference = 0, size = 0;
+  for (int32_t t = 0; t < results[0].num_rows(); ++t) {
+    for (int32_t i = 0; i < results[0].width(); ++i) {
+      const double half = results[0].at(t, i), off = results[1].at(t, i) - half;
+      difference += off * off;
+      size += half * half;
+    }
+  }
+  const double distance = std::sqrt(difference / size);
+  std::printf("# %s pages beside f16 pages, %s values, %s: %.2e\n", name_of(type), name_of(shape), set.c_str(),
+              distance);
+  return distance <= most && distance > 0 ? "" : text("the distance is %.3g, at most %.3g is allowed", distance, most);
 }
 
 // What a row does not see may be NaN without a changed bit of its results; what it sees shows.
@@ -607,6 +637,15 @@ void attention_cases() {
                  [&] { return check_attention(set, c, 50); });
       }
     }
+    // Values of zero mean leave small results, beside which the rounding of keys and values is large.
+    for (const auto& [type, shape, most] : {std::tuple{Type::i8, Shape::biased, 3e-3},
+                                            {Type::i8, Shape::normal, 1.2e-2},
+                                            {Type::f8, Shape::biased, 3e-2},
+                                            {Type::f8, Shape::normal, 6e-2}}) {
+      run_case(
+          text("attention over %s pages is near that over f16 pages, %s values, %s", name_of(type), name_of(shape), s),
+          [&] { return check_beside_halves(set, type, shape, most); });
+    }
     const std::vector<AttentionCase> mixed = {
         {"rows of prefill and decode", Type::f16, 4, 2, 64, 0, {{60, 12}, {126, 8}, {200, 3}}},
         {"a window", Type::f16, 4, 2, 128, 7, {{50, 20}, {60, 8}}},
@@ -637,6 +676,11 @@ void attention_cases() {
         {{"f8 pages", Type::f8, 8, 2, 64, 0, {{100, 1}, {0, 3}, {60, 8}}}, 64, false},
         {{"i8 pages and rows of prefill", Type::i8, 4, 2, 64, 0, {{100, 1}, {0, 30}}}, 64, false},
         {{"slopes and a cap", Type::f16, 8, 2, 64, 0, {{100, 3}, {500, 1}}, Shape::normal, 5, true}, 64, false},
+        {{"single rows and prompts", Type::f16, 8, 2, 128, 0, {{300, 1}, {0, 40}, {129, 1}, {700, 1}, {64, 30}}},
+         128,
+         false},
+        {{"single rows and prompts in i8", Type::i8, 8, 2, 128, 0, {{300, 1}, {0, 40}, {2049, 1}}}, 128, false},
+        {{"single rows and prompts in f8", Type::f8, 4, 2, 64, 0, {{300, 1}, {0, 40}, {129, 1}, {64, 9}}}, 64, false},
         {{"40 sequences", Type::f16, 32, 8, 64, 0, std::vector<Sequence>(40, Sequence{199, 1})}, 64, false},
     };
     for (const FusedCase& c : fused) {

@@ -49,6 +49,11 @@ describe('wrong use is one sentence on stderr, nothing on stdout, and 2', () => 
     ['folders', 'polish'],
     ['folders', 'pause'],
     ['folders', 'list', 'all'],
+    ['collections', 'polish'],
+    ['collections', 'create'],
+    ['collections', 'rename', 'x'],
+    ['collections', 'list', 'all'],
+    ['collections', 'show', 'x', 'y'],
     ['remove'],
     ['search'],
     ['search', 'two', 'words'],
@@ -221,11 +226,45 @@ describe('help', () => {
   it('lists all commands and is no failure', async () => {
     const { code, out } = await quoth(['help']);
     expect(code).toBe(0);
-    for (const name of 'add list folders remove search ask summarise mentions compare jobs chats export models build quantize generate score tokenize embed eval bench engine serve doctor'.split(
+    for (const name of 'add list folders collections remove search ask summarise mentions compare jobs chats export models build quantize generate score tokenize embed eval bench engine serve doctor'.split(
       ' ',
     ))
       expect(out).toContain(`quoth ${name}`);
     expect((await quoth(['search', '--help'])).out).toMatch(/^quoth search <question>/);
+  });
+});
+
+describe('collections', () => {
+  it('are made, filled, asked in, emptied and deleted, by their names', async () => {
+    const profile = path.join(folder, 'shelf 棚');
+    const files = path.join(folder, 'files 書類');
+    await mkdir(files, { recursive: true });
+    await writeFile(path.join(files, 'mill.txt'), 'The mill by the river is old.');
+    await writeFile(path.join(folder, 'tower of the mill.txt'), 'The tower of the mill is new.');
+    const run = async (...words: string[]): Promise<unknown> => {
+      const { code, out, err } = await quoth([...words, '--json', '--profile', profile]);
+      expect([code, err]).toEqual([0, '']);
+      return JSON.parse(out.trim().split('\n').at(-1) ?? 'null');
+    };
+    await run('add', files, path.join(folder, 'tower of the mill.txt'));
+    await run('collections', 'create', 'Mühlen');
+    expect(await run('collections', 'add', 'mühlen', files)).toMatchObject({ collection: { numDocuments: 1 } });
+    expect(await run('collections', 'add', 'Mühlen', 'tower of the mill.txt')).toMatchObject({
+      collection: { numDocuments: 2 },
+    });
+    expect(await run('collections', 'take', 'Mühlen', files)).toMatchObject({ collection: { numDocuments: 1 } });
+    const found = (await run('search', 'mill', '--collection', 'MÜHLEN')) as { passages?: unknown[] };
+    expect(JSON.stringify(found)).toContain('tower');
+    expect(JSON.stringify(found)).not.toContain('river');
+    expect(await run('mentions', 'mill', '--collection', 'Mühlen')).toMatchObject({ type: 'answer' });
+    await run('collections', 'rename', 'Mühlen', 'Mills');
+    expect(await run('collections', 'show', 'Mills')).toMatchObject({
+      documents: [{ source: 'tower of the mill.txt' }],
+    });
+    await run('collections', 'delete', 'Mills');
+    expect(await run('collections')).toEqual({ collections: [] });
+    const { code, err } = await quoth(['search', 'mill', '--collection', 'Mills', '--profile', profile]);
+    expect([code, err]).toEqual([1, 'There is no collection called "Mills".\n']);
   });
 });
 

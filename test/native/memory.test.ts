@@ -26,7 +26,7 @@ describe('planning memory', () => {
     expect(memory.neededBytes).toBe(weightBytes + activationBytes + kvBytes);
     expect(memory.freeBytes).toBeGreaterThan(0);
     expect(memory.freeBytes).toBeLessThan(memory.totalBytes);
-    expect(memory.sentence).toContain('a context of 640 tokens');
+    expect(memory.sentence).toMatch(/ for 640 tokens of context \+ .* working memory; .* are free\.$/);
   });
 
   test('takes the kv pages that fit, and the engine works with them', async () => {
@@ -36,7 +36,7 @@ describe('planning memory', () => {
     const short = { ...options, kvTokens: 640, minKvTokens: 128, memoryBytes };
     const memory = await native.planMemory(short);
     expect(memory).toMatchObject({ fits: true, kvTokens: 384, wantedKvTokens: 640, freeBytes: memoryBytes });
-    expect(memory.sentence).toMatch(/a context of 384 tokens; 640 tokens do not fit/);
+    expect(memory.sentence).toMatch(/ for 384 tokens of context .*; .* are free, too few for 640 tokens\.$/);
     const engine = await native.loadEngine(short);
     expect(engine.info.kvTokens).toBe(384);
     expect(await engine.stats()).toMatchObject({ kvPagesTotal: 6 });
@@ -55,7 +55,7 @@ describe('planning memory', () => {
       const short = { ...options, kvTokens: 640, ...more, memoryBytes };
       const memory = await native.planMemory(short);
       expect(memory.fits).toBe(false);
-      expect(memory.sentence).toMatch(/^The model needs .* can be had\.$/);
+      expect(memory.sentence).toMatch(/ tokens of context \+ .* = .*, and .* are free\.$/);
       await expect(native.loadEngine(short)).rejects.toMatchObject({ code: 'out-of-memory', message: memory.sentence });
     }
   });

@@ -17,6 +17,7 @@ import {
   Tape,
 } from '../fakes/app-handlers.ts';
 import { makePdf } from '../fakes/pdf.ts';
+import { makeCollection } from '../fakes/shelf.ts';
 import { type BuiltWindow, chromiumPath, startBuiltWindow } from './built-window.ts';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -39,6 +40,13 @@ async function findingsOf(page: Page): Promise<string[]> {
 
 const report = makeDocument(1, { title: 'Report', source: 'report.pdf', kind: 'pdf', numPages: 3 });
 const passage = makePassage(1, report, 'The harvest of 2024 was the best in forty years of records.', { page: 2 });
+
+/** In a narrow window, collections and folders are behind a button. */
+async function openRail(page: Page): Promise<void> {
+  const button = page.getByRole('button', { name: 'Collections and folders' });
+  await page.getByRole('row').first().waitFor();
+  if (await button.isVisible()) await button.click();
+}
 
 async function openKept(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Kept', exact: true }).click();
@@ -66,6 +74,16 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
       makePdf([['Nothing.'], ['The harvest of 2024 was the best in forty', 'years of records.'], ['End.']]),
     );
     app.texts.set(report.id, [passage]);
+    app.setCollections([makeCollection(1, { name: 'Contracts' })]);
+    app.citing.set(report.id, [
+      {
+        chatId: 'chat_0000000000000061' as ChatId,
+        title: 'Kept',
+        turnId: makeTurn(62, '').id,
+        question: 'How?',
+        askedAtMs: 1,
+      },
+    ]);
     app.setFolders([makeFolder(1), makeFolder(2, { state: 'unreachable' }), makeFolder(3, { state: 'paused' })]);
     app.models.push(makeModel('tiny', { name: 'Tiny', state: 'installed' }), makeModel('big', { name: 'Big' }));
     const id = `chat_${'1'.repeat(16)}` as ChatId;
@@ -104,6 +122,7 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
         folder: 'place_00112233445566aa' as PlaceKey,
         name: 'work › contracts',
         numDocuments: 3,
+        above: null,
       });
       await page.getByRole('button', { name: /^Ask in/ }).click();
       await page.getByRole('checkbox', { name: 'work › contracts' }).click();
@@ -177,6 +196,45 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
     library: async (page) => {
       await page.getByRole('button', { name: 'Library' }).click();
       await page.getByRole('heading', { name: 'Library' }).waitFor();
+      await page.getByRole('row').first().waitFor();
+    },
+    'library with rows that are chosen': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('checkbox', { name: 'Select “Report”' }).click();
+      await page.getByRole('region', { name: 'Selected documents' }).waitFor();
+    },
+    'filters of the library': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Filters' }).click();
+      await page.getByRole('dialog', { name: 'Filters' }).waitFor();
+    },
+    'collections in the menu of a document': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Whole document: “Report”' }).click();
+      await page.getByRole('menuitem', { name: 'Collections' }).press('ArrowRight');
+      await page.getByRole('menuitemcheckbox', { name: 'Contracts' }).waitFor();
+    },
+    'dialog for a new collection': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await openRail(page);
+      await page.getByRole('button', { name: 'New collection' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+    'dialog that removes': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Remove “Report”' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+    'page of a document': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Report', exact: true }).click();
+      await page.getByRole('searchbox', { name: 'Find in this document' }).fill('harvest');
+      await page.getByText('1 of 1').waitFor();
+    },
+    'page of a document that could not be read': async (page) => {
+      await page.getByRole('button', { name: 'Library' }).click();
+      await page.getByRole('button', { name: 'Document 2', exact: true }).click();
+      await page.getByRole('heading', { level: 1, name: 'Document 2' }).waitFor();
     },
     'dialog for an address': async (page) => {
       await page.getByRole('button', { name: 'Library' }).click();
@@ -186,6 +244,7 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
     'text of a document': async (page) => {
       await page.getByRole('button', { name: 'Library' }).click();
       await page.getByRole('button', { name: 'Report', exact: true }).click();
+      await page.getByRole('button', { name: 'Read it beside' }).click();
       await page.getByRole('button', { name: 'Text' }).click();
     },
     models: async (page) => {

@@ -147,7 +147,9 @@ describe('whole documents', () => {
       expect(app.started.map((one) => one.task)).toEqual([{ type: 'mentions', words: 'rent', scope }]),
     );
     fireEvent.click(screen.getByRole('button', { name: 'Library' }));
-    fireEvent.click(await screen.findByRole('button', { name: 'Summarise “Documents › Folder 1”' }));
+    const more = await screen.findByRole('button', { name: 'More for the folder “Documents › Folder 1”' });
+    fireEvent.keyDown(more, { key: 'Enter' });
+    fireEvent.click(await screen.findByRole('menuitem', { name: 'Summarise' }));
     await waitFor(() => expect(app.started[1]!.task).toEqual({ type: 'summarise', scope }));
   });
 

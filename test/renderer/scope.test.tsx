@@ -9,7 +9,12 @@ import { openWindow } from './open-window.tsx';
 
 const lease = makeDocument(1, { title: 'Lease', source: 'lease.docx', kind: 'docx' });
 const report = makeDocument(2, { title: 'Report', source: 'report.pdf', kind: 'pdf' });
-const contracts = { folder: 'place_00112233445566aa' as PlaceKey, name: 'work › contracts', numDocuments: 1 };
+const contracts = {
+  folder: 'place_00112233445566aa' as PlaceKey,
+  name: 'work › contracts',
+  numDocuments: 1,
+  above: null,
+};
 
 function fill(app: FakeApp, numAnswers: number): void {
   for (const document of [lease, report]) app.setDocument(document);
@@ -64,7 +69,7 @@ describe('where a question is asked', () => {
     const user = userEvent.setup();
     const { app } = openWindow((app) => fill(app, 2));
     await user.click(await chooser());
-    await user.type(await screen.findByRole('searchbox', { name: 'Search folders and documents' }), 'rep');
+    await user.type(await screen.findByRole('searchbox', { name: 'Search collections, folders and documents' }), 'rep');
     await box('Report');
     expect(screen.queryByRole('checkbox', { name: 'Lease' })).toBe(null);
     await user.type(await screen.findByLabelText('Changed from'), '2024-01-31');

@@ -12,13 +12,19 @@ describe('watched folders in the library', () => {
     openLibrary();
     await screen.findByRole('heading', { name: 'Watched folders' });
     expect(screen.getByText(/^Not reachable: its documents stay/)).toBeTruthy();
-    fireEvent.click(screen.getByRole('button', { name: 'Pause watching “Documents › Folder 1”' }));
-    fireEvent.click(await screen.findByRole('button', { name: 'Watch “Documents › Folder 1” again' }));
-    await screen.findByRole('button', { name: 'Pause watching “Documents › Folder 1”' });
+    const choose = async (n: number, name: string): Promise<void> => {
+      const more = await screen.findByRole('button', { name: `More for the folder “Documents › Folder ${n}”` });
+      fireEvent.keyDown(more, { key: 'Enter' });
+      fireEvent.click(await screen.findByRole('menuitem', { name }));
+    };
+    await choose(1, 'Pause watching');
+    await screen.findByText('Paused');
+    await choose(1, 'Watch again');
+    await waitFor(() => expect(screen.queryByText('Paused')).toBe(null));
 
-    fireEvent.click(screen.getByRole('button', { name: 'Stop watching “Documents › Folder 1”' }));
+    await choose(1, 'Stop watching');
     fireEvent.click(await screen.findByRole('button', { name: 'Stop and keep its documents' }));
-    fireEvent.click(await screen.findByRole('button', { name: 'Stop watching “Documents › Folder 2”' }));
+    await choose(2, 'Stop watching');
     fireEvent.click(await screen.findByRole('button', { name: 'Stop and remove its documents' }));
     await waitFor(() => expect(screen.queryByRole('heading', { name: 'Watched folders' })).toBeNull());
     expect(app.forgotten.map(({ keepDocuments }) => keepDocuments)).toEqual([true, false]);

@@ -168,6 +168,7 @@ describe.skipIf(!chromiumPath)('the built window in Chromium', () => {
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Document 1', exact: true }).click();
+    await page.getByRole('button', { name: 'Read it beside' }).click();
     await page.getByText('This document has no text.').waitFor();
     await page.getByRole('button', { name: 'Models' }).click();
     await page.getByRole('button', { name: 'Remove Tiny' }).click();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { QuothError } from '../../../app/contract/errors.ts';
 import type { Engine, EngineOptions, Native } from '../../../native/index.ts';
 import { composeNative } from '../../engine/in-process.ts';
@@ -89,10 +90,16 @@ function words(bench: string, measured: Measured, sequences: number | null): str
   return `${bench}${sequences === null ? '' : ` × ${sequences}`}: ${number(median)} ${unit}${end}`;
 }
 
+/** Until the engine knows which of its kernels' shapes are the fastest here: seconds on a GPU, the first time. */
+async function tuned(engine: Engine): Promise<void> {
+  while ((await engine.stats()).tuning?.state === 'tuning') await delay(50);
+}
+
 /** Runs `work` with an engine of this process, which is closed after it. */
 async function withEngine<T>(native: Native, options: EngineOptions, work: (engine: Engine) => Promise<T>): Promise<T> {
   const engine = await native.loadEngine(options);
   try {
+    await tuned(engine);
     return await work(engine);
   } finally {
     await engine.close();
@@ -116,6 +123,7 @@ async function runEngineBench(bench: string, found: Kind, context: Context): Pro
     ...engineOptions(values, plan),
     ...(stepTokens > 0 ? { stepTokens } : {}),
     ...kvTypeOf(context.values),
+    ...(context.values['built-in'] === undefined ? {} : { tune: false }),
   };
   const say = (measured: Measured, device: string, count: number | null, stats: object | null): Promise<void> =>
     context.output.say(
@@ -154,7 +162,7 @@ function promptToQuote({ header, tokenizer }: OpenPlan, values: Values, numToken
 }
 
 export const command: Command = {
-  usage: `bench <${Object.keys(engineBenches).join('|')}|search|ingest> [--model PLAN --device cpu|cuda --threads N --prompt N --tokens N --sequences N,N --step N --kv f16|i8|f8 --counting --embedder PLAN --bandwidth GB/S --matrix-rate TFLOP/S]`,
+  usage: `bench <${Object.keys(engineBenches).join('|')}|search|ingest> [--model PLAN --device cpu|cuda --threads N --prompt N --tokens N --sequences N,N --step N --kv f16|i8|f8 --counting --built-in --embedder PLAN --bandwidth GB/S --matrix-rate TFLOP/S]`,
   summary: 'Measures a part of Quoth on this machine, beside what the machine could do at best.',
   options: [
     ...engineOptionNames,
@@ -168,7 +176,7 @@ export const command: Command = {
     'matrix-rate',
     'vectors',
   ],
-  flags: ['counting'],
+  flags: ['counting', 'built-in'],
   minPositionals: 1,
   maxPositionals: 1,
   async run(context) {

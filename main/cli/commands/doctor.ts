@@ -5,15 +5,25 @@ import type { Command } from '../command.ts';
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
+/** As it would be loaded. */
+async function planned(native: Core['native'], plan: string, role: ModelSummary['role']): Promise<MemoryPlan> {
+  if (role !== 'chat') return native.planMemory({ plan });
+  // Only here: a chat model's room is the application's choice.
+  const { chooseRoom } = await import('../../../app/models/room.ts');
+  const { readPlanHeader } = await import('../../../engines/plan/format.ts');
+  const { contextTokens } = await readPlanHeader(plan);
+  return native.planMemory((await chooseRoom(native, plan, contextTokens)).options);
+}
+
 /** What the models in use would take, as the engine reckons it; without those that cannot be read. */
 async function planModels(core: Core): Promise<{ model: string; memory: MemoryPlan }[]> {
   const inUse = (await core.app.listModels()).filter(
     (model): model is ModelSummary & { plan: string } => model.inUse && model.plan !== null,
   );
   const plans = await Promise.all(
-    inUse.map(async ({ name, plan }) => ({
+    inUse.map(async ({ name, plan, role }) => ({
       model: name,
-      memory: await core.native.planMemory({ plan }).catch(() => null),
+      memory: await planned(core.native, plan, role).catch(() => null),
     })),
   );
   return plans.filter((one): one is { model: string; memory: MemoryPlan } => one.memory !== null);

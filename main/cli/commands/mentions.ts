@@ -1,17 +1,17 @@
 import type { Command } from '../command.ts';
-import { runTask, scopeOf } from '../job.ts';
+import { jobScopeOf, runTask } from '../job.ts';
 
 export const command: Command = {
-  usage: 'mentions <text> [--in <document | folder>]',
+  usage: 'mentions <text> [--in <document | folder> | --collection NAME]',
   summary: 'Lists every place where something is mentioned, in the whole library or in a part of it.',
-  options: ['in'],
+  options: ['in', 'collection'],
   minPositionals: 1,
   maxPositionals: 1,
   async run(context) {
     const [words = ''] = context.positionals;
-    const wanted = context.values.in;
+    const { in: wanted, collection } = context.values;
     const { app } = await context.openCore();
-    const scope = wanted === undefined ? { type: 'library' as const } : await scopeOf(app.library, wanted);
+    const scope = await jobScopeOf(app, { wanted, collection });
     return runTask({ type: 'mentions', words, scope }, context);
   },
 };

@@ -1,19 +1,30 @@
 import type { InstallProgress, ModelSummary } from '../../../app/contract/types.ts';
 import { modelId } from '../../../app/contract/types.ts';
+import type { Fit } from '../../../engines/catalogue.ts';
 import type { Core } from '../../compose.ts';
 import { type Command, type Context, WrongUse } from '../command.ts';
+import { fitMachine, fitOf, fitWords } from '../fits.ts';
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
-function modelWords(model: ModelSummary): string {
+function modelWords(model: ModelSummary & { fit: Fit | null }): string {
   const state = model.inUse ? 'in use' : model.state;
   const size = model.state === 'installed' ? megabytes(model.planBytes) : `${megabytes(model.downloadBytes)} to fetch`;
   const plan = model.plan ? `\n    ${model.plan}` : '';
-  return `${state.padEnd(10)} ${model.id}  ${model.name} (${model.role}, ${size}, ${model.licence})${plan}`;
+  // "Name: 4.0 GB + …": the name stands above already.
+  const fit = model.fit
+    ? `\n    ${fitWords[model.fit.verdict]}: ${model.fit.sentence.slice(model.name.length + 2)}`
+    : '';
+  return `${state.padEnd(10)} ${model.id}  ${model.name} (${model.role}, ${size}, ${model.licence})${plan}${fit}`;
 }
 
 async function list(core: Core, { output }: Context): Promise<void> {
-  const models = await core.app.listModels();
+  const machine = await fitMachine(core.native);
+  // What is installed is reckoned exactly, by `doctor`.
+  const models = (await core.app.listModels()).map((model) => ({
+    ...model,
+    fit: machine === null || model.state === 'installed' ? null : fitOf(model.id, machine),
+  }));
   await output.say({ models }, models.map(modelWords).join('\n'));
 }
 
