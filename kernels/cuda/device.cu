@@ -32,6 +32,7 @@ Status status_of(Device* device, cudaError_t error) {
     case cudaErrorInvalidValue:
     case cudaErrorInvalidConfiguration:
     case cudaErrorLaunchOutOfResources:
+    case cudaErrorCooperativeLaunchTooLarge:
       (void)cudaGetLastError();
       return {Code::internal, cudaGetErrorString(error)};  // a literal of the CUDA runtime
     case cudaErrorNoKernelImageForDevice:

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "linear_decode.h"
+#include "step.h"
 #include "stretch.h"
 #include "stretch_kernel.h"
 
@@ -91,25 +92,35 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
       operation.x_exchange = result.operation % kExchangeRegions * region;
       writer = p.num_operations - (builder.step_operations - result.operation);
     }
-    // What is added to was written by the same blocks.
-    if (overlap(result.rows, out) && adds && (result.rows.data != out.data || result.rows.width != out.width))
+    // What is added to was written by the same threads.
+    if (overlap(result.rows, out) && adds &&
+        (result.rows.data != out.data || result.rows.width != out.width || result.is_attention)) {
       return false;
+    }
   }
+  // x from before comes first. Every other operation waits for one of the last, so all blocks are done with what came
+  // before that; but the second may need only a part of the first one's result.
+  if (operation.x_tag == 0 && p.num_operations > 0) return false;
+  if (p.num_operations == 1 && overlap(builder.first_x, out)) return false;
   if (operation.is_attention && writer >= 0) {
     if (p.operations[writer].is_attention) return false;
     p.operations[writer].linear.is_exact = true;
   }
+  int32_t kept = 0;
+  StretchBuilder::Result results[8];
+  for (int32_t i = 0; i < builder.num_results; ++i) {
+    if (!overlap(builder.results[i].rows, out)) results[kept++] = builder.results[i];
+  }
+  if (kept == 8) return false;  // none may be forgotten
   p.operations[p.num_operations++] = operation;
   p.num_tokens = x.num_rows;
   if (place(device, p); p.num_slots < kMinSlots) {
     --p.num_operations;
     return false;
   }
-  int32_t kept = 0;
-  for (int32_t i = builder.num_results == 8 ? 1 : 0; i < builder.num_results; ++i) {
-    if (!overlap(builder.results[i].rows, out)) builder.results[kept++] = builder.results[i];
-  }
-  builder.results[kept++] = {out, builder.step_operations++};
+  if (p.num_operations == 1) builder.first_x = x;
+  results[kept++] = {out, builder.step_operations++, operation.is_attention};
+  std::copy_n(results, kept, builder.results);
   builder.num_results = kept;
   return true;
 }
@@ -190,7 +201,7 @@ StretchStart begin_stretches(Device* device, int32_t num_tokens) {
   close_stretches(device);
   if (device->stretch == nullptr || num_tokens > kStretchTokens) return {};
   StretchBuilder& builder = *device->stretch;
-  builder.is_open = builder.region_floats > 0;
+  builder.is_open = builder.region_floats > 0 && !builder.is_refused;
   builder.step_operations = 0;
   const Stretch& p = builder.stretch;
   return {reinterpret_cast<uint4*>(p.exchange), num_tokens * p.exchange_stride / 4, p.step, ++builder.num_steps};
@@ -308,10 +319,16 @@ Status end_stretch(Device* device) {
   config.stream = device->stream;
   config.attrs = &attribute;
   config.numAttrs = 1;
-  const Status status = status_of(device, cudaLaunchKernelEx(&config, stretch::kKernels[p.num_tokens - 1], p));
+  const cudaError_t error = cudaLaunchKernelEx(&config, stretch::kKernels[p.num_tokens - 1], p);
   p.num_operations = 0;
   builder->num_results = 0;
-  return status;
+  if (error == cudaErrorCooperativeLaunchTooLarge) {  // not all blocks at once: the step again, without
+    (void)cudaGetLastError();
+    builder->is_refused = true;
+    refuse_recording(device);
+    return {Code::internal, "the GPU does not take all blocks at once"};
+  }
+  return status_of(device, error);
 }
 
 }  // namespace quoth::cuda

@@ -84,13 +84,16 @@ struct Stretch {
 
 struct StretchBuilder {
   Stretch stretch;
-  bool is_open = false;  // inside a step
+  bool is_open = false;     // inside a step
+  bool is_refused = false;  // the GPU did not take one
+  Rows first_x{};           // of the first operation, which comes from before the stretch
   int32_t region_floats = 0;
   uint32_t num_steps = 0;
   // What the last operations of the open stretch wrote.
   struct Result {
     Rows rows;
     int32_t operation;  // of the whole step
+    bool is_attention;
   } results[8];
   int32_t num_results = 0;
   int32_t step_operations = 0;  // of the step, in all its stretches
