@@ -76,8 +76,8 @@ struct Stretch {
   // Offsets into shared memory.
   int32_t x_at, factors_at, sums_at, squares_at, table_at, operations_at, barriers_at, ring_at;
 #ifdef QUOTH_STRETCH_PROBE
-  int32_t probe;  // 1: no waiting for x; 2: the same weights again and again; 4: no copies; 8: one warp-record at once
-  int64_t* times;
+  int32_t probe;  // test/bench/stretch_bench.cu: 1: no waiting for x; 2: the same weights again and again; 4: no copies
+  int64_t* times;  // [operations, 8]: cycles of one block
 #endif
   StretchOperation operations[kStretchOperations];
 };
