@@ -136,6 +136,7 @@ Status rope_kv_attention(Device* device, Rows qkv, const Attention* shape, const
   if (joins()) return {};
   status = end_stretch(device);
   if (!status.ok() || joins()) return status;
+  close_stretches(device);  // cut into pieces by attention they gain nothing
   if (step.has_many || is_simple(pages) || !are_consecutive(*batch)) {
     status = rope_kv_write(device, qkv, shape, rope, batch, pages);
     if (!status.ok()) return status;

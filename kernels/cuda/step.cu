@@ -166,7 +166,9 @@ Status bring(Device* device, const Batch& batch) {
     arrays.chosen = device->chosen;
   }
   device->staged_count = 0;  // what `stage` brought is not there any more
-  arrays.stretch = begin_stretches(device, batch.num_tokens);
+  // Of rows that all generate: attention of others needs kernels of its own.
+  close_stretches(device);
+  if (batch.num_tokens == batch.num_sequences) arrays.stretch = begin_stretches(device, batch.num_tokens);
   const int32_t blocks = std::max(ceil_div(longest, kThreads), std::min(64, ceil_div(arrays.stretch.count, kThreads)));
   const dim3 grid(static_cast<unsigned>(blocks), kArrays + (arrays.stretch.count > 0 ? 1 : 0));
   bring_kernel<<<grid, kThreads, 0, device->stream>>>(arrays);
