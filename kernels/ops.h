@@ -158,12 +158,12 @@ struct Ops {
   // f32, f16 and f8 weights: products and sums in f32. q8, q4 and int4: x is rounded to 16 bits (the largest magnitude
   // of 32 columns becomes 32512), sums of 32 products are exact, groups are added in f32 in an order of K alone. With 8
   // bits for x a model with 4-bit weights is measurably another one (kernels/README.md).
-  // On a GPU, up to 8 rows: so too, but by 128 columns for int4_g128; for f16 and f8 weights x is rounded to f16, after
-  // its 128 columns were scaled by a power of two, and sums are f32. More rows: x is rounded to f16, after its row was
-  // scaled by a power of two so that nothing leaves f16's range; so is a weight, after its zero point was taken from
-  // it; products are exact, sums f32 in an order of K alone. An int4 scale of 128 and more, or a weight past f16's
-  // range, becomes infinite: no model has such. Both leave f32 weights, and rows of f16 or f8 that are not whole
-  // 16-byte pieces, to products and sums in f32.
+  // On a GPU, up to 8 rows: x keeps 16 bits of its mantissa; then so too, but by 128 columns for int4_g128; for f16 and
+  // f8 weights x is rounded to f16, after its 128 columns were scaled by a power of two, and sums are f32. More rows: x
+  // is rounded to f16, after its row was scaled by a power of two so that nothing leaves f16's range; so is a weight,
+  // after its zero point was taken from it; products are exact, sums f32 in an order of K alone. An int4 scale of 128
+  // and more, or a weight past f16's range, becomes infinite: no model has such. Both leave f32 weights, and rows of
+  // f16 or f8 that are not whole 16-byte pieces, to products and sums in f32.
   Status (*linear)(Device*, Rows x, const Weight* weight, const float* bias, Activation, Rows out);
   // The same with what stands in the fusion around it. Null on a device that has nothing of the kind.
   Status (*linear_fused)(Device*, Rows x, const Weight* weight, const float* bias, Activation, const LinearFusion*,

@@ -8,6 +8,7 @@
 
 #include "attention.h"
 #include "step.h"
+#include "stretch.h"
 
 namespace quoth::cuda {
 namespace {
@@ -128,6 +129,14 @@ Status rope_kv_attention(Device* device, Rows qkv, const Attention* shape, const
   status = stage(device, *batch, kPagedUses, &staged);
   if (!status.ok() || qkv.num_rows == 0 || shape->num_heads == 0) return status;
   const StepShape step = shape_of(device, *batch);
+  const auto joins = [&] {
+    return step.is_one_row && !is_simple(pages) &&
+           join_stretch(device, qkv, *shape, *rope, staged, batch->page_table_stride, step.num_pages, pages, out);
+  };
+  if (joins()) return {};
+  status = end_stretch(device);
+  if (!status.ok() || joins()) return status;
+  close_stretches(device);  // cut into pieces by attention they gain nothing
   if (step.has_many || is_simple(pages) || !are_consecutive(*batch)) {
     status = rope_kv_write(device, qkv, shape, rope, batch, pages);
     if (!status.ok()) return status;

@@ -18,11 +18,34 @@ namespace quoth::cuda {
 
 inline constexpr int32_t kUnitColumns = 128;
 
+// What x of a group with this largest magnitude is multiplied by, to have 16 bits whose high digit stays in int8; 0 for
+// next to nothing. Without a branch.
+inline constexpr float kLargestDigits = 127.0f * 256.0f;
+__device__ inline float digits_scale(float maximum) {
+  float inverse;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(fmaxf(maximum, 1e-31f)));
+  return maximum < 1e-31f ? 0.0f : kLargestDigits * inverse;
+}
 // c += a b: int8 [16, 32] times int8 [32, 8], exact in int32.
 __device__ inline void multiply_32(int32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint2 b) {
   asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b.x), "r"(b.y));
+}
+// The same of uint8 times int8.
+__device__ inline void multiply_32_unsigned(int32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
+                                            uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+// Two groups of 32 columns of nibbles, rows 2 g and 2 g + 1: `low` += the low nibbles' products, `high` += 16 times the
+// high ones', which so need no shift. x: digits of the lane's columns: low nibbles' of both groups, then high ones'.
+__device__ inline void multiply_nibbles_of_two(int32_t (&low)[4], int32_t (&high)[4], uint2 first, uint2 second,
+                                               uint4 x) {
+  constexpr uint32_t kLow = 0x0f0f0f0fu, kHigh = 0xf0f0f0f0u;
+  multiply_32_unsigned(low, first.x & kLow, first.y & kLow, second.x & kLow, second.y & kLow, x.x, x.y);
+  multiply_32_unsigned(high, first.x & kHigh, first.y & kHigh, second.x & kHigh, second.y & kHigh, x.z, x.w);
 }
 // c += a b: f16 [16, 16] times f16 [16, 8] in f32.
 __device__ inline void multiply_16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,

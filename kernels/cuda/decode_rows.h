@@ -106,13 +106,12 @@ __device__ inline void put_unit(const Staging& to, int32_t x_stride, int32_t ind
         uint2{halves_of(v.x * scale, v.y * scale), halves_of(v.z * scale, v.w * scale)};
     if (to.lane == 0) *factor = {__uint_as_float((254 - exponent) << 23), 0};
   } else {
-    constexpr float kLargest = 127.0f * 256.0f;  // its high digit stays in int8
     // A float of 2^23 .. 2^24 has its integer in its low bits: adding 1.5 * 2^23 rounds, and 128 more rounds the high
     // digit.
     constexpr float kShift = 12582912.0f;
     constexpr uint32_t kShiftBits = 0x4b400000u;
     const float maximum = __uint_as_float(largest);
-    const float inverse = maximum < 1e-31f ? 0.0f : __fdividef(kLargest, maximum);
+    const float inverse = digits_scale(maximum);
     const float a = fmaf(v.x, inverse, kShift), b = fmaf(v.y, inverse, kShift);
     const float c = fmaf(v.z, inverse, kShift), d = fmaf(v.w, inverse, kShift);
     const uint32_t low = __byte_perm(__byte_perm(__float_as_uint(a), __float_as_uint(b), 0x0040),
@@ -126,7 +125,7 @@ __device__ inline void put_unit(const Staging& to, int32_t x_stride, int32_t ind
     const uint32_t bits = __float_as_uint(a) + __float_as_uint(b) + __float_as_uint(c) + __float_as_uint(d);
     const int32_t sum = group_sum<kLanes>(static_cast<int32_t>(bits - 4 * kShiftBits));
     const float scale =
-        maximum > 1e37f ? __uint_as_float(0x7f800000u) : maximum * (1.0f / kLargest);  // too large: infinite
+        maximum > 1e37f ? __uint_as_float(0x7f800000u) : maximum * (1.0f / kLargestDigits);  // too large: infinite
     if (to.lane % kLanes == 0) *factor = {scale, scale * static_cast<float>(sum)};
   }
 }
@@ -148,6 +147,7 @@ __device__ inline void stage_some(const DecodeLinear& p, const Staging& to, cons
     const int32_t column = first_column + index * kStep;
     v[a] = {0, 0, 0, 0};
     if (column < p.num_columns) v[a] = load_four(row_of(p.x, token) + column, p.is_x_aligned);
+    v[a] = {shortened(v[a].x), shortened(v[a].y), shortened(v[a].z), shortened(v[a].w)};
     if constexpr (kNorm) {  // asked for now, so that both are waited for once
       weights[a] = {0, 0, 0, 0};
       if (column < p.num_columns) {

@@ -10,6 +10,7 @@
 #include "linear_prefill.h"
 #include "sample.h"
 #include "step.h"
+#include "stretch.h"
 #include "tuning.h"
 
 #ifdef _WIN32
@@ -31,6 +32,7 @@ Status status_of(Device* device, cudaError_t error) {
     case cudaErrorInvalidValue:
     case cudaErrorInvalidConfiguration:
     case cudaErrorLaunchOutOfResources:
+    case cudaErrorCooperativeLaunchTooLarge:
       (void)cudaGetLastError();
       return {Code::internal, cudaGetErrorString(error)};  // a literal of the CUDA runtime
     case cudaErrorNoKernelImageForDevice:
@@ -180,6 +182,7 @@ void free_scratch(Device* device) {
   }
   cuda::free_samples(device);
   cuda::free_downloads(device);
+  cuda::release_stretches(device);
   for (int32_t*& slot : device->slots) {
     (void)cudaFreeHost(slot);
     slot = nullptr;
@@ -233,6 +236,7 @@ Status reserve(Device* device, int32_t max_tokens, int32_t max_columns) {
   take(&device->result, fused_rows * groups * kQuantGroup * 2 * sizeof(float), false);
   if (status.ok()) status = cuda::make_samples(device);
   if (status.ok()) status = cuda::make_downloads(device);
+  if (status.ok()) status = cuda::reserve_stretches(device, max_columns);
   take(&device->rounded, static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)), false);
   take(&device->inverse_scales, tokens * sizeof(float), false);
   take(&device->arrivals, static_cast<uint64_t>(cuda::kMaxArrivals) * sizeof(int32_t), false);
@@ -258,7 +262,7 @@ uint64_t working_bytes(const Device* device, int32_t max_tokens, int32_t max_col
   const uint64_t fused_rows = std::min<uint64_t>(tokens, cuda::kFusedRows);
   return 4 * (7 * (tokens + 1) + cuda::kMaxPageTable) + 4 * static_cast<uint64_t>(partials_of(device)) +
          4 * 3 * fused_rows * columns + static_cast<uint64_t>(cuda::rounded_bytes(max_tokens, max_columns)) +
-         4 * tokens + 4 * cuda::kMaxArrivals + kRecordedBytes;
+         4 * tokens + 4 * cuda::kMaxArrivals + cuda::stretch_bytes(device, max_columns) + kRecordedBytes;
 }
 
 Status memory(Device* device, uint64_t* free_bytes, uint64_t* total_bytes) {
@@ -270,12 +274,19 @@ Status memory(Device* device, uint64_t* free_bytes, uint64_t* total_bytes) {
   return status;
 }
 
+// An operation that no stretch takes: it comes after what was joined before it.
+template <auto kOperation, typename... Arguments>
+Status after_stretch(Device* device, Arguments... arguments) {
+  const Status status = cuda::end_stretch(device);
+  return status.ok() ? kOperation(device, arguments...) : status;
+}
+
 const Ops kOps = {
     .allocate = allocate,
     .release = release,
     .upload = upload,
     .download = download,
-    .start_download = cuda::start_download,
+    .start_download = after_stretch<cuda::start_download>,
     .finish_download = cuda::finish_download,
     .synchronize = synchronize,
     .reserve = reserve,
@@ -283,11 +294,11 @@ const Ops kOps = {
     .working_bytes = working_bytes,
     .begin_step = cuda::begin_step,
     .end_step = cuda::end_step,
-    .embed = cuda::embed,
-    .add_positions = cuda::add_positions,
-    .add_segments = cuda::add_segments,
-    .gather_outputs = cuda::gather_outputs,
-    .linear = cuda::linear,
+    .embed = after_stretch<cuda::embed>,
+    .add_positions = after_stretch<cuda::add_positions>,
+    .add_segments = after_stretch<cuda::add_segments>,
+    .gather_outputs = after_stretch<cuda::gather_outputs>,
+    .linear = after_stretch<cuda::linear>,
     .linear_fused = cuda::linear_fused,
     .count_ways = cuda::count_ways,
     .time_way = cuda::time_way,
@@ -295,29 +306,29 @@ const Ops kOps = {
     .count_attention_ways = cuda::count_attention_ways,
     .time_attention_way = cuda::time_attention_way,
     .choose_attention_way = cuda::choose_attention_way,
-    .rms_norm = cuda::rms_norm,
-    .layer_norm = cuda::layer_norm,
-    .rms_norm_heads = cuda::rms_norm_heads,
-    .add_rms_norm = cuda::add_rms_norm,
-    .add_layer_norm = cuda::add_layer_norm,
-    .add = cuda::add,
-    .multiply = cuda::multiply,
-    .add_bias = cuda::add_bias,
-    .activate = cuda::activate,
-    .gated = cuda::gated,
-    .soft_cap = cuda::soft_cap,
-    .clamp = cuda::clamp,
-    .permute_columns = cuda::permute_columns,
-    .rope = cuda::rope,
-    .kv_write = cuda::kv_write,
-    .rope_kv_write = cuda::rope_kv_write,
-    .attention = cuda::attention,
+    .rms_norm = after_stretch<cuda::rms_norm>,
+    .layer_norm = after_stretch<cuda::layer_norm>,
+    .rms_norm_heads = after_stretch<cuda::rms_norm_heads>,
+    .add_rms_norm = after_stretch<cuda::add_rms_norm>,
+    .add_layer_norm = after_stretch<cuda::add_layer_norm>,
+    .add = after_stretch<cuda::add>,
+    .multiply = after_stretch<cuda::multiply>,
+    .add_bias = after_stretch<cuda::add_bias>,
+    .activate = after_stretch<cuda::activate>,
+    .gated = after_stretch<cuda::gated>,
+    .soft_cap = after_stretch<cuda::soft_cap>,
+    .clamp = after_stretch<cuda::clamp>,
+    .permute_columns = after_stretch<cuda::permute_columns>,
+    .rope = after_stretch<cuda::rope>,
+    .kv_write = after_stretch<cuda::kv_write>,
+    .rope_kv_write = after_stretch<cuda::rope_kv_write>,
+    .attention = after_stretch<cuda::attention>,
     .rope_kv_attention = cuda::rope_kv_attention,
-    .attention_full = cuda::attention_full,
-    .pool_mean = cuda::pool_mean,
-    .pool_first = cuda::pool_first,
-    .normalize = cuda::normalize,
-    .sample = cuda::sample,
+    .attention_full = after_stretch<cuda::attention_full>,
+    .pool_mean = after_stretch<cuda::pool_mean>,
+    .pool_first = after_stretch<cuda::pool_first>,
+    .normalize = after_stretch<cuda::normalize>,
+    .sample = after_stretch<cuda::sample>,
     .read_samples = cuda::read_samples,
 };
 
@@ -326,6 +337,7 @@ void close(Device* device) {
   if (device->stream != nullptr) (void)cudaStreamSynchronize(device->stream);
   if (device->recorder != nullptr) free_scratch(device);
   cuda::free_recorder(device);
+  cuda::free_stretches(device);
   cuda::free_ways(device);
   for (cudaEvent_t event : device->copied) {
     if (event != nullptr) (void)cudaEventDestroy(event);
@@ -372,6 +384,7 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = cuda::make_recorder(opened);
+  if (status.ok() && std::getenv("QUOTH_TEST_NO_STRETCH") == nullptr) status = cuda::make_stretches(opened);
   if (status.ok()) status = cuda::make_ways(opened);
   if (status.ok()) status = status_of(opened, cudaStreamCreateWithFlags(&opened->stream, cudaStreamNonBlocking));
   const auto make_event = [&](cudaEvent_t& event) {

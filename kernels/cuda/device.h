@@ -31,6 +31,7 @@ inline constexpr int32_t kMaxChosen = 1024;  // rows of one `sample`
 struct StepRecorder;                         // step.cu
 struct SampleBuffers;                        // sample.cu
 struct Downloads;                            // download.cu
+struct StretchBuilder;                       // stretch.h
 struct Ways;                                 // tuning.cu
 // Entries of a step's page tables: 128 sequences of 262,144 tokens.
 inline constexpr int64_t kMaxPageTable = 128 * 4096;
@@ -71,6 +72,7 @@ struct Device {
   cuda::StepRecorder* recorder = nullptr;
   cuda::SampleBuffers* samples = nullptr;
   cuda::Downloads* downloads = nullptr;
+  cuda::StretchBuilder* stretch = nullptr;  // null: no stretches on this GPU
   cuda::Ways* ways = nullptr;
   int32_t* chosen = nullptr;  // i32 [kMaxChosen]: what the last `sample` chose
   float* partials = nullptr;  // f32 [num_partials]
@@ -177,6 +179,15 @@ __device__ inline float2 floats_of(uint32_t halves) {
   __half2 pair;
   memcpy(&pair, &halves, sizeof pair);
   return __half22float2(pair);
+}
+
+// x without its low eight bits, rounded; what is not finite stays so.
+__device__ inline uint32_t shortened(uint32_t bits) {
+  const uint32_t rounded = bits + 0x80u;
+  return ((rounded ^ bits) >> 31 ? bits : rounded) & 0xffffff00u;
+}
+__device__ inline float shortened(float x) {
+  return __uint_as_float(shortened(__float_as_uint(x)));
 }
 
 // Sums over a warp in a fixed tree; every lane gets the result.

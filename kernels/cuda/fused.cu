@@ -5,6 +5,7 @@
 #include "device.h"
 #include "linear_decode.h"
 #include "linear_prefill.h"
+#include "stretch.h"
 #include "tuning.h"
 
 namespace quoth::cuda {
@@ -36,6 +37,9 @@ Status linear_fused(Device* device, Rows x, const Weight* weight, const float* b
     return {Code::invalid_input, "linear_fused: the step is larger than was reserved"};
   }
   if (x.num_rows == 0 || width == 0) return {};
+  if (join_stretch(device, x, *weight, bias, activation, *fusion, out)) return {};
+  if (const Status status = end_stretch(device); !status.ok()) return status;
+  if (join_stretch(device, x, *weight, bias, activation, *fusion, out)) return {};  // as the first of another
   const int32_t way = way_of(device, *weight, *fusion, x.num_rows);
   if (decodes(x, *weight, *fusion)) {
     return linear_decode(device, x, weight, bias, activation, *fusion, out, decode_choice(way));

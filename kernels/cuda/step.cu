@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "step.h"
+#include "stretch.h"
 
 namespace quoth::cuda {
 
@@ -61,12 +62,20 @@ struct Arrays {
   int32_t count[kArrays];
   const int32_t* chosen_rows;  // [T] or null: rows of `chosen`
   const int32_t* chosen;
+  StretchStart stretch;  // done by the blocks behind those of the arrays
 };
 
 // Block (part, array). The ids are array 0.
 __global__ void __launch_bounds__(kThreads) bring_kernel(const __grid_constant__ Arrays arrays) {
   const int32_t array = blockIdx.y;
   const int32_t index = static_cast<int32_t>(blockIdx.x) * kThreads + static_cast<int32_t>(threadIdx.x);
+  if (array == kArrays) {
+    if (index == 0 && arrays.stretch.step != nullptr) *arrays.stretch.step = arrays.stretch.number;
+    for (int32_t i = index; i < arrays.stretch.count; i += static_cast<int32_t>(gridDim.x) * kThreads) {
+      arrays.stretch.exchange[i] = uint4{0, 0, 0, 0};
+    }
+    return;
+  }
   if (index >= arrays.count[array]) return;
   int32_t value = arrays.from[array][index];
   if (array == 0 && arrays.chosen_rows != nullptr) {
@@ -157,7 +166,11 @@ Status bring(Device* device, const Batch& batch) {
     arrays.chosen = device->chosen;
   }
   device->staged_count = 0;  // what `stage` brought is not there any more
-  const dim3 grid(static_cast<unsigned>(ceil_div(longest, kThreads)), kArrays);
+  // Of rows that all generate: attention of others needs kernels of its own.
+  close_stretches(device);
+  if (batch.num_tokens == batch.num_sequences) arrays.stretch = begin_stretches(device, batch.num_tokens);
+  const int32_t blocks = std::max(ceil_div(longest, kThreads), std::min(64, ceil_div(arrays.stretch.count, kThreads)));
+  const dim3 grid(static_cast<unsigned>(blocks), kArrays + (arrays.stretch.count > 0 ? 1 : 0));
   bring_kernel<<<grid, kThreads, 0, device->stream>>>(arrays);
   status = launched(device);
   if (!status.ok()) return status;
@@ -216,6 +229,7 @@ void free_recorder(Device* device) {
 
 void forget_steps(Device* device) {
   StepRecorder& recorder = *device->recorder;
+  close_stretches(device);
   if (recorder.is_recording) {
     cudaGraph_t graph = nullptr;
     (void)cudaStreamEndCapture(device->stream, &graph);
@@ -277,6 +291,7 @@ Status begin_step(Device* device, const void* program, const Batch* batch, bool*
     if (entry.graph != nullptr) {
       status = status_of(device, cudaGraphLaunch(entry.graph, device->stream));
       *replayed = status.ok();
+      close_stretches(device);  // its stretches are in it
       if (*replayed || !device->lost.ok()) return status;
       destroy(entry);  // it goes on without
       entry.is_refused = true;
@@ -298,10 +313,13 @@ Status end_step(Device* device, bool is_whole, bool* again) {
   StepRecorder& recorder = *device->recorder;
   if (!recorder.is_open) return {Code::internal, "a step without a beginning"};
   recorder.is_open = false;
-  if (!recorder.is_recording) return device->lost;
+  const Status ended = is_whole ? end_stretch(device) : Status{};
+  close_stretches(device);
+  if (!recorder.is_recording) return ended.ok() ? device->lost : ended;
   recorder.is_recording = false;
   cudaGraph_t graph = nullptr;
   Status status = status_of(device, cudaStreamEndCapture(device->stream, &graph));
+  if (status.ok()) status = ended;
   if (status.ok() && is_whole) {
     cudaGraphExec_t ready = nullptr;
     status = status_of(device, cudaGraphInstantiate(&ready, graph, 0));

@@ -274,8 +274,8 @@ Status counted_begin(Device* device, const void* program, const Batch* batch, bo
   return status;
 }
 
-std::string check_steps(OpenDevice& gpu, OpenDevice& other, const std::string& path) {
-  const PlanFile plan = open_plan(path);
+// `num_before`: pieces of the first sequence's prompt that come before.
+std::string check_steps(OpenDevice& gpu, OpenDevice& other, const PlanFile& plan, int num_before) {
   if (plan.role != Role::chat) return "";
   const Capacity capacity{300, 16, 16};
   constexpr int32_t kPages = 64;
@@ -290,11 +290,14 @@ std::string check_steps(OpenDevice& gpu, OpenDevice& other, const std::string& p
   num_replayed = num_begun = 0;
 
   std::vector<std::vector<int32_t>> steps{{290}, {1}, {0, 30}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 0, 45}};
+  for (int i = 0; i < num_before; ++i) steps.push_back({290});
   for (int i = 0; i < 40; ++i) steps.push_back({1, 1, 1});  // across borders of pages
   for (int i = 0; i < 3; ++i) steps.push_back({8});
   for (int i = 0; i < 3; ++i) steps.push_back({1, 1, 20});
   for (int i = 0; i < 6; ++i) steps.push_back({1});
-  std::vector<Growing> sequences(3);
+  for (int i = 0; i < 4; ++i) steps.push_back({1, 1});
+  for (int i = 0; i < 4; ++i) steps.push_back({1, 1, 1, 1});
+  std::vector<Growing> sequences(4);
   int32_t next_page = 0;
   const std::atomic<bool> never{false};
   const size_t width = static_cast<size_t>(with.output_width());
@@ -411,7 +414,7 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
   std::vector<SampleRow> rows;
   std::vector<SampledRow> chosen(64);
   for (const auto& [num_sequences, context] :
-       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {8, 256}, {64, 128}}) {
+       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {2, 2000}, {4, 2000}, {8, 256}, {64, 128}}) {
     std::vector<Growing> sequences(static_cast<size_t>(num_sequences));
     int32_t next_page = 0;
     const auto started = std::chrono::steady_clock::now();
@@ -491,11 +494,17 @@ int main(int count, char** arguments) {
     }
     for (int i = 1; i < count; ++i) {
       guarded(std::string("recorded steps of ") + arguments[i],
-              [&] { return check_steps(*gpu, *other, arguments[i]); });
+              [&] { return check_steps(*gpu, *other, open_plan(arguments[i]), 0); });
       if (is_short) continue;  // a tool would take what is refused for an error
       guarded(std::string("what cannot be recorded, ") + arguments[i],
               [&] { return check_refusal(*gpu, arguments[i]); });
     }
+    // True widths, whose steps of few rows are one kernel; contexts of one split and of many.
+    guarded("recorded steps of two layers of Mistral's shape", [&] {
+      std::vector<uint8_t> bytes;
+      const PlanFile plan = test::mistral_shape(bytes, 2);
+      return check_steps(*gpu, *other, plan, is_short ? 1 : 9);
+    });
     if (const char* layers = std::getenv("QUOTH_MISTRAL")) time_decode(*gpu, std::atoi(layers));
     if (!is_short) {
       must(gpu->ops->reserve(gpu->device, 64, 1024));

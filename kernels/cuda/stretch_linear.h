@@ -1,0 +1,343 @@
+// A linear in a stretch: x on its way from the exchange to digits in shared memory, records times digits, and sums on
+// their way out. The arithmetic, and so the bits, are those of linear_decode.cu.
+#pragma once
+
+#include "async_copy.h"
+#include "decode_formats.h"
+#include "stretch.h"
+
+#ifdef QUOTH_STRETCH_PROBE
+#define QUOTH_TIME(i) \
+  if (p.times != nullptr && blockIdx.x == 5 && threadIdx.x == 0) p.times[index * 8 + (i)] = clock64()
+#else
+#define QUOTH_TIME(i)
+#endif
+
+namespace quoth::cuda::stretch {
+
+constexpr int32_t kWarps = 16;  // that multiply; one more brings the weights
+// Whole groups of four warps, so that those that multiply get more registers than an even share.
+constexpr int32_t kThreads = (kWarps + 4) * kWarp;
+constexpr int32_t kRecordBytes = 1088;
+constexpr int32_t kLineBytes = 144;  // a digit of a token in a record, so that two lines do not meet in a bank
+constexpr int32_t kOperationsAhead = 4;
+
+__device__ inline void sync_multipliers() {
+  asm volatile("bar.sync 1, %0;" ::"n"(kWarps * kWarp) : "memory");
+}
+
+// The thread's index, of which the compiler knows nothing: what follows from it is found anew behind each of these, and
+// does not take the registers of what comes between.
+__device__ inline int32_t thread_index() {
+  int32_t index = static_cast<int32_t>(threadIdx.x);
+  asm volatile("" : "+r"(index));
+  return index;
+}
+
+// Four floats of the exchange as they are now.
+__device__ inline uint4 look_at(const uint32_t* from) {
+  uint4 v;
+  asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from)
+               : "memory");
+  return v;
+}
+__device__ inline bool has_tag(const uint4& v, uint32_t tag) {
+  return (((v.x ^ tag) | (v.y ^ tag) | (v.z ^ tag) | (v.w ^ tag)) & 0xffu) == 0;
+}
+__device__ inline void put_in_exchange(uint32_t* to, float value, uint32_t tag) {
+  asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" ::"l"(to), "r"(__float_as_uint(shortened(value)) | tag)
+               : "memory");
+}
+// A whole float beside its tag.
+__device__ inline void put_beside_tag(uint64_t* to, float value, uint32_t tag) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to),
+               "l"(static_cast<uint64_t>(tag) << 32 | __float_as_uint(value))
+               : "memory");
+}
+__device__ inline bool look_beside_tag(const uint64_t* from, uint32_t tag, float& value) {
+  uint64_t v;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(v) : "l"(from) : "memory");
+  value = __uint_as_float(static_cast<uint32_t>(v));
+  return static_cast<uint32_t>(v >> 32) == tag;
+}
+__device__ inline float4 without_tags(const uint4& v) {
+  constexpr uint32_t kKept = 0xffffff00u;
+  return {__uint_as_float(v.x & kKept), __uint_as_float(v.y & kKept), __uint_as_float(v.z & kKept),
+          __uint_as_float(v.w & kKept)};
+}
+
+// Of shared memory.
+struct Places {
+  uint8_t* x;       // [records, 2 T, kLineBytes]: what a lane of the tensor cores' columns reads lies together
+  float2* factors;  // [records, T]: {scale / 16, scale * sum}
+  float* sums;      // [group_tiles, kWarps, T, 16], a tile 16 floats further apart
+  float* squares;   // [kWarps, T]
+};
+template <int32_t kTokens>
+constexpr int32_t kTileFloats = kWarps * kTokens * kQuantRows + kQuantRows;
+
+__device__ inline float larger_or_nan(float a, float b) {
+  float c;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+  return c;
+}
+
+// Records `index` .. `index` + kRecords - 1 of this warp, four columns in each lane, to two digits of 8 bits each;
+// those from `records` on are the last one again. `squares`: of this lane's columns.
+template <int32_t kTokens, bool kNorm, int32_t kRecords>
+__device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const float* norm_weight,
+                                  const Places& places, int32_t warp, int32_t lane, int32_t records, int32_t index,
+                                  float (&squares)[kTokens]) {
+  constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
+  constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
+  int32_t at[kRecords];                                       // which record
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) at[r] = min(index + r, records - 1) * kWarps + warp;
+  uint4 v[kRecords][kTokens];
+  float4 weights[kNorm ? kRecords : 1];
+  if constexpr (kNorm) {
+#pragma unroll
+    for (int32_t r = 0; r < kRecords; ++r) {
+      weights[r] = __ldg(reinterpret_cast<const float4*>(norm_weight + at[r] * kUnitColumns + 4 * lane));
+    }
+  }
+  const uint32_t tag = operation.x_tag;
+  const uint32_t* const from =
+      (tag == 0 ? reinterpret_cast<const uint32_t*>(operation.x) : p.exchange + operation.x_exchange) + 4 * lane;
+  const int32_t stride = tag == 0 ? operation.x_stride : p.exchange_stride;
+#ifdef QUOTH_STRETCH_PROBE
+  const bool waits = tag != 0 && !(p.probe & 1);
+#else
+  const bool waits = tag != 0;
+#endif
+  if (kRecords * kTokens > 2 && waits) {  // one first: asking for all of it again and again takes the others' time
+    const uint32_t* const first = from + at[0] * kUnitColumns;
+    while (!__all_sync(0xffffffffu, has_tag(look_at(first), tag))) {
+    }
+  }
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
+    }
+  }
+  if (tag == 0) {  // as if it had been in the exchange
+#pragma unroll
+    for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+      for (int32_t t = 0; t < kTokens; ++t) {
+        v[r][t] = {shortened(v[r][t].x), shortened(v[r][t].y), shortened(v[r][t].z), shortened(v[r][t].w)};
+      }
+    }
+  }
+  if (waits) {
+    for (;;) {
+      bool again = false;
+#pragma unroll
+      for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+        for (int32_t t = 0; t < kTokens; ++t) {
+          if (!has_tag(v[r][t], tag)) {
+            again = true;
+            v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
+          }
+        }
+      }
+      if (!__any_sync(0xffffffffu, again)) break;
+    }
+  }
+  float4 x[kRecords][kTokens];
+  float maximum[kRecords][kTokens];
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      float4 f = without_tags(v[r][t]);
+      if constexpr (kNorm) {
+        const float square = fmaf(f.x, f.x, fmaf(f.y, f.y, fmaf(f.z, f.z, f.w * f.w)));
+        if (index + r < records) squares[t] += square;
+        f = {f.x * weights[r].x, f.y * weights[r].y, f.z * weights[r].z, f.w * weights[r].w};
+      }
+      x[r][t] = f;
+      const float most = larger_or_nan(larger_or_nan(fabsf(f.x), fabsf(f.y)), larger_or_nan(fabsf(f.z), fabsf(f.w)));
+      maximum[r][t] = __uint_as_float(__reduce_max_sync(0xffffffffu, __float_as_uint(most)));
+    }
+  }
+  // Lane l has columns 4 l ..: group l / 8, octet l % 8 / 2, its low or high nibbles l % 2.
+  uint8_t* const to = places.x + lane % 8 / 2 * 32 + lane / 16 * 16 + lane % 2 * 8 + lane / 8 % 2 * 4;
+  // One kind of instruction after another: their latencies overlap.
+  float inverses[kRecords][kTokens];
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) inverses[r][t] = digits_scale(maximum[r][t]);
+  }
+  int32_t sum[kRecords][kTokens];
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      const float inverse = inverses[r][t];
+      const float4 f = x[r][t];
+      const uint32_t a = __float_as_uint(fmaf(f.x, inverse, kShift)), b = __float_as_uint(fmaf(f.y, inverse, kShift));
+      const uint32_t c = __float_as_uint(fmaf(f.z, inverse, kShift)), d = __float_as_uint(fmaf(f.w, inverse, kShift));
+      const uint32_t left = __byte_perm(a, b, 0x5140), right = __byte_perm(c, d, 0x5140);
+      uint8_t* line = to + (at[r] * 2 * kTokens + 2 * t) * kLineBytes;
+      *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
+      *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
+      sum[r][t] = static_cast<int32_t>(a + b + c + d - kShiftBits);
+    }
+  }
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) sum[r][t] = __reduce_add_sync(0xffffffffu, sum[r][t]);
+  }
+#pragma unroll
+  for (int32_t r = 0; r < kRecords; ++r) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) {
+      const float scale =
+          maximum[r][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[r][t] * (1.0f / kLargestDigits);
+      if (lane == 0) {
+        places.factors[at[r] * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[r][t])};
+      }
+    }
+  }
+}
+
+// This warp's records of x. Others read them after a barrier.
+template <int32_t kTokens, bool kNorm>
+__device__ inline void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
+                               const Places& places, int32_t warp, int32_t lane, float (&squares)[kTokens]) {
+  constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;  // else 2: less code
+  const int32_t records = max(0, ceil_div(work.num_records - warp, kWarps));
+  int32_t index = 0;
+  while (index < records) {
+    if (kMost > 2 && records - index > 2) {
+      stage_some<kTokens, kNorm, kMost>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
+      index += kMost;
+    } else {
+      stage_some<kTokens, kNorm, 2>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
+      index += 2;
+    }
+  }
+}
+
+// Lanes t and t + 2 would read their octets of the same rows from the same banks of shared memory. So lanes 2 and 3
+// take the rows of lane g ^ 4; what octets 0 and 1 give and what 2 and 3 give is kept apart in two sets of the eight
+// columns (x is zero in the other octets), and added up afterwards. Room for that is up to two tokens.
+template <int32_t kTokens>
+constexpr bool kHasTwoParts = kTokens <= 2;
+
+// What a lane needs of a record of x: of its column's digits, and of its token.
+struct RecordOfX {
+  uint4 left, right;
+  float2 factor;
+
+  __device__ void load(const uint8_t* x, const float2* factors) {
+    left = *reinterpret_cast<const uint4*>(x);
+    right = *reinterpret_cast<const uint4*>(x + 16);
+    factor = *factors;
+  }
+  __device__ void keep(bool is_kept) {
+    if (is_kept) return;
+    left = right = {0, 0, 0, 0};
+  }
+};
+
+// A record of weights in registers: rows 2 g and 2 g + 1, octet t of each group.
+struct Record {
+  uint2 words[4];
+  uint32_t scales, zeros;
+
+  // `lane_at`: of the lane's octet and pair of rows; `row_at`: 4 g.
+  __device__ void load(const uint8_t* record, int32_t lane_at, int32_t row_at) {
+#pragma unroll
+    for (int32_t group = 0; group < 4; ++group) {
+      words[group] = *reinterpret_cast<const uint2*>(record + 256 * group + lane_at);
+    }
+    scales = word_at(record + 1024 + row_at);
+    zeros = word_at(record + 1056 + row_at);
+  }
+  // sums += the record times x: rows 2 g and 2 g + 1 of token t.
+  template <bool kTwoParts>
+  __device__ void multiply(float2& sums, const RecordOfX& x) const {
+    int32_t low[4] = {}, high[4] = {};
+    multiply_nibbles_of_two(low, high, words[0], words[1], x.left);
+    multiply_nibbles_of_two(low, high, words[2], words[3], x.right);
+    const float2 scale = floats_of(scales), zero = floats_of(zeros);
+    const auto one = [&](float& sum, int32_t product, float row_scale, float row_zero) {
+      float value = x.factor.x * static_cast<float>(product);
+      value = fmaf(-row_zero, x.factor.y, value);
+      sum = fmaf(row_scale, value, sum);
+    };
+    int32_t even = (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]);
+    int32_t odd = (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]);
+    if constexpr (kTwoParts) {
+      even += __shfl_xor_sync(0xffffffffu, even, 18);
+      odd += __shfl_xor_sync(0xffffffffu, odd, 18);
+    }
+    one(sums.x, even, scale.x, zero.x);
+    one(sums.y, odd, scale.y, zero.y);
+  }
+};
+
+// The column of out that thread `i` finishes, of the pairs from `first_pair` of this block's list on.
+template <int32_t kTokens>
+struct Finished {
+  int32_t row, pair, token, column;
+
+  __device__ Finished(int32_t i, int32_t first_pair) {
+    row = i % kQuantRows;
+    pair = i / kQuantRows / kTokens;
+    token = i / kQuantRows % kTokens;
+    column =
+        (static_cast<int32_t>(blockIdx.x) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
+  }
+};
+
+// Adds up the warps' sums of `num_pairs` pairs of tiles and writes their columns. All warps have put them. `residual`:
+// what out held, of the first pairs.
+template <int32_t kTokens>
+__device__ inline void finish_group(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
+                                    const Places& places, int32_t first_pair, int32_t num_pairs, float residual,
+                                    uint32_t first_tag) {
+  for (int32_t i = thread_index(); i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
+    const Finished<kTokens> is(i, first_pair);
+    float factor = 1;
+    if (work.norm_weight != nullptr) {
+      float sum = 0;
+#pragma unroll
+      for (int32_t warp = 0; warp < kWarps; ++warp) sum += places.squares[warp * kTokens + is.token];
+      factor = rsqrtf(sum * work.inverse_columns + work.epsilon);
+    }
+    const auto total_of = [&](int32_t second) {
+      const float* at =
+          places.sums + (is.pair * work.pair_tiles + second) * kTileFloats<kTokens> + is.token * kQuantRows + is.row;
+      float total = 0;
+#pragma unroll
+      for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * kTokens * kQuantRows];
+      total *= factor;
+      if (work.bias != nullptr) total += work.bias[is.column + second * work.num_outputs];
+      return total;
+    };
+    float result = total_of(0);
+    if (work.has_silu) result = activation_of(result, Activation::silu);
+    if (work.is_gated) result *= total_of(1);
+    float* to = operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column;
+    if (work.adds) result += first_pair == 0 && i < kWarps * kWarp ? residual : __ldcg(to);
+    put_in_exchange(p.exchange + operation.out_exchange + is.token * p.exchange_stride + is.column, result,
+                    operation.out_tag);
+    if (work.is_exact) {
+      put_beside_tag(p.exact + is.token * (p.exchange_stride / kExchangeRegions) + is.column, result,
+                     first_tag | operation.out_tag);
+    }
+    *to = result;
+  }
+}
+
+}  // namespace quoth::cuda::stretch
