@@ -9,7 +9,7 @@ import { Menu, MenuItem } from '../common/menu.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { useJob } from '../jobs/use-job.ts';
 import { CollectionSubmenu } from './collection-items.tsx';
-import { RailItem } from './library-rail.tsx';
+import { RailItem } from './rail-item.tsx';
 
 /** The folders whose changes are followed: how each is, and the ways to let it rest or to forget it. */
 export function WatchedFolders() {

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from 'react';
 import type { Formula } from './maths.ts';
+import { WrittenFormula } from './written-formula.tsx';
 
 /** KaTeX is loaded when the first formula is shown. Where it cannot be, the formula is read as it was written. */
 const Typeset = lazy(() => import('./typeset-formula.tsx').catch(() => ({ default: WrittenFormula })));
@@ -11,8 +12,4 @@ export function FormulaView({ formula }: { formula: Formula }) {
       <Typeset formula={formula} />
     </Suspense>
   );
-}
-
-export function WrittenFormula({ formula }: { formula: Formula }) {
-  return <code className="whitespace-pre-wrap">{formula.tex}</code>;
 }

@@ -2,8 +2,8 @@
 import 'katex/dist/katex.min.css';
 import katex, { type KatexOptions } from 'katex';
 import { useLayoutEffect, useRef, useState } from 'react';
-import { WrittenFormula } from './formula.tsx';
 import type { Formula } from './maths.ts';
+import { WrittenFormula } from './written-formula.tsx';
 
 /**
  * What a formula may do is: be drawn. It leads nowhere and fetches nothing (`trust`), and neither its macros nor its sizes
