@@ -1,0 +1,99 @@
+/** Starts a packed app as a person does, and finds its window through Chromium's own debugger: Node's is shut by a fuse. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { type Browser, chromium, type Page } from 'playwright-core';
+
+export type PackedApp = { readonly pid: number; readonly page: Page; close(): Promise<void> };
+
+const timeoutMs = 60_000;
+
+/** The address of Chromium's debugger, which it says on its error stream. */
+function debuggerAddress(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const timer = setTimeout(() => reject(new Error(`The app did not start. It said:\n${said}`)), timeoutMs);
+    child.once('exit', (code) => reject(new Error(`The app ended with ${code}. It said:\n${said}`)));
+    child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
+      said += piece;
+      const [, address] = /DevTools listening on (ws:\S+)/.exec(said) ?? [];
+      if (!address) return;
+      clearTimeout(timer);
+      resolve(address);
+    });
+  });
+}
+
+/** @param options binary: the packed program; environment: added to a bare one */
+export async function startPackedApp(options: {
+  binary: string;
+  profile: string;
+  environment: Record<string, string>;
+  words?: string[];
+}): Promise<PackedApp> {
+  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(
+    options.binary,
+    [
+      ...sandbox,
+      '--disable-gpu',
+      '--lang=en-US',
+      '--remote-debugging-port=0',
+      `--profile=${options.profile}`,
+      ...(options.words ?? []),
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH, HOME, ...options.environment } },
+  );
+  const ended = once(child, 'exit');
+  let browser: Browser | undefined;
+  try {
+    browser = await chromium.connectOverCDP(await debuggerAddress(child));
+    const [context] = browser.contexts();
+    const page = context?.pages()[0] ?? (await context?.waitForEvent('page', { timeout: timeoutMs }));
+    if (!page || child.pid === undefined) throw new Error('The app opened no window.');
+    return {
+      pid: child.pid,
+      page,
+      async close() {
+        await browser?.close();
+        child.kill('SIGTERM');
+        await ended;
+      },
+    };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+/** What each process below `pid` has loaded from `folder`: paths from there, as Linux tells them. */
+export function loadedFrom(folder: string, pid: number): { pid: number; files: string[] }[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const isBelow = (one: number): boolean => one === pid || (parents.has(one) && isBelow(parents.get(one) as number));
+  return [...parents.keys()].filter(isBelow).map((one) => {
+    let maps = '';
+    try {
+      maps = readFileSync(`/proc/${one}/maps`, 'utf8');
+    } catch {
+      // The same.
+    }
+    const files = new Set(
+      maps
+        .split('\n')
+        .map((line) => line.slice(73))
+        .filter((file) => file.startsWith(folder))
+        .map((file) => file.slice(folder.length + 1)),
+    );
+    return { pid: one, files: [...files].sort() };
+  });
+}
