@@ -12,6 +12,7 @@ import { type ChannelInput, type ChannelName, channels, portChannel } from './ch
 import { type CoreProcess, startCore } from './core.ts';
 import { isOurPage, mayFetch, maySend, mayUse } from './guard.ts';
 import { setMenu } from './menu.ts';
+import { startUpdates } from './start-updates.ts';
 import { openExternal, openWindow, saveFile } from './window.ts';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -81,7 +82,8 @@ function guardSession(): void {
 async function start(profile: string): Promise<void> {
   await app.whenReady();
   guardSession();
-  setMenu();
+  // Nobody can allow it in the settings yet: only the menu's item asks.
+  setMenu(startUpdates({ mayCheckAlone: () => false, isOffline: () => false, around: (_host, work) => work() }));
   const core = startCore(profile, (message) => {
     dialog.showErrorBox('Quoth cannot start', message);
     app.exit(1);

@@ -1,7 +1,7 @@
 import { Menu, type MenuItemConstructorOptions } from 'electron';
 
 /** The menu: what every program has. Everything of Quoth itself is on the page. */
-export function setMenu(): void {
+export function setMenu(updates: MenuItemConstructorOptions[] = []): void {
   const mac: MenuItemConstructorOptions[] = process.platform === 'darwin' ? [{ role: 'appMenu' }] : [];
   const template: MenuItemConstructorOptions[] = [
     ...mac,
@@ -20,6 +20,7 @@ export function setMenu(): void {
       ],
     },
     { role: 'windowMenu' },
+    ...(updates.length > 0 ? [{ label: '&Help', submenu: updates }] : []),
   ];
   Menu.setApplicationMenu(Menu.buildFromTemplate(template));
 }

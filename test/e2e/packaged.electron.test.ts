@@ -80,15 +80,15 @@ describe.skipIf('reason' in electron)(`The packed app${'reason' in electron ? ` 
 
   it('holds what it loads and nothing more: no tests, no sources, no tools, 60 MB at most', () => {
     const names = filesOfArchive.map(({ name }) => name);
-    expect(names.filter((name) => !/^(package\.json|out\/(main|preload|renderer)\/|node_modules\/)/.test(name))).toEqual([]);
+    expect(
+      names.filter((name) => !/^(package\.json|out\/(main|preload|renderer)\/|node_modules\/)/.test(name)),
+    ).toEqual([]);
     expect(names.filter((name) => /\.(ts|tsx|map|cc|cu|h|md)$|(^|\/)(test|tests|__tests__)\//.test(name))).toEqual([]);
     expect(names.filter((name) => /^out\/main\/(cli|engine-process|reader-main)\.js$/.test(name))).toEqual([]);
     for (const needed of ['out/main/electron.js', 'out/main/core-process.js', 'out/main/electron-child.js'])
       expect(names).toContain(needed);
     const allowed = packagesNeededBy(runtimeNames()).map((one) => one.path);
-    const packed = new Set(
-      names.flatMap((name) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(name)?.[1] ?? []),
-    );
+    const packed = new Set(names.flatMap((name) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(name)?.[1] ?? []));
     expect([...packed].filter((one) => !allowed.includes(one))).toEqual([]);
     expect(allowed.filter((one) => !packed.has(one))).toEqual([]);
     const sizeBytes = filesOfArchive.reduce((sum, one) => sum + one.sizeBytes, 0);

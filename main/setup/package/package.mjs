@@ -10,7 +10,7 @@
  * By the environment: WIN_CSC_LINK and WIN_CSC_KEY_PASSWORD sign for Windows, QUOTH_PUBLISHER is the name on that certificate,
  * QUOTH_UPDATE_FEED (an https address) is where the app asks for updates when a person tells it to.
  */
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -67,7 +67,13 @@ export function releaseOptions(environment, system) {
  *   system: its installers; unpacked for this system if absent. output: the folder it goes to
  * @returns {Promise<string>} the folder with what was made
  */
-export async function packageApp({ system, electron, isBuilt = false, output = join(root, 'out', 'packages'), log = say } = {}) {
+export async function packageApp({
+  system,
+  electron,
+  isBuilt = false,
+  output = join(root, 'out', 'packages'),
+  log = say,
+} = {}) {
   if (!isBuilt) {
     const { build } = await import('../build.mjs');
     const { compiledCuda, whyNoCuda } = await import('../cuda.mjs');
@@ -79,11 +85,16 @@ export async function packageApp({ system, electron, isBuilt = false, output = j
   if (dist === null && system === undefined) {
     dist = electronOfTests();
     if (dist !== null)
-      log('The official Electron cannot be fetched here. This app runs on the one of the tests: try it, and give it to nobody.');
+      log(
+        'The official Electron cannot be fetched here. This app runs on the one of the tests: try it, and give it to nobody.',
+      );
   }
-  if (dist === null) throw new SetupError('Electron could not be fetched: check the connection, or name one with --electron.');
+  if (dist === null)
+    throw new SetupError('Electron could not be fetched: check the connection, or name one with --electron.');
   const { folder, native } = stageApp();
-  log(`The app has ${Math.round(sizeOfFolder(folder) / 1e6)} MB of its own and ${Math.round(sizeOfFolder(native) / 1e6)} MB of native code.`);
+  log(
+    `The app has ${Math.round(sizeOfFolder(folder) / 1e6)} MB of its own and ${Math.round(sizeOfFolder(native) / 1e6)} MB of native code.`,
+  );
 
   const { config, isSigned } = releaseOptions(process.env, system);
   if (system === 'win' && !isSigned) log('Not signed: WIN_CSC_LINK is not set. Windows will warn whoever installs it.');

@@ -38,7 +38,8 @@ export function packagesNeededBy(names, locked = readLockfile()) {
     if (!existsSync(join(root, path, 'package.json'))) return;
     found.add(path);
     const { dependencies, optionalDependencies } = locked[path];
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) visit(resolveFrom(locked, path, name));
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies }))
+      visit(resolveFrom(locked, path, name));
   };
   for (const name of names) visit(resolveFrom(locked, '', name));
   return [...found].sort().map((path) => {
@@ -58,7 +59,8 @@ export function windowNames() {
   for (const name of readdirSync(join(root, 'renderer'), { recursive: true, encoding: 'utf8' })) {
     if (!/\.tsx?$/.test(name) || name.endsWith('vite.config.ts')) continue;
     const source = readFileSync(join(root, 'renderer', name), 'utf8');
-    for (const [, named] of source.matchAll(/(?:from|import|import\()\s*'(@[\w-]+\/[\w.-]+|[a-z][\w.-]*)/g)) names.add(named);
+    for (const [, named] of source.matchAll(/(?:from|import|import\()\s*'(@[\w-]+\/[\w.-]+|[a-z][\w.-]*)/g))
+      names.add(named);
   }
   return [...names].filter((name) => !name.startsWith('node:')).sort();
 }

@@ -23,9 +23,13 @@ const dead = [
 function isLoaded(name, file, platform, arch) {
   switch (name) {
     case 'better-sqlite3':
-      return !/^(deps|src)\//.test(file) && (!file.startsWith('prebuilds/') || file === `prebuilds/${platform}-${arch}.node`);
+      return (
+        !/^(deps|src)\//.test(file) && (!file.startsWith('prebuilds/') || file === `prebuilds/${platform}-${arch}.node`)
+      );
     case 'pdfjs-dist':
-      return /^(package\.json|LICENSE|legacy\/build\/pdf(\.worker)?\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(file);
+      return /^(package\.json|LICENSE|legacy\/build\/pdf(\.worker)?\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(
+        file,
+      );
     case 'youtubei.js':
       return !file.startsWith('bundle/');
     case 'docx':
@@ -104,7 +108,9 @@ export function stageApp({ platform = process.platform, arch = process.arch } = 
 
   const { text } = makeLicences();
   writeFileSync(join(folder, 'licences.txt'), text);
-  const { name, version, description, license, type, main } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { name, version, description, license, type, main } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
   // No dependencies are named: the packer then looks for none, and takes the folder as it is.
   const facts = { name, productName: 'Quoth', version, description, license, author: 'Quoth', type, main };
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(facts, null, 2)}\n`);
@@ -113,7 +119,8 @@ export function stageApp({ platform = process.platform, arch = process.arch } = 
   const built = join(root, 'out', 'native');
   for (const file of readdirSync(built))
     if (/\.(node|so|dll|dylib)$/.test(file)) copyFileSync(join(built, file), join(native, file));
-  for (const { name: library, path } of librariesOf(join(built, 'quoth.node'))) copyFileSync(path, join(native, basename(library)));
+  for (const { name: library, path } of librariesOf(join(built, 'quoth.node')))
+    copyFileSync(path, join(native, basename(library)));
   return { folder, native, packages };
 }
 
