@@ -35,6 +35,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   engine: () => import('./commands/engine.ts'),
   serve: () => import('./commands/serve.ts'),
   doctor: () => import('./commands/doctor.ts'),
+  window: () => import('./commands/window.ts'),
 };
 
 async function help(): Promise<string> {

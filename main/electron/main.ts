@@ -90,7 +90,12 @@ async function start(profile: string): Promise<void> {
   });
   answerPage(core);
   const open = (): BrowserWindow =>
-    openWindow({ preload, stateFile: path.join(app.getPath('userData'), 'window.json') });
+    openWindow({
+      preload,
+      stateFile: path.join(app.getPath('userData'), 'window.json'),
+      // The design system, for whoever builds the window.
+      place: process.argv.includes('--gallery') ? '#gallery' : '',
+    });
   open();
 
   app.on('second-instance', () => {

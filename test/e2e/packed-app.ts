@@ -2,13 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 export type PackedApp = { readonly pid: number; readonly page: Page; close(): Promise<void> };
 
 const timeoutMs = 60_000;
 
-/** The address of Chromium's debugger, which it says on its error stream. */
+/** Host and port of Chromium's debugger, which it says on its error stream. */
 function debuggerAddress(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let said = '';
@@ -16,12 +17,25 @@ function debuggerAddress(child: ChildProcess): Promise<string> {
     child.once('exit', (code) => reject(new Error(`The app ended with ${code}. It said:\n${said}`)));
     child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
       said += piece;
-      const [, address] = /DevTools listening on (ws:\S+)/.exec(said) ?? [];
+      const [, address] = /DevTools listening on ws:\/\/([\d.:]+)\//.exec(said) ?? [];
       if (!address) return;
       clearTimeout(timer);
       resolve(address);
     });
   });
+}
+
+/** Waits until the window shows its page: a driver that comes while it is being opened waits for ever. */
+async function windowShown(debuggerHost: string): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const answer = await fetch(`http://${debuggerHost}/json/list`);
+    const targets = (await answer.json()) as { type: string; url: string; title: string }[];
+    if (targets.some(({ type, url, title }) => type === 'page' && url.startsWith('app://quoth/') && title === 'Quoth'))
+      return;
+    if (Date.now() > end) throw new Error(`The app shows no window: ${JSON.stringify(targets)}`);
+    await delay(100);
+  }
 }
 
 /** @param options binary: the packed program; environment: added to a bare one */
@@ -32,6 +46,7 @@ export async function startPackedApp(options: {
   words?: string[];
 }): Promise<PackedApp> {
   const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  // Without a language Linux' programs take names of files for ASCII: a profile of 山田 is then not found.
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(
     options.binary,
@@ -43,14 +58,15 @@ export async function startPackedApp(options: {
       `--profile=${options.profile}`,
       ...(options.words ?? []),
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH, HOME, ...options.environment } },
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH, HOME, LANG: 'C.UTF-8', ...options.environment } },
   );
   const ended = once(child, 'exit');
   let browser: Browser | undefined;
   try {
-    browser = await chromium.connectOverCDP(await debuggerAddress(child));
-    const [context] = browser.contexts();
-    const page = context?.pages()[0] ?? (await context?.waitForEvent('page', { timeout: timeoutMs }));
+    const debuggerHost = await debuggerAddress(child);
+    await windowShown(debuggerHost);
+    browser = await chromium.connectOverCDP(`http://${debuggerHost}`);
+    const page = browser.contexts()[0]?.pages()[0];
     if (!page || child.pid === undefined) throw new Error('The app opened no window.');
     return {
       pid: child.pid,
