@@ -81,7 +81,9 @@ describe.skipIf(!chromiumPath)('The gallery', () => {
     await open(theme === 'system' ? 'dark' : 'light');
     await page.getByRole('button', { name: names[theme], exact: true }).click();
     expect(await findingsOf(page, ['minor', 'moderate', 'serious', 'critical'])).toEqual([]);
+    await page.setViewportSize({ width: 1280, height: 4000 });
     await picture(page, `gallery ${theme}`);
+    await page.setViewportSize({ width: 1280, height: 900 });
     await page.getByRole('button', { name: 'Open a dialog' }).click();
     await page.getByRole('dialog').waitFor();
     expect(await findingsOf(page)).toEqual([]);

@@ -35,13 +35,13 @@ export function Gallery() {
     <Tooltip.Provider delayDuration={200}>
       <main className="h-full overflow-y-auto">
         <div className="mx-auto w-full max-w-[60rem] px-6 pt-8 pb-16">
-          <header className="flex flex-wrap items-end justify-between gap-4">
+          <header className="grid gap-4">
             <div>
               <h1 className="font-serif text-2xl font-medium">The design of Quoth</h1>
               <p className="mt-1 text-sm text-soft">Tokens are in common/theme.css, components in common.</p>
             </div>
             <div className="flex flex-wrap gap-3">
-              <div className="w-[min(22rem,100%)]">
+              <div className="w-[min(28rem,100%)]">
                 <Segments
                   label="Theme"
                   value={theme}
@@ -49,7 +49,7 @@ export function Gallery() {
                   onChange={wear}
                 />
               </div>
-              <div className="w-44">
+              <div className="w-[min(16rem,100%)]">
                 <Segments
                   label="Text size"
                   value={size}
