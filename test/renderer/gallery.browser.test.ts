@@ -58,14 +58,12 @@ describe.skipIf(!chromiumPath)('The gallery', () => {
     async (scheme) => {
       await open(scheme);
       const table = page.getByRole('region', { name: 'Text on ground, by theme' });
-      const cells = await table
-        .locator('[data-enough]')
-        .evaluateAll((all) =>
-          all.map((one) => ({
-            ratio: Number(/[\d.]+$/.exec(one.textContent?.replace('too low', '') ?? '')?.[0]),
-            isEnough: one.getAttribute('data-enough'),
-          })),
-        );
+      const cells = await table.locator('[data-enough]').evaluateAll((all) =>
+        all.map((one) => ({
+          ratio: Number(/[\d.]+$/.exec(one.textContent?.replace('too low', '') ?? '')?.[0]),
+          isEnough: one.getAttribute('data-enough'),
+        })),
+      );
       expect(cells).toHaveLength(textPairs.length * themes.length);
       cells.forEach(({ ratio, isEnough }, index) => {
         const theme = themes[index % themes.length] ?? 'system';
