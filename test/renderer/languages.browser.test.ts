@@ -72,7 +72,10 @@ const views: Record<string, View> = {
     await page.keyboard.press('Enter');
     const answer = page.getByRole('article', { name: question });
     await answer.and(page.locator('[aria-busy=false]')).waitFor();
-    await answer.getByRole('button', { name: /1.*A report whose title/ }).first().click();
+    await answer
+      .getByRole('button', { name: /1.*A report whose title/ })
+      .first()
+      .click();
     await page.getByRole('complementary').locator('canvas').first().waitFor();
   },
   library: async (page, t) => {

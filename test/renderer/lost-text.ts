@@ -74,10 +74,15 @@ export function coveredControls(page: Page): Promise<string[]> {
         if (x < frame.left || x > frame.right || y < frame.top || y > frame.bottom) inSight = false;
       }
       if (!inSight) continue;
-      const top2 = document.elementFromPoint(x, y);
+      const front = document.elementFromPoint(x, y);
+      // A panel over the view, in a window with no room beside it: it is closed to get at what is below.
+      const panel = front?.closest('aside, [role=complementary]');
+      const isPanelOver = panel?.parentElement && getComputedStyle(panel.parentElement).position === 'absolute';
+      if (isPanelOver && !panel.contains(control)) continue;
       const isOwn =
-        top2 !== null && (control.contains(top2) || top2.contains(control) || top2.closest('label')?.contains(control));
-      if (!isOwn) found.push(`${control.outerHTML.slice(0, 140)} lies under ${top2?.outerHTML.slice(0, 100)}`);
+        front !== null &&
+        (control.contains(front) || front.contains(control) || front.closest('label')?.contains(control));
+      if (!isOwn) found.push(`${control.outerHTML.slice(0, 140)} lies under ${front?.outerHTML.slice(0, 100)}`);
     }
     return found;
   });
