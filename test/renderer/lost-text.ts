@@ -43,6 +43,14 @@ export function lostText(page: Page): Promise<string[]> {
           found.push(`outside of the window: ${where}`);
       }
     }
+    // A view scrolls down; only what is wide by nature (code, tables, a page) scrolls sideways.
+    for (const element of document.querySelectorAll('div, main, section, aside')) {
+      const { overflowY, overflowX } = getComputedStyle(element);
+      if (!/auto|scroll/.test(overflowY) || !/auto|scroll/.test(overflowX) || isHidden(element)) continue;
+      if (element.classList.contains('overflow-x-auto') || element.querySelector('.pdf-words')) continue;
+      const tooWide = element.scrollWidth - element.clientWidth;
+      if (tooWide > 1) found.push(`scrolls sideways by ${tooWide}: ${element.outerHTML.slice(0, 160)}`);
+    }
     return [...new Set(found)];
   });
 }
