@@ -20,6 +20,11 @@ async function start(): Promise<void> {
   const element = document.getElementById('root');
   if (!element) throw new Error('The page has no root.');
   const root = createRoot(element);
+  if (location.hash === '#gallery') {
+    const { Gallery } = await import('./common/gallery/gallery.tsx');
+    root.render(<Gallery />);
+    return;
+  }
   const shell = findShell();
   if (!shell) {
     root.render(<Message title={text('connection.noToken')} detail={text('connection.noTokenDetail')} />);

@@ -38,6 +38,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   serve: () => import('./commands/serve.ts'),
   mcp: () => import('./commands/mcp.ts'),
   doctor: () => import('./commands/doctor.ts'),
+  window: () => import('./commands/window.ts'),
 };
 
 async function help(): Promise<string> {

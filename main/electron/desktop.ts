@@ -2,7 +2,14 @@
  * Quoth as a guest of the desktop: tray, keys from anywhere, tasks and links, progress in the task bar, notices, sleep. What
  * it shows comes from the core's word of settings and work; what it does is said to the page or to the core.
  */
-import { app, type BrowserWindow, globalShortcut, Notification, powerMonitor } from 'electron';
+import {
+  app,
+  type BrowserWindow,
+  globalShortcut,
+  type MenuItemConstructorOptions,
+  Notification,
+  powerMonitor,
+} from 'electron';
 import type { ShellCommand, ShortcutState } from '../../app/contract/shell.ts';
 import { commandChannel } from './channels.ts';
 import { noticeIcon } from './icon.ts';
@@ -33,11 +40,19 @@ export type DesktopParts = {
   window: () => BrowserWindow;
   /** The window if there is one. */
   currentWindow: () => BrowserWindow | null;
+  /** More items of the help menu, in the first of the languages that they know. */
+  helpItems: (languages: string[]) => MenuItemConstructorOptions[];
   say: (message: { type: 'watch'; paused: boolean } | { type: 'woken' }) => void;
 };
 
-export function createDesktop({ window, currentWindow, say }: DesktopParts): Desktop {
-  let settings: DesktopSettings = { language: 'system', shortcut: null, keepInTray: false, notifications: true };
+export function createDesktop({ window, currentWindow, helpItems, say }: DesktopParts): Desktop {
+  let settings: DesktopSettings = {
+    language: 'system',
+    shortcut: null,
+    keepInTray: false,
+    notifications: true,
+    offline: true,
+  };
   let activity: Activity = { numWorking: 0, progress: null, watching: 'none' };
   let texts = textsOf('system', app.getPreferredSystemLanguages());
   let tray: QuothTray | null = null;
@@ -78,8 +93,9 @@ export function createDesktop({ window, currentWindow, say }: DesktopParts): Des
   }
 
   function applyTexts(): void {
-    texts = textsOf(settings.language, app.getPreferredSystemLanguages());
-    setMenu(texts, show);
+    const system = app.getPreferredSystemLanguages();
+    texts = textsOf(settings.language, system);
+    setMenu(texts, show, helpItems([settings.language, ...system]));
     setTasks(texts, show);
   }
 

@@ -15,6 +15,8 @@ import { type CoreProcess, startCore } from './core.ts';
 import { createDesktop, type Desktop } from './desktop.ts';
 import { isOurPage, mayFetch, maySend, mayUse } from './guard.ts';
 import { commandOfLink, commandOfWords, linkScheme } from './links.ts';
+import type { DesktopSettings } from './messages.ts';
+import { startUpdates } from './start-updates.ts';
 import { openExternal, openWindow, saveFile } from './window.ts';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -112,23 +114,37 @@ async function start(profile: string): Promise<void> {
   guardSession();
   const stateFile = path.join(app.getPath('userData'), 'window.json');
   const open = (): BrowserWindow => {
-    const window = openWindow({ preload, stateFile, texts: desktop.texts });
+    // The design system, for whoever builds the window.
+    const place = process.argv.includes('--gallery') ? '#gallery' : '';
+    const window = openWindow({ preload, stateFile, texts: desktop.texts, place });
     desktop.adopt(window);
     return window;
   };
+  // Until the settings are known nothing is asked of anybody. Nobody can allow it in the settings yet: only the menu's item asks.
+  let isOffline = true;
+  const updates = startUpdates({
+    mayCheckAlone: () => false,
+    isOffline: () => isOffline,
+    around: (_host, work) => work(),
+  });
   const currentWindow = (): BrowserWindow | null => BrowserWindow.getAllWindows()[0] ?? null;
   const desktop = createDesktop({
     window: () => currentWindow() ?? open(),
     currentWindow,
+    helpItems: updates,
     say: (message) => core.say(message),
   });
+  const takeSettings = (settings: DesktopSettings): void => {
+    isOffline = settings.offline;
+    desktop.settings(settings);
+  };
   const core = startCore(profile, {
     onRefused(message) {
       dialog.showErrorBox('Quoth cannot start', message);
       app.exit(1);
     },
     onNews(news) {
-      if (news.type === 'settings') desktop.settings(news.settings);
+      if (news.type === 'settings') takeSettings(news.settings);
       else if (news.type === 'activity') desktop.activity(news.activity);
       else if (news.type === 'ended') desktop.ended(news.ended);
       else void forgetPage(stateFile).catch(() => undefined);

@@ -7,7 +7,12 @@ import type { Texts } from './texts.ts';
 type Item = MenuItemConstructorOptions;
 
 /** The menu as a plain value. Words are given to every role: Electron's own are English wherever the system has none. */
-export function menuTemplate(texts: Texts, isMac: boolean, say: (command: ShellCommand) => void): Item[] {
+export function menuTemplate(
+  texts: Texts,
+  isMac: boolean,
+  say: (command: ShellCommand) => void,
+  helpItems: Item[] = [],
+): Item[] {
   const item = (label: string, accelerator: string, command: ShellCommand): Item => ({
     label,
     accelerator,
@@ -61,12 +66,14 @@ export function menuTemplate(texts: Texts, isMac: boolean, say: (command: ShellC
       ],
     },
     { label: texts.window, submenu: [{ label: texts.minimize, role: 'minimize' }] },
-    ...(isMac ? [] : [{ label: texts.help, submenu: [about] }]),
+    ...(isMac && helpItems.length === 0
+      ? []
+      : [{ label: texts.help, submenu: [...helpItems, ...(isMac ? [] : [about])] }]),
   ];
 }
 
-export function setMenu(texts: Texts, say: (command: ShellCommand) => void): void {
-  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(texts, process.platform === 'darwin', say)));
+export function setMenu(texts: Texts, say: (command: ShellCommand) => void, helpItems: Item[]): void {
+  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(texts, process.platform === 'darwin', say, helpItems)));
   app.setAboutPanelOptions({ applicationName: 'Quoth', applicationVersion: version, copyright: texts.aboutWords });
 }
 

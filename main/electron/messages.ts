@@ -4,7 +4,13 @@ import { chatId, settings, turnId } from '../../app/contract/types.ts';
 
 const id = z.number().int().nonnegative();
 
-export const desktopSettings = settings.pick({ language: true, shortcut: true, keepInTray: true, notifications: true });
+export const desktopSettings = settings.pick({
+  language: true,
+  shortcut: true,
+  keepInTray: true,
+  notifications: true,
+  offline: true,
+});
 export type DesktopSettings = z.infer<typeof desktopSettings>;
 
 export const activity = z.object({

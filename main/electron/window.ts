@@ -146,7 +146,12 @@ export function windowOptions(preload: string): BrowserWindowConstructorOptions 
 }
 
 /** Opens a window on our page, where it stood last time. */
-export function openWindow(options: { preload: string; stateFile: string; texts: () => Texts }): BrowserWindow {
+export function openWindow(options: {
+  preload: string;
+  stateFile: string;
+  texts: () => Texts;
+  place?: string;
+}): BrowserWindow {
   const state = readState(options.stateFile);
   const { isMaximized = false, ...bounds } = state ?? {};
   const window = new BrowserWindow({ ...windowOptions(options.preload), ...bounds });
@@ -170,6 +175,6 @@ export function openWindow(options: { preload: string; stateFile: string; texts:
     return { action: 'deny' };
   });
   window.once('ready-to-show', () => window.show());
-  void window.loadURL(pageAddress);
+  void window.loadURL(`${pageAddress}${options.place ?? ''}`);
   return window;
 }

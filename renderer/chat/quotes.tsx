@@ -18,7 +18,7 @@ export function Quotes({ sources: all }: { sources: CitedSource[] }) {
   return (
     <section aria-label={t('quotes.title')} className="mt-5">
       <h3 className="mb-2 text-xs font-semibold tracking-wide text-faint uppercase">{t('quotes.title')}</h3>
-      <ul className="grid gap-2">
+      <ul className="grid grid-cols-1 gap-2">
         {sources.map((source) => (
           <li key={source.n}>
             <button
@@ -38,7 +38,9 @@ export function Quotes({ sources: all }: { sources: CitedSource[] }) {
                   </span>
                 )}
                 <span className="mt-1.5 flex flex-wrap items-center gap-x-2 text-xs text-soft">
-                  <span className="max-w-full truncate font-medium group-hover:text-accent">{source.title}</span>
+                  <span className="max-w-full truncate font-medium group-hover:text-accent" title={source.title}>
+                    {source.title}
+                  </span>
                   <span className="text-faint">{formatPlace(source.place)}</span>
                   {source.verified ? (
                     <span className="inline-flex items-center gap-1 text-accent">

@@ -45,14 +45,14 @@ export function Frame({ connection }: { connection: ConnectionEnd }) {
       <div className="flex h-full flex-col">
         <ConnectionBanner connection={connection} />
         <div className="relative flex min-h-0 flex-1">
-          <div className="w-60 shrink-0 max-md:w-14">
+          <div className="w-60 shrink-0 narrow:w-14">
             <Sidebar />
           </div>
           <main className="min-h-0 min-w-0 flex-1">
             <Front />
           </main>
           {reading && (
-            <div className="h-full w-[clamp(22rem,38vw,42rem)] shrink-0 max-lg:absolute max-lg:inset-y-0 max-lg:right-0 max-lg:z-30 max-lg:w-[min(30rem,calc(100%-3.5rem))] max-lg:shadow-float">
+            <div className="h-full w-[clamp(22rem,38vw,42rem)] shrink-0 tight:absolute tight:inset-y-0 tight:right-0 tight:z-30 tight:w-[min(30rem,calc(100%-3.5rem))] tight:shadow-float">
               <ReaderPanel />
             </div>
           )}

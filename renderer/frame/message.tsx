@@ -1,5 +1,6 @@
 import { useTranslation } from 'react-i18next';
 import { Button } from '../common/button.tsx';
+import { Empty } from '../common/card.tsx';
 
 type MessageProps = { title: string; detail: string; canReload?: boolean };
 
@@ -7,16 +8,14 @@ type MessageProps = { title: string; detail: string; canReload?: boolean };
 export function Message({ title, detail, canReload = false }: MessageProps) {
   const { t } = useTranslation();
   return (
-    <main className="grid h-full place-items-center p-6">
-      <div className="max-w-md text-center">
-        <h1 className="font-serif text-2xl font-medium">{title}</h1>
-        <p className="mt-2 text-soft">{detail}</p>
+    <main className="grid h-full place-items-center">
+      <Empty title={title} detail={detail}>
         {canReload && (
-          <Button look="primary" className="mt-6" onClick={() => location.reload()}>
+          <Button look="primary" onClick={() => location.reload()}>
             {t('connection.reload')}
           </Button>
         )}
-      </div>
+      </Empty>
     </main>
   );
 }

@@ -21,22 +21,22 @@ export function Sidebar() {
   const front = useStore(view, (state) => state.view);
   return (
     <div className="flex h-full min-h-0 flex-col border-r border-line bg-panel">
-      <div className="flex items-center gap-2.5 px-4 pt-4 pb-3 max-md:justify-center max-md:px-0">
+      <div className="flex items-center gap-2.5 px-4 pt-4 pb-3 narrow:justify-center narrow:px-0">
         <Mark />
-        <span className="font-serif text-[1.3rem] leading-none font-semibold tracking-tight max-md:hidden">Quoth</span>
+        <span className="font-serif text-[1.3rem] leading-none font-semibold tracking-tight narrow:hidden">Quoth</span>
       </div>
       <div className="px-2">
         <button
           type="button"
           title={t('chats.new')}
-          className="flex h-9 w-full items-center gap-2.5 rounded-lg border border-line-strong/70 bg-raised px-2.5 text-sm font-medium shadow-card hover:bg-hover max-md:justify-center"
+          className="flex h-9 w-full items-center gap-2.5 rounded-lg border border-line-strong/70 bg-raised px-2.5 text-sm font-medium shadow-card hover:bg-hover narrow:justify-center"
           onClick={() => view.getState().showConversation(conversations.getState().begin())}
         >
           <SquarePen className="size-4 shrink-0" aria-hidden="true" />
-          <span className="max-md:sr-only">{t('chats.new')}</span>
+          <span className="narrow:sr-only">{t('chats.new')}</span>
         </button>
       </div>
-      <div className="flex min-h-0 flex-1 flex-col max-md:hidden">
+      <div className="flex min-h-0 flex-1 flex-col narrow:hidden">
         <ChatList />
       </div>
       <NarrowChats />
@@ -49,11 +49,11 @@ export function Sidebar() {
             type="button"
             title={t(`frame.${name}`)}
             aria-current={front === name ? 'page' : undefined}
-            className={`flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-sm max-md:justify-center ${front === name ? 'bg-hover font-medium' : 'text-soft hover:bg-hover/60 hover:text-ink'}`}
+            className={`flex h-9 items-center gap-2.5 rounded-lg px-2.5 text-sm narrow:justify-center ${front === name ? 'bg-hover font-medium' : 'text-soft hover:bg-hover/60 hover:text-ink'}`}
             onClick={() => view.getState().show(name)}
           >
             <Icon className="size-4 shrink-0" aria-hidden="true" />
-            <span className="max-md:sr-only">{t(`frame.${name}`)}</span>
+            <span className="narrow:sr-only">{t(`frame.${name}`)}</span>
             {name === 'library' && <Working />}
           </button>
         ))}
@@ -74,7 +74,7 @@ function NarrowChats() {
   if (numChats === 0) return null;
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes what its own button opened
-    <div className="px-2 pt-1 md:hidden" onKeyDown={(event) => event.key === 'Escape' && setOpen(false)}>
+    <div className="px-2 pt-1 wide:hidden" onKeyDown={(event) => event.key === 'Escape' && setOpen(false)}>
       <button
         type="button"
         title={t('chats.title')}
@@ -106,7 +106,7 @@ function Working() {
   return (
     <span
       role="img"
-      className="ml-auto rounded-full bg-accent-wash px-1.5 text-xs text-accent tabular-nums max-md:hidden"
+      className="ml-auto rounded-full bg-accent-wash px-1.5 text-xs text-accent tabular-nums narrow:hidden"
       aria-label={t('frame.working', { documents: t('count.documents', { count: numWorking }) })}
     >
       {numWorking}

@@ -4,7 +4,9 @@ import { useStore } from 'zustand';
 import type { JobTask } from '../../app/contract/types.ts';
 import { Button } from '../common/button.tsx';
 import { Modal } from '../common/dialog.tsx';
+import { Field } from '../common/field.tsx';
 import { useQuoth } from '../common/quoth.tsx';
+import { Segments } from '../common/segments.tsx';
 import type { JobDraft } from '../common/view.ts';
 import { type Chosen, ScopePicker } from './scope-picker.tsx';
 import { type JobType, jobTypes } from './slash.ts';
@@ -46,30 +48,21 @@ function JobForm({ draft, onClose }: { draft: JobDraft; onClose: () => void }) {
         start(task);
       }}
     >
-      <fieldset className="flex rounded-lg border border-line bg-panel p-0.5" aria-label={t('jobs.what')}>
-        {jobTypes.map((one) => (
-          <button
-            key={one}
-            type="button"
-            aria-pressed={type === one}
-            className="h-7 min-w-0 flex-1 truncate rounded-md px-2 text-[0.8125rem] text-soft hover:text-ink aria-pressed:bg-raised aria-pressed:font-medium aria-pressed:text-ink aria-pressed:shadow-card"
-            onClick={() => setType(one)}
-          >
-            {t(`jobs.${one}`)}
-          </button>
-        ))}
-      </fieldset>
+      <Segments
+        label={t('jobs.what')}
+        value={type}
+        options={jobTypes.map((value) => ({ value, name: t(`jobs.${value}`) }))}
+        onChange={setType}
+      />
       <p className="mt-2 text-[0.8125rem] text-soft">{t(`jobs.meanings.${type}`)}</p>
       {type === 'mentions' && (
-        <input
-          type="text"
+        <Field
+          label={t('jobs.words')}
           value={words}
           maxLength={mostWords}
-          // biome-ignore lint/a11y/noAutofocus: the person has just chosen to name it
-          autoFocus
-          aria-label={t('jobs.words')}
+          autoFocus // The person has just chosen to name it.
           placeholder={t('jobs.words')}
-          className="mt-4 h-9 w-full rounded-lg border border-line-strong bg-paper px-3 text-sm outline-none focus:border-accent"
+          className="mt-4 w-full"
           onChange={(event) => setWords(event.target.value)}
         />
       )}

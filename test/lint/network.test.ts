@@ -26,6 +26,9 @@ const allowed: Record<string, string[]> = {
   // Our own processes, of our own files.
   'ingest/readers/node-spawner.ts': ['node:child_process'],
   'main/processes.ts': ['node:child_process'],
+  'main/cli/commands/window.ts': ['node:child_process'],
+  // Only when the person asks for a newer version, and never while offline.
+  'main/electron/start-updates.ts': ['electron-updater'],
   // npm, which the application asks through `network.around`.
   'main/package-address.ts': ['node:child_process'],
   // The page talks to the server that it came from; its policy (connect-src) allows nothing else.

@@ -125,7 +125,13 @@ class Window extends EventEmitter {
 }
 
 const { platform } = process;
-const settings: DesktopSettings = { language: 'system', shortcut: null, keepInTray: false, notifications: true };
+const settings: DesktopSettings = {
+  language: 'system',
+  shortcut: null,
+  keepInTray: false,
+  notifications: true,
+  offline: false,
+};
 
 describe('the desktop', () => {
   let window: Window;
@@ -137,6 +143,7 @@ describe('the desktop', () => {
     desktop = createDesktop({
       window: () => window as never,
       currentWindow: () => window as never,
+      helpItems: () => [],
       say: (message) => said.push(message),
     });
     desktop.adopt(window as never);

@@ -363,6 +363,8 @@ describe.skipIf(!chromiumPath)('Nothing in the way of anybody, in the', () => {
 
   it.each(Object.keys(views))('largest text: %s loses nothing at its sides', async (name) => {
     const page = await openIn('light', 200);
+    // Wide enough for the list of chats to stay; test/renderer/languages.browser.test.ts looks at a narrower window.
+    await page.setViewportSize({ width: 1600, height: 1000 });
     await views[name]?.(page);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
     // Nothing that can be used lies outside of the window without a list that scrolls to it.

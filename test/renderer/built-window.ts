@@ -33,7 +33,8 @@ export type BuiltWindow = {
   readonly ticketPaths: string[];
   readonly strayRequests: string[];
   readonly violations: string[];
-  open(): Promise<Page>;
+  /** `settings`: what its button is called, in the language of the window. */
+  open(settings?: string): Promise<Page>;
   /** Closes the page that is open. */
   closePage(): Promise<void>;
   close(): Promise<void>;
@@ -82,7 +83,7 @@ export async function startBuiltWindow(): Promise<BuiltWindow> {
     ticketPaths,
     strayRequests,
     violations,
-    async open() {
+    async open(settings = 'Settings') {
       strayRequests.length = 0;
       violations.length = 0;
       context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
@@ -105,7 +106,7 @@ export async function startBuiltWindow(): Promise<BuiltWindow> {
         ),
       );
       await page.goto(`${origin}/#token=${token}`);
-      await page.getByRole('button', { name: 'Settings' }).waitFor();
+      await page.getByRole('button', { name: settings, exact: true }).waitFor();
       return page;
     },
     async closePage() {
