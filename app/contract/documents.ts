@@ -78,6 +78,7 @@ export const documentProblem = z.enum([
   'no-captions',
   'video-unavailable',
   'offline',
+  'network-off',
   // What a video refused with.
   'removed',
   'country',

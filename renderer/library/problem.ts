@@ -30,6 +30,7 @@ const steps: Readonly<Record<DocumentProblem, Step>> = {
   'age-restricted': 'address',
   blocked: 'retry',
   'too-many-requests': 'retry',
+  'network-off': 'retry',
   consent: 'retry',
   'po-token': 'retry',
   'no-address': 'address',

@@ -7,7 +7,8 @@ import { text } from '../common/text/text.ts';
 const unverified = /No hash is known for every file beforehand/;
 
 export function noteOf({ id, state, own, note }: ModelSummary): string {
-  const key = `models.notes.${id.replaceAll('.', '_')}`; // A dot leads deeper into the texts.
-  if (own || state === 'broken' || !i18next.exists(key)) return note;
-  return unverified.test(note) ? `${text(key)} ${text('models.unverified')}` : text(key);
+  const name = id.replaceAll('.', '_'); // A dot leads deeper into the texts.
+  if (own || state === 'broken' || !i18next.exists(`models.notes.${name}`)) return note;
+  const known = text(`models.notes.${name}`);
+  return unverified.test(note) ? `${known} ${text('models.unverified')}` : known;
 }

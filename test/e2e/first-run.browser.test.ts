@@ -80,6 +80,7 @@ describe.skipIf(!binary)('a first start', () => {
     await page.getByRole('textbox', { name: 'Your question' }).waitFor();
     await expect(page.getByText('Try it at once')).toBeHidden();
     await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('tab', { name: 'This computer' }).click();
     await page.getByRole('button', { name: 'Show the first steps' }).click();
     await expect(page.getByText('Try it at once')).toBeVisible();
     await page.getByRole('button', { name: 'Skip' }).click();

@@ -47,6 +47,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
 
   it('a program with the key that the settings show once is let in, until the door is shut', async () => {
     await page.getByRole('button', { name: 'Settings', exact: true }).click();
+    await page.getByRole('tab', { name: 'Other programs' }).click();
     const section = page.getByRole('region', { name: 'Local API' });
     await section.getByRole('switch').click();
     const key = await section.getByText(/^quoth-/).innerText();

@@ -23,6 +23,7 @@ const allowed: Record<string, string[]> = {
   // They listen on 127.0.0.1 and connect to nowhere.
   'main/loopback/http.ts': ['node:http', 'ws'],
   'main/loopback/socket-port.ts': ['ws'],
+  'main/local-api/server.ts': ['node:http'],
   // Our own processes, of our own files.
   'ingest/readers/node-spawner.ts': ['node:child_process'],
   'main/processes.ts': ['node:child_process'],

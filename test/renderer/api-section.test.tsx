@@ -6,6 +6,7 @@ import { openWindow } from './open-window.tsx';
 async function openSection() {
   openWindow();
   fireEvent.click(await screen.findByRole('button', { name: 'Settings' }));
+  fireEvent.mouseDown(await screen.findByRole('tab', { name: 'Other programs' }), { button: 0 });
   return screen.findByRole('region', { name: 'Local API' });
 }
 

@@ -62,6 +62,7 @@ describe.skipIf(!chromiumPath)('what goes to other computers and programs', () =
     await page.keyboard.press('Escape');
 
     await page.getByRole('button', { name: 'Settings', exact: true }).click();
+    await page.getByRole('tab', { name: 'Other programs' }).click();
     const door = page.getByRole('switch', { name: 'Let other programs in' });
     await door.focus();
     await page.keyboard.press('Space');

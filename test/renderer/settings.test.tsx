@@ -28,6 +28,8 @@ describe('the settings are parts', () => {
     expect(screen.queryByRole('tab', { name: 'Desktop' })).toBeNull();
     screen.getByRole('tab', { name: 'Privacy' }).focus();
     await user.keyboard('{ArrowDown}');
+    await screen.findByRole('region', { name: 'Local API' });
+    await user.keyboard('{ArrowDown}');
     await screen.findByRole('heading', { name: 'This computer' });
   });
 });

@@ -61,6 +61,7 @@ describe('the welcome', () => {
     await screen.findByText(/Or drop files, folders or an address/);
     expect(app.welcome.seen).toBe(true);
     fireEvent.click(screen.getByRole('button', { name: 'Settings' }));
+    fireEvent.mouseDown(await screen.findByRole('tab', { name: 'This computer' }), { button: 0 });
     fireEvent.click(await screen.findByRole('button', { name: 'Show the first steps' }));
     await screen.findByText('Try it at once');
   });

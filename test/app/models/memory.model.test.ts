@@ -19,7 +19,7 @@ async function openWith(memory: ChatMemory, refused: EngineOptions['kvType'] = u
   const asked: EngineOptions[] = [];
   const native: Native = {
     ...noNative,
-    planMemory: async () => ({ freeBytes: 0 }) as never,
+    planMemory: async () => ({ freeBytes: 0, fits: true }) as never,
     loadEngine: async (options) => {
       asked.push(options);
       if (refused !== undefined && options.kvType === refused)
