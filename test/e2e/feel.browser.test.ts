@@ -189,13 +189,15 @@ describe.skipIf(!chromiumPath)('the window with much in it', () => {
     for (let n = 1; n <= numDocuments; n++) app.documents.set(makeDocument(n).id, makeDocument(n));
     app.reset();
     const page = await window.open();
-    for (const [name, wanted] of [
+    for (const [name, wanted, again] of [
+      // The documents still arrive.
       ['Library', 'Document 10000'],
       ['Models', 'Models'],
       ['Settings', 'Settings'],
       ['New chat', 'Ask your own documents.'],
+      ['Library', 'Document 10000', 'again'],
     ] as const)
-      tell(`${name} opens`, `${(await timeOf(page, name, wanted)).toFixed(0)} ms`);
+      tell(`${name} opens${again ? ' again' : ''}`, `${(await timeOf(page, name, wanted)).toFixed(0)} ms`);
     expect(window.violations).toEqual([]);
   });
 
