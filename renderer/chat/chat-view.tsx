@@ -72,7 +72,7 @@ export function ChatView() {
           onStop={stop}
         />
         <ComposerMark />
-        <div className="mt-2 flex items-center justify-between gap-4">
+        <div className="@container mt-2 flex items-center justify-between gap-4">
           <ScopeChooser scope={conversation?.scope ?? null} onChange={chooseScope} />
           <ComposerHint />
         </div>

@@ -15,7 +15,7 @@ export function ComposerHint() {
   const { t } = useTranslation();
   if (useRemoteInUse()) return null;
   return (
-    <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint max-sm:hidden">{t('composer.hint')}</p>
+    <p className="min-w-0 shrink-[99] truncate text-right text-xs text-faint @max-xl:hidden">{t('composer.hint')}</p>
   );
 }
 

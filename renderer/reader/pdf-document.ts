@@ -70,10 +70,19 @@ export async function openPdf(bytes: Uint8Array<ArrayBuffer>): Promise<OpenPdf> 
           layer.className = 'pdf-words';
           layer.style.setProperty('--total-scale-factor', String(scale));
           sheet.replaceChildren(canvas, layer);
+          // Whoever cancels waits for neither: what pdf.js throws then, at any time, is no fault.
+          const unlessCancelled = (thrown: unknown): void => {
+            if (!cancelled) throw thrown;
+          };
+          const drawWords = async (): Promise<void> => {
+            const textContentSource = await page.getTextContent();
+            if (cancelled) return;
+            words = new TextLayer({ textContentSource, container: layer, viewport });
+            await words.render();
+          };
           rendering = page.render({ canvas, viewport, transform: [ratio, 0, 0, ratio, 0, 0] });
-          words = new TextLayer({ textContentSource: await page.getTextContent(), container: layer, viewport });
-          await Promise.all([rendering.promise, words.render()]);
-          if (cancelled || quote === null) return [];
+          await Promise.all([rendering.promise.catch(unlessCancelled), drawWords().catch(unlessCancelled)]);
+          if (cancelled || words === null || quote === null) return [];
           if (quote.boxes && quote.boxes.length > 0) return drawnBoxes(quote.boxes, scale);
           const boxes = boxesOf(quote, words, sheet);
           if (boxes.length > 0) return boxes;

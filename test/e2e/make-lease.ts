@@ -12,7 +12,7 @@ const sections: [string, string[]][] = [
   [
     'The flat',
     [
-      'The landlady, Ms Ingrid Solberg, lets to the tenant, Mr Daniel Okafor, the flat on the second floor of 12 Harbour Street. It has three rooms, a kitchen and a bathroom, 68 square metres in all, and the cellar room number 5.',
+      'The landlady lets to the tenant the flat on the second floor of 12 Harbour Street. It has three rooms, a kitchen and a bathroom, 68 square metres in all, and the cellar room number 5.',
       'Four keys to the front door, two to the flat and one to the cellar are handed over. A key that is lost is to be replaced at the tenant’s cost.',
     ],
   ],
@@ -71,7 +71,7 @@ h1 { font-size: 19pt; font-weight: normal; margin: 0 0 2mm; }
 h2 { font-size: 12.5pt; margin: 6mm 0 1.5mm; break-after: avoid; }
 p { margin: 0 0 2.5mm; orphans: 3; widows: 3; }
 </style></head><body><h1>Lease of the flat at 12 Harbour Street</h1>
-<p class="note">Neither the house nor these people exist: this lease was written for trying Quoth. It is no model for a real one.</p>
+<p class="note">This house does not exist: the lease was written for trying Quoth. It is no model for a real one.</p>
 ${sections.map(([title, texts], index) => `<h2>§ ${index + 1} ${title}</h2>${texts.map((text) => `<p>${text}</p>`).join('')}`).join('')}
 </body></html>`;
 
