@@ -1,12 +1,14 @@
 import { Check, Copy, KeyRound, TriangleAlert } from 'lucide-react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LocalApi } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
 import { Modal } from '../common/dialog.tsx';
 import { formatDay } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
+import { Toggle } from '../common/switch.tsx';
 import { useCopy } from '../common/use-copy.ts';
+import { Row, Rows, Section } from './rows.tsx';
 
 /** What an MCP client's configuration wants; `quoth mcp` finds the profile and the key by itself. */
 const mcpEntry = '{ "mcpServers": { "quoth": { "command": "quoth", "args": ["mcp"] } } }';
@@ -41,27 +43,15 @@ export function ApiSection() {
       .finally(() => setBusy(false));
   };
   return (
-    <section className="mt-10" aria-labelledby="api-title">
-      <h2 id="api-title" className="font-semibold">
-        {t('api.title')}
-      </h2>
-      <p className="mb-3 text-[0.8125rem] text-soft">{t('api.meaning')}</p>
-      <div className="divide-y divide-line rounded-2xl border border-line bg-raised shadow-card">
+    <Section title={t('api.title')} meaning={t('api.meaning')}>
+      <Rows>
         <Row label={t('api.switch')} meaning={t('api.switchMeaning')}>
-          <button
-            type="button"
-            role="switch"
-            aria-checked={api.on}
-            aria-label={t('api.switch')}
+          <Toggle
+            label={t('api.switch')}
+            on={api.on}
             disabled={busy}
-            className="relative h-6 w-11 shrink-0 rounded-full border border-line-strong bg-hover transition-colors aria-checked:border-accent aria-checked:bg-accent disabled:opacity-60"
-            onClick={() => take(client.setLocalApi({ on: !api.on }))}
-          >
-            <span
-              aria-hidden="true"
-              className={`absolute top-0.5 left-0.5 size-[1.125rem] rounded-full bg-raised shadow-card transition-transform ${api.on ? 'translate-x-5' : ''}`}
-            />
-          </button>
+            onChange={(on) => take(client.setLocalApi({ on }))}
+          />
         </Row>
         {api.on && (
           <>
@@ -104,7 +94,7 @@ export function ApiSection() {
             </Row>
           </>
         )}
-      </div>
+      </Rows>
       <Modal
         open={asking}
         title={t('api.renewTitle')}
@@ -124,19 +114,7 @@ export function ApiSection() {
           </Button>
         </div>
       </Modal>
-    </section>
-  );
-}
-
-function Row({ label, meaning, children }: { label: string; meaning: string; children: ReactNode }) {
-  return (
-    <div className="flex flex-wrap items-center gap-x-6 gap-y-3 px-5 py-4">
-      <div className="min-w-56 flex-1">
-        <p className="font-semibold">{label}</p>
-        <p className="text-[0.8125rem] text-soft">{meaning}</p>
-      </div>
-      {children}
-    </div>
+    </Section>
   );
 }
 

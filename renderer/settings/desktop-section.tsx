@@ -1,6 +1,7 @@
 import { useTranslation } from 'react-i18next';
 import { useQuoth } from '../common/quoth.tsx';
-import { Row, Rows, Section, Toggle } from './rows.tsx';
+import { Toggle } from '../common/switch.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 import { ShortcutRow } from './shortcut-row.tsx';
 import { useSettings } from './use-settings.ts';
 

@@ -1,7 +1,8 @@
 import { useTranslation } from 'react-i18next';
+import { Toggle } from '../common/switch.tsx';
 import { ForgetRow } from './forget-row.tsx';
 import { Ledger } from './ledger.tsx';
-import { Row, Rows, Section, Toggle } from './rows.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 import { useSettings } from './use-settings.ts';
 
 /** What leaves this computer, and what stays on it. */

@@ -1,4 +1,3 @@
-import { Switch } from 'radix-ui';
 import { type ReactNode, useId } from 'react';
 
 /** One part of the settings: its title, what it is about, and what can be chosen, row by row. */
@@ -64,21 +63,5 @@ export function Select<Value>({ label, value, options, onChange }: SelectProps<V
         </option>
       ))}
     </select>
-  );
-}
-
-type ToggleProps = { label: string; on: boolean; onChange: (on: boolean) => void };
-
-/** On or off. */
-export function Toggle({ label, on, onChange }: ToggleProps) {
-  return (
-    <Switch.Root
-      checked={on}
-      aria-label={label}
-      className="relative h-6 w-10.5 shrink-0 rounded-full border border-line-strong bg-hover transition-colors data-[state=checked]:border-accent data-[state=checked]:bg-accent"
-      onCheckedChange={onChange}
-    >
-      <Switch.Thumb className="block size-4 translate-x-[0.2rem] rounded-full bg-soft transition-transform data-[state=checked]:translate-x-[1.3rem] data-[state=checked]:bg-on-accent" />
-    </Switch.Root>
   );
 }

@@ -82,7 +82,12 @@ const views: Record<string, View> = {
     await page.keyboard.press('Escape');
     await place(page, t, 'library');
   },
+  'a document': async (page, t) => {
+    await page.getByRole('grid').getByRole('row').first().getByRole('button').first().click();
+    await page.getByRole('button', { name: t('document.back') }).waitFor();
+  },
   'an address': async (page, t) => {
+    await page.getByRole('button', { name: t('document.back') }).click();
     await page.getByRole('button', { name: t('library.addAddress') }).click();
     await page.getByRole('dialog').waitFor();
   },
@@ -91,7 +96,15 @@ const views: Record<string, View> = {
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
     await place(page, t, 'models');
   },
-  settings: (page, t) => place(page, t, 'settings'),
+  ...Object.fromEntries(
+    ['appearance', 'answers', 'library', 'models', 'privacy', 'programs', 'machine'].map((section): [string, View] => [
+      `settings ${section}`,
+      async (page, t) => {
+        await place(page, t, 'settings');
+        await page.getByRole('tab', { name: t(`sections.${section}`) }).click();
+      },
+    ]),
+  ),
 };
 
 describe.skipIf(!chromiumPath)('Every view', () => {
