@@ -154,6 +154,7 @@ describe.skipIf('reason' in electron)(`The packed app${'reason' in electron ? ` 
   it('runs its engine from beside the archive, in a process of its own, and says what it is', async () => {
     const { page, pid } = running as PackedApp;
     await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByRole('tab', { name: 'This computer' }).click();
     await page.getByRole('heading', { name: 'This computer' }).waitFor();
     await page.getByText(/FAISS/).first().waitFor();
     const loaded = loadedFrom(app, pid);
