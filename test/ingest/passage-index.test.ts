@@ -315,7 +315,8 @@ describe('passage index', () => {
       expect(index.logged.join()).not.toMatch(/not what was written/);
       await expectHolds(index, store);
       await index.close();
-      expect(generationFiles(profile)).toHaveLength(1);
+      // The one in use; and what a kill between the row and the removal left, until the next is written.
+      expect([1, 2]).toContain(generationFiles(profile).length);
       store.database.close();
     }
   });
