@@ -101,6 +101,10 @@ export async function openPassageIndex(options: PassageIndexOptions): Promise<Pa
     const known = generation && (await openGeneration(generation));
     if (known) {
       numChanges = await catchUp(known.index, known.ids);
+      // What an end between a generation's row and the removal of the others has left holds vectors of what is gone.
+      await removeOthers(folder, generation.file).catch((error: unknown) =>
+        log('warn', 'an old vector index could not be removed', { cause: String(error) }),
+      );
       return known.index;
     }
     const index = await native.openVectorIndex({ dimension });
