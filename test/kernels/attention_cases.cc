@@ -502,7 +502,7 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
 
 // rope_kv_write against rope, then against where kv_write must have put each key and value, to the bit.
 std::string check_write(const std::string& set, Type type, int32_t num_heads, int32_t num_kv_heads, int32_t head_size) {
-  const AttentionCase c{"", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}}};
+  const AttentionCase c{"", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}, {3, 200}}};
   Step step = make_step(c, 5);
   Random random(6);
   const int32_t query_width = num_heads * head_size, key_width = num_kv_heads * head_size;
@@ -727,6 +727,9 @@ void attention_cases() {
     for (const Type type : {Type::f16, Type::f32, Type::i8, Type::f8}) {
       run_case(text("rope_kv_write %s [H=4 G=2 d=64], %s", name_of(type), s),
                [&] { return check_write(set, type, 4, 2, 64); });
+      if (type == Type::f16) {
+        run_case(text("rope_kv_write f16 [H=40 G=8 d=128], %s", s), [&] { return check_write(set, type, 40, 8, 128); });
+      }
       run_case(text("rope_kv_write %s [H=3 G=3 d=10], %s", name_of(type), s),
                [&] { return check_write(set, type, 3, 3, 10); });
     }
