@@ -19,8 +19,8 @@ constexpr int32_t kSlots = 4;       // of a warp's ring
 constexpr int32_t kEachColumns = 128;
 constexpr int32_t kRowBytes = 2 * kEachColumns;
 constexpr int32_t kTileBytes = kWarpKeys * kRowBytes;
-constexpr int32_t kSplitTiles = 8;     // of the first 16 splits
-constexpr int32_t kMostPages = kWarp;  // a lane knows one
+[[maybe_unused]] constexpr int32_t kSplitTiles = 8;  // of the first 16 splits
+constexpr int32_t kMostPages = kWarp;                // a lane knows one
 
 struct EachTask {
   PagedTask base;
@@ -43,7 +43,7 @@ struct alignas(128) EachMemory {
 template <bool kIsFused>
 __global__ void __launch_bounds__(kEachWarps* kWarp, kEachBlocks)
     each_kernel([[maybe_unused]] const __grid_constant__ EachTask task) {
-#if __CUDA_ARCH__ >= 900
+#if __CUDA_ARCH__ / 100 == 9
   extern __shared__ __align__(128) uint8_t shared_bytes[];
   let_next_start();
   const PagedTask& base = task.base;
