@@ -297,7 +297,8 @@ void each_view(Program& program, const Use& use) {
 
 // Buffers that never hold something wanted at the same time become one. The plan's were shared before steps were
 // joined.
-void share_buffers(Program& program) {
+// `joins`: else only what narrow.h added finds a place.
+void share_buffers(Program& program, bool joins) {
   const size_t count = program.buffers.size();
   Meetings meets(count, std::vector<bool>(count, false));
   find_meetings(program, program.instructions, meets);
@@ -319,7 +320,7 @@ void share_buffers(Program& program) {
     const Buffer& one = program.buffers[buffer];
     if (one.width == 0) continue;
     const bool is_output = static_cast<int32_t>(buffer) == program.output;
-    const auto leader = is_output ? leaders.end() : std::find_if(leaders.begin(), leaders.end(), fits);
+    const auto leader = is_output || !joins ? leaders.end() : std::find_if(leaders.begin(), leaders.end(), fits);
     if (leader != leaders.end()) {
       group[buffer] = *leader;
     } else if (!is_output || one.width % kAlignedColumns == 0) {
@@ -327,25 +328,26 @@ void share_buffers(Program& program) {
     }
   }
   // Rows of outputs, of which there are no more than of tokens, lie where such do.
-  const auto place_of = [&](size_t buffer) {
-    const int32_t lies_in = program.buffers[group[buffer]].lies_in;
-    return lies_in < 0 ? group[buffer] : static_cast<size_t>(lies_in);
-  };
-  const auto can_lie_in = [&](size_t buffer, size_t place) {
-    if (program.buffers[place].rows != RowsOf::tokens) return false;
-    if (program.buffers[place].width < program.buffers[buffer].width) return false;
-    for (size_t a = 0; a < count; ++a) {
-      for (size_t b = 0; b < count; ++b) {
-        if (group[a] == buffer && place_of(b) == place && meets[a][b]) return false;
-      }
+  Meetings groups_meet(count, std::vector<bool>(count, false));
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = 0; b < count; ++b) {
+      if (meets[a][b]) groups_meet[group[a]][group[b]] = true;
     }
-    return true;
+  }
+  std::vector<std::vector<size_t>> guests(count);
+  const auto can_lie_in = [&](size_t buffer, size_t place) {
+    return program.buffers[place].rows == RowsOf::tokens &&
+           program.buffers[place].width >= program.buffers[buffer].width && !groups_meet[buffer][place] &&
+           std::none_of(guests[place].begin(), guests[place].end(),
+                        [&](size_t guest) { return groups_meet[buffer][guest]; });
   };
   for (const size_t buffer : leaders) {
     if (program.buffers[buffer].rows != RowsOf::outputs || static_cast<int32_t>(buffer) == program.output) continue;
     const auto place =
         std::find_if(leaders.begin(), leaders.end(), [&](size_t one) { return can_lie_in(buffer, one); });
-    if (place != leaders.end()) program.buffers[buffer].lies_in = static_cast<int32_t>(*place);
+    if (place == leaders.end()) continue;
+    program.buffers[buffer].lies_in = static_cast<int32_t>(*place);
+    guests[*place].push_back(buffer);
   }
   each_view(program, [&](View& view) { view.buffer = static_cast<int32_t>(group[static_cast<size_t>(view.buffer)]); });
   for (size_t i = 0; i < count; ++i) {
@@ -356,17 +358,20 @@ void share_buffers(Program& program) {
 }  // namespace
 
 void fuse(Program& program, Fusions fusions) {
-  if (fusions.linears || fusions.attention) program.instructions = Fuser(program).run(fusions);
+  const bool joins = fusions.linears || fusions.attention;
+  if (joins) program.instructions = Fuser(program).run(fusions);
   narrow(program);
-  std::vector<int32_t> widths(program.buffers.size(), 0);
-  each_view(program, [&](const View& view) {
-    int32_t& width = widths[static_cast<size_t>(view.buffer)];
-    width = std::max(width, view.first_column + view.width);
-  });
-  const size_t output = static_cast<size_t>(program.output);
-  widths[output] = program.buffers[output].width;
-  for (size_t i = 0; i < widths.size(); ++i) program.buffers[i].width = widths[i];
-  share_buffers(program);
+  if (joins) {
+    std::vector<int32_t> widths(program.buffers.size(), 0);
+    each_view(program, [&](const View& view) {
+      int32_t& width = widths[static_cast<size_t>(view.buffer)];
+      width = std::max(width, view.first_column + view.width);
+    });
+    const size_t output = static_cast<size_t>(program.output);
+    widths[output] = program.buffers[output].width;
+    for (size_t i = 0; i < widths.size(); ++i) program.buffers[i].width = widths[i];
+  }
+  share_buffers(program, joins);
 }
 
 }  // namespace quoth
