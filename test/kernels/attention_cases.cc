@@ -502,7 +502,8 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
 
 // rope_kv_write against rope, then against where kv_write must have put each key and value, to the bit.
 std::string check_write(const std::string& set, Type type, int32_t num_heads, int32_t num_kv_heads, int32_t head_size) {
-  const AttentionCase c{"", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}, {3, 200}}};
+  const AttentionCase c{
+      "", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}, {3, 200}}};
   Step step = make_step(c, 5);
   Random random(6);
   const int32_t query_width = num_heads * head_size, key_width = num_kv_heads * head_size;
