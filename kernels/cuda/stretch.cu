@@ -16,9 +16,7 @@ using Kernel = void (*)(Stretch);
 constexpr Kernel kKernels[kStretchTokens] = {stretch_kernel<1>, stretch_kernel<2>, stretch_kernel<3>,
                                              stretch_kernel<4>};
 
-constexpr int32_t kSlotRecords = 40;
 constexpr int32_t kMinSlots = 2, kMaxSlots = 16;
-constexpr int32_t kSumsBytes = 16 * 1024;
 
 int32_t round_up(int32_t value, int32_t multiple) {
   return ceil_div(value, multiple) * multiple;
@@ -31,7 +29,6 @@ int32_t region_of(int32_t max_columns) {
 // Shared memory of the stretch; how many slots the ring has follows from what is left.
 int32_t place(const Device* device, Stretch& p) {
   int32_t records = 0, slot_records = 0, sums = 0, attention = 0;
-  const int32_t tile_floats = kWarps * p.num_tokens * kQuantRows + kQuantRows;
   for (int32_t i = 0; i < p.num_operations; ++i) {
     const StretchOperation& operation = p.operations[i];
     if (operation.is_attention) {
@@ -39,8 +36,10 @@ int32_t place(const Device* device, Stretch& p) {
       continue;
     }
     records = std::max(records, operation.linear.num_records);
-    slot_records = std::max(slot_records, operation.linear.part_records);
-    sums = std::max(sums, operation.linear.group_tiles * tile_floats * 4);
+    slot_records = std::max(slot_records, operation.linear.num_records >= kSlotRecords
+                                              ? kSlotRecords
+                                              : operation.linear.rest_tiles * operation.linear.rest_records);
+    sums = std::max(sums, operation.linear.group_tiles * tile_floats(operation.linear, p.num_tokens) * 4);
   }
   p.slot_bytes = round_up(slot_records * kRecordBytes, 128);
   int32_t at = 0;
@@ -94,7 +93,8 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
     }
     // What is added to was written by the same threads.
     if (overlap(result.rows, out) && adds &&
-        (result.rows.data != out.data || result.rows.width != out.width || result.is_attention)) {
+        (result.rows.data != out.data || result.rows.width != out.width || result.is_attention ||
+         result.first_block != operation.linear.first_block)) {
       return false;
     }
   }
@@ -119,7 +119,8 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
     return false;
   }
   if (p.num_operations == 1) builder.first_x = x;
-  results[kept++] = {out, builder.step_operations++, operation.is_attention};
+  results[kept++] = {out, builder.step_operations++, operation.is_attention,
+                     operation.is_attention ? 0 : operation.linear.first_block};
   std::copy_n(results, kept, builder.results);
   builder.num_results = kept;
   return true;
@@ -233,11 +234,18 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
   work.norm_weight = fusion.norm == LinearFusion::Norm::rms ? fusion.norm_weight : nullptr;
   work.bias = bias;
   work.num_records = weight.num_columns / kUnitColumns;
-  work.part_records = work.num_records <= stretch::kSlotRecords ? work.num_records : 2 * stretch::kWarps;
+  work.rest_records = work.num_records % kSlotRecords;
+  work.rest_tiles = work.rest_records == 0 ? 0 : kSlotRecords / work.rest_records;
+  work.tile_sums = stretch::kWarps + (work.rest_tiles > 1 ? work.rest_records : 0);
   work.num_outputs = out.width;
   work.num_pairs = out.width / kQuantRows;
   work.block_pairs = work.num_pairs / device->num_multiprocessors;
   work.blocks_with_more = work.num_pairs % device->num_multiprocessors;
+  // Those who have one more than others take turns; but what is added to stays with the threads that wrote it.
+  int32_t& next_block = device->stretch->next_block;
+  work.first_block = fusion.adds ? 0 : next_block;
+  const int32_t last_block = next_block;
+  next_block = (work.first_block + work.blocks_with_more) % device->num_multiprocessors;
   work.pair_tiles = fusion.is_gated ? 2 : 1;
   work.epsilon = fusion.epsilon;
   work.inverse_columns = 1.0f / static_cast<float>(weight.num_columns);
@@ -245,9 +253,12 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
   work.adds = fusion.adds;
   work.is_gated = fusion.is_gated;
   const int32_t most = ceil_div(work.num_pairs, device->num_multiprocessors) * work.pair_tiles;
-  const int32_t tile_bytes = stretch::kWarps * x.num_rows * kQuantRows * 4;
-  work.group_tiles = std::min(most, std::max(1, stretch::kSumsBytes / tile_bytes / work.pair_tiles) * work.pair_tiles);
-  return stretch::join(device, x, out, fusion.adds, operation);
+  const int32_t tile_bytes = 4 * stretch::tile_floats(work, x.num_rows);
+  const int32_t sums_bytes = x.num_rows == 1 ? 24 * 1024 : 17 * 1024;
+  work.group_tiles = std::min(most, std::max(1, sums_bytes / tile_bytes / work.pair_tiles) * work.pair_tiles);
+  if (stretch::join(device, x, out, fusion.adds, operation)) return true;
+  next_block = last_block;
+  return false;
 }
 
 bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const Rope& rope, const DeviceBatch& staged,

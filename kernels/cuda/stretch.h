@@ -20,18 +20,23 @@ inline constexpr int64_t kStretchPartials = 4096;
 // Columns of what is handed over, at most.
 inline constexpr int32_t kStretchColumns = 16384;
 
-// A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns.
+// Records of a slot of the ring: two for each warp that multiplies.
+inline constexpr int32_t kSlotRecords = 32;
+// A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns. A slot holds kSlotRecords
+// of one tile; what is left over of K, `rest_records` of several tiles.
 struct LinearWork {
   const uint8_t* weight;
   const float* norm_weight;  // null: no norm
   const float* bias;
-  int32_t num_records;   // of a tile
-  int32_t part_records;  // that one slot of the ring holds; a multiple of 16, or all
+  int32_t num_records;  // of a tile
+  int32_t rest_records, rest_tiles;  // num_records % kSlotRecords; tiles of which a slot holds them
   int32_t num_pairs;     // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
   int32_t block_pairs, blocks_with_more;
+  int32_t first_block;  // that has the first pair, and is the first with one more
   int32_t num_outputs;
   int32_t pair_tiles;   // gated: 2
   int32_t group_tiles;  // weight tiles whose sums are kept until they are added up; a multiple of pair_tiles
+  int32_t tile_sums;    // lines of sums of a tile: one for each warp and, of up to 16 rest_records, for each of them
   float epsilon, inverse_columns;
   bool has_silu, is_gated, adds;
   bool is_exact;  // attention reads out: whole floats for it, too
@@ -94,9 +99,11 @@ struct StretchBuilder {
     Rows rows;
     int32_t operation;  // of the whole step
     bool is_attention;
+    int32_t first_block;
   } results[8];
   int32_t num_results = 0;
   int32_t step_operations = 0;  // of the step, in all its stretches
+  int32_t next_block = 0;       // that had not one more in the last operation
 };
 
 // When a device is opened and closed, and the memory that stretches need: null where there are none.

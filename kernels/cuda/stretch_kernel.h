@@ -24,28 +24,30 @@ struct Ring {
 
 // Pairs of tiles of this block.
 __device__ inline int32_t pairs_of(const LinearWork& work) {
-  return work.block_pairs + (static_cast<int32_t>(blockIdx.x) < work.blocks_with_more ? 1 : 0);
+  return work.block_pairs + (block_of(work) < work.blocks_with_more ? 1 : 0);
 }
 
-// What the warps of the stream and those that multiply go through in the same order: groups of tiles; parts of K;
-// tiles.
+// What the warps of the stream and those that multiply go through in the same order: groups of tiles; parts of K; slots
+// of some tiles. `body` gets the slot's first tile, how many tiles it has, and of each the first record and how many.
 template <typename Body>
 __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
   const int32_t num_tiles = pairs_of(work) * work.pair_tiles;
-  const int64_t tile_bytes = static_cast<int64_t>(work.num_records) * kRecordBytes;
   for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
     const int32_t group_end = min(group + work.group_tiles, num_tiles);
-    for (int32_t first = 0; first < work.num_records; first += work.part_records) {
-      const uint32_t size_bytes =
-          static_cast<uint32_t>(min(work.part_records, work.num_records - first)) * kRecordBytes;
-      for (int32_t tile = group; tile < group_end; ++tile) {
-        const int32_t pair =
-            static_cast<int32_t>(blockIdx.x) + (tile >> (work.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
-        const int64_t row = pair + static_cast<int64_t>(tile & (work.pair_tiles - 1)) * work.num_pairs;
-        body(work.weight + row * tile_bytes + static_cast<int64_t>(first) * kRecordBytes, size_bytes);
+    for (int32_t first = 0; first < work.num_records; first += kSlotRecords) {
+      const int32_t count = min(kSlotRecords, work.num_records - first);
+      const int32_t slot_tiles = count == kSlotRecords ? 1 : work.rest_tiles;
+      for (int32_t tile = group; tile < group_end; tile += slot_tiles) {
+        body(tile, min(slot_tiles, group_end - tile), first, count);
       }
     }
   }
+}
+// Record `first` of tile `tile` of this block.
+__device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile, int32_t first) {
+  const int32_t pair = block_of(work) + (tile >> (work.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
+  const int64_t row = pair + static_cast<int64_t>(tile & (work.pair_tiles - 1)) * work.num_pairs;
+  return work.weight + (row * work.num_records + first) * kRecordBytes;
 }
 
 // The warp that brings: the descriptions of the operations, then their weights.
@@ -71,10 +73,8 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
     }
     const StretchOperation& operation = operations[place];
     if (operation.is_attention || lane > 0) continue;
-    for_each_slot(operation.linear, [&](const uint8_t* from, uint32_t size_bytes) {
-#ifdef QUOTH_STRETCH_PROBE
-      if (p.probe & 2) from = p.operations[0].linear.weight + blockIdx.x % 64 * 34816;
-#endif
+    for_each_slot(operation.linear, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
+      const uint32_t size_bytes = static_cast<uint32_t>(count) * kRecordBytes;
       if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
       if (ahead > 0) {
         --ahead;
@@ -88,9 +88,15 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
       } else
 #endif
       {
-        expect_bytes(ring.full_at(), size_bytes);
-        copy_bulk(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes), from,
-                  size_bytes, ring.full_at(), policy);
+        expect_bytes(ring.full_at(), static_cast<uint32_t>(num_tiles) * size_bytes);
+        uint32_t to = shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes);
+        for (const int32_t end = tile + num_tiles; tile < end; ++tile, to += size_bytes) {
+          const uint8_t* from = record_of(operation.linear, tile, first);
+#ifdef QUOTH_STRETCH_PROBE
+          if (p.probe & 2) from = p.operations[0].linear.weight + blockIdx.x % 64 * 34816;
+#endif
+          copy_bulk(to, from, size_bytes, ring.full_at(), policy);
+        }
       }
       atomicAdd(brought, 1u);
       ring.step();
@@ -122,19 +128,150 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
       }
     }
     if (lane > 0) continue;
-    for_each_slot(work, [&](const uint8_t* from, uint32_t size_bytes) {
+    for_each_slot(work, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
       uint32_t done = atomicAdd(brought, 0u);
       while (slot >= done + static_cast<uint32_t>(p.num_fetched)) {
         __nanosleep(50);
         done = atomicAdd(brought, 0u);
       }
-      if (p.num_fetched > 1 && slot >= done) fetch_bulk(from, size_bytes);
+      if (p.num_fetched > 1 && slot >= done) {
+        for (const int32_t end = tile + num_tiles; tile < end; ++tile) {
+          fetch_bulk(record_of(work, tile, first), static_cast<uint32_t>(count) * kRecordBytes);
+        }
+      }
       ++slot;
     });
   }
 }
 
-constexpr int32_t kTilesAtOnce = 2;
+// Nothing but records that are left over: the warps' own sums are zero.
+template <int32_t kTokens>
+__device__ inline void clear_sums(const LinearWork& work, const Places& places, int32_t group_tiles) {
+  if (work.tile_sums == kWarps) return;
+  constexpr int32_t kCleared = kWarps * kTokens * kQuantRows;
+  for (int32_t i = thread_index(); i < group_tiles * kCleared; i += kWarps * kWarp) {
+    places.sums[i / kCleared * tile_floats(work, kTokens) + i % kCleared] = 0;
+  }
+}
+
+// Where a warp's two records of a slot lie, and where their sums go.
+struct Share {
+  int32_t at[2];       // bytes from the slot's start
+  int32_t records[2];  // of K; negative: none
+  int32_t tiles[2];    // of the slot's tiles
+  int32_t lines[2];    // of sums
+  int32_t slot_tiles;
+
+  // `count` records from `first` on.
+  __device__ Share(const LinearWork& work, int32_t warp, int32_t first, int32_t count) {
+    slot_tiles = count == kSlotRecords ? 1 : work.rest_tiles;
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+      const int32_t item = warp + i * kWarps;
+      at[i] = item * kRecordBytes;
+      records[i] = first + item;
+      tiles[i] = 0;
+      lines[i] = warp;
+      if (count == kSlotRecords) continue;
+      const int32_t tile = slot_tiles == 1 ? 0 : item / count;
+      const int32_t record = item - tile * count;
+      const bool is_there = tile < slot_tiles && record < count;
+      records[i] = is_there ? first + record : -1;
+      if (!is_there) at[i] = warp * kRecordBytes;
+      tiles[i] = is_there ? tile : 1 << 16;
+      if (slot_tiles > 1) lines[i] = kWarps + record;
+    }
+  }
+};
+
+constexpr int32_t kSlotsAtOnce = 2;
+
+// The slots of one part of K of a group of tiles, records from `first` on: sums of the warps' records, in their order.
+// `wait_for_x`: once the first weights are read.
+template <int32_t kTokens, typename Wait>
+__device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, const Places& places,
+                                      const uint8_t* slots, Ring& ring, int32_t group_tiles, int32_t first,
+                                      const Wait& wait_for_x) {
+  const int32_t thread = thread_index();
+  const int32_t warp = thread / kWarp, lane = thread % kWarp;
+  const int32_t g = lane / 4, t = lane % 4;
+  const Share share(work, warp, first, min(kSlotRecords, work.num_records - first));
+  const int32_t slot_tiles = share.slot_tiles;
+  const int32_t num_slots = ceil_div(group_tiles, slot_tiles);
+#ifdef QUOTH_STRETCH_PROBE
+  if (p.probe & 8) {  // the stream alone
+    if (first == 0) wait_for_x();
+    for (int32_t slot = 0; slot < num_slots; ++slot) {
+      wait_barrier(ring.full_at(), ring.parity);
+      __syncwarp();
+      if (lane == 0) arrive(ring.empty_at());
+      ring.step();
+    }
+    return;
+  }
+#endif
+  const bool has_lines = slot_tiles > 1;  // records that are left over: each has its own line of sums
+  const bool adds = first > 0 && !has_lines;
+  const int32_t tile_size = tile_floats(work, kTokens);
+  const int32_t step = slot_tiles * tile_size;
+  typename Two<kTokens>::X x;
+  const auto place_of = [&](int32_t i) {
+    const int32_t row = kTokens == 1 ? Two<1>::row_of(g, t) : 2 * g;
+    return places.sums + share.tiles[i] * tile_size +
+           (share.lines[i] * kTokens + (kTokens == 1 ? 0 : t)) * kQuantRows + row;
+  };
+  const bool is_second = kTokens == 1 && t % 2 == 1;
+  float* to = is_second ? place_of(1) : place_of(0);
+  [[maybe_unused]] float* to_second = place_of(1);
+  // Of the lane's tile, or tiles.
+  const bool finishes = kTokens == 1 ? has_lines || t % 2 == 0 : t < kTokens;
+  const int32_t end_tile = finishes ? group_tiles - (is_second ? share.tiles[1] : share.tiles[0]) : 0;
+  [[maybe_unused]] const int32_t second_end_tile = finishes ? group_tiles - share.tiles[1] : 0;
+  int32_t tile = 0;
+  // Some slots at once: one warp has more to do between two waits. What they lie in is free once it is read.
+  const auto multiply = [&](auto num) {
+    Two<kTokens> two[num.value];
+    uint32_t freed[num.value];
+#pragma unroll
+    for (int32_t j = 0; j < num.value; ++j) {
+      wait_barrier(ring.full_at(), ring.parity);
+      two[j].load(slots + ring.slot * p.slot_bytes, share.at, g, t);
+      freed[j] = ring.empty_at();
+      ring.step();
+    }
+    __syncwarp();
+    if (lane == 0) {
+#pragma unroll
+      for (int32_t j = 0; j < num.value; ++j) arrive(freed[j]);
+    }
+    if (tile == 0) {
+      if (first == 0) wait_for_x();
+      x.load(places, share.records, g, t);
+    }
+#pragma unroll
+    for (int32_t j = 0; j < num.value; ++j, to += step, to_second += step, tile += slot_tiles) {
+      if constexpr (kTokens == 1) {
+        const float product = two[j].times(x, t);
+        const float other = __shfl_xor_sync(0xffffffffu, product, 1);
+        if (tile < end_tile) *to = has_lines ? product : ((adds ? *to : 0) + product) + other;
+      } else {
+        const float2 one = two[j].records[0].template times<Two<kTokens>::kParts>(x.of[0]);
+        const float2 other = two[j].records[1].template times<Two<kTokens>::kParts>(x.of[1]);
+        float2 sum{0, 0};
+        if (adds && tile < end_tile) sum = *reinterpret_cast<const float2*>(to);
+        sum.x += one.x, sum.y += one.y;
+        if (!has_lines) sum.x += other.x, sum.y += other.y;
+        if (tile < end_tile) *reinterpret_cast<float2*>(to) = sum;
+        if (has_lines && tile < second_end_tile) *reinterpret_cast<float2*>(to_second) = other;
+      }
+    }
+  };
+  int32_t slot = 0;
+  for (; slot + kSlotsAtOnce <= num_slots; slot += kSlotsAtOnce) {
+    multiply(std::integral_constant<int32_t, kSlotsAtOnce>());
+  }
+  for (; slot < num_slots; ++slot) multiply(std::integral_constant<int32_t, 1>());
+}
 
 // One linear, by the warps that multiply.
 template <int32_t kTokens>
@@ -150,10 +287,21 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
   const int32_t group_pairs = work.group_tiles >> (work.pair_tiles - 1);
   float residual = 0;
   if (const int32_t i = thread_index(); work.adds && i < min(group_pairs, num_pairs) * kTokens * kQuantRows) {
-    const Finished<kTokens> is(i, 0);
+    const Finished<kTokens> is(work, i, 0);
     residual = __ldcg(operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column);
   }
   float squares[kTokens] = {};
+#ifdef QUOTH_STRETCH_PROBE
+  if (p.probe & 16) {  // nothing but the stream
+    for_each_slot(work, [&](int32_t, int32_t, int32_t, int32_t) {
+      wait_barrier(ring.full_at(), ring.parity);
+      __syncwarp();
+      if (thread_index() % kWarp == 0) arrive(ring.empty_at());
+      ring.step();
+    });
+    return;
+  }
+#endif
   {
     const int32_t thread = thread_index();
     if (work.norm_weight != nullptr) {
@@ -163,8 +311,6 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
     }
   }
   QUOTH_TIME(1);
-  sync_multipliers();
-  QUOTH_TIME(2);
   const int32_t thread = thread_index();
   const int32_t warp = thread / kWarp, lane = thread % kWarp;
   if (work.norm_weight != nullptr) {  // looked at when the tiles are done
@@ -175,101 +321,16 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
     }
   }
 
-  const int32_t g = lane / 4, t = lane % 4;
-  constexpr bool kParts = kHasTwoParts<kTokens>;
-  const int32_t lane_at = 64 * t + 8 * (kParts && t >= 2 ? g ^ 4 : g), row_at = 4 * g;
-  const bool is_kept = !kParts || g / 4 == t / 2;  // of this column, the lane's octet
-  constexpr int32_t kRecordLines = 2 * kTokens * kLineBytes;
-  const uint8_t* const x =
-      places.x + (g % (kParts ? 4 : 8) < 2 * kTokens ? g % (kParts ? 4 : 8) : 0) * kLineBytes + 32 * t;
-  const float2* const factors = places.factors + (t < kTokens ? t : 0);
-  const bool has_token = t < kTokens;
   const int32_t num_tiles = num_pairs * work.pair_tiles;
-  const int32_t num_records = work.num_records, part_records = work.part_records;
   const uint8_t* const slots = shared + p.ring_at;
-  // Records left over of a tile in one part go to other warps for every tile.
-  const int32_t turn_by = part_records >= num_records ? num_records % kWarps : 0;
   for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
     const int32_t group_tiles = min(work.group_tiles, num_tiles - group);
-    for (int32_t first = 0; first < num_records; first += part_records) {
-      const int32_t count = min(part_records, num_records - first);
-      if (count == 2 * kWarps) {
-        RecordOfX x_one, x_two;
-        x_one.load(x + (first + warp) * kRecordLines, factors + (first + warp) * kTokens);
-        x_two.load(x + (first + warp + kWarps) * kRecordLines, factors + (first + warp + kWarps) * kTokens);
-        x_one.keep(is_kept), x_two.keep(is_kept);
-        float* to = places.sums + (warp * kTokens + t) * kQuantRows + 2 * g;
-        const uint8_t* const from = slots + warp * kRecordBytes;
-        // Some tiles at once: one warp has more to do between two waits. What they lie in is free once it is read.
-        const auto multiply_tiles = [&](auto num) {
-          float2 sums[num.value];
-          Record records[num.value][2];
-          uint32_t freed[num.value];
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j) {
-            sums[j] = {0, 0};
-            if (first > 0 && has_token) sums[j] = *reinterpret_cast<const float2*>(to + j * kTileFloats<kTokens>);
-            wait_barrier(ring.full_at(), ring.parity);
-            records[j][0].load(from + ring.slot * p.slot_bytes, lane_at, row_at);
-            records[j][1].load(from + ring.slot * p.slot_bytes + kWarps * kRecordBytes, lane_at, row_at);
-            freed[j] = ring.empty_at();
-            ring.step();
-          }
-          __syncwarp();
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j) {
-            if (lane == 0) arrive(freed[j]);
-          }
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j) {
-            records[j][0].template multiply<kParts>(sums[j], x_one);
-            records[j][1].template multiply<kParts>(sums[j], x_two);
-          }
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j, to += kTileFloats<kTokens>) {
-            if (has_token) *reinterpret_cast<float2*>(to) = sums[j];
-          }
-        };
-        int32_t tile = 0;
-        for (; tile + kTilesAtOnce <= group_tiles; tile += kTilesAtOnce) {
-          multiply_tiles(std::integral_constant<int32_t, kTilesAtOnce>());
-        }
-        for (; tile < group_tiles; ++tile) multiply_tiles(std::integral_constant<int32_t, 1>());
-        continue;
-      }
-      int32_t turned = (warp + group * turn_by) % kWarps;
-      for (int32_t tile = 0; tile < group_tiles; ++tile) {
-        float* const to = places.sums + tile * kTileFloats<kTokens> + (turned * kTokens + t) * kQuantRows + 2 * g;
-        float2 sums{0, 0};
-        if (first > 0 && has_token) sums = *reinterpret_cast<const float2*>(to);
-        wait_barrier(ring.full_at(), ring.parity);
-        const uint8_t* const slot = slots + ring.slot * p.slot_bytes;
-        int32_t record = turned;
-        for (; record + kWarps < count; record += 2 * kWarps) {
-          Record one, two;
-          RecordOfX x_one, x_two;
-          one.load(slot + record * kRecordBytes, lane_at, row_at);
-          two.load(slot + (record + kWarps) * kRecordBytes, lane_at, row_at);
-          x_one.load(x + (first + record) * kRecordLines, factors + (first + record) * kTokens);
-          x_two.load(x + (first + record + kWarps) * kRecordLines, factors + (first + record + kWarps) * kTokens);
-          x_one.keep(is_kept), x_two.keep(is_kept);
-          one.template multiply<kParts>(sums, x_one);
-          two.template multiply<kParts>(sums, x_two);
-        }
-        if (record < count) {
-          Record one;
-          RecordOfX x_one;
-          one.load(slot + record * kRecordBytes, lane_at, row_at);
-          x_one.load(x + (first + record) * kRecordLines, factors + (first + record) * kTokens);
-          x_one.keep(is_kept);
-          one.template multiply<kParts>(sums, x_one);
-        }
-        __syncwarp();
-        if (lane == 0) arrive(ring.empty_at());
-        ring.step();
-        if (has_token) *reinterpret_cast<float2*>(to) = sums;
-        turned = (turned + turn_by) % kWarps;
-      }
+    if (work.num_records < kSlotRecords) clear_sums<kTokens>(work, places, group_tiles);
+    for (int32_t first = 0; first < work.num_records; first += kSlotRecords) {
+      multiply_slots<kTokens>(p, work, places, slots, ring, group_tiles, first, [&] {
+        if (group == 0) sync_multipliers();
+        QUOTH_TIME(2);
+      });
     }
     QUOTH_TIME(3);
     sync_multipliers();
@@ -311,12 +372,12 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   let_next_start();
 
   if (warp >= kWarps) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 64;");
     if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, brought, lane);
     if (warp == kWarps + 1) fetch_all(p, brought, lane);
     return;
   }
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 112;");
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 104;");
   const uint32_t first_tag = p.step != nullptr ? __ldcg(p.step) << 8 : 0;
   const auto* const operations = reinterpret_cast<const StretchOperation*>(shared + p.operations_at);
   bool is_prepared = false;  // the table of attention, one for all layers

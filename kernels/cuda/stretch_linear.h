@@ -72,11 +72,17 @@ __device__ inline float4 without_tags(const uint4& v) {
 struct Places {
   uint8_t* x;       // [records, 2 T, kLineBytes]: what a lane of the tensor cores' columns reads lies together
   float2* factors;  // [records, T]: {scale / 16, scale * sum}
-  float* sums;      // [group_tiles, kWarps, T, 16], a tile 16 floats further apart
+  float* sums;      // [group_tiles, tile_sums, T, 16], a tile 16 floats further apart
   float* squares;   // [kWarps, T]
 };
-template <int32_t kTokens>
-constexpr int32_t kTileFloats = kWarps * kTokens * kQuantRows + kQuantRows;
+// Where this block comes in the order of the operation's blocks.
+__device__ inline int32_t block_of(const LinearWork& work) {
+  const int32_t block = static_cast<int32_t>(blockIdx.x) - work.first_block;
+  return block < 0 ? block + static_cast<int32_t>(gridDim.x) : block;
+}
+__host__ __device__ inline int32_t tile_floats(const LinearWork& work, int32_t num_tokens) {
+  return (work.tile_sums * num_tokens + 1) * kQuantRows;
+}
 
 __device__ inline float larger_or_nan(float a, float b) {
   float c;
@@ -263,17 +269,17 @@ struct Record {
     scales = word_at(record + 1024 + row_at);
     zeros = word_at(record + 1056 + row_at);
   }
-  // sums += the record times x: rows 2 g and 2 g + 1 of token t.
+  // The record times x: rows 2 g and 2 g + 1 of token t.
   template <bool kTwoParts>
-  __device__ void multiply(float2& sums, const RecordOfX& x) const {
+  __device__ float2 times(const RecordOfX& x) const {
     int32_t low[4] = {}, high[4] = {};
     multiply_nibbles_of_two(low, high, words[0], words[1], x.left);
     multiply_nibbles_of_two(low, high, words[2], words[3], x.right);
     const float2 scale = floats_of(scales), zero = floats_of(zeros);
-    const auto one = [&](float& sum, int32_t product, float row_scale, float row_zero) {
+    const auto one = [&](int32_t product, float row_scale, float row_zero) {
       float value = x.factor.x * static_cast<float>(product);
       value = fmaf(-row_zero, x.factor.y, value);
-      sum = fmaf(row_scale, value, sum);
+      return row_scale * value;
     };
     int32_t even = (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]);
     int32_t odd = (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]);
@@ -281,8 +287,93 @@ struct Record {
       even += __shfl_xor_sync(0xffffffffu, even, 18);
       odd += __shfl_xor_sync(0xffffffffu, odd, 18);
     }
-    one(sums.x, even, scale.x, zero.x);
-    one(sums.y, odd, scale.y, zero.y);
+    return {one(even, scale.x, zero.x), one(odd, scale.y, zero.y)};
+  }
+};
+
+// The two records of a warp in a slot, of several tokens.
+template <int32_t kTokens>
+struct Two {
+  static constexpr bool kParts = kHasTwoParts<kTokens>;
+  Record records[2];
+
+  struct X {
+    RecordOfX of[2];
+    // `records`: where they are in x; none where it is negative.
+    __device__ void load(const Places& places, const int32_t (&records)[2], int32_t g, int32_t t) {
+      const int32_t column = g % (kParts ? 4 : 8);
+#pragma unroll
+      for (int32_t i = 0; i < 2; ++i) {
+        const int32_t record = max(0, records[i]);
+        of[i].load(places.x + (record * 2 * kTokens + (column < 2 * kTokens ? column : 0)) * kLineBytes + 32 * t,
+                   places.factors + record * kTokens + (t < kTokens ? t : 0));
+        of[i].keep((!kParts || g / 4 == t / 2) && records[i] >= 0);
+        if (records[i] < 0) of[i].factor = {0, 0};
+      }
+    }
+  };
+  // `at`: of both in the slot.
+  __device__ void load(const uint8_t* slot, const int32_t (&at)[2], int32_t g, int32_t t) {
+    const int32_t lane_at = 64 * t + 8 * (kParts && t >= 2 ? g ^ 4 : g);
+    records[0].load(slot + at[0], lane_at, 4 * g);
+    records[1].load(slot + at[1], lane_at, 4 * g);
+  }
+};
+
+// The same of one token. Both records share the products: of the eight columns, the first takes 0, 1, 4, 5, the second
+// the others. So they are finished side by side, a number in each lane: the first record's where t is even; of row 2 g
+// where t < 2, of row 2 (g ^ 4) + 1 in the others.
+template <>
+struct Two<1> {
+  uint2 words[2][4];
+  uint32_t scale, zero;
+
+  static __device__ int32_t row_of(int32_t g, int32_t t) { return t < 2 ? 2 * g : 2 * (g ^ 4) + 1; }
+  struct X {
+    uint4 left[2], right[2];
+    float2 factor;
+    __device__ void load(const Places& places, const int32_t (&records)[2], int32_t g, int32_t t) {
+      // A lane has digits of one of the two: whose they are decides where they go.
+      const bool is_second = g / 2 % 2 == 1;
+      const int32_t own = is_second ? records[1] : records[0];
+      const uint8_t* line = places.x + (max(0, own) * 2 + g % 2) * kLineBytes + 32 * t;
+      uint4 digits[2] = {*reinterpret_cast<const uint4*>(line), *reinterpret_cast<const uint4*>(line + 16)};
+      if (own < 0 || g / 4 != t / 2) digits[0] = digits[1] = {0, 0, 0, 0};
+      constexpr uint4 kNone{0, 0, 0, 0};
+      left[0] = is_second ? kNone : digits[0], right[0] = is_second ? kNone : digits[1];
+      left[1] = is_second ? digits[0] : kNone, right[1] = is_second ? digits[1] : kNone;
+      const int32_t finished = t % 2 == 0 ? records[0] : records[1];
+      factor = places.factors[max(0, finished)];
+      if (finished < 0) factor = {0, 0};
+    }
+  };
+  __device__ void load(const uint8_t* slot, const int32_t (&at)[2], int32_t g, int32_t t) {
+    const int32_t lane_at = 64 * t + 8 * (t >= 2 ? g ^ 4 : g);
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int32_t group = 0; group < 4; ++group) {
+        words[i][group] = *reinterpret_cast<const uint2*>(slot + at[i] + 256 * group + lane_at);
+      }
+    }
+    const uint8_t* scales = slot + (t % 2 == 0 ? at[0] : at[1]) + 1024 + 2 * row_of(g, t);
+    scale = *reinterpret_cast<const uint16_t*>(scales);
+    zero = *reinterpret_cast<const uint16_t*>(scales + 32);
+  }
+  __device__ float times(const X& x, int32_t t) const {
+    int32_t low[4] = {}, high[4] = {};
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+      multiply_nibbles_of_two(low, high, words[i][0], words[i][1], x.left[i]);
+      multiply_nibbles_of_two(low, high, words[i][2], words[i][3], x.right[i]);
+    }
+    const int32_t even = (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]);
+    const int32_t odd = (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]);
+    int32_t product = t < 2 ? even : odd;
+    product += __shfl_xor_sync(0xffffffffu, t < 2 ? odd : even, 18);
+    float value = x.factor.x * static_cast<float>(product);
+    value = fmaf(-floats_of(zero).x, x.factor.y, value);
+    return floats_of(scale).x * value;
   }
 };
 
@@ -291,12 +382,11 @@ template <int32_t kTokens>
 struct Finished {
   int32_t row, pair, token, column;
 
-  __device__ Finished(int32_t i, int32_t first_pair) {
+  __device__ Finished(const LinearWork& work, int32_t i, int32_t first_pair) {
     row = i % kQuantRows;
     pair = i / kQuantRows / kTokens;
     token = i / kQuantRows % kTokens;
-    column =
-        (static_cast<int32_t>(blockIdx.x) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
+    column = (block_of(work) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
   }
 };
 
@@ -307,7 +397,7 @@ __device__ inline void finish_group(const Stretch& p, const StretchOperation& op
                                     const Places& places, int32_t first_pair, int32_t num_pairs, float residual,
                                     uint32_t first_tag) {
   for (int32_t i = thread_index(); i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
-    const Finished<kTokens> is(i, first_pair);
+    const Finished<kTokens> is(work, i, first_pair);
     float factor = 1;
     if (work.norm_weight != nullptr) {
       float sum = 0;
@@ -316,11 +406,21 @@ __device__ inline void finish_group(const Stretch& p, const StretchOperation& op
       factor = rsqrtf(sum * work.inverse_columns + work.epsilon);
     }
     const auto total_of = [&](int32_t second) {
-      const float* at =
-          places.sums + (is.pair * work.pair_tiles + second) * kTileFloats<kTokens> + is.token * kQuantRows + is.row;
+      const float* at = places.sums + (is.pair * work.pair_tiles + second) * tile_floats(work, kTokens) +
+                        is.token * kQuantRows + is.row;
+      constexpr int32_t kLine = kTokens * kQuantRows;
       float total = 0;
+      if (work.tile_sums == kWarps) {
 #pragma unroll
-      for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * kTokens * kQuantRows];
+        for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * kLine];
+      } else {
+#pragma unroll
+        for (int32_t warp = 0; warp < kWarps; ++warp) {
+          float sum = at[warp * kLine];
+          if (kWarps + warp < work.tile_sums) sum += at[(kWarps + warp) * kLine];
+          total += sum;
+        }
+      }
       total *= factor;
       if (work.bias != nullptr) total += work.bias[is.column + second * work.num_outputs];
       return total;
