@@ -234,9 +234,10 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
   work.norm_weight = fusion.norm == LinearFusion::Norm::rms ? fusion.norm_weight : nullptr;
   work.bias = bias;
   work.num_records = weight.num_columns / kUnitColumns;
-  work.rest_records = work.num_records % kSlotRecords;
-  work.rest_tiles = work.rest_records == 0 ? 0 : kSlotRecords / work.rest_records;
-  work.tile_sums = stretch::kWarps + (work.rest_tiles > 1 ? work.rest_records : 0);
+  work.rest_records = static_cast<int16_t>(work.num_records % kSlotRecords);
+  work.rest_tiles = static_cast<int16_t>(work.rest_records == 0 ? 0 : kSlotRecords / work.rest_records);
+  work.rest_inverse = static_cast<int16_t>(work.rest_records == 0 ? 0 : ceil_div(1024, int32_t{work.rest_records}));
+  work.tile_sums = static_cast<int16_t>(stretch::kWarps + (work.rest_tiles > 1 ? work.rest_records : 0));
   work.num_outputs = out.width;
   work.num_pairs = out.width / kQuantRows;
   work.block_pairs = work.num_pairs / device->num_multiprocessors;

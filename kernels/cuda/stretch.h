@@ -29,14 +29,15 @@ struct LinearWork {
   const float* norm_weight;  // null: no norm
   const float* bias;
   int32_t num_records;  // of a tile
-  int32_t rest_records, rest_tiles;  // num_records % kSlotRecords; tiles of which a slot holds them
+  int16_t rest_records, rest_tiles;  // num_records % kSlotRecords; tiles of which a slot holds them
+  int16_t rest_inverse;              // 1024 / rest_records, rounded up: exact for what a slot holds
   int32_t num_pairs;     // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
   int32_t block_pairs, blocks_with_more;
   int32_t first_block;  // that has the first pair, and is the first with one more
   int32_t num_outputs;
   int32_t pair_tiles;   // gated: 2
   int32_t group_tiles;  // weight tiles whose sums are kept until they are added up; a multiple of pair_tiles
-  int32_t tile_sums;    // lines of sums of a tile: one for each warp and, of up to 16 rest_records, for each of them
+  int16_t tile_sums;    // lines of sums of a tile: one for each warp and, of up to 16 rest_records, for each of them
   float epsilon, inverse_columns;
   bool has_silu, is_gated, adds;
   bool is_exact;  // attention reads out: whole floats for it, too

@@ -154,54 +154,21 @@ __device__ inline void clear_sums(const LinearWork& work, const Places& places, 
   }
 }
 
-// Where a warp's two records of a slot lie, and where their sums go.
-struct Share {
-  int32_t at[2];       // bytes from the slot's start
-  int32_t records[2];  // of K; negative: none
-  int32_t tiles[2];    // of the slot's tiles
-  int32_t lines[2];    // of sums
-  int32_t slot_tiles;
-
-  // `count` records from `first` on.
-  __device__ Share(const LinearWork& work, int32_t warp, int32_t first, int32_t count) {
-    slot_tiles = count == kSlotRecords ? 1 : work.rest_tiles;
-#pragma unroll
-    for (int32_t i = 0; i < 2; ++i) {
-      const int32_t item = warp + i * kWarps;
-      at[i] = item * kRecordBytes;
-      records[i] = first + item;
-      tiles[i] = 0;
-      lines[i] = warp;
-      if (count == kSlotRecords) continue;
-      const int32_t tile = slot_tiles == 1 ? 0 : item / count;
-      const int32_t record = item - tile * count;
-      const bool is_there = tile < slot_tiles && record < count;
-      records[i] = is_there ? first + record : -1;
-      if (!is_there) at[i] = warp * kRecordBytes;
-      tiles[i] = is_there ? tile : 1 << 16;
-      if (slot_tiles > 1) lines[i] = kWarps + record;
-    }
-  }
-};
-
 constexpr int32_t kSlotsAtOnce = 2;
 
-// The slots of one part of K of a group of tiles, records from `first` on: sums of the warps' records, in their order.
-// `wait_for_x`: once the first weights are read.
-template <int32_t kTokens, typename Wait>
+// The slots of one part of K of a group of tiles: sums of the warps' records, in their order. `stage`: what brings x,
+// called once the first weights are read.
+template <int32_t kTokens, typename Stage>
 __device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, const Places& places,
-                                      const uint8_t* slots, Ring& ring, int32_t group_tiles, int32_t first,
-                                      const Wait& wait_for_x) {
-  const int32_t thread = thread_index();
-  const int32_t warp = thread / kWarp, lane = thread % kWarp;
+                                      const uint8_t* slots, Ring& ring, const Share& share, int32_t group_tiles,
+                                      bool is_first_part, const Stage& stage) {
+  const int32_t lane = thread_index() % kWarp;
   const int32_t g = lane / 4, t = lane % 4;
-  const Share share(work, warp, first, min(kSlotRecords, work.num_records - first));
   const int32_t slot_tiles = share.slot_tiles;
-  const int32_t num_slots = ceil_div(group_tiles, slot_tiles);
 #ifdef QUOTH_STRETCH_PROBE
   if (p.probe & 8) {  // the stream alone
-    if (first == 0) wait_for_x();
-    for (int32_t slot = 0; slot < num_slots; ++slot) {
+    stage();
+    for (int32_t tile = 0; tile < group_tiles; tile += slot_tiles) {
       wait_barrier(ring.full_at(), ring.parity);
       __syncwarp();
       if (lane == 0) arrive(ring.empty_at());
@@ -211,10 +178,9 @@ __device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, 
   }
 #endif
   const bool has_lines = slot_tiles > 1;  // records that are left over: each has its own line of sums
-  const bool adds = first > 0 && !has_lines;
+  const bool adds = !is_first_part && !has_lines;
   const int32_t tile_size = tile_floats(work, kTokens);
   const int32_t step = slot_tiles * tile_size;
-  typename Two<kTokens>::X x;
   const auto place_of = [&](int32_t i) {
     const int32_t row = kTokens == 1 ? Two<1>::row_of(g, t) : 2 * g;
     return places.sums + share.tiles[i] * tile_size +
@@ -228,28 +194,33 @@ __device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, 
   const int32_t end_tile = finishes ? group_tiles - (is_second ? share.tiles[1] : share.tiles[0]) : 0;
   [[maybe_unused]] const int32_t second_end_tile = finishes ? group_tiles - share.tiles[1] : 0;
   int32_t tile = 0;
-  // Some slots at once: one warp has more to do between two waits. What they lie in is free once it is read.
-  const auto multiply = [&](auto num) {
-    Two<kTokens> two[num.value];
-    uint32_t freed[num.value];
+  typename Two<kTokens>::X x;
+  // Some slots at once: a warp has more to do between two waits. What they lie in is free once it is read. Behind the
+  // last slot: numbers that nobody looks at.
+  while (tile < group_tiles) {
+    Two<kTokens> two[kSlotsAtOnce];
+    uint32_t freed[kSlotsAtOnce];
 #pragma unroll
-    for (int32_t j = 0; j < num.value; ++j) {
-      wait_barrier(ring.full_at(), ring.parity);
+    for (int32_t j = 0; j < kSlotsAtOnce; ++j) {
+      const bool is_there = j == 0 || tile + j * slot_tiles < group_tiles;
+      if (is_there) wait_barrier(ring.full_at(), ring.parity);
       two[j].load(slots + ring.slot * p.slot_bytes, share.at, g, t);
       freed[j] = ring.empty_at();
-      ring.step();
+      if (is_there) ring.step();
     }
     __syncwarp();
     if (lane == 0) {
 #pragma unroll
-      for (int32_t j = 0; j < num.value; ++j) arrive(freed[j]);
+      for (int32_t j = 0; j < kSlotsAtOnce; ++j) {
+        if (j == 0 || tile + j * slot_tiles < group_tiles) arrive(freed[j]);
+      }
     }
     if (tile == 0) {
-      if (first == 0) wait_for_x();
+      stage();
       x.load(places, share.records, g, t);
     }
 #pragma unroll
-    for (int32_t j = 0; j < num.value; ++j, to += step, to_second += step, tile += slot_tiles) {
+    for (int32_t j = 0; j < kSlotsAtOnce; ++j, to += step, to_second += step, tile += slot_tiles) {
       if constexpr (kTokens == 1) {
         const float product = two[j].times(x, t);
         const float other = __shfl_xor_sync(0xffffffffu, product, 1);
@@ -265,12 +236,7 @@ __device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, 
         if (has_lines && tile < second_end_tile) *reinterpret_cast<float2*>(to_second) = other;
       }
     }
-  };
-  int32_t slot = 0;
-  for (; slot + kSlotsAtOnce <= num_slots; slot += kSlotsAtOnce) {
-    multiply(std::integral_constant<int32_t, kSlotsAtOnce>());
   }
-  for (; slot < num_slots; ++slot) multiply(std::integral_constant<int32_t, 1>());
 }
 
 // One linear, by the warps that multiply.
@@ -302,35 +268,48 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
     return;
   }
 #endif
-  {
-    const int32_t thread = thread_index();
-    if (work.norm_weight != nullptr) {
-      stage_x<kTokens, true>(p, operation, work, places, thread / kWarp, thread % kWarp, squares);
-    } else {
-      stage_x<kTokens, false>(p, operation, work, places, thread / kWarp, thread % kWarp, squares);
-    }
-  }
-  QUOTH_TIME(1);
   const int32_t thread = thread_index();
   const int32_t warp = thread / kWarp, lane = thread % kWarp;
-  if (work.norm_weight != nullptr) {  // looked at when the tiles are done
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      const float total = warp_sum(squares[t]);
-      if (lane == 0) places.squares[warp * kTokens + t] = total;
-    }
-  }
-
-  const int32_t num_tiles = num_pairs * work.pair_tiles;
+  const int32_t num_tiles = num_pairs * work.pair_tiles, num_records = work.num_records;
   const uint8_t* const slots = shared + p.ring_at;
+  const Source source(p, operation, lane);
+  Looked<kTokens> looked;
+  constexpr bool kStagesAll = kTokens > 1;  // there is no room for what was looked at beside what is multiplied
+  if constexpr (kStagesAll) {
+    for (int32_t first = 0; first < num_records; first += kSlotRecords) {
+      const Share share(work, warp, first);
+      look_at_x<kTokens>(source, share, looked);
+      stage_x<kTokens>(p, source, work.norm_weight, places, share, lane, looked, squares);
+    }
+  } else {
+    look_at_x<kTokens>(source, Share(work, warp, 0), looked);
+  }
+  QUOTH_TIME(1);
   for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
     const int32_t group_tiles = min(work.group_tiles, num_tiles - group);
-    if (work.num_records < kSlotRecords) clear_sums<kTokens>(work, places, group_tiles);
-    for (int32_t first = 0; first < work.num_records; first += kSlotRecords) {
-      multiply_slots<kTokens>(p, work, places, slots, ring, group_tiles, first, [&] {
-        if (group == 0) sync_multipliers();
-        QUOTH_TIME(2);
+    if (num_records < kSlotRecords) clear_sums<kTokens>(work, places, group_tiles);
+    for (int32_t first = 0; first < num_records; first += kSlotRecords) {
+      const Share share(work, warp, first);
+      multiply_slots<kTokens>(p, work, places, slots, ring, share, group_tiles, first == 0, [&] {
+        if (kStagesAll || group > 0) return;
+        stage_x<kTokens>(p, source, work.norm_weight, places, share, lane, looked, squares);
+        // The next part's is on its way while this one's weights are multiplied.
+        if (first + kSlotRecords < num_records) {
+          look_at_x<kTokens>(source, Share(work, warp, first + kSlotRecords), looked);
+        }
+#ifdef QUOTH_STRETCH_PROBE
+        if (first == 0) {
+          QUOTH_TIME(2);
+        }
+#endif
       });
+    }
+    if (group == 0 && work.norm_weight != nullptr) {
+#pragma unroll
+      for (int32_t t = 0; t < kTokens; ++t) {
+        const float total = warp_sum(squares[t]);
+        if (lane == 0) places.squares[warp * kTokens + t] = total;
+      }
     }
     QUOTH_TIME(3);
     sync_multipliers();

@@ -31,6 +31,7 @@ __device__ inline void sync_multipliers() {
 __device__ inline int32_t thread_index() {
   int32_t index = static_cast<int32_t>(threadIdx.x);
   asm volatile("" : "+r"(index));
+  __builtin_assume(index >= 0 && index < kThreads);
   return index;
 }
 
@@ -90,147 +91,174 @@ __device__ inline float larger_or_nan(float a, float b) {
   return c;
 }
 
-// Records `index` .. `index` + kRecords - 1 of this warp, four columns in each lane, to two digits of 8 bits each;
-// those from `records` on are the last one again. `squares`: of this lane's columns.
-template <int32_t kTokens, bool kNorm, int32_t kRecords>
-__device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const float* norm_weight,
-                                  const Places& places, int32_t warp, int32_t lane, int32_t records, int32_t index,
-                                  float (&squares)[kTokens]) {
-  constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
-  constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
-  int32_t at[kRecords];                                       // which record
+// Where a warp's two records of a slot lie, and where their sums go.
+struct Share {
+  int32_t at[2];       // bytes from the slot's start
+  int32_t records[2];  // of K; negative: none
+  int32_t tiles[2];    // of the slot's tiles
+  int32_t lines[2];    // of sums
+  int32_t slot_tiles;
+
+  // The part of K from record `first` on.
+  __device__ Share(const LinearWork& work, int32_t warp, int32_t first) {
+    at[0] = warp * kRecordBytes, at[1] = (warp + kWarps) * kRecordBytes;
+    records[0] = first + warp, records[1] = first + warp + kWarps;
+    tiles[0] = tiles[1] = 0;
+    lines[0] = lines[1] = warp;
+    slot_tiles = 1;
+    if (first + kSlotRecords <= work.num_records) return;
+    const int32_t count = work.rest_records;
+    slot_tiles = work.rest_tiles;
 #pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) at[r] = min(index + r, records - 1) * kWarps + warp;
-  uint4 v[kRecords][kTokens];
-  float4 weights[kNorm ? kRecords : 1];
-  if constexpr (kNorm) {
-#pragma unroll
-    for (int32_t r = 0; r < kRecords; ++r) {
-      weights[r] = __ldg(reinterpret_cast<const float4*>(norm_weight + at[r] * kUnitColumns + 4 * lane));
+    for (int32_t i = 0; i < 2; ++i) {
+      const int32_t item = warp + i * kWarps;
+      const int32_t tile = slot_tiles == 1 ? 0 : (item * work.rest_inverse) >> 10;
+      const int32_t record = item - tile * count;
+      const bool is_there = tile < slot_tiles && record < count;
+      records[i] = is_there ? first + record : -1;
+      if (!is_there) at[i] = warp * kRecordBytes;
+      tiles[i] = is_there ? tile : 1 << 16;
+      if (slot_tiles > 1) lines[i] = kWarps + record;
     }
   }
-  const uint32_t tag = operation.x_tag;
-  const uint32_t* const from =
-      (tag == 0 ? reinterpret_cast<const uint32_t*>(operation.x) : p.exchange + operation.x_exchange) + 4 * lane;
-  const int32_t stride = tag == 0 ? operation.x_stride : p.exchange_stride;
+  // Without a second record: the first again. More than one warp may have a record that is left over.
+  __device__ int32_t own(int32_t i) const { return records[i] < 0 ? records[0] : records[i]; }
+  // Whether this warp is the one that counts the record.
+  __device__ bool counts(int32_t i) const { return tiles[i] == 0; }
+};
+
+// Two records of x as they were looked at, four columns in each lane.
+template <int32_t kTokens>
+struct Looked {
+  uint4 v[2][kTokens];
+};
+struct Source {
+  const uint32_t* from;  // this lane's columns of the first record
+  int32_t stride, tag;
+
+  __device__ Source(const Stretch& p, const StretchOperation& operation, int32_t lane) {
+    tag = static_cast<int32_t>(operation.x_tag);
+    from = (tag == 0 ? reinterpret_cast<const uint32_t*>(operation.x) : p.exchange + operation.x_exchange) + 4 * lane;
+    stride = tag == 0 ? operation.x_stride : p.exchange_stride;
+  }
+  __device__ uint4 look(int32_t record, int32_t token) const {
+    return look_at(from + static_cast<int64_t>(token) * stride + record * kUnitColumns);
+  }
+};
+
+template <int32_t kTokens>
+__device__ inline void look_at_x(const Source& x, const Share& share, Looked<kTokens>& looked) {
+#pragma unroll
+  for (int32_t i = 0; i < 2; ++i) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) looked.v[i][t] = x.look(share.own(i), t);
+  }
+}
+
+// The two records that a warp multiplies, normed if they are to be, to two digits of 8 bits each. What was looked at
+// too early is looked at again. No other warp reads what this one writes. `squares`: of this lane's columns.
+template <int32_t kTokens>
+__device__ inline void stage_x(const Stretch& p, const Source& source, const float* norm_weight, const Places& places,
+                               const Share& share, int32_t lane, Looked<kTokens>& looked, float (&squares)[kTokens]) {
+  constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
+  constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
+  const auto tag = static_cast<uint32_t>(source.tag);
+  float4 weights[2];
+#pragma unroll
+  for (float4& weight : weights) weight = {1, 1, 1, 1};
+  if (norm_weight != nullptr) {
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+      weights[i] = __ldg(reinterpret_cast<const float4*>(norm_weight + share.own(i) * kUnitColumns + 4 * lane));
+    }
+  }
+  uint4(&v)[2][kTokens] = looked.v;
+  if (tag == 0) {  // as if it had been in the exchange
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int32_t t = 0; t < kTokens; ++t) {
+        v[i][t] = {shortened(v[i][t].x), shortened(v[i][t].y), shortened(v[i][t].z), shortened(v[i][t].w)};
+      }
+    }
+  }
 #ifdef QUOTH_STRETCH_PROBE
   const bool waits = tag != 0 && !(p.probe & 1);
 #else
   const bool waits = tag != 0;
 #endif
-  if (kRecords * kTokens > 2 && waits) {  // one first: asking for all of it again and again takes the others' time
-    const uint32_t* const first = from + at[0] * kUnitColumns;
-    while (!__all_sync(0xffffffffu, has_tag(look_at(first), tag))) {
-    }
-  }
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
-    }
-  }
-  if (tag == 0) {  // as if it had been in the exchange
-#pragma unroll
-    for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-      for (int32_t t = 0; t < kTokens; ++t) {
-        v[r][t] = {shortened(v[r][t].x), shortened(v[r][t].y), shortened(v[r][t].z), shortened(v[r][t].w)};
-      }
-    }
-  }
   if (waits) {
     for (;;) {
       bool again = false;
 #pragma unroll
-      for (int32_t r = 0; r < kRecords; ++r) {
+      for (int32_t i = 0; i < 2; ++i) {
 #pragma unroll
         for (int32_t t = 0; t < kTokens; ++t) {
-          if (!has_tag(v[r][t], tag)) {
+          if (!has_tag(v[i][t], tag)) {
             again = true;
-            v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
+            v[i][t] = source.look(share.own(i), t);
           }
         }
       }
       if (!__any_sync(0xffffffffu, again)) break;
     }
   }
-  float4 x[kRecords][kTokens];
-  float maximum[kRecords][kTokens];
+  float4 x[2][kTokens];
+  float maximum[2][kTokens], inverses[2][kTokens];
 #pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
+  for (int32_t i = 0; i < 2; ++i) {
 #pragma unroll
     for (int32_t t = 0; t < kTokens; ++t) {
-      float4 f = without_tags(v[r][t]);
-      if constexpr (kNorm) {
-        const float square = fmaf(f.x, f.x, fmaf(f.y, f.y, fmaf(f.z, f.z, f.w * f.w)));
-        if (index + r < records) squares[t] += square;
-        f = {f.x * weights[r].x, f.y * weights[r].y, f.z * weights[r].z, f.w * weights[r].w};
-      }
-      x[r][t] = f;
+      float4 f = without_tags(v[i][t]);
+      const float square = fmaf(f.x, f.x, fmaf(f.y, f.y, fmaf(f.z, f.z, f.w * f.w)));
+      if (share.counts(i)) squares[t] += square;
+      f = {f.x * weights[i].x, f.y * weights[i].y, f.z * weights[i].z, f.w * weights[i].w};
+      x[i][t] = f;
       const float most = larger_or_nan(larger_or_nan(fabsf(f.x), fabsf(f.y)), larger_or_nan(fabsf(f.z), fabsf(f.w)));
-      maximum[r][t] = __uint_as_float(__reduce_max_sync(0xffffffffu, __float_as_uint(most)));
+      maximum[i][t] = __uint_as_float(__reduce_max_sync(0xffffffffu, __float_as_uint(most)));
     }
+  }
+  // One kind of instruction after another: their latencies overlap.
+#pragma unroll
+  for (int32_t i = 0; i < 2; ++i) {
+#pragma unroll
+    for (int32_t t = 0; t < kTokens; ++t) inverses[i][t] = digits_scale(maximum[i][t]);
   }
   // Lane l has columns 4 l ..: group l / 8, octet l % 8 / 2, its low or high nibbles l % 2.
   uint8_t* const to = places.x + lane % 8 / 2 * 32 + lane / 16 * 16 + lane % 2 * 8 + lane / 8 % 2 * 4;
-  // One kind of instruction after another: their latencies overlap.
-  float inverses[kRecords][kTokens];
+  int32_t sum[2][kTokens];
 #pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) inverses[r][t] = digits_scale(maximum[r][t]);
-  }
-  int32_t sum[kRecords][kTokens];
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
+  for (int32_t i = 0; i < 2; ++i) {
 #pragma unroll
     for (int32_t t = 0; t < kTokens; ++t) {
-      const float inverse = inverses[r][t];
-      const float4 f = x[r][t];
+      const float inverse = inverses[i][t];
+      const float4 f = x[i][t];
       const uint32_t a = __float_as_uint(fmaf(f.x, inverse, kShift)), b = __float_as_uint(fmaf(f.y, inverse, kShift));
       const uint32_t c = __float_as_uint(fmaf(f.z, inverse, kShift)), d = __float_as_uint(fmaf(f.w, inverse, kShift));
       const uint32_t left = __byte_perm(a, b, 0x5140), right = __byte_perm(c, d, 0x5140);
-      uint8_t* line = to + (at[r] * 2 * kTokens + 2 * t) * kLineBytes;
+      uint8_t* line = to + (share.own(i) * 2 * kTokens + 2 * t) * kLineBytes;
       *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
       *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
-      sum[r][t] = static_cast<int32_t>(a + b + c + d - kShiftBits);
+      sum[i][t] = static_cast<int32_t>(a + b + c + d - kShiftBits);
     }
   }
 #pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
+  for (int32_t i = 0; i < 2; ++i) {
 #pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) sum[r][t] = __reduce_add_sync(0xffffffffu, sum[r][t]);
+    for (int32_t t = 0; t < kTokens; ++t) sum[i][t] = __reduce_add_sync(0xffffffffu, sum[i][t]);
   }
 #pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
+  for (int32_t i = 0; i < 2; ++i) {
 #pragma unroll
     for (int32_t t = 0; t < kTokens; ++t) {
       const float scale =
-          maximum[r][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[r][t] * (1.0f / kLargestDigits);
+          maximum[i][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[i][t] * (1.0f / kLargestDigits);
       if (lane == 0) {
-        places.factors[at[r] * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[r][t])};
+        places.factors[share.own(i) * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[i][t])};
       }
     }
   }
-}
-
-// This warp's records of x. Others read them after a barrier.
-template <int32_t kTokens, bool kNorm>
-__device__ inline void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
-                               const Places& places, int32_t warp, int32_t lane, float (&squares)[kTokens]) {
-  constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;  // else 2: less code
-  const int32_t records = max(0, ceil_div(work.num_records - warp, kWarps));
-  int32_t index = 0;
-  while (index < records) {
-    if (kMost > 2 && records - index > 2) {
-      stage_some<kTokens, kNorm, kMost>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
-      index += kMost;
-    } else {
-      stage_some<kTokens, kNorm, 2>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
-      index += 2;
-    }
-  }
+  __syncwarp();
 }
 
 // Lanes t and t + 2 would read their octets of the same rows from the same banks of shared memory. So lanes 2 and 3
