@@ -54,6 +54,12 @@ __device__ inline void arrive(uint32_t barrier) {
   asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}" ::"r"(barrier) : "memory");
 }
 
+[[maybe_unused]] __device__ inline void arrive_times(uint32_t barrier, uint32_t times) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.arrive.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(times) : "memory");
+#endif
+}
+
 // Arrives, and lets the phase end only after so many bytes of bulk copies too.
 __device__ inline void expect_bytes(uint32_t barrier, uint32_t size_bytes) {
 #if __CUDA_ARCH__ >= 900
@@ -69,6 +75,12 @@ __device__ inline void copy_bulk(uint32_t to, const void* from, uint32_t size_by
           "r"(to),
       "l"(from), "r"(size_bytes), "r"(barrier), "l"(policy)
       : "memory");
+#endif
+}
+// Orders this thread's own accesses to shared memory before bulk copies that start later.
+[[maybe_unused]] __device__ inline void fence_copies() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 // Brings what never changes, is small and comes back with every step into the nearest cache, and lets the L2 cache keep

@@ -28,20 +28,24 @@ int32_t region_of(int32_t max_columns) {
 
 // Shared memory of the stretch; how many slots the ring has follows from what is left.
 int32_t place(const Device* device, Stretch& p) {
-  int32_t records = 0, slot_records = 0, sums = 0, attention = 0;
+  int32_t records = 0, slot_bytes = 0, sums = 0, attention = 0;
+  p.first_attention = -1;
   for (int32_t i = 0; i < p.num_operations; ++i) {
     const StretchOperation& operation = p.operations[i];
     if (operation.is_attention) {
+      if (p.first_attention < 0) p.first_attention = i;
       attention = std::max(attention, attention_bytes(operation.attention.group_size));
+      slot_bytes = std::max(slot_bytes, kChunkPages * kPageBytes);
       continue;
     }
-    records = std::max(records, operation.linear.num_records);
-    slot_records = std::max(slot_records, operation.linear.num_records >= kSlotRecords
-                                              ? kSlotRecords
-                                              : operation.linear.rest_tiles * operation.linear.rest_records);
-    sums = std::max(sums, operation.linear.group_tiles * tile_floats(operation.linear, p.num_tokens) * 4);
+    const LinearWork& linear = operation.linear;
+    records = std::max(records, linear.num_records);
+    const int32_t slot_records =
+        linear.num_records >= kSlotRecords ? kSlotRecords : linear.rest_tiles * linear.rest_records;
+    slot_bytes = std::max(slot_bytes, slot_records * kRecordBytes);
+    sums = std::max(sums, linear.group_tiles * tile_floats(linear, p.num_tokens) * 4);
   }
-  p.slot_bytes = round_up(slot_records * kRecordBytes, 128);
+  p.slot_bytes = round_up(slot_bytes, 128);
   int32_t at = 0;
   const auto take = [&](int32_t bytes) {
     const int32_t start = at;
@@ -274,7 +278,9 @@ bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const
   const int32_t max_splits = few::split_of(num_pages - 1) + 1;
   const int64_t items = int64_t{qkv.num_rows} * shape.num_kv_heads * max_splits;
   if (items * (shape.num_heads / shape.num_kv_heads) > kStretchPartials ||
-      items > int64_t{stretch::kMaxItems} * device->num_multiprocessors) {
+      items > int64_t{stretch::kMaxItems} * device->num_multiprocessors ||
+      shape.num_kv_heads > device->num_multiprocessors ||
+      qkv.num_rows * shape.num_heads * (stretch::kHeadSize / kWarp) > stretch::kWarps * device->num_multiprocessors) {
     return false;
   }
   StretchOperation operation{};
@@ -292,7 +298,8 @@ bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const
     const AttentionWork& other = p.operations[i].attention;
     if (p.operations[i].is_attention &&
         (other.inverse_frequencies != rope.inverse_frequencies || other.rope_factor != rope.factor ||
-         other.adjacent_pairs != rope.adjacent_pairs || other.num_kv_heads != shape.num_kv_heads)) {
+         other.adjacent_pairs != rope.adjacent_pairs || other.num_kv_heads != shape.num_kv_heads ||
+         other.num_heads != shape.num_heads)) {
       return false;
     }
   }

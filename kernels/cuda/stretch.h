@@ -76,6 +76,7 @@ struct Stretch {
   int32_t exchange_stride;    // of a row: all its regions
   int32_t page_table_stride, max_splits;
   int32_t num_operations, num_tokens;
+  int32_t first_attention;  // -1: there is none
   int32_t num_slots, slot_bytes;
   int32_t num_ahead;    // slots on their way at once
   int32_t num_fetched;  // slots that are fetched to the L2 cache before they are brought

@@ -7,21 +7,6 @@
 
 namespace quoth::cuda::stretch {
 
-struct Ring {
-  uint32_t full, empty;
-  int32_t num_slots;
-  int32_t slot = 0;
-  uint32_t parity = 0;
-  __device__ void step() {
-    if (++slot == num_slots) {
-      slot = 0;
-      parity ^= 1;
-    }
-  }
-  __device__ uint32_t full_at() const { return full + 8 * static_cast<uint32_t>(slot); }
-  __device__ uint32_t empty_at() const { return empty + 8 * static_cast<uint32_t>(slot); }
-};
-
 // Pairs of tiles of this block.
 __device__ inline int32_t pairs_of(const LinearWork& work) {
   return work.block_pairs + (block_of(work) < work.blocks_with_more ? 1 : 0);
@@ -50,7 +35,7 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
   return work.weight + (row * work.num_records + first) * kRecordBytes;
 }
 
-// The warp that brings: the descriptions of the operations, then their weights.
+// The warp that brings: the descriptions of the operations, then their weights, or old keys and values.
 [[maybe_unused]] __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, uint32_t described,
                                                   uint32_t forgotten, uint32_t* brought, int32_t lane) {
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
@@ -60,6 +45,26 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
   int32_t ahead = p.num_ahead;
   constexpr int32_t kOperationWords = sizeof(StretchOperation) / 4;
   uint32_t next_word = lane < kOperationWords ? reinterpret_cast<const uint32_t*>(p.operations)[lane] : 0;
+  // `copy(to)` fills the next slot: bulk copies by one lane, which arrives for the others, or copies by all.
+  const auto fill = [&](const auto& copy) {
+    if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
+    if (ahead > 0) {
+      --ahead;
+    } else {
+      wait_barrier(arrived.full_at(), arrived.parity);
+      arrived.step();
+    }
+    __syncwarp();
+#ifdef QUOTH_STRETCH_PROBE
+    if (p.probe & 4) {
+      arrive(ring.full_at());
+    } else
+#endif
+      copy(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes));
+    if (lane == 0) atomicAdd(brought, 1u);
+    ring.step();
+    if (ring.slot == 0) is_first_round = false;
+  };
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     const uint32_t round = static_cast<uint32_t>(index) / kOperationsAhead;
@@ -72,24 +77,26 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
       next_word = reinterpret_cast<const uint32_t*>(p.operations + index + 1)[lane];
     }
     const StretchOperation& operation = operations[place];
-    if (operation.is_attention || lane > 0) continue;
+    if (operation.is_attention) {
+      const AttentionWork& work = operation.attention;
+      for_each_chunk(p, *reinterpret_cast<const AttentionTable*>(shared + p.table_at),
+                     [&](const Item& item, int32_t page, int32_t id, int32_t next_id) {
+                       for (const bool is_key : {true, false}) {
+                         fill([&](uint32_t to) {
+                           const void* array = is_key ? work.keys : work.values;
+                           copy_page(array, work.num_kv_heads, item, page, id, to, lane, policy);
+                           copy_page(array, work.num_kv_heads, item, page + 1, next_id, to + kPageBytes, lane, policy);
+                           arrive_after_copies(ring.full_at());
+                         });
+                       }
+                     });
+      continue;
+    }
     for_each_slot(operation.linear, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
-      const uint32_t size_bytes = static_cast<uint32_t>(count) * kRecordBytes;
-      if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
-      if (ahead > 0) {
-        --ahead;
-      } else {
-        wait_barrier(arrived.full_at(), arrived.parity);
-        arrived.step();
-      }
-#ifdef QUOTH_STRETCH_PROBE
-      if (p.probe & 4) {
-        arrive(ring.full_at());
-      } else
-#endif
-      {
+      fill([&](uint32_t to) {
+        if (lane > 0) return;
+        const uint32_t size_bytes = static_cast<uint32_t>(count) * kRecordBytes;
         expect_bytes(ring.full_at(), static_cast<uint32_t>(num_tiles) * size_bytes);
-        uint32_t to = shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes);
         for (const int32_t end = tile + num_tiles; tile < end; ++tile, to += size_bytes) {
           const uint8_t* from = record_of(operation.linear, tile, first);
 #ifdef QUOTH_STRETCH_PROBE
@@ -97,27 +104,40 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
 #endif
           copy_bulk(to, from, size_bytes, ring.full_at(), policy);
         }
-      }
-      atomicAdd(brought, 1u);
-      ring.step();
-      if (ring.slot == 0) is_first_round = false;
+        arrive_times(ring.full_at(), kFullArrivals - 1);
+      });
     });
   }
 }
 
 // The warp that fetches: while the ring is full, the memory goes on with what comes after it, as far as the L2 cache.
-// `num_fetched` slots further than `brought` says; and norms' weights, keys and values.
-[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, uint32_t* brought, int32_t lane) {
+// `num_fetched` slots further than `brought` says; and norms' weights.
+[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, const AttentionTable& table, uint32_t* brought,
+                                                  int32_t lane) {
   uint32_t slot = 0;
+  const auto fetch = [&](const auto& fetch_slot) {
+    uint32_t done = atomicAdd(brought, 0u);
+    while (slot >= done + static_cast<uint32_t>(p.num_fetched)) {
+      __nanosleep(50);
+      done = atomicAdd(brought, 0u);
+    }
+    if (p.num_fetched > 1 && slot >= done) fetch_slot();
+    ++slot;
+  };
   for (int32_t index = 0; index < p.num_operations; ++index) {
     __syncwarp();
     const StretchOperation& operation = p.operations[index];
     if (operation.is_attention) {
-      int32_t item_index = static_cast<int32_t>(blockIdx.x) + lane * static_cast<int32_t>(gridDim.x);
-      Item item;
-      if (lane < kTeams && find_item(p, operation.attention.num_kv_heads, item_index, item)) {
-        fetch_item(operation.attention, item);
-      }
+      if (lane > 0) continue;
+      const AttentionWork& work = operation.attention;
+      for_each_chunk(p, table, [&](const Item& item, int32_t page, int32_t id, int32_t next_id) {
+        for (const void* array : {work.keys, work.values}) {
+          fetch([&] {
+            fetch_page(array, work.num_kv_heads, item, page, id);
+            fetch_page(array, work.num_kv_heads, item, page + 1, next_id);
+          });
+        }
+      });
       continue;
     }
     const LinearWork& work = operation.linear;
@@ -129,17 +149,11 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
     }
     if (lane > 0) continue;
     for_each_slot(work, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
-      uint32_t done = atomicAdd(brought, 0u);
-      while (slot >= done + static_cast<uint32_t>(p.num_fetched)) {
-        __nanosleep(50);
-        done = atomicAdd(brought, 0u);
-      }
-      if (p.num_fetched > 1 && slot >= done) {
+      fetch([&] {
         for (const int32_t end = tile + num_tiles; tile < end; ++tile) {
           fetch_bulk(record_of(work, tile, first), static_cast<uint32_t>(count) * kRecordBytes);
         }
-      }
-      ++slot;
+      });
     });
   }
 }
@@ -338,7 +352,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   if (threadIdx.x == 0) {
     *brought = 0;
     for (int32_t i = 0; i < p.num_slots; ++i) {
-      init_barrier(ring.full + 8 * static_cast<uint32_t>(i), 1);
+      init_barrier(ring.full + 8 * static_cast<uint32_t>(i), kFullArrivals);
       init_barrier(ring.empty + 8 * static_cast<uint32_t>(i), kWarps);
     }
     for (uint32_t i = 0; i < kOperationsAhead; ++i) {
@@ -347,34 +361,27 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     }
     publish_barriers();
   }
+  AttentionTable& table = *reinterpret_cast<AttentionTable*>(shared + p.table_at);
+  if (p.first_attention >= 0) prepare(p, p.operations[p.first_attention].attention, table);
   __syncthreads();
   let_next_start();
 
   if (warp >= kWarps) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 64;");
     if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, brought, lane);
-    if (warp == kWarps + 1) fetch_all(p, brought, lane);
+    if (warp == kWarps + 1) fetch_all(p, table, brought, lane);
     return;
   }
   asm volatile("setmaxnreg.inc.sync.aligned.u32 104;");
   const uint32_t first_tag = p.step != nullptr ? __ldcg(p.step) << 8 : 0;
   const auto* const operations = reinterpret_cast<const StretchOperation*>(shared + p.operations_at);
-  bool is_prepared = false;  // the table of attention, one for all layers
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     wait_barrier(described + 8 * place, (static_cast<uint32_t>(index) / kOperationsAhead) & 1);
     const StretchOperation& operation = operations[place];
     QUOTH_TIME(0);
     if (operation.is_attention) {
-      AttentionTable& table = *reinterpret_cast<AttentionTable*>(shared + p.table_at);
-      const AttentionWork& work = operation.attention;
-      if (!is_prepared) {
-        if (threadIdx.x == 0) table.num_items = 0;
-        sync_multipliers();
-        prepare(p, work, table);
-      }
-      is_prepared = true;
-      attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag, index);
+      attend_all(p, operation, shared, table, ring, first_tag | operation.out_tag, index);
       QUOTH_TIME(7);
     } else {
       multiply_all<kTokens>(p, operation, shared, ring, index, first_tag);
