@@ -38,6 +38,15 @@ __device__ inline bool is_over(uint32_t barrier, uint32_t parity) {
 #endif
   return done != 0;
 }
+// The same, at once.
+[[maybe_unused]] __device__ inline bool is_over_now(uint32_t barrier, uint32_t parity) {
+  uint32_t done = 0;
+  asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+               : "=r"(done)
+               : "r"(barrier), "r"(parity)
+               : "memory");
+  return done != 0;
+}
 __device__ inline void wait_barrier(uint32_t barrier, uint32_t parity) {
   while (!is_over(barrier, parity)) {
   }
@@ -75,12 +84,6 @@ __device__ inline void copy_bulk(uint32_t to, const void* from, uint32_t size_by
           "r"(to),
       "l"(from), "r"(size_bytes), "r"(barrier), "l"(policy)
       : "memory");
-#endif
-}
-// Orders this thread's own accesses to shared memory before bulk copies that start later.
-[[maybe_unused]] __device__ inline void fence_copies() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 // Brings what never changes, is small and comes back with every step into the nearest cache, and lets the L2 cache keep

@@ -320,11 +320,15 @@ Status end_stretch(Device* device) {
   const bool holds_much = p.num_slots >= 5;
   p.num_ahead = holds_much ? 1 : 2;
   p.num_fetched = holds_much ? 2 : 1;
+  p.num_ahead_hungry = 2;
+  p.hungry_slots = 2;
 #ifdef QUOTH_STRETCH_PROBE
-  extern int32_t probe_ahead, probe_mode, probe_fetched;
+  extern int32_t probe_ahead, probe_mode, probe_fetched, probe_hungry;
   extern int64_t* probe_times;
   if (probe_ahead > 0) p.num_ahead = std::min(p.num_slots, probe_ahead);
   if (probe_fetched > 0) p.num_fetched = probe_fetched;
+  if (probe_hungry > 0)
+    p.num_ahead_hungry = std::min(p.num_slots, probe_hungry % 10), p.hungry_slots = probe_hungry / 10;
   p.probe = probe_mode;
   p.times = probe_times;
 #endif

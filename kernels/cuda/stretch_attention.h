@@ -1,33 +1,42 @@
 // Attention in a stretch: sequences of one row, heads of 128 columns that all turn, f16 pages. The arithmetic, and so
 // the bits, are those of attention_few_kernel.h.
 //
-// One item (stretch_items.h) after another: two warps take the same 16 keys of a slot, and each half the columns of
-// their values. What a split gave goes to the partial results, then every block folds some columns (stretch_fold.h).
+// Eight warps, a team, take one item (stretch_items.h) at a time, the teams in turn; all warps go through all slots.
+// What a split gave goes to the partial results, then every block folds some columns (stretch_fold.h).
 #pragma once
 
 #include "stretch_fold.h"
 
 namespace quoth::cuda::stretch {
 
-constexpr int32_t kKeyWarps = few::kWarps;
+constexpr int32_t kTeams = 2;
+constexpr int32_t kTeamWarps = few::kWarps;
 constexpr int32_t kMaxGroup = few::kLanes;
 constexpr int32_t kQueryRows = 64;  // at once
 constexpr int32_t kSumStride = kHeadSize + 8;
-static_assert(kWarps == 2 * kKeyWarps);
+static_assert(kTeams * kTeamWarps == kWarps);
 
 struct AttentionMemory {
   __half queries[kQueryRows][kHeadSize + 8];
   alignas(16) __half rows[kMaxNewRows][2][kHeadSize];  // the step's keys and values
-  float2 ends[2][kKeyWarps][few::kLanes];              // of two items in turn, as what is behind it:
-  // float [2, kKeyWarps, group, kSumStride]
+  float2 ends[kTeams][kTeamWarps][few::kLanes];        // of an item, as what is behind it:
+  // float [kTeams, kTeamWarps, group, kSumStride]
 };
 __host__ __device__ constexpr int32_t sums_of_item(int32_t group) {
-  return kKeyWarps * group * kSumStride;
+  return kTeamWarps * group * kSumStride;
 }
 __host__ __device__ constexpr int32_t attention_bytes(int32_t group) {
-  return static_cast<int32_t>(sizeof(AttentionMemory)) + 2 * sums_of_item(group) * 4;
+  return static_cast<int32_t>(sizeof(AttentionMemory)) + kTeams * sums_of_item(group) * 4;
 }
 static_assert(sizeof(AttentionMemory) % 16 == 0);
+
+__device__ inline void sync_team(int32_t team) {
+  if (team == 0) {
+    asm volatile("bar.sync 2, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
+  } else {
+    asm volatile("bar.sync 3, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
+  }
+}
 
 // A head's row of the step for an item, by one warp: query `job`, or behind them the key, the value; turned.
 __device__ inline void bring_step_row(const Stretch& p, const StretchOperation& operation, AttentionMemory& shared,
@@ -94,34 +103,33 @@ __device__ inline void load_transposed(const uint8_t* from, uint32_t (&to)[4]) {
                : "memory");
 }
 
-// The step's own key or value to its row of a slot, by one warp.
-__device__ inline void put_row(uint8_t* slot_rows, int32_t row, const __half* from, int32_t thread) {
-  if (thread < 16) {
-    *reinterpret_cast<uint4*>(slot_rows + row * kRowBytes + 16 * place_of(row, thread)) =
-        reinterpret_cast<const uint4*>(from)[thread];
-    fence_copies();  // a bulk copy will be the next to write here
+// The slots of an item that the other team takes.
+__device__ inline void pass(Ring& ring, const Item& item, int32_t thread) {
+  for (int32_t page = item.first_page; page < item.page_end; page += kChunkPages) {
+    for (int32_t i = 0; i < 2; ++i) {
+      wait_barrier(ring.full_at(), ring.parity);
+      if (thread == 0) arrive(ring.empty_at());
+      ring.step();
+    }
   }
-  __syncwarp();
 }
 
-// One split of one kv head of one sequence; the ring is at its first slot, and then behind its last. `turn_of_item`:
-// the number of items before it. `queries`: rows of its heads.
+// One split of one kv head of one sequence, by a team; the ring is at its first slot, and then behind its last.
+// `queries`: rows of its heads.
 __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8_t* slots, Ring& ring,
-                              AttentionMemory& shared, const Item& item, int32_t queries, int32_t turn_of_item,
+                              AttentionMemory& shared, const Item& item, int32_t queries, int32_t team, bool is_again,
                               int32_t warp, int32_t thread, uint32_t tag, [[maybe_unused]] int32_t index) {
   using few::kAll;
   using few::kWarpKeys;
-  constexpr int32_t kBlocks = kHeadSize / 32;
+  constexpr int32_t kBlocks = kHeadSize / 16;
   asm volatile("" : "+r"(warp), "+r"(thread));  // see `thread_index`
   const int32_t group = work.group_size;
   const int32_t g = thread / 4, t = thread % 4;
-  const int32_t key_warp = warp % kKeyWarps, half = warp / kKeyWarps;
   // This warp's 16 keys of a slot.
-  const int32_t slot_row = key_warp * kWarpKeys;
+  const int32_t slot_row = warp * kWarpKeys;
   const int32_t key_at = (slot_row + g) * kRowBytes + 16 * place_of(g, t), key_turn = 64 - (g & 1) * 128;
   const int32_t value_row = slot_row + thread / 16 * 8 + thread % 8;
-  const int32_t value_at = value_row * kRowBytes + half * kHeadSize;
-  const int32_t value_part = place_of(value_row, thread / 8 % 2);
+  const int32_t value_at = value_row * kRowBytes, value_part = place_of(value_row, thread / 8 % 2);
   float maxima[2], totals[2];
   float sums[kBlocks][4];
 #pragma unroll
@@ -137,25 +145,36 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
   for (int32_t page = item.first_page; page < page_end; page += kChunkPages) {
     const int32_t first = page * kPageTokens + slot_row;
     const bool has_keys = first <= position && page + slot_row / kPageTokens < page_end;
-    const bool has_new = has_keys && first + kWarpKeys > position;
+    // The step's own key and value, in place of what the page held.
+    const int32_t new_key = position - first;
+    const bool has_new = new_key >= 0 && new_key < kWarpKeys && item.new_row >= 0;
     wait_barrier(ring.full_at(), ring.parity);
     uint8_t* const keys = slots + ring.slot * p.slot_bytes;
-    float products[4], other[4];
+    float products[4];
     if (has_keys) {
-      // Both warps put the same bytes.
-      if (has_new) put_row(keys, slot_row + position - first, shared.rows[item.new_row][0], thread);
+      float other[4];  // two chains: half the wait
 #pragma unroll
       for (int32_t e = 0; e < 4; ++e) products[e] = other[e] = 0;
 #pragma unroll
       for (int32_t j = 0; j < kHeadSize / 32; ++j) {
         const uint8_t* from = keys + key_at + (j & 1) * key_turn + (j & 2) * 64;
-        const uint4 low = *reinterpret_cast<const uint4*>(from);
-        const uint4 high = *reinterpret_cast<const uint4*>(from + 8 * kRowBytes);
+        uint4 low = *reinterpret_cast<const uint4*>(from);
+        uint4 high = *reinterpret_cast<const uint4*>(from + 8 * kRowBytes);
+        if (has_new && new_key % 8 == g) {
+          const uint4 own = *reinterpret_cast<const uint4*>(&shared.rows[item.new_row][0][32 * j + 8 * t]);
+          if (new_key < 8) {
+            low = own;
+          } else {
+            high = own;
+          }
+        }
         uint4 query{0, 0, 0, 0};
         if (g < group) query = *reinterpret_cast<const uint4*>(&shared.queries[queries + g][32 * j + 8 * t]);
         multiply_add(products, low.x, high.x, low.y, high.y, query.x, query.y);
         multiply_add(other, low.z, high.z, low.w, high.w, query.z, query.w);
       }
+#pragma unroll
+      for (int32_t e = 0; e < 4; ++e) products[e] = __fadd_rn(products[e], other[e]);
     }
     __syncwarp();
     if (thread == 0) arrive(ring.empty_at());
@@ -166,7 +185,6 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
       for (int32_t e = 0; e < 4; ++e) {
         const int32_t key = first + g + e / 2 * 8;
         const bool sees = 2 * t + e % 2 < group && key <= position;
-        products[e] = __fadd_rn(products[e], other[e]);
         const float score = __fmul_rn(__fmul_rn(products[e], scale), kLog2E);
         products[e] = sees ? score : -INFINITY;
       }
@@ -194,11 +212,19 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
     wait_barrier(ring.full_at(), ring.parity);
     uint8_t* const values = slots + ring.slot * p.slot_bytes;
     if (has_keys) {
-      if (has_new) put_row(values, slot_row + position - first, shared.rows[item.new_row][1], thread);
 #pragma unroll
       for (int32_t block = 0; block < kBlocks; ++block) {
         uint32_t columns[4];
         load_transposed(values + value_at + 16 * (value_part ^ (2 * block)), columns);
+        if (has_new && new_key % 8 / 2 == t) {
+          const auto* from = reinterpret_cast<const unsigned short*>(shared.rows[item.new_row][1]) + 16 * block + g;
+          const uint32_t kept = new_key % 2 == 0 ? 0x3254 : 0x5410;
+          if (new_key < 8) {
+            columns[0] = __byte_perm(columns[0], from[0], kept), columns[1] = __byte_perm(columns[1], from[8], kept);
+          } else {
+            columns[2] = __byte_perm(columns[2], from[0], kept), columns[3] = __byte_perm(columns[3], from[8], kept);
+          }
+        }
         multiply_add(sums[block], columns[0], columns[1], columns[2], columns[3], weights[0], weights[1]);
       }
     }
@@ -209,18 +235,23 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
   QUOTH_TIME(3);
 
   // The warps' results to one.
-  const int32_t buffer = turn_of_item & 1;
-  auto& ends = shared.ends[buffer];
-  float* const all_sums = reinterpret_cast<float*>(&shared + 1) + buffer * sums_of_item(group);
+  const int32_t end_thread = thread_index(), end_warp = end_thread / kWarp % kTeamWarps;
+  auto& ends = shared.ends[team];
+  float* const all_sums = reinterpret_cast<float*>(&shared + 1) + team * sums_of_item(group);
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) {
-    float total = totals[e];
 #pragma unroll
-    for (int32_t step = 4; step < kWarp; step *= 2) total = __fadd_rn(total, __shfl_xor_sync(kAll, total, step));
-    const int32_t lane = 2 * t + e;
-    if (g == 0 && half == 0) ends[key_warp][lane] = make_float2(maxima[e], total);
+    for (int32_t step = 4; step < kWarp; step *= 2) {
+      totals[e] = __fadd_rn(totals[e], __shfl_xor_sync(kAll, totals[e], step));
+    }
+  }
+  if (is_again) sync_team(team);  // the sums of the item before have been read
+#pragma unroll
+  for (int32_t e = 0; e < 2; ++e) {
+    const int32_t lane = 2 * (end_thread % 4) + e;
+    if (end_thread % kWarp < 4) ends[end_warp][lane] = make_float2(maxima[e], totals[e]);
     if (lane < group) {
-      float* to = all_sums + (key_warp * group + lane) * kSumStride + 64 * half + g;
+      float* to = all_sums + (end_warp * group + lane) * kSumStride + end_thread % kWarp / 4;
 #pragma unroll
       for (int32_t block = 0; block < kBlocks; ++block) {
         to[16 * block] = sums[block][e];
@@ -228,20 +259,20 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
       }
     }
   }
-  sync_multipliers();
-  const int32_t lane = (warp - turn_of_item * group) & (kWarps - 1);  // a warp a head; others go on
+  sync_team(team);
+  const int32_t lane = end_warp;  // a warp a head; others go on
   if (lane >= group) return;
-  const int32_t column = 4 * thread;
-  float2 parts[kKeyWarps];
+  const int32_t column = end_thread % kWarp * 4;
+  float2 parts[kTeamWarps];
   float maximum = -INFINITY, total = 0;
 #pragma unroll
-  for (int32_t w = 0; w < kKeyWarps; ++w) {
+  for (int32_t w = 0; w < kTeamWarps; ++w) {
     parts[w] = ends[w][lane];
     maximum = fmaxf(maximum, parts[w].x);
   }
   float4 sum = make_float4(0, 0, 0, 0);
 #pragma unroll
-  for (int32_t w = 0; w < kKeyWarps; ++w) {
+  for (int32_t w = 0; w < kTeamWarps; ++w) {
     const float factor = power_of_two(__fsub_rn(parts[w].x, base_of(maximum)));
     const float4 more = *reinterpret_cast<const float4*>(all_sums + (w * group + lane) * kSumStride + column);
     total = fmaf(parts[w].y, factor, total);
@@ -259,18 +290,20 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
 
 // All of the attention of one layer.
 __device__ inline void attend_all(const Stretch& p, const StretchOperation& operation, uint8_t* shared_bytes,
-                                  const AttentionTable& table, Ring& ring, uint32_t tag, int32_t index) {
-  const int32_t thread = thread_index();
-  const int32_t warp = thread / kWarp, lane = thread % kWarp;
+                                  Ring& ring, uint32_t tag, int32_t index) {
+  const int32_t team = thread_index() / kWarp / kTeamWarps;
   const AttentionWork& work = operation.attention;
   AttentionMemory& shared = *reinterpret_cast<AttentionMemory*>(shared_bytes + p.x_at);
-  const int32_t num_items = table.num_items, group = work.group_size;
+  const int32_t num_items = table_of(p, shared_bytes).num_items, group = work.group_size;
   QUOTH_TIME(1);
-  int32_t staged = 0;  // items whose queries are there, or were
-  int32_t first_staged = 0;
+  int32_t staged = 0, first_staged = 0;  // items whose queries are there, or were
   for (int32_t i = 0; i < num_items; ++i) {
+    const AttentionTable& table = table_of(p, shared_bytes);
     if (i == staged) {
+      if (i > 0) sync_multipliers();  // the queries before have been read
       first_staged = i;
+      const int32_t thread = thread_index();
+      const int32_t warp = thread / kWarp, lane = thread % kWarp;
       int32_t turn = 0;  // of the warps
       for (; staged < num_items && (staged + 1 - i) * group <= kQueryRows; ++staged) {
         const Item& item = table.items[staged];
@@ -284,13 +317,20 @@ __device__ inline void attend_all(const Stretch& p, const StretchOperation& oper
       sync_multipliers();
       QUOTH_TIME(2);
     }
-    attend(p, work, shared_bytes + p.ring_at, ring, shared, table.items[i], (i - first_staged) * group, i, warp, lane,
-           tag, index);
+    const Item& item = table.items[i];
+    const int32_t thread = thread_index();
+    if (i % kTeams == team) {
+      attend(p, work, shared_bytes + p.ring_at, ring, shared, item, (i - first_staged) * group, team, i >= kTeams,
+             thread / kWarp % kTeamWarps, thread % kWarp, tag, index);
+    } else {
+      pass(ring, item, thread % kWarp);
+    }
   }
   QUOTH_TIME(4);
   QUOTH_TIME(5);
-  const Fold& fold = table.folds[warp];
-  if (fold.splits > 0) fold_columns(p, operation, fold, lane, tag);
+  const int32_t thread = thread_index();
+  const Fold& fold = table_of(p, shared_bytes).folds[thread / kWarp];
+  if (fold.splits > 0) fold_columns(p, operation, fold, thread % kWarp, tag);
   QUOTH_TIME(6);
   sync_multipliers();  // `shared` is free; and those who ask for the next x would be in the way of those who fold
 }

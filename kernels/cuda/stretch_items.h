@@ -57,6 +57,13 @@ struct AttentionTable {
   float2 turns[kStretchTokens][kHeadSize / 2];  // sine and cosine of every row
 };
 
+// Of this block. Where it lies is found anew every time, as by `thread_index`.
+__device__ inline AttentionTable& table_of(const Stretch& p, uint8_t* shared) {
+  int32_t at = p.table_at;
+  asm volatile("" : "+r"(at));
+  return *reinterpret_cast<AttentionTable*>(shared + at);
+}
+
 __device__ inline int32_t items_of(const Stretch& p, int32_t num_kv_heads, int32_t sequence) {
   return (few::split_of(__ldg(p.positions + sequence) / kPageTokens) + 1) * num_kv_heads;
 }

@@ -41,19 +41,26 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
   bool is_first_round = true;
-  Ring arrived = ring;  // `num_ahead` slots behind
-  int32_t ahead = p.num_ahead;
+  Ring arrived = ring;   // the first that may still be on its way
+  Ring consumed = ring;  // kHungry slots behind it
+  int32_t on_their_way = 0, num_arrived = 0;
   constexpr int32_t kOperationWords = sizeof(StretchOperation) / 4;
   uint32_t next_word = lane < kOperationWords ? reinterpret_cast<const uint32_t*>(p.operations)[lane] : 0;
   // `copy(to)` fills the next slot: bulk copies by one lane, which arrives for the others, or copies by all.
   const auto fill = [&](const auto& copy) {
     if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
-    if (ahead > 0) {
-      --ahead;
-    } else {
-      wait_barrier(arrived.full_at(), arrived.parity);
-      arrived.step();
+    // What the stream has asked for stands in front of what is handed over; but where nothing is left to multiply,
+    // nothing is handed over.
+    for (;;) {
+      while (on_their_way > 0 && is_over_now(arrived.full_at(), arrived.parity)) {
+        arrived.step();
+        --on_their_way;
+        if (++num_arrived > p.hungry_slots) consumed.step();
+      }
+      const bool is_hungry = num_arrived < p.hungry_slots || is_over_now(consumed.empty_at(), consumed.parity);
+      if (on_their_way < (is_hungry ? p.num_ahead_hungry : p.num_ahead)) break;
     }
+    ++on_their_way;
     __syncwarp();
 #ifdef QUOTH_STRETCH_PROBE
     if (p.probe & 4) {
@@ -79,17 +86,16 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
     const StretchOperation& operation = operations[place];
     if (operation.is_attention) {
       const AttentionWork& work = operation.attention;
-      for_each_chunk(p, *reinterpret_cast<const AttentionTable*>(shared + p.table_at),
-                     [&](const Item& item, int32_t page, int32_t id, int32_t next_id) {
-                       for (const bool is_key : {true, false}) {
-                         fill([&](uint32_t to) {
-                           const void* array = is_key ? work.keys : work.values;
-                           copy_page(array, work.num_kv_heads, item, page, id, to, lane, policy);
-                           copy_page(array, work.num_kv_heads, item, page + 1, next_id, to + kPageBytes, lane, policy);
-                           arrive_after_copies(ring.full_at());
-                         });
-                       }
-                     });
+      for_each_chunk(p, table_of(p, shared), [&](const Item& item, int32_t page, int32_t id, int32_t next_id) {
+        for (const bool is_key : {true, false}) {
+          fill([&](uint32_t to) {
+            const void* array = is_key ? work.keys : work.values;
+            copy_page(array, work.num_kv_heads, item, page, id, to, lane, policy);
+            copy_page(array, work.num_kv_heads, item, page + 1, next_id, to + kPageBytes, lane, policy);
+            arrive_after_copies(ring.full_at());
+          });
+        }
+      });
       continue;
     }
     for_each_slot(operation.linear, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
@@ -260,6 +266,9 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
   const LinearWork& work = operation.linear;
   const int32_t num_pairs = pairs_of(work);
   if (num_pairs == 0) return;
+  // The same in all lanes, which the compiler does not see: what follows from it takes no lane's time.
+  ring.slot = __shfl_sync(0xffffffffu, ring.slot, 0);
+  ring.parity = __shfl_sync(0xffffffffu, ring.parity, 0);
   // Two squares in turn: what ends the operation before still reads the other.
   const Places places{shared + p.x_at, reinterpret_cast<float2*>(shared + p.factors_at),
                       reinterpret_cast<float*>(shared + p.sums_at),
@@ -283,7 +292,7 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
   }
 #endif
   const int32_t thread = thread_index();
-  const int32_t warp = thread / kWarp, lane = thread % kWarp;
+  const int32_t warp = __shfl_sync(0xffffffffu, thread / kWarp, 0), lane = thread % kWarp;
   const int32_t num_tiles = num_pairs * work.pair_tiles, num_records = work.num_records;
   const uint8_t* const slots = shared + p.ring_at;
   const Source source(p, operation, lane);
@@ -361,15 +370,14 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     }
     publish_barriers();
   }
-  AttentionTable& table = *reinterpret_cast<AttentionTable*>(shared + p.table_at);
-  if (p.first_attention >= 0) prepare(p, p.operations[p.first_attention].attention, table);
+  if (p.first_attention >= 0) prepare(p, p.operations[p.first_attention].attention, table_of(p, shared));
   __syncthreads();
   let_next_start();
 
   if (warp >= kWarps) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 64;");
     if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, brought, lane);
-    if (warp == kWarps + 1) fetch_all(p, table, brought, lane);
+    if (warp == kWarps + 1) fetch_all(p, table_of(p, shared), brought, lane);
     return;
   }
   asm volatile("setmaxnreg.inc.sync.aligned.u32 104;");
@@ -381,7 +389,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     const StretchOperation& operation = operations[place];
     QUOTH_TIME(0);
     if (operation.is_attention) {
-      attend_all(p, operation, shared, table, ring, first_tag | operation.out_tag, index);
+      attend_all(p, operation, shared, ring, first_tag | operation.out_tag, index);
       QUOTH_TIME(7);
     } else {
       multiply_all<kTokens>(p, operation, shared, ring, index, first_tag);
