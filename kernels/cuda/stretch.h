@@ -28,10 +28,10 @@ struct LinearWork {
   const uint8_t* weight;
   const float* norm_weight;  // null: no norm
   const float* bias;
-  int32_t num_records;  // of a tile
+  int32_t num_records;               // of a tile
   int16_t rest_records, rest_tiles;  // num_records % kSlotRecords; tiles of which a slot holds them
   int16_t rest_inverse;              // 1024 / rest_records, rounded up: exact for what a slot holds
-  int32_t num_pairs;     // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
+  int32_t num_pairs;                 // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
   int32_t block_pairs, blocks_with_more;
   int32_t first_block;  // that has the first pair, and is the first with one more
   int32_t num_outputs;

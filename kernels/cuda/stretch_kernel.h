@@ -4,6 +4,7 @@
 #pragma once
 
 #include "stretch_attention.h"
+#include "stretch_stage.h"
 
 namespace quoth::cuda::stretch {
 
@@ -203,8 +204,8 @@ __device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, 
   const int32_t step = slot_tiles * tile_size;
   const auto place_of = [&](int32_t i) {
     const int32_t row = kTokens == 1 ? Two<1>::row_of(g, t) : 2 * g;
-    return places.sums + share.tiles[i] * tile_size +
-           (share.lines[i] * kTokens + (kTokens == 1 ? 0 : t)) * kQuantRows + row;
+    return places.sums + share.tiles[i] * tile_size + (share.lines[i] * kTokens + (kTokens == 1 ? 0 : t)) * kQuantRows +
+           row;
   };
   const bool is_second = kTokens == 1 && t % 2 == 1;
   float* to = is_second ? place_of(1) : place_of(0);

@@ -414,8 +414,8 @@ void time_decode(OpenDevice& gpu, int32_t num_layers, const char* name, const te
   const std::atomic<bool> never{false};
   std::vector<SampleRow> rows;
   std::vector<SampledRow> chosen(64);
-  for (const auto& [num_sequences, context] :
-       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {1, 2048}, {2, 2000}, {4, 2000}, {8, 256}, {64, 128}}) {
+  for (const auto& [num_sequences, context] : std::vector<std::pair<int32_t, int32_t>>{
+           {1, 0}, {1, 2000}, {1, 2048}, {2, 2000}, {4, 2000}, {8, 256}, {64, 128}}) {
     if ((is_short || shape.kv_heads > 8) && num_sequences > (is_short ? 1 : 4)) continue;
     std::vector<Growing> sequences(static_cast<size_t>(num_sequences));
     int32_t next_page = 0;
@@ -486,7 +486,8 @@ int main(int count, char** arguments) {
     std::printf("# %s\n", gpu->info.name);
     must(gpu->ops->reserve(gpu->device, 64, 1024));
     const bool is_short = std::getenv("QUOTH_SHORT") != nullptr;
-    const bool is_timed = std::getenv("QUOTH_MISTRAL") != nullptr || std::getenv("QUOTH_LLAMA13") != nullptr;  // and nothing else
+    const bool is_timed =
+        std::getenv("QUOTH_MISTRAL") != nullptr || std::getenv("QUOTH_LLAMA13") != nullptr;  // and nothing else
     for (const int32_t size : {1, 7, 97, 1000, 32000, 32001, 151936}) {
       for (const int32_t rows : {1, 24, 60}) {
         if (is_timed || (is_short && size > 1000) || (size > 100000 && rows > 1)) continue;

@@ -80,8 +80,7 @@ inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 
   };
   const auto add_norm = [&] {
     step(R"("op":"add_rms_norm","epsilon":1e-5,"in":[[0,0,)" + size + "],[4,0," + size + R"(]],"out":[[1,0,)" + size +
-         R"(]],"weights":[)" +
-         tensor(Type::f32, 1, kSize, ones + 64) + "]");
+         R"(]],"weights":[)" + tensor(Type::f32, 1, kSize, ones + 64) + "]");
   };
   const std::string heads = R"("numHeads":)" + std::to_string(shape.heads) + R"(,"numKvHeads":)" +
                             std::to_string(shape.kv_heads) + R"(,"headSize":128)";
@@ -93,8 +92,8 @@ inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 
     linear("1,0," + size, "2,0," + qkv, kQkv, kSize);
     step(R"("op":"rope_kv_write","out":[[2,0,)" + qkv + R"(]],"weights":[)" + inverse +
          R"(],"rotarySize":128,"adjacentPairs":false,)" + heads + R"(,"layer":)" + number);
-    step(R"("op":"attention","in":[[2,0,)" + size + R"(]],"out":[[3,0,)" + size + R"(]],"scale":0.088388347648,"window":0,)" + heads +
-         R"(,"layer":)" + number);
+    step(R"("op":"attention","in":[[2,0,)" + size + R"(]],"out":[[3,0,)" + size +
+         R"(]],"scale":0.088388347648,"window":0,)" + heads + R"(,"layer":)" + number);
     linear("3,0," + size, "4,0," + size, kSize, kSize);
     add_norm();
     linear("1,0," + size, "5,0," + both, 2 * kInner, kSize);
