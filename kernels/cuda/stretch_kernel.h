@@ -175,7 +175,7 @@ __device__ inline void clear_sums(const LinearWork& work, const Places& places, 
   }
 }
 
-constexpr int32_t kSlotsAtOnce = 2;
+constexpr int32_t kSlotsAtOnce = 1;
 
 // The slots of one part of K of a group of tiles: sums of the warps' records, in their order. `stage`: what brings x,
 // called once the first weights are read.

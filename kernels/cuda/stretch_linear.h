@@ -250,36 +250,42 @@ __device__ inline void finish_group(const Stretch& p, const StretchOperation& op
                                     uint32_t first_tag) {
   for (int32_t i = thread_index(); i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
     const Finished<kTokens> is(work, i, first_pair);
-    float factor = 1;
-    if (work.norm_weight != nullptr) {
-      float sum = 0;
+    // One chain of sums beside the other: a multiprocessor has nothing else to do meanwhile.
+    constexpr int32_t kLine = kTokens * kQuantRows;
+    const int32_t tile_size = tile_floats(work, kTokens);
+    const float* at = places.sums + is.pair * work.pair_tiles * tile_size + is.token * kQuantRows + is.row;
+    const float* gated = work.is_gated ? at + tile_size : at;
+    const float* square = places.squares + is.token;
+    float total = 0, other = 0, squares = 0;
+    if (work.tile_sums == kWarps) {
 #pragma unroll
-      for (int32_t warp = 0; warp < kWarps; ++warp) sum += places.squares[warp * kTokens + is.token];
-      factor = rsqrtf(sum * work.inverse_columns + work.epsilon);
-    }
-    const auto total_of = [&](int32_t second) {
-      const float* at = places.sums + (is.pair * work.pair_tiles + second) * tile_floats(work, kTokens) +
-                        is.token * kQuantRows + is.row;
-      constexpr int32_t kLine = kTokens * kQuantRows;
-      float total = 0;
-      if (work.tile_sums == kWarps) {
-#pragma unroll
-        for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * kLine];
-      } else {
-#pragma unroll
-        for (int32_t warp = 0; warp < kWarps; ++warp) {
-          float sum = at[warp * kLine];
-          if (kWarps + warp < work.tile_sums) sum += at[(kWarps + warp) * kLine];
-          total += sum;
-        }
+      for (int32_t warp = 0; warp < kWarps; ++warp) {
+        total += at[warp * kLine];
+        other += gated[warp * kLine];
+        squares += square[warp * kTokens];
       }
-      total *= factor;
-      if (work.bias != nullptr) total += work.bias[is.column + second * work.num_outputs];
-      return total;
-    };
-    float result = total_of(0);
-    if (work.has_silu) result = activation_of(result, Activation::silu);
-    if (work.is_gated) result *= total_of(1);
+    } else {
+#pragma unroll
+      for (int32_t warp = 0; warp < kWarps; ++warp) {
+        float sum = at[warp * kLine], other_sum = gated[warp * kLine];
+        if (kWarps + warp < work.tile_sums) {
+          sum += at[(kWarps + warp) * kLine];
+          other_sum += gated[(kWarps + warp) * kLine];
+        }
+        total += sum;
+        other += other_sum;
+        squares += square[warp * kTokens];
+      }
+    }
+    const float factor = work.norm_weight != nullptr ? rsqrtf(squares * work.inverse_columns + work.epsilon) : 1.0f;
+    total *= factor;
+    if (work.bias != nullptr) total += work.bias[is.column];
+    float result = work.has_silu ? activation_of(total, Activation::silu) : total;
+    if (work.is_gated) {
+      other *= factor;
+      if (work.bias != nullptr) other += work.bias[is.column + work.num_outputs];
+      result *= other;
+    }
     float* to = operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column;
     if (work.adds) result += first_pair == 0 && i < kWarps * kWarp ? residual : __ldcg(to);
     put_in_exchange(p.exchange + operation.out_exchange + is.token * p.exchange_stride + is.column, result,
