@@ -53,6 +53,7 @@ int32_t place(const Device* device, Stretch& p) {
     return start;
   };
   // Attention has the memory of x and of the sums to itself.
+  if (p.num_tokens == 1) records = std::min(records, kSlotRecords);  // a part of K after another
   p.x_at = take(records * 2 * p.num_tokens * kLineBytes);
   p.factors_at = take(records * p.num_tokens * 8);
   p.sums_at = take(sums);

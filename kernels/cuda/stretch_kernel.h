@@ -175,8 +175,6 @@ __device__ inline void clear_sums(const LinearWork& work, const Places& places, 
   }
 }
 
-constexpr int32_t kSlotsAtOnce = 1;
-
 // The slots of one part of K of a group of tiles: sums of the warps' records, in their order. `stage`: what brings x,
 // called once the first weights are read.
 template <int32_t kTokens, typename Stage>
@@ -214,48 +212,32 @@ __device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, 
   const bool finishes = kTokens == 1 ? has_lines || t % 2 == 0 : t < kTokens;
   const int32_t end_tile = finishes ? group_tiles - (is_second ? share.tiles[1] : share.tiles[0]) : 0;
   [[maybe_unused]] const int32_t second_end_tile = finishes ? group_tiles - share.tiles[1] : 0;
-  int32_t tile = 0;
   typename Two<kTokens>::X x;
-  // Some slots at once: a warp has more to do between two waits. What they lie in is free once it is read. Behind the
-  // last slot: numbers that nobody looks at.
-  while (tile < group_tiles) {
-    Two<kTokens> two[kSlotsAtOnce];
-    uint32_t freed[kSlotsAtOnce];
-#pragma unroll
-    for (int32_t j = 0; j < kSlotsAtOnce; ++j) {
-      const bool is_there = j == 0 || tile + j * slot_tiles < group_tiles;
-      if (is_there) wait_barrier(ring.full_at(), ring.parity);
-      two[j].load(slots + ring.slot * p.slot_bytes, share.at, g, t);
-      freed[j] = ring.empty_at();
-      if (is_there) ring.step();
-    }
+  // One slot after another: with two at once a warp has less to wait for, but more to do around them.
+  for (int32_t tile = 0; tile < group_tiles; tile += slot_tiles, to += step, to_second += step) {
+    Two<kTokens> two;
+    wait_barrier(ring.full_at(), ring.parity);
+    two.load(slots + ring.slot * p.slot_bytes, share.at, g, t);
     __syncwarp();
-    if (lane == 0) {
-#pragma unroll
-      for (int32_t j = 0; j < kSlotsAtOnce; ++j) {
-        if (j == 0 || tile + j * slot_tiles < group_tiles) arrive(freed[j]);
-      }
-    }
+    if (lane == 0) arrive(ring.empty_at());  // free once it is read
+    ring.step();
     if (tile == 0) {
       stage();
-      x.load(places, share.records, g, t);
+      x.load(places, {share.template place<kTokens>(0), share.template place<kTokens>(1)}, g, t);
     }
-#pragma unroll
-    for (int32_t j = 0; j < kSlotsAtOnce; ++j, to += step, to_second += step, tile += slot_tiles) {
-      if constexpr (kTokens == 1) {
-        const float product = two[j].times(x, t);
-        const float other = __shfl_xor_sync(0xffffffffu, product, 1);
-        if (tile < end_tile) *to = has_lines ? product : ((adds ? *to : 0) + product) + other;
-      } else {
-        const float2 one = two[j].records[0].template times<Two<kTokens>::kParts>(x.of[0]);
-        const float2 other = two[j].records[1].template times<Two<kTokens>::kParts>(x.of[1]);
-        float2 sum{0, 0};
-        if (adds && tile < end_tile) sum = *reinterpret_cast<const float2*>(to);
-        sum.x += one.x, sum.y += one.y;
-        if (!has_lines) sum.x += other.x, sum.y += other.y;
-        if (tile < end_tile) *reinterpret_cast<float2*>(to) = sum;
-        if (has_lines && tile < second_end_tile) *reinterpret_cast<float2*>(to_second) = other;
-      }
+    if constexpr (kTokens == 1) {
+      const float product = two.times(x, t);
+      const float other = __shfl_xor_sync(0xffffffffu, product, 1);
+      if (tile < end_tile) *to = has_lines ? product : ((adds ? *to : 0) + product) + other;
+    } else {
+      const float2 one = two.records[0].template times<Two<kTokens>::kParts>(x.of[0]);
+      const float2 other = two.records[1].template times<Two<kTokens>::kParts>(x.of[1]);
+      float2 sum{0, 0};
+      if (adds && tile < end_tile) sum = *reinterpret_cast<const float2*>(to);
+      sum.x += one.x, sum.y += one.y;
+      if (!has_lines) sum.x += other.x, sum.y += other.y;
+      if (tile < end_tile) *reinterpret_cast<float2*>(to) = sum;
+      if (has_lines && tile < second_end_tile) *reinterpret_cast<float2*>(to_second) = other;
     }
   }
 }
@@ -305,17 +287,16 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
       look_at_x<kTokens>(source, share, looked);
       stage_x<kTokens>(p, source, work.norm_weight, places, share, lane, looked, squares);
     }
-  } else {
-    look_at_x<kTokens>(source, Share(work, warp, 0), looked);
   }
   QUOTH_TIME(1);
   for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
     const int32_t group_tiles = min(work.group_tiles, num_tiles - group);
+    if (!kStagesAll) look_at_x<kTokens>(source, Share(work, warp, 0), looked);
     if (num_records < kSlotRecords) clear_sums<kTokens>(work, places, group_tiles);
     for (int32_t first = 0; first < num_records; first += kSlotRecords) {
       const Share share(work, warp, first);
       multiply_slots<kTokens>(p, work, places, slots, ring, share, group_tiles, first == 0, [&] {
-        if (kStagesAll || group > 0) return;
+        if (kStagesAll) return;
         stage_x<kTokens>(p, source, work.norm_weight, places, share, lane, looked, squares);
         // The next part's is on its way while this one's weights are multiplied.
         if (first + kSlotRecords < num_records) {

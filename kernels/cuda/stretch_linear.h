@@ -71,6 +71,7 @@ __device__ inline float4 without_tags(const uint4& v) {
 
 // Of shared memory.
 struct Places {
+  // Of all records; of one token: of a part of K, which goes before the next one comes.
   uint8_t* x;       // [records, 2 T, kLineBytes]: what a lane of the tensor cores' columns reads lies together
   float2* factors;  // [records, T]: {scale / 16, scale * sum}
   float* sums;      // [group_tiles, tile_sums, T, 16], a tile 16 floats further apart

@@ -13,9 +13,10 @@ struct Share {
   int32_t tiles[2];    // of the slot's tiles
   int32_t lines[2];    // of sums
   int32_t slot_tiles;
+  int32_t warp;
 
   // The part of K from record `first` on.
-  __device__ Share(const LinearWork& work, int32_t warp, int32_t first) {
+  __device__ Share(const LinearWork& work, int32_t warp_index, int32_t first) : warp(warp_index) {
     at[0] = warp * kRecordBytes, at[1] = (warp + kWarps) * kRecordBytes;
     records[0] = first + warp, records[1] = first + warp + kWarps;
     tiles[0] = tiles[1] = 0;
@@ -39,6 +40,11 @@ struct Share {
   // Without a second record: the first again. More than one warp may have a record that is left over.
   __device__ int32_t own(int32_t i) const {
     return records[i] < 0 ? records[0] : records[i];
+  }
+  // Where the two are in x's place; negative: none.
+  template <int32_t kTokens>
+  __device__ int32_t place(int32_t i) const {
+    return kTokens > 1 || records[i] < 0 ? records[i] : warp + i * kWarps;
   }
   // Whether this warp is the one that counts the record.
   __device__ bool counts(int32_t i) const {
@@ -88,6 +94,8 @@ __device__ inline void stage_x(const Stretch& p, const Source& source, const flo
   constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
   constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
   const auto tag = static_cast<uint32_t>(source.tag);
+  const int32_t first_place = share.template place<kTokens>(0), second_place = share.template place<kTokens>(1);
+  const int32_t places_of_x[2] = {first_place, second_place < 0 ? first_place : second_place};
   float4 weights[2];
 #pragma unroll
   for (float4& weight : weights) weight = {1, 1, 1, 1};
@@ -161,7 +169,7 @@ __device__ inline void stage_x(const Stretch& p, const Source& source, const flo
       const uint32_t a = __float_as_uint(fmaf(f.x, inverse, kShift)), b = __float_as_uint(fmaf(f.y, inverse, kShift));
       const uint32_t c = __float_as_uint(fmaf(f.z, inverse, kShift)), d = __float_as_uint(fmaf(f.w, inverse, kShift));
       const uint32_t left = __byte_perm(a, b, 0x5140), right = __byte_perm(c, d, 0x5140);
-      uint8_t* line = to + (share.own(i) * 2 * kTokens + 2 * t) * kLineBytes;
+      uint8_t* line = to + (places_of_x[i] * 2 * kTokens + 2 * t) * kLineBytes;
       *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
       *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
       sum[i][t] = static_cast<int32_t>(a + b + c + d - kShiftBits);
@@ -179,7 +187,7 @@ __device__ inline void stage_x(const Stretch& p, const Source& source, const flo
       const float scale =
           maximum[i][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[i][t] * (1.0f / kLargestDigits);
       if (lane == 0) {
-        places.factors[share.own(i) * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[i][t])};
+        places.factors[places_of_x[i] * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[i][t])};
       }
     }
   }
