@@ -316,13 +316,9 @@ Status end_stretch(Device* device) {
   if (builder == nullptr || builder->stretch.num_operations == 0) return {};
   Stretch& p = builder->stretch;
   const int32_t shared_bytes = stretch::place(device, p);
-  // Measured: where the ring holds much, little on its way leaves the hand-over of x alone, and the L2 cache makes up
-  // for it.
-  const bool holds_much = p.num_slots >= 5;
-  p.num_ahead = holds_much ? 1 : 2;
-  p.num_fetched = holds_much ? 2 : 1;
-  p.num_ahead_hungry = 2;
-  p.hungry_slots = 2;
+  // Measured: what waits in the L2 cache beyond these slows the stream itself.
+  p.num_ahead = p.num_ahead_hungry = p.hungry_slots = 2;
+  p.num_fetched = 1;
 #ifdef QUOTH_STRETCH_PROBE
   extern int32_t probe_ahead, probe_mode, probe_fetched, probe_hungry;
   extern int64_t* probe_times;
