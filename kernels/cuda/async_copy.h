@@ -38,15 +38,6 @@ __device__ inline bool is_over(uint32_t barrier, uint32_t parity) {
 #endif
   return done != 0;
 }
-// The same, at once.
-[[maybe_unused]] __device__ inline bool is_over_now(uint32_t barrier, uint32_t parity) {
-  uint32_t done = 0;
-  asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-               : "=r"(done)
-               : "r"(barrier), "r"(parity)
-               : "memory");
-  return done != 0;
-}
 __device__ inline void wait_barrier(uint32_t barrier, uint32_t parity) {
   while (!is_over(barrier, parity)) {
   }

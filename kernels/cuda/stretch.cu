@@ -317,15 +317,13 @@ Status end_stretch(Device* device) {
   Stretch& p = builder->stretch;
   const int32_t shared_bytes = stretch::place(device, p);
   // Measured: what waits in the L2 cache beyond these slows the stream itself.
-  p.num_ahead = p.num_ahead_hungry = p.hungry_slots = 2;
+  p.num_ahead = 2;
   p.num_fetched = 1;
 #ifdef QUOTH_STRETCH_PROBE
-  extern int32_t probe_ahead, probe_mode, probe_fetched, probe_hungry;
+  extern int32_t probe_ahead, probe_mode, probe_fetched;
   extern int64_t* probe_times;
   if (probe_ahead > 0) p.num_ahead = std::min(p.num_slots, probe_ahead);
   if (probe_fetched > 0) p.num_fetched = probe_fetched;
-  if (probe_hungry > 0)
-    p.num_ahead_hungry = std::min(p.num_slots, probe_hungry % 10), p.hungry_slots = probe_hungry / 10;
   p.probe = probe_mode;
   p.times = probe_times;
 #endif

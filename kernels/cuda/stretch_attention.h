@@ -14,7 +14,7 @@ namespace quoth::cuda::stretch {
 #endif
 constexpr int32_t kTeams = QUOTH_TEAMS;
 constexpr int32_t kTeamWarps = kWarps / kTeams;
-constexpr int32_t kKeyWarps = few::kWarps;  // which take other keys
+constexpr int32_t kKeyWarps = few::kWarps;          // which take other keys
 constexpr int32_t kParts = kTeamWarps / kKeyWarps;  // of the columns of values, in other warps
 constexpr int32_t kMaxGroup = few::kLanes;
 constexpr int32_t kQueryRows = 16;  // at once
@@ -135,7 +135,8 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
   const int32_t slot_row = warp % kKeyWarps * kWarpKeys;
   const int32_t key_at = (slot_row + g) * kRowBytes + 16 * place_of(g, t), key_turn = 64 - (g & 1) * 128;
   const int32_t value_row = slot_row + thread / 16 * 8 + thread % 8;
-  const int32_t value_at = value_row * kRowBytes + warp / kKeyWarps * (kRowBytes / kParts), value_part = place_of(value_row, thread / 8 % 2);
+  const int32_t value_at = value_row * kRowBytes + warp / kKeyWarps * (kRowBytes / kParts),
+                value_part = place_of(value_row, thread / 8 % 2);
   float maxima[2], totals[2];
   float sums[kBlocks][4];
 #pragma unroll
@@ -259,8 +260,8 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
     const int32_t lane = 2 * (end_thread % 4) + e;
     if (end_thread % kWarp < 4 && end_part == 0) ends[end_key][lane] = make_float2(maxima[e], totals[e]);
     if (lane < group) {
-      float* to = all_sums + (end_key * group + lane) * kSumStride + end_part * (kHeadSize / kParts) +
-                  end_thread % kWarp / 4;
+      float* to =
+          all_sums + (end_key * group + lane) * kSumStride + end_part * (kHeadSize / kParts) + end_thread % kWarp / 4;
 #pragma unroll
       for (int32_t block = 0; block < kBlocks; ++block) {
         to[16 * block] = sums[block][e];

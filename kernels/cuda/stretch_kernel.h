@@ -42,26 +42,19 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
   bool is_first_round = true;
-  Ring arrived = ring;   // the first that may still be on its way
-  Ring consumed = ring;  // kHungry slots behind it
-  int32_t on_their_way = 0, num_arrived = 0;
+  Ring arrived = ring;  // `num_ahead` slots behind
+  int32_t ahead = p.num_ahead;
   constexpr int32_t kOperationWords = sizeof(StretchOperation) / 4;
   uint32_t next_word = lane < kOperationWords ? reinterpret_cast<const uint32_t*>(p.operations)[lane] : 0;
   // `copy(to)` fills the next slot: bulk copies by one lane, which arrives for the others, or copies by all.
   const auto fill = [&](const auto& copy) {
     if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
-    // What the stream has asked for stands in front of what is handed over; but where nothing is left to multiply,
-    // nothing is handed over.
-    for (;;) {
-      while (on_their_way > 0 && is_over_now(arrived.full_at(), arrived.parity)) {
-        arrived.step();
-        --on_their_way;
-        if (++num_arrived > p.hungry_slots) consumed.step();
-      }
-      const bool is_hungry = num_arrived < p.hungry_slots || is_over_now(consumed.empty_at(), consumed.parity);
-      if (on_their_way < (is_hungry ? p.num_ahead_hungry : p.num_ahead)) break;
+    if (ahead > 0) {
+      --ahead;
+    } else {
+      wait_barrier(arrived.full_at(), arrived.parity);
+      arrived.step();
     }
-    ++on_their_way;
     __syncwarp();
 #ifdef QUOTH_STRETCH_PROBE
     if (p.probe & 4) {

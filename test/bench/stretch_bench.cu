@@ -20,7 +20,7 @@
 
 extern "C" quoth::Status quoth_open_cuda_device(quoth::Device**, const quoth::Ops**, quoth::DeviceInfo*);
 namespace quoth::cuda {
-int32_t probe_ahead = 0, probe_mode = 0, probe_fetched = 0, probe_hungry = 0;
+int32_t probe_ahead = 0, probe_mode = 0, probe_fetched = 0;
 int64_t* probe_times = nullptr;
 }  // namespace quoth::cuda
 
@@ -301,17 +301,6 @@ int main(int argc, char** argv) {
     }
     cuda::probe_fetched = cuda::probe_ahead = 0;
     line("with attention", chain.time(t, true, true));
-    for (int32_t fetched : {1, 2}) {
-      for (int32_t ahead : {1, 2}) {
-        std::printf("with attention, on their way %d, fetched %d, while hungry:", ahead, fetched);
-        for (int32_t hungry : {11, 12, 13, 22, 23, 24, 33}) {
-          cuda::probe_ahead = ahead, cuda::probe_fetched = fetched, cuda::probe_hungry = hungry;
-          std::printf("  %d %.3f", hungry, chain.time(t, true));
-        }
-        std::printf(" ms\n");
-      }
-    }
-    cuda::probe_hungry = 0;
     cuda::probe_fetched = 1;
     cuda::probe_ahead = 2;
     cuda::probe_mode = 4;
