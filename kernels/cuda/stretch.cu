@@ -318,12 +318,10 @@ Status end_stretch(Device* device) {
   const int32_t shared_bytes = stretch::place(device, p);
   // Measured: what waits in the L2 cache beyond these slows the stream itself.
   p.num_ahead = 2;
-  p.num_fetched = 1;
 #ifdef QUOTH_STRETCH_PROBE
-  extern int32_t probe_ahead, probe_mode, probe_fetched;
+  extern int32_t probe_ahead, probe_mode;
   extern int64_t* probe_times;
   if (probe_ahead > 0) p.num_ahead = std::min(p.num_slots, probe_ahead);
-  if (probe_fetched > 0) p.num_fetched = probe_fetched;
   p.probe = probe_mode;
   p.times = probe_times;
 #endif

@@ -78,8 +78,7 @@ struct Stretch {
   int32_t num_operations, num_tokens;
   int32_t first_attention;  // -1: there is none
   int32_t num_slots, slot_bytes;
-  int32_t num_ahead;    // slots on their way at once
-  int32_t num_fetched;  // slots that are fetched to the L2 cache before they are brought
+  int32_t num_ahead;  // slots on their way at once
   // Offsets into shared memory.
   int32_t x_at, factors_at, sums_at, squares_at, table_at, operations_at, barriers_at, ring_at;
 #ifdef QUOTH_STRETCH_PROBE

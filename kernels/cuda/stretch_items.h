@@ -174,12 +174,4 @@ __device__ inline void copy_page(const void* array, int32_t num_kv_heads, const 
   }
 }
 
-// The same, to the L2 cache, by one thread.
-__device__ inline void fetch_page(const void* array, int32_t num_kv_heads, const Item& item, int32_t page, int32_t id) {
-  const int32_t rows = min(kPageTokens, item.position - page * kPageTokens);
-  if (id < 0 || rows <= 0) return;
-  fetch_bulk(static_cast<const uint8_t*>(array) + (static_cast<int64_t>(id) * num_kv_heads + item.kv_head) * kPageBytes,
-             static_cast<uint32_t>(rows) * kRowBytes);
-}
-
 }  // namespace quoth::cuda::stretch

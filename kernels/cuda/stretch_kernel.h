@@ -1,6 +1,6 @@
 // The kernel of a stretch. One block on each multiprocessor, all at once: 16 warps multiply, one brings the weights of
 // all operations, one after another, and copies each operation's description to where the others read it; one fetches
-// what comes later into the L2 cache.
+// the norms' weights into the L2 cache.
 #pragma once
 
 #include "stretch_attention.h"
@@ -38,7 +38,7 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
 
 // The warp that brings: the descriptions of the operations, then their weights, or old keys and values.
 [[maybe_unused]] __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, uint32_t described,
-                                                  uint32_t forgotten, uint32_t* brought, int32_t lane) {
+                                                  uint32_t forgotten, int32_t lane) {
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
   bool is_first_round = true;
@@ -62,7 +62,6 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
     } else
 #endif
       copy(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes));
-    if (lane == 0) atomicAdd(brought, 1u);
     ring.step();
     if (ring.slot == 0) is_first_round = false;
   };
@@ -110,51 +109,17 @@ __device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile,
   }
 }
 
-// The warp that fetches: while the ring is full, the memory goes on with what comes after it, as far as the L2 cache.
-// `num_fetched` slots further than `brought` says; and norms' weights.
-[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, const AttentionTable& table, uint32_t* brought,
-                                                  int32_t lane) {
-  uint32_t slot = 0;
-  const auto fetch = [&](const auto& fetch_slot) {
-    uint32_t done = atomicAdd(brought, 0u);
-    while (slot >= done + static_cast<uint32_t>(p.num_fetched)) {
-      __nanosleep(50);
-      done = atomicAdd(brought, 0u);
-    }
-    if (p.num_fetched > 1 && slot >= done) fetch_slot();
-    ++slot;
-  };
+// The norms' weights of all operations to the L2 cache, by one warp: on their way beside the stream they would hold up
+// x.
+[[maybe_unused]] __device__ inline void fetch_norms(const Stretch& p, int32_t lane) {
   for (int32_t index = 0; index < p.num_operations; ++index) {
-    __syncwarp();
     const StretchOperation& operation = p.operations[index];
-    if (operation.is_attention) {
-      if (lane > 0) continue;
-      const AttentionWork& work = operation.attention;
-      for_each_chunk(p, table, [&](const Item& item, int32_t page, int32_t id, int32_t next_id) {
-        for (const void* array : {work.keys, work.values}) {
-          fetch([&] {
-            fetch_page(array, work.num_kv_heads, item, page, id);
-            fetch_page(array, work.num_kv_heads, item, page + 1, next_id);
-          });
-        }
-      });
-      continue;
-    }
+    if (operation.is_attention || operation.linear.norm_weight == nullptr) continue;
     const LinearWork& work = operation.linear;
-    if (work.norm_weight != nullptr) {
-      for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
-           k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
-        fetch_and_keep(work.norm_weight + k);
-      }
+    for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
+         k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
+      fetch_and_keep(work.norm_weight + k);
     }
-    if (lane > 0) continue;
-    for_each_slot(work, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
-      fetch([&] {
-        for (const int32_t end = tile + num_tiles; tile < end; ++tile) {
-          fetch_bulk(record_of(work, tile, first), static_cast<uint32_t>(count) * kRecordBytes);
-        }
-      });
-    });
   }
 }
 
@@ -331,10 +296,7 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   Ring ring{barriers, barriers + 8 * static_cast<uint32_t>(p.num_slots), p.num_slots};
   const uint32_t described = barriers + 16 * static_cast<uint32_t>(p.num_slots);
   const uint32_t forgotten = described + 8 * kOperationsAhead;
-  // Slots of the ring that are on their way, or were.
-  auto* const brought = reinterpret_cast<uint32_t*>(shared + p.barriers_at + 16 * p.num_slots + 16 * kOperationsAhead);
   if (threadIdx.x == 0) {
-    *brought = 0;
     for (int32_t i = 0; i < p.num_slots; ++i) {
       init_barrier(ring.full + 8 * static_cast<uint32_t>(i), kFullArrivals);
       init_barrier(ring.empty + 8 * static_cast<uint32_t>(i), kWarps);
@@ -351,8 +313,8 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
 
   if (warp >= kWarps) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 64;");
-    if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, brought, lane);
-    if (warp == kWarps + 1) fetch_all(p, table_of(p, shared), brought, lane);
+    if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, lane);
+    if (warp == kWarps + 1) fetch_norms(p, lane);
     return;
   }
   asm volatile("setmaxnreg.inc.sync.aligned.u32 104;");

@@ -20,7 +20,7 @@
 
 extern "C" quoth::Status quoth_open_cuda_device(quoth::Device**, const quoth::Ops**, quoth::DeviceInfo*);
 namespace quoth::cuda {
-int32_t probe_ahead = 0, probe_mode = 0, probe_fetched = 0;
+int32_t probe_ahead = 0, probe_mode = 0;
 int64_t* probe_times = nullptr;
 }  // namespace quoth::cuda
 
@@ -257,14 +257,11 @@ int main(int argc, char** argv) {
     if (t > 1 && argc > 2) break;  // any second argument: one row alone
     std::printf("T=%d\n", t);
     line("kernels of their own", chain.time(t, false));
-    for (int32_t fetched : {1, 2}) {
-      for (int32_t ahead : {1, 2, 3}) {
-        cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
-        line(("stretch, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
-             chain.time(t, true));
-      }
+    for (int32_t ahead : {1, 2, 3}) {
+      cuda::probe_ahead = ahead;
+      line(("stretch, on their way " + std::to_string(ahead)).c_str(), chain.time(t, true));
     }
-    cuda::probe_fetched = cuda::probe_ahead = 0;
+    cuda::probe_ahead = 0;
     const std::pair<int32_t, const char*> modes[] = {{1, "no waiting for x"},
                                                      {3, "the same weights, no waiting"},
                                                      {4, "no copies"},
@@ -277,37 +274,28 @@ int main(int argc, char** argv) {
       line(name, chain.time(t, true));
     }
     for (int32_t mode : {1, 9, 16}) {
-      for (int32_t fetched : {1, 2, 4}) {
-        for (int32_t ahead : {1, 2, 3}) {
-          cuda::probe_ahead = ahead, cuda::probe_fetched = fetched, cuda::probe_mode = mode;
-          line((std::string(mode == 1   ? "no waiting"
-                            : mode == 9 ? "no waiting, no products"
-                                        : "the stream alone") +
-                ", on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched))
-                   .c_str(),
-               chain.time(t, true));
-        }
-      }
-    }
-    cuda::probe_mode = 0;
-    cuda::probe_mode = 0;
-    chain.has_attention = true;
-    for (int32_t fetched : {1, 2}) {
       for (int32_t ahead : {1, 2, 3}) {
-        cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
-        line(("with attention, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
+        cuda::probe_ahead = ahead, cuda::probe_mode = mode;
+        line((std::string(mode == 1   ? "no waiting"
+                          : mode == 9 ? "no waiting, no products"
+                                      : "the stream alone") +
+              ", on their way " + std::to_string(ahead))
+                 .c_str(),
              chain.time(t, true));
       }
     }
-    cuda::probe_fetched = cuda::probe_ahead = 0;
+    cuda::probe_mode = 0;
+    chain.has_attention = true;
+    for (int32_t ahead : {1, 2, 3}) {
+      cuda::probe_ahead = ahead;
+      line(("with attention, on their way " + std::to_string(ahead)).c_str(), chain.time(t, true));
+    }
+    cuda::probe_ahead = 0;
     line("with attention", chain.time(t, true, true));
-    cuda::probe_fetched = 1;
-    cuda::probe_ahead = 2;
     cuda::probe_mode = 4;
     line("with attention, no copies", chain.time(t, true));
     const size_t per_layer = 5;
     auto* times = memory<int64_t>(8 * 240);
-    cuda::probe_fetched = cuda::probe_ahead = 0;
     for (const int32_t mode : {0, 4}) {
       cuda::probe_mode = mode;
       cuda::probe_times = times;
@@ -335,7 +323,7 @@ int main(int argc, char** argv) {
       }
     }
     cuda::probe_mode = 0;
-    cuda::probe_ahead = cuda::probe_fetched = 0;
+    cuda::probe_ahead = 0;
     chain.has_attention = false;
   }
   return 0;
