@@ -73,12 +73,14 @@ const mostCandidates = 2_000;
 /**
  * How much a cosine counts against BM25 (as a share of the best). A cosine is taken above that of the last candidate: an
  * embedder that does not know the question's language finds everything about equally near, and so has little to say. What a
- * passage has of the question's wording (0 to 3, `wording.ts`) is added for the first few dozen, and where they are in English,
- * which all our embedders know, a cosine counts for more. Tuned on half of the articles; test/eval/finding.md has what each
+ * passage has of the question's wording (0 to 3, `wording.ts`) is added for the first few dozen, and where they are English
+ * prose, which all our embedders know, a cosine counts for more. Tuned on half of the articles; test/eval/finding.md has what each
  * part brings, in ten sets.
  */
 const meaningWeight = 2.5;
 const meaningWeightInEnglish = 6;
+/** Whether it is prose, and no rows of tables, is told by as many. */
+const numTold = 10;
 const numWorded = 40;
 
 /** A person waits. A model of MiniLM's size reads 30 passages of 240 tokens in 1.4 s on two (busy) cores. */

@@ -46,13 +46,14 @@ const opposites = (
 
 type Asked = 'name' | 'year' | 'number' | 'other';
 
+/** By the first word that asks: "What did they do when …?" asks for no year. */
 function askedFor(question: string): Asked {
-  if (/\bwho(?:m|se)?\b/iu.test(question)) return 'name';
-  if (/\bwhen\b|\b(?:what|which) (?:year|date|century|decade|day|month)\b/iu.test(question)) return 'year';
-  if (/\bhow (?:many|much|old|long|far|tall|large|big|often)\b|\bwhat (?:percent|number|amount)/iu.test(question))
-    return 'number';
-  return /\bwhere\b|\b(?:what|which) (?:country|city|place|state|region|continent|countries)\b/iu.test(question)
-    ? 'name'
+  const asking = /\b(?:who(?:m|se)?|what|which|when|where|why|how)\b.*/isu.exec(question)?.[0] ?? '';
+  if (/^(?:who|where|(?:what|which) (?:country|city|place|state|region|continent|countries)\b)/iu.test(asking))
+    return 'name';
+  if (/^(?:when|(?:what|which) (?:year|date|century|decade|day|month)\b)/iu.test(asking)) return 'year';
+  return /^(?:how (?:many|much|old|long|far|tall|large|big|often)\b|what (?:percent|number|amount))/iu.test(asking)
+    ? 'number'
     : 'other';
 }
 
