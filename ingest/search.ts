@@ -212,12 +212,8 @@ function withWording(question: string, kept: readonly Candidate[], leastSimilar:
   const first = kept.slice(0, numWorded);
   const texts = first.map(({ passage }) => (passage?.heading ? `${passage.heading}\n` : '') + (passage?.text ?? ''));
   const wording = wordingOf(question, texts);
-  const isEnglish =
-    writingOf(
-      question,
-      first.flatMap(({ passage }) => passage ?? []),
-    ) === 'english';
-  const moreMeaning = isEnglish ? meaningWeightInEnglish - meaningWeight : 0;
+  const knowsIt = isEnglishProse(question, texts.slice(0, numTold));
+  const moreMeaning = knowsIt ? meaningWeightInEnglish - meaningWeight : 0;
   const scored = first.map((candidate, at) => {
     const { whole, stretch, pairs } = wording[at]!;
     const meant = moreMeaning * Math.max(0, (candidate.similarity ?? 0) - leastSimilar);
@@ -225,4 +221,10 @@ function withWording(question: string, kept: readonly Candidate[], leastSimilar:
   });
   scored.sort((a, b) => b.score - a.score || a.passageId - b.passageId);
   return [...scored, ...kept.slice(numWorded)];
+}
+
+function isEnglishProse(question: string, texts: readonly string[]): boolean {
+  const numTables = texts.filter((text) => text.includes(' | ')).length;
+  const found = texts.map((text) => ({ text }));
+  return 4 * numTables < texts.length && writingOf(question, found) === 'english';
 }

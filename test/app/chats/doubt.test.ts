@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { type AskParts, ask } from '../../../app/chats/ask.ts';
 import { doubts } from '../../../app/chats/calibrations.ts';
 import { doubtOddsOf, isDoubtful, type Weighing } from '../../../app/chats/doubt.ts';
 import { doubtSignsOf, sentencesToWeigh } from '../../../app/chats/doubt-signs.ts';
 import { contentWords } from '../../../app/chats/sentences.ts';
+import type { AskEvent } from '../../../app/contract/contract.ts';
+import type { Answer, Turn } from '../../../app/contract/types.ts';
+import { settings } from '../../../app/contract/types.ts';
+import { passageOf } from './fixtures.ts';
 
 const minilm = 'all-minilm-l6-v2';
 
@@ -143,5 +148,89 @@ describe('whether the passages may not answer', () => {
     await expect(
       isDoubtful('Which country never had it?', found, embedderOf(minilm), AbortSignal.abort()),
     ).rejects.toThrow();
+  });
+});
+
+/** An answer of quotes alone about the revolutions, as `ask` gives it. */
+async function answerTo(question: string, embedder: AskParts['embedder'], logged: string[] = []): Promise<Answer> {
+  const turns: Turn[] = [];
+  const passages = found.map(({ text }, at) => ({
+    ...passageOf(at + 1, text),
+    heading: null,
+    locator: { type: 'page' as const, page: at + 1 },
+    boxes: [],
+    similarity: 0.8 - at / 4,
+    wordScore: 9 - 4 * at,
+    rerankScore: null,
+  }));
+  const parts: AskParts = {
+    search: async () => ({
+      passages: passages as never,
+      candidates: [],
+      reranking: { type: 'none' },
+      embedderId: minilm,
+      timings: { embedMs: 0, searchMs: 0 },
+    }),
+    foundFor: () => ({ passages: [], embedderId: null }),
+    chatModel: async () => null,
+    noteFailure: () => false,
+    chats: {
+      create: () => 'chat_0000000000000000' as never,
+      addTurn(_chat, asked) {
+        turns.push({
+          id: 'turn_0000000000000000' as never,
+          question: asked,
+          answer: null,
+          askedAtMs: 0,
+          siblings: [],
+          numFound: 0,
+        });
+        return turns[0]!.id;
+      },
+      read: () => ({
+        chat: { id: 'chat_0000000000000000' as never, title: '', numTurns: 1, updatedAtMs: 0 },
+        turns,
+        numBefore: 0,
+      }),
+      saveAnswer: () => undefined,
+    },
+    readPassages: (ids) => passages.filter(({ passageId }) => ids.includes(passageId)),
+    counts: () => ({ numDocuments: 2, numPassages: 2 }),
+    settings: () => settings.parse({}),
+    ...(embedder ? { embedder } : {}),
+    memory: { lastShown: [] },
+    nowMs: () => 0,
+    log: (_level, message) => void logged.push(message),
+  };
+  let last: AskEvent | undefined;
+  for await (const event of ask({ question, chatId: null }, parts, new AbortController().signal)) last = event;
+  if (last?.type !== 'answer') throw new Error('the ask did not come to its end');
+  return last.answer;
+}
+
+describe('an answer', () => {
+  const turned = 'In which country of 1989 was never the Orange Revolution of 2004?';
+
+  it('is given with the remark where its passages may not say what was asked, and without where they do', async () => {
+    const embedder = async () => embedderOf(minilm);
+    expect(await answerTo(turned, embedder)).toMatchObject({ doubtful: true, refused: false });
+    const plain = await answerTo('In which country was the Orange Revolution of 2004?', embedder);
+    expect(plain.refused).toBe(false);
+    expect(plain).not.toHaveProperty('doubtful');
+  });
+
+  it('is given without the remark where nobody can tell, or the telling fails', async () => {
+    expect(await answerTo(turned, undefined)).not.toHaveProperty('doubtful');
+    const logged: string[] = [];
+    const failing = async () => ({
+      ...embedderOf(minilm),
+      embed: async () => {
+        throw new Error('the engine is gone');
+      },
+    });
+    const answer = await answerTo(turned, failing, logged);
+    expect(answer).not.toHaveProperty('doubtful');
+    expect(answer.citations.length).toBeGreaterThan(0);
+    expect(logged.join()).toContain('cannot be told');
   });
 });
