@@ -223,8 +223,8 @@ function withWording(question: string, kept: readonly Candidate[], leastSimilar:
   return [...scored, ...kept.slice(numWorded)];
 }
 
+/** One row of a table among them is enough: an embedder tells rows apart badly, and their labels do it well. */
 function isEnglishProse(question: string, texts: readonly string[]): boolean {
-  const numTables = texts.filter((text) => text.includes(' | ')).length;
   const found = texts.map((text) => ({ text }));
-  return 4 * numTables < texts.length && writingOf(question, found) === 'english';
+  return !texts.some((text) => text.includes(' | ')) && writingOf(question, found) === 'english';
 }
