@@ -192,6 +192,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     search: find,
     foundFor: chats.foundFor,
     chatModel: models.chat,
+    embedder: async () => (await meaning.get())?.embedder ?? null,
     noteFailure: models.noteFailure,
     chats: chatTable,
     readPassages: passages.passages,
