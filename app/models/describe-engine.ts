@@ -1,12 +1,12 @@
 import type { Engine } from '../../native/index.ts';
 import type { EngineReport } from '../contract/types.ts';
-import type { Offer } from './offer.ts';
+import type { PlanRole } from './offer.ts';
 
 /** What a loaded thing's engine says of itself; null when nothing is loaded, or when it ended while it was asked. */
 export async function describeEngine<Thing>(
   engineOf: (thing: Thing) => Engine | null,
   thing: Thing | null,
-  offer: Pick<Offer, 'name' | 'role'> | null,
+  offer: { name: string; role: PlanRole } | null,
 ): Promise<EngineReport | null> {
   const engine = thing === null ? null : engineOf(thing);
   if (!engine || !offer) return null;
