@@ -19,6 +19,8 @@ const sentences: Record<FailureReason, string> = {
     'This is not an ordinary file (a pipe, a device or a socket), so there is nothing to read. Leave it out.',
   outside: 'This is a link that leads out of the folder you added. Add the file it points to itself.',
   'no-captions': 'This video has no captions, so there is nothing to search. Choose a video with captions.',
+  'no-speech-model':
+    'This recording can be searched once a speech model is installed, which turns what is said into text. Install one under Models; it is then read by itself.',
   'video-unavailable':
     'This video is not available. Check in a browser that it plays without signing in, and try again.',
   offline: 'YouTube did not answer. Check the connection to the internet and try again.',
@@ -62,6 +64,7 @@ const shortReasons: Partial<Record<FailureReason, string>> = {
   unsupported: 'is of a kind that Quoth does not read',
   'too-large': 'is too large',
   'too-slow': 'took too long',
+  'no-speech-model': 'needs a speech model',
 };
 const mostNamed = 20;
 

@@ -27,6 +27,7 @@ export const documentKinds = [
   'email', // EML
   'captions', // SRT and WebVTT
   'image', // PNG and JPEG, by recognizing its text
+  'recording', // sound or film, by turning what is said into text
   'zip', // of any of the above
   'youtube',
   'other',
@@ -90,6 +91,7 @@ export const failureReasons = [
   'not-a-file', // FIFO, device, socket
   'outside', // a link that leads out of the folder
   'no-captions',
+  'no-speech-model', // a recording, and no model is installed that could hear it
   'video-unavailable', // private, removed, age-restricted, blocked
   'offline', // the address did not answer
   'network-off', // the person has told Quoth to stay offline

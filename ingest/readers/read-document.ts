@@ -59,6 +59,7 @@ export async function readDocument(request: ReaderRequest, onProgress?: OnProgre
         `It is ${megabytes(facts.size)}; the limit is ${megabytes(mostBytesOfKind[kind])}.`,
       );
 
+    if (kind === 'recording') return await hear(file, facts.size, request, onProgress);
     if (request.wordsOf) return await readWords(kind, await readWhole(file, facts.size), request.wordsOf);
     return await readAs(kind, () => readWhole(file, facts.size), request.name, onProgress);
   } finally {
@@ -72,6 +73,7 @@ export async function readMember(bytes: Uint8Array, name: string): Promise<ReadR
   if (decision.type === 'refused') return failed(decision.kind, decision.reason, decision.detail);
   const { kind } = decision;
   if (kind === 'zip') return failed(kind, 'unsupported', 'It is an archive within another file.');
+  if (kind === 'recording') return failed(kind, 'unsupported', 'It is a recording within another file.');
   if (bytes.length > mostBytesOfKind[kind]) return failed(kind, 'too-large', `It is ${megabytes(bytes.length)}.`);
   // A mail in an archive is read, what is attached to it no more.
   return readAs(
@@ -97,6 +99,23 @@ async function readAs(
   } catch (error) {
     if (error instanceof ReadingRefused) return failed(kind, error.reason, error.message);
     return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A recording is never held whole. */
+async function hear(
+  file: FileHandle,
+  sizeBytes: number,
+  request: ReaderRequest,
+  onProgress?: OnProgress,
+): Promise<ReadResult> {
+  if (request.wordsOf) return failed('recording', 'unsupported', 'Only of a PDF it is known where its words stand.');
+  const { readRecording } = await import('./recording.ts');
+  try {
+    return await readRecording(file, sizeBytes, request, onProgress);
+  } catch (error) {
+    if (error instanceof ReadingRefused) return failed('recording', error.reason, error.message);
+    return failed('recording', 'damaged', error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  AudioLines,
   BookOpen,
   Captions,
   CircleAlert,
@@ -48,6 +49,7 @@ export const kindIcons: Record<DocumentKind, typeof FileText> = {
   email: Mail,
   captions: Captions,
   image: Image,
+  recording: AudioLines,
   zip: FileArchive,
   youtube: SquarePlay,
   other: FileText,
