@@ -106,12 +106,11 @@ export function createEngines<Chat, Embedder, Reranker>(
       if (role !== 'speech' && role !== 'scan') await loaded[role].forget();
     },
     async describe() {
-      const offers = await list.inUse();
-      const named = (role: PlanRole) => offers[role] && { name: offers[role].name, role };
+      const offerOfRole = await list.inUse();
       const reports = await Promise.all([
-        describeEngine(kit.engineOf, chat.current(), named('chat')),
-        describeEngine(kit.engineOf, embedder.current(), named('embedder')),
-        describeEngine(kit.engineOf, reranker.current(), named('reranker')),
+        describeEngine(kit.engineOf, chat.current(), offerOfRole.chat),
+        describeEngine(kit.engineOf, embedder.current(), offerOfRole.embedder),
+        describeEngine(kit.engineOf, reranker.current(), offerOfRole.reranker),
       ]);
       return reports.filter((report) => report !== null);
     },
