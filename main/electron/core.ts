@@ -13,6 +13,8 @@ export type CoreProcess = {
   issueTickets(paths: string[]): Promise<string[]>;
   /** Where the file of a document lies; null for a video, and for one that is not there. */
   locate(documentId: string): Promise<string | null>;
+  /** The same of a recording; null for every other document. */
+  locateRecording(documentId: string): Promise<string | null>;
   /** Says what needs no answer. */
   say(message: Extract<WindowMessage, { type: 'watch' | 'woken' }>): void;
   /** Ends the core in order; after a short while, in disorder. */
@@ -83,6 +85,10 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
       waiting.set(id, { resolve, reject });
       say(messageOf(id));
     });
+  async function locate(documentId: string, isRecording: boolean): Promise<string | null> {
+    const answer = await request((id) => ({ type: 'locate', id, documentId, isRecording }));
+    return answer.type === 'located' ? answer.path : null;
+  }
   const children = createChildren(say);
   start();
   return {
@@ -95,10 +101,8 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
       const answer = await request((id) => ({ type: 'issue', id, paths }));
       return answer.type === 'issued' ? answer.tickets : [];
     },
-    async locate(documentId) {
-      const answer = await request((id) => ({ type: 'locate', id, documentId }));
-      return answer.type === 'located' ? answer.path : null;
-    },
+    locate: (documentId) => locate(documentId, false),
+    locateRecording: (documentId) => locate(documentId, true),
     say: (message) => say(message),
     async close() {
       closing = true;
