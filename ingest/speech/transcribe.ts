@@ -2,8 +2,9 @@
  * Speech → text with its seconds. The recording comes in pieces and is heard in stretches of 30 s; the next one begins where the
  * last whole segment ended. Silence is passed over. No more than a stretch and a piece are held.
  */
-import { createFeatureExtractor, sampleRate, stretchSamples, stretchSeconds } from './whisper/features.ts';
+
 import { decodeStretch } from './whisper/decode-stretch.ts';
+import { createFeatureExtractor, sampleRate, stretchSamples, stretchSeconds } from './whisper/features.ts';
 import { detectLanguage, type SpokenLanguage } from './whisper/language.ts';
 import type { SpeechModel } from './whisper/model.ts';
 
@@ -73,7 +74,8 @@ export async function transcribe(
       });
     // At the recording's end all was heard; elsewhere a step that is hardly one would hear the same again and again.
     const isLast = lengthSeconds < stretchSeconds;
-    const next = stretch.nextSeconds !== null && stretch.nextSeconds >= 1 && !isLast ? stretch.nextSeconds : lengthSeconds;
+    const next =
+      stretch.nextSeconds !== null && stretch.nextSeconds >= 1 && !isLast ? stretch.nextSeconds : lengthSeconds;
     buffer.drop(Math.round(next * sampleRate));
   }
   const spoken = segments.length > 0 ? (first?.code ?? null) : null;

@@ -27,7 +27,11 @@ export function bytesOfFile(file: FileHandle, sizeBytes: number): ByteSource {
 export const pieceBytes = 64 * 1024;
 
 /** The bytes from `at` up to `endExclusive`, piece by piece. */
-export async function* piecesOf(source: ByteSource, at = 0, endExclusive = source.sizeBytes): AsyncIterable<Uint8Array> {
+export async function* piecesOf(
+  source: ByteSource,
+  at = 0,
+  endExclusive = source.sizeBytes,
+): AsyncIterable<Uint8Array> {
   for (let from = at; from < endExclusive; ) {
     const piece = await source.read(from, Math.min(pieceBytes, endExclusive - from));
     if (piece.length === 0) return;

@@ -1,7 +1,6 @@
 /** WebM and Matroska (RFC 9559): the packets of the first sound track. Its pictures are passed over unread. */
 import { ReadingRefused } from '../../readers/refusal.ts';
 import type { ByteSource } from './byte-source.ts';
-import { elementsOf, idOf, readNumber, readUnsigned } from './ebml.ts';
 import {
   createAacPacketDecoder,
   createFlacDecoder,
@@ -9,10 +8,18 @@ import {
   createOpusDecoder,
   createVorbisPacketDecoder,
 } from './codecs.ts';
+import { elementsOf, idOf, readNumber, readUnsigned } from './ebml.ts';
 import { createPcmDecoder } from './pcm.ts';
 import type { PacketDecoder, Recording, Sound } from './sound.ts';
 
-type Track = { number: number; codec: string; config: Uint8Array; sampleRate: number; numChannels: number; bits: number };
+type Track = {
+  number: number;
+  codec: string;
+  config: Uint8Array;
+  sampleRate: number;
+  numChannels: number;
+  bits: number;
+};
 
 const mostHeadBytes = 16e6;
 const soundTrack = 2;
@@ -95,7 +102,14 @@ function readVarint(bytes: Uint8Array, at: number, keepMarker: boolean): { value
 function trackIn(bytes: Uint8Array): Track | null {
   for (const entry of childrenOf(bytes)) {
     if (entry.id !== idOf.trackEntry) continue;
-    const track: Track = { number: 0, codec: '', config: new Uint8Array(0), sampleRate: 8000, numChannels: 1, bits: 16 };
+    const track: Track = {
+      number: 0,
+      codec: '',
+      config: new Uint8Array(0),
+      sampleRate: 8000,
+      numChannels: 1,
+      bits: 16,
+    };
     let type = 0;
     for (const { id, body } of childrenOf(entry.body)) {
       if (id === idOf.trackNumber) track.number = readUnsigned(body);
@@ -155,7 +169,8 @@ function framesOf(block: Uint8Array): Uint8Array[] {
   if (lacing === 0) return [block.subarray(at)];
   const numFrames = (block[at++] ?? 0) + 1;
   const sizes: number[] = [];
-  if (lacing === 2) sizes.push(...Array.from({ length: numFrames - 1 }, () => Math.floor((block.length - at) / numFrames)));
+  if (lacing === 2)
+    sizes.push(...Array.from({ length: numFrames - 1 }, () => Math.floor((block.length - at) / numFrames)));
   else
     for (let frame = 0; frame < numFrames - 1; frame++) {
       if (lacing === 1) {

@@ -75,6 +75,7 @@ function usualSizeOf(movie: Uint8Array, trackId: number): number {
   const extends_ = findBox(movie, { name: '', at: 0, length: movie.length }, 'mvex');
   if (!extends_) return 0;
   for (const box of boxesIn(movie, extends_.at, extends_.at + extends_.length))
-    if (box.name === 'trex' && box.length >= 20 && view.getUint32(box.at + 4) === trackId) return view.getUint32(box.at + 16);
+    if (box.name === 'trex' && box.length >= 20 && view.getUint32(box.at + 4) === trackId)
+      return view.getUint32(box.at + 16);
   return 0;
 }

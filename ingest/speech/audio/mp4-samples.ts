@@ -28,7 +28,8 @@ export function* sampleTable(bytes: Uint8Array, tables: Box, fileBytes: number):
   const long = list('co64', 8, 8);
   const places = long ?? list('stco', 8, 4);
   const chunks = list('stsc', 8, 12);
-  if (!places || !chunks || chunks.count === 0) throw new ReadingRefused('damaged', 'It does not say where its sound lies.');
+  if (!places || !chunks || chunks.count === 0)
+    throw new ReadingRefused('damaged', 'It does not say where its sound lies.');
   let sample = 0;
   for (let chunk = 0, entry = 0; chunk < places.count && sample < numSamples; chunk++) {
     while (entry + 1 < chunks.count && view.getUint32(chunks.at + 12 * (entry + 1)) <= chunk + 1) entry += 1;

@@ -46,7 +46,9 @@ export async function decoderOfEntry(bytes: Uint8Array, entry: Box): Promise<Pac
       const box = find('dfLa');
       if (!box || box.length < 4) throw new ReadingRefused('damaged', 'It does not say what its FLAC sound is.');
       const decoder = await createFlacDecoder();
-      await decoder.decode(new Uint8Array([0x66, 0x4c, 0x61, 0x43, ...bytes.subarray(box.at + 4, box.at + box.length)]));
+      await decoder.decode(
+        new Uint8Array([0x66, 0x4c, 0x61, 0x43, ...bytes.subarray(box.at + 4, box.at + box.length)]),
+      );
       return decoder;
     }
     case 'sowt':
@@ -67,7 +69,10 @@ export async function decoderOfEntry(bytes: Uint8Array, entry: Box): Promise<Pac
       return createPcmDecoder({ coding, bitsPerSample: bits, isBigEndian, isUnsigned: false, numChannels, sampleRate });
     }
     default:
-      throw new ReadingRefused('unsupported', `Its sound is ${names[entry.name] ?? `"${entry.name}"`}, which Quoth does not read.`);
+      throw new ReadingRefused(
+        'unsupported',
+        `Its sound is ${names[entry.name] ?? `"${entry.name}"`}, which Quoth does not read.`,
+      );
   }
 }
 

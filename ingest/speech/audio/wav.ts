@@ -34,7 +34,8 @@ function formatOf(bytes: Uint8Array): PcmFormat {
   const said = view.getUint16(0, true);
   const tag = said === extensible && bytes.length >= 26 ? view.getUint16(24, true) : said;
   const coding = codings[tag as keyof typeof codings];
-  if (!coding) throw new ReadingRefused('unsupported', `Its sound is packed in a way that Quoth does not read (${tag}).`);
+  if (!coding)
+    throw new ReadingRefused('unsupported', `Its sound is packed in a way that Quoth does not read (${tag}).`);
   const bitsPerSample = view.getUint16(14, true);
   return {
     coding,

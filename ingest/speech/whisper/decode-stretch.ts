@@ -74,7 +74,7 @@ async function decodeOnce(
   const prompt = language === null ? [startOfTranscript] : [startOfTranscript, language, transcribe];
   const first = await heard.begin(prompt);
   const doubt = noSpeech === null ? 0 : Math.exp(logProbabilityOf(first.subarray(0, numTokens), noSpeech));
-  let scores = first.slice((prompt.length - 1) * numTokens, prompt.length * numTokens);
+  let scores: Float32Array = first.slice((prompt.length - 1) * numTokens, prompt.length * numTokens);
   const tokens: number[] = [];
   let sum = 0;
   while (tokens.length < mostTokens) {

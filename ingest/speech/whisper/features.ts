@@ -82,7 +82,10 @@ function melBands(numBands: number): Band[] {
       const weight = Math.min((hertz - low) / (middle - low), (high - hertz) / (high - middle));
       return Math.max(0, weight) * (2 / (high - low));
     });
-    const first = Math.max(0, weights.findIndex((weight) => weight > 0));
+    const first = Math.max(
+      0,
+      weights.findIndex((weight) => weight > 0),
+    );
     const last = weights.findLastIndex((weight) => weight > 0);
     return { first, weights: Float64Array.from(weights.slice(first, last + 1)) };
   });

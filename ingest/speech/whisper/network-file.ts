@@ -18,7 +18,9 @@ export function withOutputs(bytes: Uint8Array, isWanted: (name: string) => boole
       parts.push(field.whole);
       continue;
     }
-    const kept = fieldsOf(field.body).filter(({ number, body }) => number !== outputField || !body || isWanted(nameOf(body)));
+    const kept = fieldsOf(field.body).filter(
+      ({ number, body }) => number !== outputField || !body || isWanted(nameOf(body)),
+    );
     const length = kept.reduce((sum, { whole }) => sum + whole.length, 0);
     parts.push(varint(graphField * 8 + 2), varint(length), ...kept.map(({ whole }) => whole));
   }

@@ -67,13 +67,13 @@ export function readChannel(bits: BitReader, rateIndex: number, shared: Layout |
 function readBooks(bits: BitReader, { sequence, groups, numBands }: Layout): Uint8Array {
   const books = new Uint8Array(groups.length * numBands);
   const lengthBits = sequence === 'short' ? 3 : 5;
-  const escape = 2 ** lengthBits - 1;
+  const goesOn = 2 ** lengthBits - 1;
   for (let group = 0; group < groups.length; group++)
     for (let band = 0; band < numBands; ) {
       const book = bits.read(4);
       if (book === 12) throw new Error('It has a codebook that there is not.');
       let length = 0;
-      for (let part = escape; part === escape; ) {
+      for (let part = goesOn; part === goesOn; ) {
         part = bits.read(lengthBits);
         length += part;
         if (band + length > numBands) throw new Error('A section of it is too long.');
@@ -149,7 +149,8 @@ function readSpectrum(
         for (let at = from; at < to; at += codeSize(book)) read(bits, values, start + at);
         const gain = 2 ** (0.25 * (scale - 100));
         for (const pulse of pulses)
-          if (pulse.at >= from && pulse.at < to) values[pulse.at]! += values[pulse.at]! > 0 ? pulse.height : -pulse.height;
+          if (pulse.at >= from && pulse.at < to)
+            values[pulse.at]! += values[pulse.at]! > 0 ? pulse.height : -pulse.height;
         for (let at = start + from; at < start + to; at++) {
           const value = values[at]!;
           const size = pow43[Math.abs(value)] ?? Math.abs(value) ** (4 / 3);

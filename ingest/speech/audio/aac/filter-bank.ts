@@ -18,7 +18,7 @@ function createInverse(numInputs: number): (spectrum: Float32Array, from: number
   const cosines = new Float64Array(quarter);
   const sines = new Float64Array(quarter);
   for (let index = 0; index < quarter; index++) {
-    const angle = (Math.PI / numInputs) * (index + 1 / 8) ;
+    const angle = (Math.PI / numInputs) * (index + 1 / 8);
     cosines[index] = Math.cos(angle);
     sines[index] = Math.sin(angle);
   }
@@ -68,10 +68,17 @@ function kaiserSlope(length: number, alpha: number): Float64Array {
   );
   const total = values.reduce((sum, value) => sum + value, 0);
   let sum = 0;
-  return Float64Array.from({ length }, (_, index) => Math.sqrt((sum += values[index]!) / total));
+  return Float64Array.from({ length }, (_, index) => {
+    sum += values[index]!;
+    return Math.sqrt(sum / total);
+  });
 }
 
-let shared: { long: ReturnType<typeof createInverse>; short: ReturnType<typeof createInverse>; slopes: Float64Array[][] };
+let shared: {
+  long: ReturnType<typeof createInverse>;
+  short: ReturnType<typeof createInverse>;
+  slopes: Float64Array[][];
+};
 function parts(): typeof shared {
   shared ??= {
     long: createInverse(frameSamples),
@@ -105,8 +112,7 @@ export function createFilterBank(): (spectrum: Float32Array, sequence: WindowSeq
         const at = flatSamples + window * shortSamples;
         for (let index = 0; index < shortSamples; index++) {
           samples[at + index]! += shortOut[index]! * rise[index]!;
-          samples[at + shortSamples + index]! +=
-            shortOut[shortSamples + index]! * shortFall[shortSamples - 1 - index]!;
+          samples[at + shortSamples + index]! += shortOut[shortSamples + index]! * shortFall[shortSamples - 1 - index]!;
         }
       }
     } else {
