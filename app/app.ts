@@ -24,6 +24,7 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
+import { withKits } from './models/with-kits.ts';
 import { createNetwork } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
@@ -119,6 +120,8 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     options.kit ?? createKit(outside, undefined, settingsTable.read),
     {
       onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+      // What could not be heard can be heard now.
+      onKitsChange: (role) => void (role === 'speech' && library.hearAgain()),
       resume: options.resume,
     },
   );
@@ -139,7 +142,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   });
   const folders = createFolderTable(database, outside);
   const library = createLibrary({
-    outside: { ...modelsOutside, fetch: network.fetchFor('video') },
+    outside: { ...modelsOutside, fetch: network.fetchFor('video'), readFile: withKits(outside.readFile, localModels) },
     documents,
     folders,
     folderOptions: options.folders,
@@ -238,6 +241,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   options.onSettings?.(settingsTable.read());
   if (options.resume !== false) {
     library.resume();
+    void localModels.kitsOf('speech').then(({ length }) => length > 0 && library.hearAgain());
     jobs.resume();
     void meaning.fill(closing.signal);
     tidy.wake();

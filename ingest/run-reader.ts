@@ -38,7 +38,7 @@ export type ReaderChild = {
 };
 
 /**
- * Starts a fresh reader. `path` is the one file it may open, `folders` are those of `ReaderKits`, which it may read. The spawner should hold V8's heap below
+ * Starts a fresh reader. `path` is the one file it may open, beside what lies in `folders`. The spawner should hold V8's heap below
  * `limits.memoryBytes` and should deny the process whatever else the system lets it deny.
  */
 export type SpawnReader = (limits: ReaderLimits, path: string, folders: readonly string[]) => ReaderChild;
@@ -141,12 +141,8 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
       });
       try {
         const { path, name, sizeBytes } = source;
-        child.send({
-          ...{ type: 'read', path, name, sizeBytes },
-          ...(wordsOf ? { wordsOf } : {}),
-          ...(scanFolders ? { scanFolders } : {}),
-          ...(speech ? { speech } : {}),
-        });
+        const kits = { ...(scanFolders ? { scanFolders } : {}), ...(speech ? { speech } : {}) };
+        child.send({ type: 'read', path, name, sizeBytes, ...(wordsOf ? { wordsOf } : {}), ...kits });
       } catch (error) {
         end(failed(kind, 'crashed', `The reader did not take the file: ${describe(error)}`));
       }
@@ -181,7 +177,14 @@ function isUnreadPart(part: unknown): boolean {
 
 function isScanned(scanned: unknown): boolean {
   if (!isObject(scanned) || !isCount(scanned.page) || !Array.isArray(scanned.words)) return false;
+  if (scanned.confidence !== undefined && !(Number(scanned.confidence) >= 0 && Number(scanned.confidence) <= 100))
+    return false;
+  if (scanned.languages !== undefined && !isNames(scanned.languages)) return false;
   return scanned.words.every((word) => isObject(word) && isText(word.text, 1000) && isBox(word.box));
+}
+
+function isNames(names: unknown): boolean {
+  return Array.isArray(names) && names.length <= 100 && names.every((name) => isText(name, 20));
 }
 
 function isBox(box: unknown): box is Box {

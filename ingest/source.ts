@@ -103,7 +103,14 @@ export type FailureReason = (typeof failureReasons)[number];
 /** A word that was recognized on a scanned page. */
 export type ScannedWord = { text: string; box: Box };
 /** The words of one page in reading order. Its text is made of them, but for hyphens at line ends. */
-export type ScannedPage = { page: number; words: ScannedWord[] };
+export type ScannedPage = {
+  page: number;
+  words: ScannedWord[];
+  /** How sure the recognition was, from 0 to 100. Absent for words that were not recognized. */
+  confidence?: number;
+  /** In which languages it was read, as Tesseract names them. */
+  languages?: readonly string[];
+};
 
 /** `name`: "page 3", "letters/may.doc". */
 export type UnreadPart = { name: string; reason: FailureReason };

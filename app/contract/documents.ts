@@ -209,6 +209,18 @@ export const documentDetails = z.object({
   folderName: z.string().nullable(),
   /** Whether its file is where it was; null for a video. */
   isThere: z.boolean().nullable(),
+  /**
+   * Of scanned pages: how many there are, how sure their recognition was (0 to 100, of all letters), in which languages they
+   * were read (BCP 47), and whether they seem to be in another one. Absent where no page was a scan.
+   */
+  scans: z
+    .object({
+      numPages: z.number().int().positive(),
+      confidence: z.number().min(0).max(100).nullable(),
+      languages: z.array(z.string()),
+      seemsOther: z.boolean(),
+    })
+    .optional(),
   /** True when its file is a copy that Quoth made (of a file that came through a browser) and that goes with it. */
   isCopy: z.boolean(),
   numVectors: z.number().int().nonnegative(),

@@ -32,6 +32,8 @@ type LibraryHandlers = Pick<
   | 'addAddress'
   | 'retryDocument'
   | 'retryDocuments'
+  | 'describeScans'
+  | 'readScansAgain'
   | 'removeDocument'
   | 'removeDocuments'
   | 'describeDocument'
@@ -65,6 +67,8 @@ export type Library = {
   listFolders: Folders['list'];
   lookAgain: Folders['lookAgain'];
   dropGone: Folders['dropGone'];
+  /** A speech model is there: what waits for one is read. */
+  hearAgain(): void;
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
   isBusy(): boolean;
@@ -257,6 +261,13 @@ export function createLibrary(parts: LibraryParts): Library {
       addAddress: ({ address }, signal) => addAddress(address, signal),
       retryDocument: ({ documentId }, signal) => retry([documentId], false, signal),
       retryDocuments: ({ documentIds, anew = false }, signal) => retry(documentIds, anew, signal),
+      describeScans: async () => ({ numDocuments: documents.listScanned().length }),
+      readScansAgain: (_input, signal) => {
+        const ids = documents.listScanned().map(({ id }) => id);
+        // Before the first of them is read: one of the same bytes would be taken for read already.
+        for (const id of ids) documents.setFacts(id, { contentHash: null });
+        return retry(ids, true, signal);
+      },
       removeDocument: async ({ documentId }) => {
         await removal.remove(documentId);
         return {};
@@ -309,6 +320,13 @@ export function createLibrary(parts: LibraryParts): Library {
     listFolders: folders.list,
     lookAgain: folders.lookAgain,
     dropGone: folders.dropGone,
+    hearAgain() {
+      for (const { id, location } of documents.listFailed('no-speech-model')) {
+        if (folders.isPaused(location) || queue.has(id)) continue;
+        watchers.changed(summaryOf(documents.setState(id, 'queued')));
+        void queue.add(id).catch(() => {});
+      }
+    },
     resume() {
       for (const { id, location } of documents.listUnfinished())
         if (!folders.isPaused(location)) void queue.add(id).catch(() => {});
