@@ -19,6 +19,8 @@ const sentences: Record<FailureReason, string> = {
     'This is not an ordinary file (a pipe, a device or a socket), so there is nothing to read. Leave it out.',
   outside: 'This is a link that leads out of the folder you added. Add the file it points to itself.',
   'no-captions': 'This video has no captions, so there is nothing to search. Choose a video with captions.',
+  'no-speech':
+    'Nothing is said in this recording, or too softly to be understood. Check that it plays with sound and add it again.',
   'no-speech-model':
     'This recording can be searched once a speech model is installed, which turns what is said into text. Install one under Models; it is then read by itself.',
   'video-unavailable':
@@ -79,6 +81,7 @@ export function noteFor(unread: readonly UnreadPart[]): string {
 
 /** The state a document ends in: some ends have a state of their own because a person can act on them. */
 export function stateFor(reason: FailureReason): 'failed' | 'no-text' | 'password' | 'unsupported' {
+  if (reason === 'no-speech') return 'no-text';
   if (reason === 'no-text' || reason === 'password' || reason === 'unsupported') return reason;
   return 'failed';
 }

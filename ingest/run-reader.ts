@@ -5,7 +5,14 @@
  * `readers/node-spawner.ts`.
  */
 
-import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest, scanLimits } from './reader-process.ts';
+import {
+  limitsFor,
+  listenLimits,
+  type ReaderLimits,
+  type ReaderMessage,
+  type ReaderRequest,
+  scanLimits,
+} from './reader-process.ts';
 import { documentKindOf } from './readers/kind.ts';
 import {
   type Box,
@@ -96,6 +103,16 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
         clearTimeout(deadline);
         deadline = setTimeout(onDeadline, endsAtMs - performance.now());
       };
+      // A recording has as much time as it has stretches, but none more than its own: one that hangs is found in minutes.
+      const grantListening = () => {
+        const nowMs = performance.now();
+        endsAtMs = Math.min(
+          Math.max(endsAtMs, nowMs + listenLimits.stretchClockMs),
+          startedMs + listenLimits.documentClockMs,
+        );
+        clearTimeout(deadline);
+        deadline = setTimeout(onDeadline, endsAtMs - nowMs);
+      };
       const memoryPoll = setInterval(() => {
         child.memoryBytes().then(
           (bytes) => {
@@ -111,6 +128,7 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
         if (ended || !isReaderMessage(message)) return;
         if (message.type === 'progress') {
           if (message.isScanning === true) grantScan();
+          if (message.isListening === true) grantListening();
           onProgress?.(Math.min(1, Math.max(0, message.done)));
         } else end(message.result);
       });

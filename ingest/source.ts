@@ -91,6 +91,7 @@ export const failureReasons = [
   'not-a-file', // FIFO, device, socket
   'outside', // a link that leads out of the folder
   'no-captions',
+  'no-speech', // a recording in which nothing is said
   'no-speech-model', // a recording, and no model is installed that could hear it
   'video-unavailable', // private, removed, age-restricted, blocked
   'offline', // the address did not answer

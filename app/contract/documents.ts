@@ -77,6 +77,7 @@ export const documentProblem = z.enum([
   'outside',
   'crashed',
   'no-captions',
+  'no-speech',
   'no-speech-model',
   'video-unavailable',
   'offline',

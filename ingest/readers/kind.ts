@@ -174,8 +174,8 @@ const pictureBrands = /^(hei[cfmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jp2 |jpx |crx )$
 
 /** Sound and film. The two bytes that begin a frame of MP3 or AAC are a weak sign, and tags may stand before it: there the name must say so. */
 function isRecording(start: string, byName: DocumentKind): boolean {
-  if (/^(OggS|ID3|fLaC|\x1a\x45\xdf\xa3)/.test(start)) return true;
-  if (/^(RIFF|RF64)[^]{4}WAVE/.test(start)) return true;
+  if (['OggS', 'ID3', 'fLaC', '\x1a\x45\xdf\xa3'].some((magic) => start.startsWith(magic))) return true;
+  if (/^(RIFF|RF64)/.test(start) && start.slice(8, 12) === 'WAVE') return true;
   if (start.slice(4, 8) === 'ftyp') return !pictureBrands.test(start.slice(8, 12));
   // QuickTime's files before there was a type.
   if (byName === 'recording' && /^(moov|mdat|wide|free|skip)$/.test(start.slice(4, 8))) return true;

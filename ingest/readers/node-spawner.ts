@@ -25,11 +25,14 @@ export type NodeSpawnerOptions = {
 /** Linux counts resident memory in pages; all platforms that have /proc here use 4 KiB. */
 const memoryPageBytes = 4096;
 
-/** Command line switches for a reader: the heap limit and, where Node offers it, the file system limit. */
+/**
+ * Command line switches for a reader: the heap limit and, where Node offers it, the file system limit. `folders`: those that it
+ * may read beside its file, `codeFolders` those with its code.
+ */
 export function readerSwitches(
   limits: ReaderLimits,
   path: string,
-  codeFolders?: string[],
+  codeFolders?: readonly string[],
   folders: readonly string[] = [],
 ): string[] {
   const heapMegabytes = Math.floor((limits.memoryBytes * 0.8) / 1e6);

@@ -20,6 +20,7 @@ const steps: Readonly<Record<DocumentProblem, Step>> = {
   outside: 'choose',
   crashed: 'retry',
   'no-captions': 'address',
+  'no-speech': 'choose',
   'no-speech-model': 'retry',
   'video-unavailable': 'retry',
   offline: 'retry',
