@@ -36,7 +36,9 @@ export function InstallLine() {
       type="button"
       title={[title, step, ...numbers].join(' · ')}
       className="mx-2 mb-1 rounded-lg px-2.5 py-2 text-left text-xs text-soft hover:bg-hover max-md:px-1"
-      onClick={() => view.getState().show('models')}
+      onClick={() =>
+        !move && shown?.role === 'scan' ? view.getState().showSettings('library') : view.getState().show('models')
+      }
     >
       <span className="flex items-baseline justify-between gap-2 max-md:sr-only">
         <span className="truncate font-medium text-ink">{title}</span>

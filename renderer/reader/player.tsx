@@ -88,13 +88,19 @@ export function Player({ title, address, startSeconds, plays, handle, onTime, on
         <IconButton label={t('player.back')} onClick={() => handle.current?.skip(-buttonSkip)}>
           <RotateCcw className="size-4" />
         </IconButton>
-        <IconButton
-          label={t(isPlaying ? 'player.pause' : 'player.play')}
-          className="size-9 rounded-full bg-accent text-on-accent hover:bg-accent-strong hover:text-on-accent"
+        <button
+          type="button"
+          aria-label={t(isPlaying ? 'player.pause' : 'player.play')}
+          title={t(isPlaying ? 'player.pause' : 'player.play')}
+          className="grid size-9 shrink-0 place-items-center rounded-full bg-accent text-on-accent hover:bg-accent-strong"
           onClick={() => handle.current?.toggle()}
         >
-          {isPlaying ? <Pause className="size-4" /> : <Play className="size-4" />}
-        </IconButton>
+          {isPlaying ? (
+            <Pause className="size-4 fill-current" aria-hidden="true" />
+          ) : (
+            <Play className="size-4 translate-x-px fill-current" aria-hidden="true" />
+          )}
+        </button>
         <IconButton label={t('player.forward')} onClick={() => handle.current?.skip(buttonSkip)}>
           <RotateCw className="size-4" />
         </IconButton>
