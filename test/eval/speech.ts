@@ -62,7 +62,8 @@ async function measure(modelFolder: string, recording: string, transcript: strin
       `${(lengthSeconds / seconds).toFixed(1)} ×`,
       `${(mostBytes / 1e6).toFixed(0)} MB`,
     ];
-    if (process.env.QUOTH_EVAL_SHOW) for (const one of segments) console.error(one.startSeconds, one.endSeconds, one.text);
+    if (process.env.QUOTH_EVAL_SHOW)
+      for (const one of segments) console.error(one.startSeconds, one.endSeconds, one.text);
     return `| ${basename(modelFolder)} | ${basename(recording)} | ${figures.join(' | ')} |`;
   } finally {
     await file.close();
