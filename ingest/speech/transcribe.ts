@@ -19,7 +19,7 @@ export type Transcript = {
 };
 
 export type TranscribeOptions = {
-  /** Told before each stretch is heard: how many seconds lie behind. */
+  /** Told before each stretch, whether it is heard or passed over as silence: how many seconds lie behind. */
   onStretch?: (heardSeconds: number) => void | Promise<void>;
 };
 
@@ -51,14 +51,14 @@ export async function transcribe(
   for (;;) {
     const samples = await buffer.fill(stretchSamples);
     if (samples.length === 0) break;
+    const startSeconds = buffer.dropped() / sampleRate;
+    await onStretch?.(startSeconds);
     loudest = Math.max(loudest, loudestOf(samples));
     const silent = silentSamples(samples, Math.max(leastLoudness, loudest * silenceShare));
     if (silent >= leastSkippedSamples || silent === samples.length) {
       buffer.drop(silent === samples.length ? silent : silent - leadSamples);
       continue;
     }
-    const startSeconds = buffer.dropped() / sampleRate;
-    await onStretch?.(startSeconds);
     const lengthSeconds = samples.length / sampleRate;
     const heard = await model.hear(extract(samples));
     if (!language || language.probability < sureOfLanguage) {

@@ -20,6 +20,10 @@ export type Stretch = {
 export const thresholds = { compressionRatio: 2.4, logProbability: -1, noSpeech: 0.6 };
 const temperatures = [0, 0.4, 0.8];
 const mostTokens = 224;
+/** After a loop: shorter steps would hear the same stretch many times over. */
+const leastStepSeconds = 10;
+/** Tokens of the longest phrase that a loop is looked for with. */
+const mostPeriod = 20;
 
 export type Attempt = {
   tokens: number[];
@@ -28,6 +32,8 @@ export type Attempt = {
   /** How many times smaller the text becomes: a loop becomes very small. */
   compressionRatio: number;
   noSpeech: number;
+  /** Where the first round of a loop ends in `tokens`; null for what is none. */
+  roundEnd: number | null;
 };
 
 /** `language` is a token of the vocabulary; null for a model of one language. `random` from 0 to 1. */
@@ -46,21 +52,25 @@ export async function decodeStretch(
     if (!best || rank(attempt) > rank(best)) best = attempt;
     if (!isLoop(attempt) && attempt.logProbability >= thresholds.logProbability) break;
   }
-  // Words that nobody said would be quoted as said: a loop is left out.
-  if (!best || isLoop(best)) return { segments: [], nextSeconds: null };
-  return segmentsOf(best.tokens, vocabulary, lengthSeconds);
+  if (!best) return { segments: [], nextSeconds: null };
+  // Words that nobody said would be quoted as said: of a loop its first round is kept, and what lies behind it is heard anew.
+  if (!best.roundEnd) return segmentsOf(best.tokens, vocabulary, lengthSeconds);
+  const { segments } = segmentsOf(best.tokens.slice(0, best.roundEnd), vocabulary, lengthSeconds);
+  const endSeconds = segments.at(-1)?.endSeconds ?? 0;
+  return { segments, nextSeconds: endSeconds >= leastStepSeconds && endSeconds < lengthSeconds ? endSeconds : null };
 }
 
 function isSilent({ noSpeech, logProbability }: Attempt): boolean {
   return noSpeech > thresholds.noSpeech && logProbability < thresholds.logProbability;
 }
 
-function isLoop({ compressionRatio }: Attempt): boolean {
-  return compressionRatio > thresholds.compressionRatio;
+function isLoop({ compressionRatio, roundEnd }: Attempt): boolean {
+  return roundEnd !== null || compressionRatio > thresholds.compressionRatio;
 }
 
+/** Some do say the same again and again: what only becomes very small is taken before what turns round. */
 function rank(attempt: Attempt): number {
-  return attempt.logProbability - (isLoop(attempt) ? 100 : 0);
+  return attempt.logProbability - (attempt.roundEnd !== null ? 200 : isLoop(attempt) ? 100 : 0);
 }
 
 async function decodeOnce(
@@ -76,6 +86,7 @@ async function decodeOnce(
   const doubt = noSpeech === null ? 0 : Math.exp(logProbabilityOf(first.subarray(0, numTokens), noSpeech));
   let scores: Float32Array = first.slice((prompt.length - 1) * numTokens, prompt.length * numTokens);
   const tokens: number[] = [];
+  let roundEnd: number | null = null;
   let sum = 0;
   while (tokens.length < mostTokens) {
     applyRules(scores, tokens, vocabulary);
@@ -83,15 +94,17 @@ async function decodeOnce(
     sum += logProbabilityOf(scores, token);
     if (token === endOfText) break;
     tokens.push(token);
-    if (turnsRound(tokens)) break;
+    roundEnd = roundEndOf(tokens, vocabulary.endOfText);
+    if (roundEnd !== null) break;
     scores = await heard.next(token);
   }
   const text = vocabulary.textOf(tokens.filter((token) => token < vocabulary.endOfText));
   return {
     tokens,
     logProbability: sum / (tokens.length + 1),
-    compressionRatio: turnsRound(tokens) ? Number.POSITIVE_INFINITY : compressionRatioOf(text),
+    compressionRatio: compressionRatioOf(text),
     noSpeech: doubt,
+    roundEnd,
   };
 }
 
@@ -113,17 +126,24 @@ function drawn(scores: Float32Array, temperature: number, random: () => number):
   return likeliest(scores);
 }
 
-/** Whether the last tokens are one phrase over and over: the rest of the stretch would only be more of it. */
-export function turnsRound(tokens: readonly number[]): boolean {
-  for (let period = 1; period <= 20; period++) {
+/**
+ * Whether the last words are one phrase over and over, whatever seconds stand between: the rest of the stretch would only be more
+ * of it. The answer is where its first round ends, or null. Words are the tokens below `endOfText`.
+ */
+export function roundEndOf(tokens: readonly number[], endOfText: number): number | null {
+  const places: number[] = [];
+  for (const [index, token] of tokens.entries()) if (token < endOfText) places.push(index);
+  const wordAt = (index: number): number => tokens[places[index]!]!;
+  for (let period = 1; period <= mostPeriod; period++) {
     const repeats = Math.max(4, Math.ceil(24 / period));
-    if (tokens.length < period * repeats) continue;
-    const from = tokens.length - period * (repeats - 1);
-    let isSame = true;
-    for (let index = from; index < tokens.length && isSame; index++) isSame = tokens[index] === tokens[index - period];
-    if (isSame) return true;
+    let first = places.length - 1;
+    while (first >= period && wordAt(first) === wordAt(first - period)) first -= 1;
+    // `first` is now the last word of the first round.
+    if (places.length - 1 - first < period * (repeats - 1)) continue;
+    const end = (places[first] ?? 0) + 1;
+    return (tokens[end] ?? 0) > endOfText ? end + 1 : end;
   }
-  return false;
+  return null;
 }
 
 export function compressionRatioOf(text: string): number {
