@@ -52,7 +52,10 @@ const asksDeadlineMs = 2000;
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'lookAgain' | 'idle'>;
+  library: Pick<
+    Library,
+    'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'recordingOf' | 'lookAgain' | 'idle'
+  >;
   /** The collections with what they hold: for the command line. */
   listCollections: Collections['list'];
   /** For the shell that serves other programs, and the switch that opens it. */

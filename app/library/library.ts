@@ -60,6 +60,8 @@ export type Library = {
   under(path: string): DocumentSummary[];
   /** Where a document's file lies; null for a video, and for what is not there. For the shell that shows it. */
   pathOf(id: string): Promise<string | null>;
+  /** The same of a recording alone, for the shell that plays it. */
+  recordingOf(id: string): Promise<string | null>;
   /** Whether a path is that of a copy, or of a folder of copies. */
   isOwn(path: string): boolean;
   /** Tells the windows of documents whose collections have changed. */
@@ -157,6 +159,12 @@ export function createLibrary(parts: LibraryParts): Library {
     const document = documents.find(id);
     if (!document) throw new QuothError('not-found', 'This document is not in the library any more.');
     return document;
+  }
+
+  async function pathOf(id: string): Promise<string | null> {
+    const document = documents.find(id);
+    if (document?.sourceType !== 'file' || (await isGone(document.location))) return null;
+    return document.location;
   }
 
   /** Queues a source unless it is there and unchanged. */
@@ -305,11 +313,8 @@ export function createLibrary(parts: LibraryParts): Library {
     addPaths,
     list,
     under: (path) => documents.listUnder(path).map((document) => summaryOf(document)),
-    async pathOf(id) {
-      const document = documents.find(id);
-      if (document?.sourceType !== 'file' || (await isGone(document.location))) return null;
-      return document.location;
-    },
+    pathOf,
+    recordingOf: async (id) => (documents.find(id)?.kind === 'recording' ? pathOf(id) : null),
     isOwn: (path) => copies.isCopy({ sourceType: 'file', location: join(path, 'any') }),
     tell(ids) {
       for (const id of ids) {

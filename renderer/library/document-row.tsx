@@ -9,6 +9,7 @@ import {
   FileText,
   FileType,
   Image,
+  Languages,
   Link2,
   Mail,
   Presentation,
@@ -23,6 +24,7 @@ import type { DocumentId, DocumentKind, DocumentSummary } from '../../app/contra
 import { Button, IconButton } from '../common/button.tsx';
 import { formatBytes } from '../common/format.ts';
 import { ProgressBar } from '../common/progress.tsx';
+import { useQuoth } from '../common/quoth.tsx';
 import { DocumentMenu } from '../jobs/document-menu.tsx';
 import { groupOf } from './arrange.ts';
 import { setDragged } from './drag.ts';
@@ -204,11 +206,18 @@ export function StepButton({ document, tabIndex = 0 }: { document: DocumentSumma
   const { t } = useTranslation();
   const { retry } = useDocuments();
   const { chooseFiles, askForAddress } = useAdding();
+  const { view } = useQuoth();
   const { id, title } = document;
   const step = stepFor(document);
   if (step === 'leave') return null;
-  const does = { retry: () => retry([id]), choose: chooseFiles, address: askForAddress }[step];
-  const Icon = { retry: RotateCcw, choose: FilePlus2, address: Link2 }[step];
+  const does = {
+    retry: () => retry([id]),
+    choose: chooseFiles,
+    address: askForAddress,
+    speech: () => view.getState().show('models'),
+    language: () => view.getState().showSettings('library'),
+  }[step];
+  const Icon = { retry: RotateCcw, choose: FilePlus2, address: Link2, speech: AudioLines, language: Languages }[step];
   return (
     <Button tabIndex={tabIndex} onClick={does} aria-label={t(`step.${step}Of`, { title })}>
       <Icon className="size-3.5" aria-hidden="true" />

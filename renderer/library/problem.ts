@@ -2,8 +2,11 @@
 import type { DocumentProblem, DocumentSummary } from '../../app/contract/types.ts';
 import { text } from '../common/text/text.ts';
 
-/** `choose`: another file in its place; `address`: another address; `leave`: there is nothing to read in it. */
-export type Step = 'retry' | 'choose' | 'address' | 'leave';
+/**
+ * `choose`: another file in its place; `address`: another address; `speech`: a model that hears; `language`: one that its
+ * pages may be in; `leave`: there is nothing to read in it.
+ */
+export type Step = 'retry' | 'choose' | 'address' | 'speech' | 'language' | 'leave';
 
 const steps: Readonly<Record<DocumentProblem, Step>> = {
   password: 'choose',
@@ -21,7 +24,7 @@ const steps: Readonly<Record<DocumentProblem, Step>> = {
   crashed: 'retry',
   'no-captions': 'address',
   'no-speech': 'choose',
-  'no-speech-model': 'retry',
+  'no-speech-model': 'speech',
   'video-unavailable': 'retry',
   offline: 'retry',
   removed: 'address',
@@ -39,7 +42,9 @@ const steps: Readonly<Record<DocumentProblem, Step>> = {
   live: 'retry',
 };
 
-export function stepFor({ problem, state }: DocumentSummary): Step {
+export function stepFor({ problem, state, kind }: DocumentSummary): Step {
+  // A page that is a picture, and no words were recognized with the languages that there are.
+  if (problem === 'no-text' && (kind === 'pdf' || kind === 'image')) return 'language';
   if (problem !== null) return steps[problem];
   return state === 'unsupported' ? 'choose' : 'retry';
 }
