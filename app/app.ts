@@ -25,7 +25,7 @@ import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
 import { withKits } from './models/with-kits.ts';
-import { createNetwork, createNetwork, type Network } from './network/network.ts';
+import { createNetwork, type Network } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
 import { createPrograms, type Programs } from './programs/programs.ts';
