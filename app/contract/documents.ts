@@ -112,6 +112,8 @@ export const documentSummary = z.object({
   /** The same as one of a closed list, where it is one of it; null for an end that is `ready`. */
   problem: documentProblem.nullable(),
   numPages: z.number().int().nonnegative().nullable(),
+  /** Of a recording, up to its last word. Absent for every other document, and for one that was not heard yet. */
+  durationSeconds: z.number().nonnegative().optional(),
   numPassages: z.number().int().nonnegative(),
   sizeBytes: z.number().int().nonnegative(),
   addedAtMs: z.number(),

@@ -28,6 +28,8 @@ export type StoredDocument = {
   reason: string | null;
   detail: string | null;
   numPages: number | null;
+  /** Of a recording: where its last passage ends. */
+  durationSeconds: number | null;
   numPassages: number;
   sizeBytes: number;
   modifiedAtMs: number;
@@ -85,6 +87,7 @@ type Row = Omit<StoredDocument, 'id'> & { id: string };
 const columns = `id, source_type AS sourceType, location, name, title, kind, state,
   CASE state WHEN 'ready' THEN note ELSE reason END AS reason, detail, num_pages AS numPages,
   size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, added_at_ms AS addedAtMs,
+  CASE kind WHEN 'recording' THEN (SELECT max(end_seconds) FROM passages WHERE document_id = documents.id) END AS durationSeconds,
   (SELECT count(*) FROM passages WHERE document_id = documents.id) AS numPassages`;
 
 const factColumns: Record<keyof DocumentFacts, string> = {
@@ -235,7 +238,8 @@ export function toDocumentSummary(
   const { id, title, name, kind, state, reason, numPages, numPassages, sizeBytes, addedAtMs } = document;
   const facts = { id, title, source: name, kind, state, progress, reason, numPages, numPassages, sizeBytes, addedAtMs };
   const folder = document.sourceType === 'file' ? placeKeyOf(dirname(document.location)) : null;
-  return { ...facts, problem: problemOf(document), folder, collections };
+  const duration = document.durationSeconds === null ? {} : { durationSeconds: document.durationSeconds };
+  return { ...facts, ...duration, problem: problemOf(document), folder, collections };
 }
 
 /** Of "video-unavailable: private: …" the refusal, of "damaged: …" the reason. */

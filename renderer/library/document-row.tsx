@@ -22,7 +22,7 @@ import { type KeyboardEvent, type MouseEvent, memo, type Ref } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { DocumentId, DocumentKind, DocumentSummary } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
-import { formatBytes } from '../common/format.ts';
+import { formatBytes, formatDuration } from '../common/format.ts';
 import { ProgressBar } from '../common/progress.tsx';
 import { useQuoth } from '../common/quoth.tsx';
 import { DocumentMenu } from '../jobs/document-menu.tsx';
@@ -178,7 +178,7 @@ export const DocumentRow = memo(function DocumentRow(props: RowProps) {
 
 function Facts({ document }: { document: DocumentSummary }) {
   const { t } = useTranslation();
-  const { title, source, state, reason, numPages, numPassages, sizeBytes } = document;
+  const { title, source, state, reason, numPages, durationSeconds, numPassages, sizeBytes } = document;
   const group = groupOf(state);
   if (group === 'problem')
     return (
@@ -190,6 +190,7 @@ function Facts({ document }: { document: DocumentSummary }) {
   const facts = [
     source !== title && source,
     numPages !== null && t('count.pages', { count: numPages }),
+    durationSeconds !== undefined && formatDuration(durationSeconds * 1000),
     group === 'ready' && t('count.passages', { count: numPassages }),
     sizeBytes > 0 && formatBytes(sizeBytes),
   ].filter((fact) => fact !== false);

@@ -107,9 +107,14 @@ function OtherRow({ models }: { models: ModelSummary[] }) {
   const sorted = [...models].sort((a, b) => nameOf(a).localeCompare(nameOf(b), currentLanguage()));
   const model = sorted.find(({ id }) => id === chosen) ?? sorted[0];
   if (!model) return null;
-  const size = t('scans.toFetch', { size: formatBytes(model.downloadBytes) });
+  const meaning = (
+    <>
+      <p>{t('scans.toFetch', { size: formatBytes(model.downloadBytes) })}</p>
+      <p>{t('scans.otherMeaning')}</p>
+    </>
+  );
   return (
-    <Row label={t('scans.other')} meaning={`${size}. ${t('scans.otherMeaning')}`}>
+    <Row label={t('scans.other')} meaning={meaning}>
       <div className="flex flex-wrap items-center gap-2">
         <Select
           label={t('scans.choose')}

@@ -171,6 +171,18 @@ describe.skipIf(!chromiumPath)('In the window', () => {
     expect(await page.locator('video').count()).toBe(0);
   });
 
+  it('on a document’s own page every second is a way to hear it', async () => {
+    const { page } = await openIn();
+    await page
+      .getByRole('button', { name: /^Library/ })
+      .first()
+      .click();
+    await page.getByRole('grid').getByRole('row').first().getByRole('button').first().click();
+    await page.getByRole('button', { name: 'Play from 0:15' }).click();
+    await until(page, ({ at, paused }) => at > 15.1 && !paused);
+    await page.getByRole('complementary', { name: 'Reader: Harbour meeting, March' }).waitFor();
+  });
+
   it('what cannot be played, or is gone, still shows what is said in it', async () => {
     for (const [file, words] of [
       [join(folder, 'notes.wav'), 'This recording cannot be played here.'],
