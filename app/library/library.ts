@@ -21,6 +21,7 @@ import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
 import { placeOf } from './place.ts';
+import { createReadAgain } from './read-again.ts';
 import { readOriginal } from './read-original.ts';
 import { isGone } from './reconcile.ts';
 import { createRemoval } from './removal.ts';
@@ -148,6 +149,14 @@ export function createLibrary(parts: LibraryParts): Library {
     return copies.isCopy(document) ? { ...summary, folder: null } : summary;
   }
   const adding = createAdding({ summaryOf, nowMs: outside.nowMs });
+  const again = createReadAgain({
+    documents,
+    queue,
+    adding,
+    mustFind,
+    isPaused: (path) => folders.isPaused(path),
+    onChanged: (document) => watchers.changed(summaryOf(document)),
+  });
   const list = (): DocumentSummary[] => documents.list().map((document) => summaryOf(document));
 
   function noteChange(): void {
@@ -243,39 +252,11 @@ export function createLibrary(parts: LibraryParts): Library {
     });
   }
 
-  function retry(ids: readonly DocumentId[], anew: boolean, signal: AbortSignal): AsyncGenerator<AddEvent> {
-    return adding(signal, async (follow) => {
-      for (const id of new Set(ids)) {
-        const document = ids.length === 1 ? mustFind(id) : documents.find(id);
-        if (!document) continue;
-        if (!queue.has(id)) {
-          const isLost =
-            document.sourceType === 'file' && document.state === 'ready' && (await isGone(document.location));
-          if (isLost && ids.length === 1)
-            throw new QuothError('not-found', 'The file is no longer where it was. Its text stays as it was read.');
-          if (isLost) continue;
-          // The hash of what it was cut from: without it, the same bytes are read again.
-          if (anew) documents.setFacts(id, { contentHash: null });
-          watchers.changed(summaryOf(documents.setState(id, 'queued')));
-        }
-        follow(queue.add(id));
-      }
-    });
-  }
-
   return {
     handlers: {
       watchLibrary: (_input, signal) => watchers.watch(list, signal),
       addAddress: ({ address }, signal) => addAddress(address, signal),
-      retryDocument: ({ documentId }, signal) => retry([documentId], false, signal),
-      retryDocuments: ({ documentIds, anew = false }, signal) => retry(documentIds, anew, signal),
-      describeScans: async () => ({ numDocuments: documents.listScanned().length }),
-      readScansAgain: (_input, signal) => {
-        const ids = documents.listScanned().map(({ id }) => id);
-        // Before the first of them is read: one of the same bytes would be taken for read already.
-        for (const id of ids) documents.setFacts(id, { contentHash: null });
-        return retry(ids, true, signal);
-      },
+      ...again.handlers,
       removeDocument: async ({ documentId }) => {
         await removal.remove(documentId);
         return {};
@@ -325,13 +306,7 @@ export function createLibrary(parts: LibraryParts): Library {
     listFolders: folders.list,
     lookAgain: folders.lookAgain,
     dropGone: folders.dropGone,
-    hearAgain() {
-      for (const { id, location } of documents.listFailed('no-speech-model')) {
-        if (folders.isPaused(location) || queue.has(id)) continue;
-        watchers.changed(summaryOf(documents.setState(id, 'queued')));
-        void queue.add(id).catch(() => {});
-      }
-    },
+    hearAgain: again.hear,
     resume() {
       for (const { id, location } of documents.listUnfinished())
         if (!folders.isPaused(location)) void queue.add(id).catch(() => {});
