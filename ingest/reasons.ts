@@ -1,5 +1,5 @@
 /** Why a document could not be taken in: one plain sentence for the person, with what to do next. */
-import type { FailureReason, UnreadPart } from './source.ts';
+import type { DocumentKind, FailureReason, UnreadPart } from './source.ts';
 
 const sentences: Record<FailureReason, string> = {
   password: 'This document is protected by a password. Save a copy without it and add that.',
@@ -32,6 +32,20 @@ const sentences: Record<FailureReason, string> = {
     'Reading this file failed because of a fault in it or in Quoth. Try again, or save the file anew and add that.',
 };
 
+/** Where a recording's next step is another one. */
+const ofRecordings: Partial<Record<FailureReason, string>> = {
+  damaged:
+    'This recording is damaged or is not what its name says. Check that it plays, and add it or a copy of it again.',
+  unsupported:
+    'The sound of this recording is packed in a way that Quoth does not read. Save it as MP3, M4A, WAV, FLAC or Opus and add that.',
+  'no-text': 'This is a film without sound, so there is nothing to hear. Leave it out.',
+  'too-large': 'This recording is too long or too large to be heard. Cut it into parts and add those.',
+  'too-slow':
+    'Hearing this recording took too long and was stopped. Try again while the computer has less to do, or install a smaller speech model.',
+  'too-hungry':
+    'Hearing this recording needed too much memory and was stopped. Install a smaller speech model and try again.',
+};
+
 /** What a video refused with; the first word of a video failure's `detail`, before its colon. */
 export const videoRefusals = {
   removed: 'This video is not on YouTube any more: it was removed, or its account was closed.',
@@ -52,8 +66,10 @@ export const videoRefusals = {
 } as const;
 export type VideoRefusal = keyof typeof videoRefusals;
 
-/** The sentence for a reason. `detail` makes it more exact where a video refused; otherwise it is for the log only. */
-export function sentenceFor(reason: FailureReason, detail = ''): string {
+/** The sentence for a reason. `detail` makes it more exact where a video refused, `kind` for a recording. */
+export function sentenceFor(reason: FailureReason, detail = '', kind: DocumentKind = 'other'): string {
+  const own = kind === 'recording' ? ofRecordings[reason] : undefined;
+  if (own) return own;
   const refusal = detail.split(':', 1)[0]!;
   return Object.hasOwn(videoRefusals, refusal) ? videoRefusals[refusal as VideoRefusal] : sentences[reason];
 }

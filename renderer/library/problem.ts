@@ -50,6 +50,13 @@ export function stepFor({ problem, state, kind }: DocumentSummary): Step {
 }
 
 /** The core's own sentence where it knows more than the list. */
-export function problemWords({ problem, reason, state }: DocumentSummary): string {
+export function problemWords({ problem, reason, state, kind }: DocumentSummary): string {
+  if (kind === 'recording' && isOfRecordings(problem)) return text(`recordingProblem.${problem}`);
   return problem === null ? (reason ?? text(`state.${state}`)) : text(`problem.${problem}`);
+}
+
+const ofRecordings = ['damaged', 'unsupported', 'no-text', 'too-large', 'too-slow', 'too-hungry'] as const;
+
+function isOfRecordings(problem: DocumentProblem | null): problem is (typeof ofRecordings)[number] {
+  return ofRecordings.some((one) => one === problem);
 }
