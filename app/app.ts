@@ -25,6 +25,7 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
+import { withKits } from './models/with-kits.ts';
 import { createNetwork, type Network } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
@@ -52,7 +53,10 @@ const asksDeadlineMs = 2000;
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'lookAgain' | 'idle'>;
+  library: Pick<
+    Library,
+    'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'recordingOf' | 'lookAgain' | 'idle'
+  >;
   /** The collections with what they hold: for the command line. */
   listCollections: Collections['list'];
   /** For the shell that serves other programs, and the switch that opens it. */
@@ -122,6 +126,8 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     options.kit ?? createKit(outside, undefined, settingsTable.read, join(outside.profileFolder, 'tuning')),
     {
       onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+      // What could not be heard can be heard now.
+      onKitsChange: (role) => void (role === 'speech' && library.hearAgain()),
       resume: options.resume,
     },
   );
@@ -142,7 +148,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   });
   const folders = createFolderTable(database, outside);
   const library = createLibrary({
-    outside: { ...modelsOutside, fetch: network.fetchFor('video') },
+    outside: { ...modelsOutside, fetch: network.fetchFor('video'), readFile: withKits(outside.readFile, localModels) },
     documents,
     folders,
     folderOptions: options.folders,
@@ -242,6 +248,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   options.onSettings?.(settingsTable.read());
   if (options.resume !== false) {
     library.resume();
+    void localModels.kitsOf('speech').then(({ length }) => length > 0 && library.hearAgain());
     jobs.resume();
     void meaning.fill(closing.signal);
     tidy.wake();

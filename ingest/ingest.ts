@@ -235,7 +235,7 @@ function hashText(result: Extract<ReadResult, { type: 'read' }>): string {
 }
 
 function endOf(kind: DocumentKind, reason: FailureReason, detail: string): IngestProgress {
-  return { state: stateFor(reason), kind, reason, sentence: sentenceFor(reason, detail), detail };
+  return { state: stateFor(reason), kind, reason, sentence: sentenceFor(reason, detail, kind), detail };
 }
 
 /** Turns a callback's progress into items of the caller's loop, until the work has ended. */

@@ -1,9 +1,11 @@
 /**
  * The documents that wait to be read. One reader runs at a time, one document is embedded at a time, and both overlap:
- * while one document is embedded, the next is being read. Videos wait for their network in a lane of their own.
+ * while one document is embedded, the next is being read. Videos wait for their network in a lane of their own, and so do
+ * recordings for one another: to hear one takes minutes, and no document is to wait for that.
  */
 import { realpath, stat } from 'node:fs/promises';
 import { type IngestProgress, ingestDocument } from '../../ingest/ingest.ts';
+import { documentKindOf } from '../../ingest/readers/kind.ts';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import type { Source } from '../../ingest/source.ts';
 import { QuothError } from '../contract/errors.ts';
@@ -53,7 +55,12 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
   const { outside, documents, passages, meaning } = parts;
   const jobs = new Map<DocumentId, Job>();
   const workers = createSemaphore(numWorkers);
-  const lanes = { file: createSemaphore(1), video: createSemaphore(1), embedding: createSemaphore(1) };
+  const lanes = {
+    file: createSemaphore(1),
+    video: createSemaphore(1),
+    recording: createSemaphore(1),
+    embedding: createSemaphore(1),
+  };
   const underway = new Map<string, Promise<void>>();
   let closed = false;
 
@@ -70,13 +77,16 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
   async function run(job: Job): Promise<StoredDocument> {
     const { id } = job;
     const { signal } = job.controller;
-    const leaveWorkers = await workers.enter();
+    let leaveWorkers: (() => void) | undefined;
     let leaveLane: (() => void) | undefined;
     try {
+      const isRecording = documentKindOf(documents.find(id)?.name ?? '') === 'recording';
+      // Recordings that wait for one another would otherwise take the places of all workers.
+      if (!isRecording) leaveWorkers = await workers.enter();
       signal.throwIfAborted();
       const before = documents.find(id);
       if (!before) throw new QuothError('not-found', 'This document is not in the library any more.');
-      leaveLane = await lanes[before.sourceType].enter();
+      leaveLane = await lanes[isRecording ? 'recording' : before.sourceType].enter();
       signal.throwIfAborted();
       const source = await sourceNow(before);
       if (!source) {
@@ -114,7 +124,7 @@ export function createIngestQueue(parts: QueueParts): IngestQueue {
       end(id, 'failed', known, String(error));
     } finally {
       leaveLane?.();
-      leaveWorkers();
+      leaveWorkers?.();
       jobs.delete(id);
       if (jobs.size === 0) parts.onQuiet();
     }

@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3';
 import { titleFromName } from '../../ingest/readers/sections.ts';
-import type { Chunk, DocumentKind, ScannedWord } from '../../ingest/source.ts';
+import type { Chunk, DocumentKind, ScannedPage, ScannedWord } from '../../ingest/source.ts';
 import type { PassageStore, StoredPassage } from '../../ingest/store.ts';
 
 type Twin = { id: string; name: string; title: string; numPages: number | null; note: string | null };
@@ -10,6 +10,7 @@ type CopyParts = {
   /** The passages of a document, sound ones only. */
   passagesOf: (documentId: string, fromOrdinal: number, limit: number) => StoredPassage[];
   scannedWords: (documentId: string, page: number) => ScannedWord[];
+  scansOf: (documentId: string) => { page: number; confidence: number | null; languages: string[] }[];
   toVector: (bytes: Buffer) => Float16Array;
 };
 
@@ -23,9 +24,6 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
   const countPassages = sqlite.prepare<[string], number>('SELECT count(*) FROM passages WHERE document_id = ?').pluck();
   const selectVector = sqlite
     .prepare<[number, string], Buffer>('SELECT vector FROM vectors WHERE passage_id = ? AND embedder_id = ?')
-    .pluck();
-  const selectScans = sqlite
-    .prepare<[string], number>('SELECT page FROM scanned_pages WHERE document_id = ? ORDER BY page')
     .pluck();
 
   /** [n, dimension], or null if one is missing. */
@@ -54,8 +52,10 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
       const ids = stored.map(({ passageId }) => passageId);
       const vectors = embedderId === null ? null : vectorsOf(ids, embedderId);
       const title = twin.title === titleFromName(twin.name) ? titleFromName(name) : twin.title;
-      const pages = selectScans.all(twin.id);
-      const scannedPages = pages.map((page) => ({ page, words: parts.scannedWords(twin.id, page) }));
+      const scannedPages = parts.scansOf(twin.id).map(({ page, confidence, languages }): ScannedPage => {
+        const words = parts.scannedWords(twin.id, page);
+        return { page, words, ...(confidence === null ? {} : { confidence, languages }) };
+      });
       const facts = {
         title,
         kind,

@@ -13,9 +13,14 @@ export type PassageTable = PassageStore & {
   passagesOf(documentId: string, fromOrdinal: number, limit: number): StoredPassage[];
   /** The words of a scanned page; none for any other page. */
   scannedWords(documentId: string, page: number): ScannedWord[];
+  /** The scanned pages of a document, without their words. */
+  scansOf(documentId: string): Scan[];
   /** What is kept of a document beside its row: text, headings, cells, vectors, words of scans. */
   storedFacts(documentId: string): { numVectors: number; storedBytes: number };
 };
+
+/** `confidence` and `languages` as in `ScannedPage`; null and none for pages that were read before these were kept. */
+export type Scan = { page: number; confidence: number | null; languages: string[] };
 
 type PassageRow = {
   passageId: number;
@@ -56,8 +61,9 @@ export function createPassageTable(database: Database): PassageTable {
   );
   const removeScansOf = sqlite.prepare('DELETE FROM scanned_pages WHERE document_id = ?');
   const insertScan = sqlite.prepare(
-    `INSERT INTO scanned_pages (document_id, page, words) VALUES (?, ?, ?)
-     ON CONFLICT (document_id, page) DO UPDATE SET words = excluded.words`,
+    `INSERT INTO scanned_pages (document_id, page, words, confidence, languages) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (document_id, page) DO UPDATE SET words = excluded.words, confidence = excluded.confidence,
+       languages = excluded.languages`,
   );
   const selectFacts = sqlite.prepare<[{ id: string }], { numVectors: number; storedBytes: number }>(
     `SELECT count(vector) AS numVectors, coalesce(sum(octet_length(text) + coalesce(octet_length(heading), 0) +
@@ -68,6 +74,9 @@ export function createPassageTable(database: Database): PassageTable {
   const selectScan = sqlite
     .prepare<[string, number], string>('SELECT words FROM scanned_pages WHERE document_id = ? AND page = ?')
     .pluck();
+  const selectScans = sqlite.prepare<[string], { page: number; confidence: number | null; languages: string | null }>(
+    'SELECT page, confidence, languages FROM scanned_pages WHERE document_id = ? ORDER BY page',
+  );
   // A passage that is gone meanwhile has no row to take the vector.
   const insertVector = sqlite.prepare(
     `INSERT INTO vectors (passage_id, embedder_id, vector) SELECT id, @embedderId, @vector FROM passages WHERE id = @passageId
@@ -136,8 +145,10 @@ export function createPassageTable(database: Database): PassageTable {
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);
       removeScansOf.run(documentId);
-      for (const { page, words } of scannedPages)
-        insertScan.run(documentId, page, JSON.stringify(words.map(({ text, box }) => [text, ...box])));
+      for (const { page, words, confidence = null, languages } of scannedPages) {
+        const json = JSON.stringify(words.map(({ text, box }) => [text, ...box]));
+        insertScan.run(documentId, page, json, confidence, languages?.join('+') ?? null);
+      }
       if (removedIds.length > 0) database.scrubber.note();
       const addedIds = chunks.map((chunk) => {
         const { ordinal, heading, locator, label = null } = chunk;
@@ -168,8 +179,12 @@ export function createPassageTable(database: Database): PassageTable {
     const words: [string, number, number, number, number][] = JSON.parse(selectScan.get(documentId, page) ?? '[]');
     return words.map(([text, ...box]) => ({ text, box }));
   };
+  const scansOf = (documentId: string): Scan[] =>
+    selectScans.all(documentId).map(({ page, confidence, languages }) => {
+      return { page, confidence, languages: languages?.split('+') ?? [] };
+    });
   const copyPassages = sqlite.transaction(
-    createCopyPassages(sqlite, { replacePassages, passagesOf, scannedWords, toVector: fromBytes }),
+    createCopyPassages(sqlite, { replacePassages, passagesOf, scannedWords, scansOf, toVector: fromBytes }),
   );
 
   return withStoreErrors(database, {
@@ -201,6 +216,7 @@ export function createPassageTable(database: Database): PassageTable {
     },
     passagesOf,
     scannedWords,
+    scansOf,
     storedFacts: (documentId: string) => selectFacts.get({ id: documentId })!,
     searchWords: (query: string, limit: number, within?: Float64Array) => searchWords(query, limit, within),
     vectorsAfter: (embedderId: string, afterId: number, limit: number): StoredVector[] =>

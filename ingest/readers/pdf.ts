@@ -47,6 +47,7 @@ export async function readPdf(
   name: string,
   onProgress?: OnProgress,
   scanLimits: ScanLimits = defaultScanLimits,
+  scanFolders: readonly string[] = [],
 ): Promise<ReadResult> {
   const failed = (reason: FailureReason, detail: string): ReadResult => ({
     type: 'failed',
@@ -61,7 +62,7 @@ export async function readPdf(
     if (pdf.numPages > mostPages) return failed('too-large', `It has ${pdf.numPages} pages.`);
     const pages: PagePart[][] = [];
     let lastTable: PdfTable | null = null;
-    const scanReader = createScanReader(scanLimits);
+    const scanReader = createScanReader(scanLimits, scanFolders);
     const scannedPages: ScannedPage[] = [];
     const unread: string[] = [];
     const unreadPages: UnreadPart[] = [];
@@ -82,7 +83,8 @@ export async function readPdf(
           }
           if (scan.type === 'read') {
             lines.push(...scan.lines);
-            scannedPages.push({ page: number, words: scan.words });
+            const { words, confidence, languages } = scan;
+            scannedPages.push({ page: number, words, confidence, languages });
           }
         }
         pages.push([...parts, ...(lines.length > 0 ? [{ type: 'lines' as const, lines }] : [])]);

@@ -69,7 +69,9 @@ async function main(): Promise<void> {
       if (message.type === 'issue')
         say({ type: 'issued', id: message.id, tickets: message.paths.map(core.tickets.issue) });
       if (message.type === 'locate')
-        void core.app.library.pathOf(message.documentId).then((path) => say({ type: 'located', id: message.id, path }));
+        void core.app.library[message.isRecording ? 'recordingOf' : 'pathOf'](message.documentId).then((path) =>
+          say({ type: 'located', id: message.id, path }),
+        );
       if (message.type === 'watch') void watchFolders(core, message.paused);
       if (message.type === 'woken') void core.wake();
       goingOut.receive(message, core.app.network.around);

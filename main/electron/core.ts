@@ -15,6 +15,8 @@ export type CoreProcess = {
   locate(documentId: string): Promise<string | null>;
   /** A connection of the window process for an update: kept in the ledger, and not made while Quoth is to stay offline. */
   goOut<Result>(host: string, work: () => Promise<Result>): Promise<Result>;
+  /** The same of a recording; null for every other document. */
+  locateRecording(documentId: string): Promise<string | null>;
   /** Says what needs no answer. */
   say(message: Extract<WindowMessage, { type: 'watch' | 'woken' }>): void;
   /** Ends the core in order; after a short while, in disorder. */
@@ -85,6 +87,10 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
       waiting.set(id, { resolve, reject });
       say(messageOf(id));
     });
+  async function locate(documentId: string, isRecording: boolean): Promise<string | null> {
+    const answer = await request((id) => ({ type: 'locate', id, documentId, isRecording }));
+    return answer.type === 'located' ? answer.path : null;
+  }
   const children = createChildren(say);
   start();
   return {
@@ -97,10 +103,8 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
       const answer = await request((id) => ({ type: 'issue', id, paths }));
       return answer.type === 'issued' ? answer.tickets : [];
     },
-    async locate(documentId) {
-      const answer = await request((id) => ({ type: 'locate', id, documentId }));
-      return answer.type === 'located' ? answer.path : null;
-    },
+    locate: (documentId) => locate(documentId, false),
+    locateRecording: (documentId) => locate(documentId, true),
     async goOut(host, work) {
       let asked = -1;
       const answer = await request((id) => {

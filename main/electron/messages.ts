@@ -38,7 +38,8 @@ export type Ended = z.infer<typeof ended>;
 export const windowMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connect') }),
   z.object({ type: z.literal('issue'), id, paths: z.array(z.string()) }),
-  z.object({ type: z.literal('locate'), id, documentId: z.string() }),
+  /** `isRecording`: null for every other document. */
+  z.object({ type: z.literal('locate'), id, documentId: z.string(), isRecording: z.boolean() }),
   z.object({ type: z.literal('started'), id, pid: z.number().optional() }),
   z.object({ type: z.literal('ended'), id, code: z.number().nullable() }),
   z.object({ type: z.literal('close') }),
