@@ -68,7 +68,7 @@ describe('while a recording is heard', () => {
     await adding;
     expect(ended).toHaveLength(6);
     const { passages } = await client.search({ question: 'said in c.mp3', limit: 5 });
-    expect(passages[0]).toMatchObject({ startSeconds: 3 });
+    expect(passages[0]).toMatchObject({ place: { startSeconds: 3 } });
   });
 
   it('tells how far it is, and its removal stops it at once', async () => {
