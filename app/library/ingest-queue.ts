@@ -1,8 +1,10 @@
 /**
- * The documents that wait to be read. One reader runs at a time, one document is embedded at a time, and both overlap:
- * while one document is embedded, the next is being read. Videos wait for their network in a lane of their own.
+ * The documents that wait to be read. Two readers run at a time where the computer has two cores, one document is embedded
+ * at a time, and both overlap: while one document is embedded, the next is being read. Videos wait for their network in a
+ * lane of their own.
  */
 import { realpath, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { type IngestProgress, ingestDocument } from '../../ingest/ingest.ts';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import type { Source } from '../../ingest/source.ts';
@@ -46,14 +48,16 @@ type Job = {
   ended: Promise<StoredDocument>;
 };
 
-/** One being read, one being embedded, one more that is a video or waits between the two. */
-const numWorkers = 3;
+/** More would gain little, and each may take as much memory as a reader is allowed. */
+const numReaders = Math.min(2, availableParallelism());
+/** Those being read, one being embedded, one more that is a video or waits between the two. */
+const numWorkers = numReaders + 2;
 
 export function createIngestQueue(parts: QueueParts): IngestQueue {
   const { outside, documents, passages, meaning } = parts;
   const jobs = new Map<DocumentId, Job>();
   const workers = createSemaphore(numWorkers);
-  const lanes = { file: createSemaphore(1), video: createSemaphore(1), embedding: createSemaphore(1) };
+  const lanes = { file: createSemaphore(numReaders), video: createSemaphore(1), embedding: createSemaphore(1) };
   const underway = new Map<string, Promise<void>>();
   let closed = false;
 

@@ -3,6 +3,8 @@
  *
  *     node test/bench/reading.ts [rounds]
  *
+ * Readers run from the bundle, as they do for a person; it is built first if it is not up to date.
+ *
  * Three sets: long filings, the PDFs that `test/eval/fidelity.ts` measures (most have one page, so that the start of a process is
  * what they cost), and both. Processor time is that of this process and of its readers, on Linux; it says more than the clock
  * where other work runs beside it. What it takes: half a minute on two quiet cores.
@@ -11,9 +13,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
+import { createReadFile } from '../../ingest/run-reader.ts';
+import { build } from '../../main/setup/build.mjs';
 import { createScene, documentsOf } from '../app/outside.ts';
 import { dataFolder, filesBelow, hasData } from '../ingest/data.ts';
 
+const readerMain = join(import.meta.dirname, '../../out/main/reader-main.js');
 const fewestWords = 20;
 
 /** PDFs with a text of their own. Scans are another measure: each of their pages takes seconds to recognize. */
@@ -50,7 +56,8 @@ function processorSeconds(): number {
 }
 
 async function measure(name: string, paths: string[]): Promise<void> {
-  const scene = await createScene();
+  const readFile = createReadFile(createNodeSpawner({ readerMain }));
+  const scene = await createScene({ readFile });
   try {
     const { client, disconnect } = await scene.open();
     const fromMs = performance.now();
@@ -76,6 +83,7 @@ async function measure(name: string, paths: string[]): Promise<void> {
 if (!hasData) {
   console.log('../shared/data is not here: nothing was measured.');
 } else {
+  await build({ only: ['main'] });
   const filings = filesBelow(join(dataFolder, 'qa')).filter((path) => path.endsWith('.pdf'));
   const others = pdfsWithText();
   console.log(`Node ${process.versions.node}, ${availableParallelism()} cores`);

@@ -27,9 +27,7 @@ function isLoaded(name, file, platform, arch) {
         !/^(deps|src)\//.test(file) && (!file.startsWith('prebuilds/') || file === `prebuilds/${platform}-${arch}.node`)
       );
     case 'pdfjs-dist':
-      return /^(package\.json|LICENSE|legacy\/build\/pdf(\.worker)?\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(
-        file,
-      );
+      return /^(package\.json|LICENSE|build\/pdf(\.worker)?\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(file);
     case 'youtubei.js':
       return !file.startsWith('bundle/');
     case 'docx':
