@@ -113,7 +113,7 @@ export function createDocumentTable(
   const selectUnfinished = select("WHERE state IN ('queued', 'reading', 'embedding') ORDER BY added_at_ms, rowid");
   const selectOutdated = sqlite
     .prepare<[string], string>(
-      `SELECT id FROM documents JOIN json_each(?) AS newest ON newest.key = kind
+      `SELECT documents.id FROM documents JOIN json_each(?) AS newest ON newest.key = kind
        WHERE state = 'ready' AND source_type = 'file' AND reader_version < newest.value
          AND NOT EXISTS (SELECT 1 FROM scanned_pages WHERE document_id = documents.id)
        ORDER BY added_at_ms DESC, documents.rowid DESC`,

@@ -159,7 +159,7 @@ function showIn({ parts, isGrouped, numScales }: FormatSection, value: number): 
 function rounded(number: number, numDecimals: number): string {
   const [figures = '0', power = '0'] = number.toPrecision(15).split('e');
   const scaled = Math.round(Number(`${figures}e${Number(power) + numDecimals}`));
-  return Number(`${scaled}e-${numDecimals}`).toFixed(numDecimals);
+  return scaled < 1e15 ? Number(`${scaled}e-${numDecimals}`).toFixed(numDecimals) : number.toFixed(numDecimals);
 }
 
 /** Digits `from` to `to` of a number with a comma before each group of three. */
