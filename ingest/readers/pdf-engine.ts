@@ -1,9 +1,24 @@
 /** pdf.js, with all that keeps a hostile file in its bounds, and what its build for today's browsers wants of an older runtime. */
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
-import { getDocument, type PDFDocumentLoadingTask } from 'pdfjs-dist';
+import type { PDFDocumentLoadingTask } from 'pdfjs-dist';
 
-export { OPS, PasswordException, type PDFDocumentProxy, type PDFPageProxy } from 'pdfjs-dist';
+export type { PDFDocumentProxy, PDFPageProxy } from 'pdfjs-dist';
+
+/** Loads pdf.js without its advice to take the other build, which it gives for every reader that starts. */
+async function loadQuietly(): Promise<typeof import('pdfjs-dist')> {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return await import('pdfjs-dist');
+  } finally {
+    console.warn = warn;
+  }
+}
+
+const { getDocument, OPS, PasswordException } = await loadQuietly();
+
+export { OPS, PasswordException };
 
 /** pdf.js leaves out pictures above it before it decodes them. */
 const mostPixelsOfImage = 80e6;
