@@ -24,7 +24,7 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
-import { createNetwork } from './network/network.ts';
+import { createNetwork, type Network } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
 import { createPrograms, type Programs } from './programs/programs.ts';
@@ -63,6 +63,8 @@ export type App = {
   listModels(): Promise<ModelSummary[]>;
   /** For the shells and the command line, which have paths. */
   models: Pick<Models, 'importPaths' | 'moveTo' | 'folder'>;
+  /** For a connection that a shell makes itself: allowed and noted like all others. */
+  network: Pick<Network, 'around'>;
   /** What the person must be told about the opening of the profile, or null. */
   notice: string | null;
   /** Resolves when nothing waits, nothing runs, every passage that can have a vector has one and all is tidied up. */
@@ -305,6 +307,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
       },
       ask: askBusily,
     },
+    network,
     library,
     listCollections: collections.list,
     scopeOf: (wanted) => toScope(wanted, documents.list(), scopes, collectionTable.list()),
