@@ -20,6 +20,7 @@ import { createDescribe } from './describe.ts';
 import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
+import { wordsOfPage } from './page-words.ts';
 import { placeOf } from './place.ts';
 import { readOriginal } from './read-original.ts';
 import { isGone } from './reconcile.ts';
@@ -291,9 +292,10 @@ export function createLibrary(parts: LibraryParts): Library {
           numPassages: document.numPassages,
         };
       },
-      readScan: async ({ documentId, page }) => {
-        mustFind(documentId);
-        return { words: passages.scannedWords(documentId, page) };
+      readScan: async ({ documentId, page }, signal) => {
+        const { readFile } = outside;
+        const { scannedWords } = passages;
+        return { words: await wordsOfPage({ scannedWords, readFile }, mustFind(documentId), page, signal) };
       },
       readOriginal: ({ documentId }, signal) => readOriginal(mustFind(documentId), signal),
       ...folders.handlers,

@@ -87,6 +87,7 @@ describe('a form', () => {
     expect(right).toBeLessThanOrEqual(300);
     expect(top).toBeGreaterThan(792 - 715);
     expect(bottom).toBeLessThan(792 - 690);
+    expect(words.map(({ text }) => text).join(' ')).toContain('Name: Lucía Country:');
   });
 });
 
