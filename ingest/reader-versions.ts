@@ -7,8 +7,11 @@ import { type DocumentKind, documentKinds } from './source.ts';
  */
 const raised: Partial<Record<DocumentKind, number>> = {
   pdf: 2, // fields behind their labels, signatures, letters that only a glyph's name tells
+  doc: 2, // headings
   docx: 2, // the numbers of headings and lists
   xlsx: 2, // numbers as a sheet shows them
+  html: 2, // the numbers of ordered lists
+  epub: 2,
   zip: 2,
   email: 2,
 };

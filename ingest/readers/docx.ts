@@ -37,7 +37,7 @@ export async function readDocx(bytes: Uint8Array, name: string): Promise<ReadRes
   } catch (error) {
     return failed('damaged', error instanceof Error ? error.message : String(error));
   }
-  const { title, sections } = htmlToSections(html);
+  const { title, sections } = htmlToSections(html, false);
   addAsides(bytes, sections);
   if (sections.length === 0) return failed('no-text', 'The document opens but holds no text.');
   return { type: 'read', kind: 'docx', title: title || titleFromName(name), numPages: null, sections };

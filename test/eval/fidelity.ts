@@ -15,7 +15,7 @@ const showsWords = process.argv.includes('--words');
 
 /**
  * Docling's Markdown without its own signs: what it says about pictures, addresses of links, and numbers of lists but for those
- * that Word has counted.
+ * that Word and browsers count.
  */
 function expectedOf(path: string): string {
   const text = new TextDecoder()
@@ -23,7 +23,7 @@ function expectedOf(path: string): string {
     .replace(/<!--.*?-->/gs, ' ')
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/&amp;/g, '&');
-  return path.endsWith('.docx.md') ? text : text.replace(/^(?:\s*\d+\.|#+ [\d.]+) /gm, '');
+  return /\.(?:docx|html)\.md$/.test(path) ? text : text.replace(/^(?:\s*\d+\.|#+ [\d.]+) /gm, '');
 }
 
 /** What a person sees of a document: its sections with the names of sheets, which stand above tables as headings. */

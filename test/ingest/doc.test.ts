@@ -140,3 +140,31 @@ describe.skipIf(!hasData)('real DOC files', () => {
     expect(Object.keys(ends).filter((end) => !['read', 'no-text', 'unsupported'].includes(end))).toEqual([]);
   });
 });
+
+describe.skipIf(!hasData)('headings', () => {
+  const read = async (name: string) => {
+    const result = await readMember(bytesOf(join(dataFolder, 'documents/office/poi_word', name)), name);
+    return result.type === 'read' ? result.sections : [];
+  };
+
+  test('stand over the paragraphs below them', async () => {
+    const sections = await read('Bug52311.doc');
+    const headings = [...new Set(sections.map(({ heading }) => heading))];
+    expect(headings.slice(0, 4)).toEqual(['Introduction', 'Context', 'Ref', 'Header 2.1']);
+    expect(sections[0]).toMatchObject({ text: 'Introduction', heading: 'Introduction' });
+    expect(sections.every(({ text }) => !text.includes('\ufdd0'))).toBe(true);
+  });
+
+  test('that cannot be told take no word away', async () => {
+    const path = join(dataFolder, 'documents/office/poi_word/Bug52311.doc');
+    const whole = textOf(await readMember(bytesOf(path), 'a.doc'));
+    const broken = bytesOf(path);
+    // Where the file says its styles and its paragraphs' facts lie.
+    const at = Buffer.from(broken.buffer).indexOf(Buffer.from([0xec, 0xa5]));
+    broken.fill(0xff, at + 0xa2, at + 0xaa);
+    broken.fill(0xff, at + 0x102, at + 0x10a);
+    const result = await readMember(broken, 'a.doc');
+    expect(textOf(result)).toBe(whole);
+    expect(result.type === 'read' && result.sections.every(({ heading }) => heading === null)).toBe(true);
+  });
+});
