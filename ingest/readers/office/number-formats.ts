@@ -15,13 +15,25 @@ const known: Record<number, string> = {
   43: '#,##0.00;(#,##0.00);"-"', 44: '$#,##0.00;$(#,##0.00);$"-"', 48: '##0.0E+0',
 }; // biome-ignore format: a table
 
-export function createNumberFormats(styles: XmlElement | undefined, is1904: boolean): NumberFormats {
+/** The formats that an XLSX's part of styles names. */
+export function numberFormatsOf(styles: XmlElement | undefined, is1904: boolean): NumberFormats {
   const codes = new Map<number, string>();
   for (const format of childrenOf(elementAt(styles, 'numFmts'), 'numFmt'))
     codes.set(Number(attributeOf(format, 'numFmtId')), attributeOf(format, 'formatCode') ?? '');
+  const formatOfStyle = childrenOf(elementAt(styles, 'cellXfs'), 'xf').map((style) =>
+    Number(attributeOf(style, 'numFmtId') ?? 0),
+  );
+  return createNumberFormats(codes, formatOfStyle, is1904);
+}
+
+/** `codes`: the file's own by their numbers. `formatOfStyle`: the number of the format of each style. */
+export function createNumberFormats(
+  codes: ReadonlyMap<number, string>,
+  formatOfStyle: readonly number[],
+  is1904: boolean,
+): NumberFormats {
   const compiled = new Map<number, FormatCode | 'date' | null>();
-  const formats = childrenOf(elementAt(styles, 'cellXfs'), 'xf').map((style) => {
-    const id = Number(attributeOf(style, 'numFmtId') ?? 0);
+  const formats = formatOfStyle.map((id) => {
     if (!compiled.has(id)) compiled.set(id, formatOf(id, codes.get(id)));
     return compiled.get(id) ?? null;
   });
