@@ -1,16 +1,26 @@
 /** pdf.js, with all that keeps a hostile file in its bounds, and what its build for today's browsers wants of an older runtime. */
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { PDFDocumentLoadingTask } from 'pdfjs-dist';
 
 export type { PDFDocumentProxy, PDFPageProxy } from 'pdfjs-dist';
 
-/** Loads pdf.js without its advice to take the other build, which it gives for every reader that starts. */
+const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
+
+/**
+ * Loads pdf.js, in the shortest of its builds: each reader does it anew, and most PDFs are read in less time than that. Without
+ * its advice to take the `legacy` build, which takes twice as long, for what this runtime has or `addMissingMethods` adds.
+ */
 async function loadQuietly(): Promise<typeof import('pdfjs-dist')> {
+  // In a variable, for this file of the package has no types of its own.
+  const build: string = 'pdfjs-dist/build/pdf.min.mjs';
   const { warn } = console;
   console.warn = () => {};
   try {
-    return await import('pdfjs-dist');
+    const loaded: typeof import('pdfjs-dist') = await import(/* @vite-ignore */ build);
+    loaded.GlobalWorkerOptions.workerSrc = pathToFileURL(join(folder, 'build/pdf.worker.min.mjs')).href;
+    return loaded;
   } finally {
     console.warn = warn;
   }
@@ -23,13 +33,9 @@ export { OPS, PasswordException };
 /** pdf.js leaves out pictures above it before it decodes them. */
 const mostPixelsOfImage = 80e6;
 
-/**
- * Starts to open a PDF. The task must be destroyed. It is not pdf.js' `legacy` build: that takes twice the time to load, for
- * what this runtime has or `addMissingMethods` adds, and most PDFs are read in less time than that.
- */
+/** Starts to open a PDF. The task must be destroyed. */
 export function openPdf(bytes: Uint8Array): PDFDocumentLoadingTask {
   addMissingMethods();
-  const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
   return getDocument({
     // pdf.js takes the buffer away from us, so it must own it whole.
     data: bytes.byteLength === bytes.buffer.byteLength && !Buffer.isBuffer(bytes) ? bytes : new Uint8Array(bytes),
