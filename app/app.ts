@@ -3,6 +3,7 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
@@ -120,7 +121,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   const localModels = createModels(
     modelsOutside,
     settingsTable,
-    options.kit ?? createKit(outside, undefined, settingsTable.read),
+    options.kit ?? createKit(outside, undefined, settingsTable.read, join(outside.profileFolder, 'tuning')),
     {
       onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
       resume: options.resume,
