@@ -93,6 +93,8 @@ export type AppOptions = {
   forget?: (what: { modelsToo: boolean }) => Promise<void>;
   /** Other times and limits of watched folders, for tests. */
   folders?: FolderOptions;
+  /** Another pause before each document that a newer reader reads again, for tests. */
+  renewalPauseMs?: number;
 };
 
 /** Opens a profile. Fails with `busy` when another Quoth has it open, and as `openDatabase` says. */
@@ -161,6 +163,8 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     onFolderForgotten: collectionTable.forgetFolder,
     onChange: () => collections.noteChange(),
     onQuiet: tidy.wake,
+    isAsked: courtesy.isAsked,
+    renewalPauseMs: options.renewalPauseMs,
   });
   const folderPaths = (): string[] => [
     ...folders.list().map(({ path }) => path),

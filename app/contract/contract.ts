@@ -146,7 +146,7 @@ export const contract = {
       numPassages: z.number().int(),
     }),
   ),
-  /** The words of a scanned page and where they stand, in reading order, for marking a quote; none for any other page. */
+  /** The words of a scan or of a PDF's page and where they stand, in reading order, for marking a quote that its text does not hold. */
   readScan: call(
     z.object({ documentId, page: z.number().int().positive() }),
     z.object({ words: z.array(scannedWord) }),

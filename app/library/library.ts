@@ -20,11 +20,13 @@ import { createDescribe } from './describe.ts';
 import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
+import { wordsOfPage } from './page-words.ts';
 import { placeOf } from './place.ts';
 import { createReadAgain } from './read-again.ts';
 import { readOriginal } from './read-original.ts';
 import { isGone } from './reconcile.ts';
 import { createRemoval } from './removal.ts';
+import { renewOutdated } from './renewal.ts';
 import { createWatchers } from './watchers.ts';
 
 type LibraryHandlers = Pick<
@@ -98,10 +100,16 @@ export type LibraryParts = {
   onChange: () => void;
   /** Called after a removal and when the last waiting document has come to its end: time to tidy up. */
   onQuiet: () => void;
+  /** Somebody asks a question now: what can wait waits. */
+  isAsked: () => boolean;
+  /** How long is waited before each document that a newer reader reads again; for tests. */
+  renewalPauseMs?: number | undefined;
 };
 
 export function createLibrary(parts: LibraryParts): Library {
   const { outside, documents, passages } = parts;
+  const closing = new AbortController();
+  let renewing: Promise<void> | undefined;
   const copies = createCopies(outside.profileFolder);
   const watchers = createWatchers(outside.nowMs);
   const queue = createIngestQueue({
@@ -284,9 +292,10 @@ export function createLibrary(parts: LibraryParts): Library {
           numPassages: document.numPassages,
         };
       },
-      readScan: async ({ documentId, page }) => {
-        mustFind(documentId);
-        return { words: passages.scannedWords(documentId, page) };
+      readScan: async ({ documentId, page }, signal) => {
+        const { readFile } = outside;
+        const { scannedWords } = passages;
+        return { words: await wordsOfPage({ scannedWords, readFile }, mustFind(documentId), page, signal) };
       },
       readOriginal: ({ documentId }, signal) => readOriginal(mustFind(documentId), signal),
       ...folders.handlers,
@@ -311,6 +320,15 @@ export function createLibrary(parts: LibraryParts): Library {
       for (const { id, location } of documents.listUnfinished())
         if (!folders.isPaused(location)) void queue.add(id).catch(() => {});
       folders.start();
+      renewing = renewOutdated({
+        documents,
+        renew: (id) => queue.add(id, { quietly: true }),
+        isPaused: folders.isPaused,
+        isBusy: () => parts.isAsked() || queue.isBusy(),
+        signal: closing.signal,
+        log: outside.log,
+        pauseMs: parts.renewalPauseMs,
+      });
     },
     isBusy: () => queue.isBusy(),
     async idle() {
@@ -318,8 +336,10 @@ export function createLibrary(parts: LibraryParts): Library {
       await queue.idle();
     },
     async close() {
+      closing.abort();
       await folders.close();
       await queue.close();
+      await renewing;
     },
   };
 }

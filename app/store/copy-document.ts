@@ -1,4 +1,5 @@
 import type Sqlite from 'better-sqlite3';
+import { readerVersions } from '../../ingest/reader-versions.ts';
 import { titleFromName } from '../../ingest/readers/sections.ts';
 import type { Chunk, DocumentKind, ScannedPage, ScannedWord } from '../../ingest/source.ts';
 import type { PassageStore, StoredPassage } from '../../ingest/store.ts';
@@ -16,9 +17,10 @@ type CopyParts = {
 
 /** What `PassageStore.copyPassages` does; to be called in a transaction. */
 export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): PassageStore['copyPassages'] {
-  const selectTwins = sqlite.prepare<[string, DocumentKind, string], Twin>(
+  const selectTwins = sqlite.prepare<[string, DocumentKind, string, number], Twin>(
     `SELECT id, name, title, num_pages AS numPages, note FROM documents
-     WHERE content_hash = ? AND kind = ? AND id <> ? AND state = 'ready' ORDER BY added_at_ms, rowid`,
+     WHERE content_hash = ? AND kind = ? AND id <> ? AND state = 'ready' AND reader_version >= ?
+     ORDER BY added_at_ms, rowid`,
   );
   const selectName = sqlite.prepare<[string], string>('SELECT name FROM documents WHERE id = ?').pluck();
   const countPassages = sqlite.prepare<[string], number>('SELECT count(*) FROM passages WHERE document_id = ?').pluck();
@@ -42,7 +44,7 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
   return (documentId, { contentHash, kind, embedderId }) => {
     const name = selectName.get(documentId);
     if (name === undefined) return null;
-    for (const twin of selectTwins.all(contentHash, kind, documentId)) {
+    for (const twin of selectTwins.all(contentHash, kind, documentId, readerVersions[kind])) {
       const numPassages = countPassages.get(twin.id) ?? 0;
       const stored = parts.passagesOf(twin.id, 0, numPassages);
       if (numPassages === 0 || stored.length < numPassages) continue; // damaged: it is read again, and so is this one

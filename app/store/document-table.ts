@@ -34,12 +34,14 @@ export type StoredDocument = {
   sizeBytes: number;
   modifiedAtMs: number;
   contentHash: string | null;
+  /** The edition of the reader that read it (ingest/reader-versions.ts). */
+  readerVersion: number;
   addedAtMs: number;
 };
 
 /** What is found out about a document while it is read; what is left out stays as it is. */
 export type DocumentFacts = Partial<
-  Pick<StoredDocument, 'title' | 'kind' | 'numPages' | 'contentHash' | 'sizeBytes' | 'modifiedAtMs'>
+  Pick<StoredDocument, 'title' | 'kind' | 'numPages' | 'contentHash' | 'sizeBytes' | 'modifiedAtMs' | 'readerVersion'>
 >;
 
 /** A document whose file now lies elsewhere, with the same bytes. */
@@ -75,6 +77,11 @@ export type DocumentTable = {
   /** Those that an end of the process has left on their way, the oldest first. */
   listUnfinished(): StoredDocument[];
   /**
+   * Files that are ready and were read by an older reader than that of `versions`, by kind; the newest first. Those with scanned
+   * pages are left out: to recognize them again takes minutes, and is asked for by hand.
+   */
+  listOutdated(versions: Readonly<Record<DocumentKind, number>>): DocumentId[];
+  /**
    * Removes the document, its passages and vectors, also from the write-ahead log. Its single words leave the word index
    * when the database's scrubber has worked.
    */
@@ -86,7 +93,7 @@ type Row = Omit<StoredDocument, 'id'> & { id: string };
 
 const columns = `id, source_type AS sourceType, location, name, title, kind, state,
   CASE state WHEN 'ready' THEN note ELSE reason END AS reason, detail, num_pages AS numPages,
-  size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, added_at_ms AS addedAtMs,
+  size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, reader_version AS readerVersion, added_at_ms AS addedAtMs,
   CASE kind WHEN 'recording' THEN (SELECT max(end_seconds) FROM passages WHERE document_id = documents.id) END AS durationSeconds,
   (SELECT count(*) FROM passages WHERE document_id = documents.id) AS numPassages`;
 
@@ -97,6 +104,7 @@ const factColumns: Record<keyof DocumentFacts, string> = {
   contentHash: 'content_hash',
   sizeBytes: 'size_bytes',
   modifiedAtMs: 'modified_at_ms',
+  readerVersion: 'reader_version',
 };
 
 export function createDocumentTable(
@@ -116,6 +124,14 @@ export function createDocumentTable(
        (state = 'no-text' OR (state = 'ready' AND note IS NOT NULL))) ORDER BY added_at_ms, rowid`,
   );
   const selectFailed = select("WHERE state <> 'ready' AND detail LIKE ? || ':%' ORDER BY added_at_ms, rowid");
+  const selectOutdated = sqlite
+    .prepare<[string], string>(
+      `SELECT documents.id FROM documents JOIN json_each(?) AS newest ON newest.key = kind
+       WHERE state = 'ready' AND source_type = 'file' AND reader_version < newest.value
+         AND NOT EXISTS (SELECT 1 FROM scanned_pages WHERE document_id = documents.id)
+       ORDER BY added_at_ms DESC, documents.rowid DESC`,
+    )
+    .pluck();
   const insert = sqlite.prepare(
     `INSERT INTO documents (id, source_type, location, name, title, kind, state, size_bytes, modified_at_ms, added_at_ms)
      VALUES (@id, @sourceType, @location, @name, @name, @kind, 'queued', @sizeBytes, @modifiedAtMs, @addedAtMs)
@@ -215,6 +231,8 @@ export function createDocumentTable(
     listScanned: () => selectScanned.all().map((row) => found(row)!),
     listFailed: (problem: DocumentProblem) => selectFailed.all(problem).map((row) => found(row)!),
     listUnfinished: () => selectUnfinished.all().map((row) => found(row)!),
+    listOutdated: (versions: Readonly<Record<DocumentKind, number>>) =>
+      selectOutdated.all(JSON.stringify(versions)).map((id) => id as DocumentId),
     remove(id: string) {
       const removed = removeAll(id);
       // The log still holds the pages as they were; a deleted text must be gone from every file.

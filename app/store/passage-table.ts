@@ -1,4 +1,6 @@
 import { crc32 } from 'node:zlib';
+import { textToEmbed } from '../../ingest/embedder.ts';
+import { readerVersions } from '../../ingest/reader-versions.ts';
 import type { Box, DocumentKind, Locator, PlacedCell, ScannedWord } from '../../ingest/source.ts';
 import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
 import { QuothError } from '../contract/errors.ts';
@@ -50,7 +52,7 @@ export function createPassageTable(database: Database): PassageTable {
   const searchWords = createWordSearch(sqlite);
   const updateDocument = sqlite.prepare(
     `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
-       num_pages = @numPages, content_hash = @contentHash, note = @note WHERE id = @documentId`,
+       num_pages = @numPages, content_hash = @contentHash, note = @note, reader_version = @readerVersion WHERE id = @documentId`,
   );
   const queueAgain = sqlite.prepare("UPDATE documents SET state = 'queued', content_hash = NULL WHERE id = ?");
   const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
@@ -110,6 +112,10 @@ export function createPassageTable(database: Database): PassageTable {
     )
     .pluck();
   const countVectors = sqlite.prepare<[string], number>('SELECT count(*) FROM vectors WHERE embedder_id = ?').pluck();
+  const selectVectorsOf = sqlite.prepare<[string, string], { text: string; heading: string | null; vector: Buffer }>(
+    `SELECT text, heading, vector FROM passages JOIN vectors ON passage_id = passages.id
+     WHERE document_id = ? AND embedder_id = ?`,
+  );
   const selectGeneration = sqlite.prepare<[], IndexGeneration>(
     `SELECT file, sha256, dimension, embedder_id AS embedderId, num_vectors AS numVectors,
        last_passage_id AS lastPassageId FROM index_generation`,
@@ -140,7 +146,9 @@ export function createPassageTable(database: Database): PassageTable {
   const replacePassages = sqlite.transaction(
     (...[documentId, chunks, embedded, facts]: Parameters<PassageStore['replacePassages']>) => {
       const { scannedPages = [], note = null, ...columns } = facts;
-      if (updateDocument.run({ documentId, note, ...columns }).changes === 0)
+      if (
+        updateDocument.run({ documentId, note, readerVersion: readerVersions[columns.kind], ...columns }).changes === 0
+      )
         throw new QuothError('not-found', 'This document was removed while it was being read.');
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);
@@ -190,6 +198,12 @@ export function createPassageTable(database: Database): PassageTable {
   return withStoreErrors(database, {
     replacePassages: (...input: Parameters<PassageStore['replacePassages']>) => replacePassages(...input),
     copyPassages: (...input: Parameters<PassageStore['copyPassages']>) => copyPassages(...input),
+    vectorsByText(documentId: string, embedderId: string) {
+      const vectors = new Map<string, Float16Array>();
+      for (const { vector, ...passage } of selectVectorsOf.iterate(documentId, embedderId))
+        vectors.set(textToEmbed(passage), fromBytes(vector));
+      return vectors;
+    },
     passagesWithoutVector(embedderId: string, limit: number) {
       const rows = selectWithoutVector.all(embedderId, embeddedUpTo.get(embedderId) ?? 0, limit);
       const first = rows[0]?.passageId;

@@ -15,6 +15,8 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['xlsx', 'xlsx'],
   ['xlsm', 'xlsx'],
   ['xltx', 'xlsx'],
+  ['xls', 'xlsx'], // until 2003: its first bytes tell
+  ['xlt', 'xlsx'],
   ['odt', 'odt'],
   ['ott', 'odt'],
   ['ods', 'ods'],
@@ -144,8 +146,8 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
   }
   if (start.startsWith('\xd0\xcf\x11\xe0')) {
     // Word wraps an encrypted DOCX into an OLE file; anything else in one is an old .doc, .xls or .msg.
-    if (byName === 'docx' || byName === 'pptx' || byName === 'xlsx')
-      return refused(byName, 'password', 'It is encrypted.');
+    if (byName === 'xlsx') return { type: 'kind', kind: 'xlsx' };
+    if (byName === 'docx' || byName === 'pptx') return refused(byName, 'password', 'It is encrypted.');
     if (byName === 'doc') return { type: 'kind', kind: 'doc' };
     return refused(byName, 'unsupported', 'It is a file of an office before 2007.');
   }
@@ -162,6 +164,12 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
     return /^\s*(<!doctype html|<html)/i.test(start)
       ? { type: 'kind', kind: 'html' }
       : refused(byName, 'damaged', 'It is no document of Word.');
+  // Programs that "export to Excel" often write a page or a list under Excel's old name.
+  if (extensionOf(name) === 'xls' && !start.includes('\0'))
+    return {
+      type: 'kind',
+      kind: /^\s*<\?xml/i.test(start) ? 'xml' : /<(html|table|meta|body)\b/i.test(start) ? 'html' : 'csv',
+    };
   if (isZipKind(byName)) return refused(byName, 'damaged', 'Such a file is a zip archive, this is none.');
   if (byName !== 'other' && byName !== 'youtube') return { type: 'kind', kind: byName };
   if (/^\s*(<!doctype html|<html)/i.test(start)) return { type: 'kind', kind: 'html' };

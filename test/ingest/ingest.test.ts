@@ -55,6 +55,7 @@ function recording(changes: Partial<IngestOutside> = {}) {
         return { addedIds: lastIds, removedIds };
       },
       copyPassages: () => null,
+      vectorsByText: () => new Map(),
     },
     index: {
       add: async (ids, vectors) => void indexed.push('add', ...ids, vectors.length),
@@ -118,6 +119,35 @@ test('the same bytes again are not read, changed ones are, and the old passages 
   expect((await ingest(fileWith('a.txt', 'The second version.'), counting, hash)).end.state).toBe('ready');
   expect(stored.at(-1)!.chunks[0]!.text).toBe('The second version.');
   expect(indexed).toEqual(['add', 1, 2, 'remove', 1, 'add', 2, 2]);
+});
+
+test('a passage that was there before, word for word, keeps its vector; what is new is embedded', async () => {
+  const asked: string[] = [];
+  const { outside, stored } = recording({
+    embedder: {
+      ...lengthEmbedder,
+      embed: async (texts, ...rest) => {
+        asked.push(...texts);
+        return lengthEmbedder.embed(texts, ...rest);
+      },
+    },
+  });
+  const clause = (number: number, words: string) => `${number}. ${words} ${'and so on and so forth '.repeat(40)}.`;
+  const [first, second, third] = [clause(1, 'Rent'), clause(2, 'Repairs'), clause(3, 'Notice')];
+  const known = new Map([first, third].map((text, at) => [text, Float16Array.of(at + 0.5, 7)]));
+  outside.store.vectorsByText = (documentId, embedderId) =>
+    documentId && embedderId === 'length-1' ? known : new Map();
+  const { end } = await ingest(fileWith('contract.txt', [first, second, third].join('\n\n')), outside);
+  expect(end).toMatchObject({ state: 'ready', hasVectors: true, numPassages: stored[0]!.chunks.length });
+  const { chunks, embedded } = stored[0]!;
+  expect(asked.sort()).toEqual(
+    chunks
+      .map(({ text }) => text)
+      .filter((text) => !known.has(text))
+      .sort(),
+  );
+  for (const [at, { text }] of chunks.entries())
+    expect([...embedded!.vectors.slice(2 * at, 2 * at + 2)]).toEqual([...(known.get(text) ?? [text.length, 1])]);
 });
 
 test('bad files end in a state with a reason in words, and nothing is stored', async () => {

@@ -7,6 +7,7 @@ import { copies } from './0006-copies.ts';
 import { collections } from './0007-collections.ts';
 import { connections } from './0008-connections.ts';
 import { scansSureness } from './0009-scans-sureness.ts';
+import { readerVersions } from './0010-reader-versions.ts';
 
 /** All schemas in order. A database's `user_version` is the number of those it has seen. Never change one that shipped. */
 export const migrations: readonly string[] = [
@@ -19,4 +20,5 @@ export const migrations: readonly string[] = [
   collections,
   connections,
   scansSureness,
+  readerVersions,
 ];

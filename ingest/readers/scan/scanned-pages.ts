@@ -1,7 +1,8 @@
 /** Which pages of a PDF are scans, and what they say. */
-import type { PDFPageProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
+
 import { scanLimits } from '../../reader-process.ts';
 import type { ScannedWord } from '../../source.ts';
+import type { PDFPageProxy } from '../pdf-engine.ts';
 import type { PdfLine } from '../pdf-lines.ts';
 import { oneLine } from '../sections.ts';
 import { joinedLines, textOfWords } from './joined-lines.ts';

@@ -27,7 +27,7 @@ function isLoaded(name, file, platform, arch) {
         !/^(deps|src)\//.test(file) && (!file.startsWith('prebuilds/') || file === `prebuilds/${platform}-${arch}.node`)
       );
     case 'pdfjs-dist':
-      return /^(package\.json|LICENSE|legacy\/build\/pdf(\.worker)?\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(
+      return /^(package\.json|LICENSE|build\/pdf(\.worker)?\.min\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(
         file,
       );
     case 'youtubei.js':
