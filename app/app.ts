@@ -3,6 +3,7 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
@@ -24,7 +25,7 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
-import { createNetwork } from './network/network.ts';
+import { createNetwork, type Network } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
 import { createPrograms, type Programs } from './programs/programs.ts';
@@ -63,6 +64,8 @@ export type App = {
   listModels(): Promise<ModelSummary[]>;
   /** For the shells and the command line, which have paths. */
   models: Pick<Models, 'importPaths' | 'moveTo' | 'folder'>;
+  /** For a connection that a shell makes itself: allowed and noted like all others. */
+  network: Pick<Network, 'around'>;
   /** What the person must be told about the opening of the profile, or null. */
   notice: string | null;
   /** Resolves when nothing waits, nothing runs, every passage that can have a vector has one and all is tidied up. */
@@ -116,7 +119,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   const localModels = createModels(
     modelsOutside,
     settingsTable,
-    options.kit ?? createKit(outside, undefined, settingsTable.read),
+    options.kit ?? createKit(outside, undefined, settingsTable.read, join(outside.profileFolder, 'tuning')),
     {
       onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
       resume: options.resume,
@@ -301,6 +304,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
       },
       ask: askBusily,
     },
+    network,
     library,
     listCollections: collections.list,
     scopeOf: (wanted) => toScope(wanted, documents.list(), scopes, collectionTable.list()),

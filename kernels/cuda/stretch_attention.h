@@ -9,25 +9,21 @@
 
 namespace quoth::cuda::stretch {
 
-#ifndef QUOTH_TEAMS
-#define QUOTH_TEAMS 1
-#endif
-constexpr int32_t kTeams = QUOTH_TEAMS;
-constexpr int32_t kTeamWarps = kWarps / kTeams;
-constexpr int32_t kKeyWarps = few::kWarps;          // which take other keys
-constexpr int32_t kParts = kTeamWarps / kKeyWarps;  // of the columns of values, in other warps
+constexpr int32_t kTeams = 2;
+constexpr int32_t kTeamWarps = few::kWarps;
 constexpr int32_t kMaxGroup = few::kLanes;
-constexpr int32_t kQueryRows = 16;  // at once
+constexpr int32_t kQueryRows = 64;  // at once
 constexpr int32_t kSumStride = kHeadSize + 8;
+static_assert(kTeams * kTeamWarps == kWarps);
 
 struct AttentionMemory {
   __half queries[kQueryRows][kHeadSize + 8];
   alignas(16) __half rows[kMaxNewRows][2][kHeadSize];  // the step's keys and values
-  float2 ends[kTeams][kKeyWarps][few::kLanes];         // of an item, as what is behind it:
-  // float [kTeams, kKeyWarps, group, kSumStride]
+  float2 ends[kTeams][kTeamWarps][few::kLanes];        // of an item, as what is behind it:
+  // float [kTeams, kTeamWarps, group, kSumStride]
 };
 __host__ __device__ constexpr int32_t sums_of_item(int32_t group) {
-  return kKeyWarps * group * kSumStride;
+  return kTeamWarps * group * kSumStride;
 }
 __host__ __device__ constexpr int32_t attention_bytes(int32_t group) {
   return static_cast<int32_t>(sizeof(AttentionMemory)) + kTeams * sums_of_item(group) * 4;
@@ -35,9 +31,7 @@ __host__ __device__ constexpr int32_t attention_bytes(int32_t group) {
 static_assert(sizeof(AttentionMemory) % 16 == 0);
 
 __device__ inline void sync_team(int32_t team) {
-  if constexpr (kTeams == 1) {
-    sync_multipliers();
-  } else if (team == 0) {
+  if (team == 0) {
     asm volatile("bar.sync 2, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
   } else {
     asm volatile("bar.sync 3, %0;" ::"n"(kTeamWarps * kWarp) : "memory");
@@ -127,16 +121,15 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
                               int32_t warp, int32_t thread, uint32_t tag, [[maybe_unused]] int32_t index) {
   using few::kAll;
   using few::kWarpKeys;
-  constexpr int32_t kBlocks = kHeadSize / kParts / 16;
+  constexpr int32_t kBlocks = kHeadSize / 16;
   asm volatile("" : "+r"(warp), "+r"(thread));  // see `thread_index`
   const int32_t group = work.group_size;
   const int32_t g = thread / 4, t = thread % 4;
   // This warp's 16 keys of a slot.
-  const int32_t slot_row = warp % kKeyWarps * kWarpKeys;
+  const int32_t slot_row = warp * kWarpKeys;
   const int32_t key_at = (slot_row + g) * kRowBytes + 16 * place_of(g, t), key_turn = 64 - (g & 1) * 128;
   const int32_t value_row = slot_row + thread / 16 * 8 + thread % 8;
-  const int32_t value_at = value_row * kRowBytes + warp / kKeyWarps * (kRowBytes / kParts),
-                value_part = place_of(value_row, thread / 8 % 2);
+  const int32_t value_at = value_row * kRowBytes, value_part = place_of(value_row, thread / 8 % 2);
   float maxima[2], totals[2];
   float sums[kBlocks][4];
 #pragma unroll
@@ -224,8 +217,7 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
         uint32_t columns[4];
         load_transposed(values + value_at + 16 * (value_part ^ (2 * block)), columns);
         if (has_new && new_key % 8 / 2 == t) {
-          const auto* from = reinterpret_cast<const unsigned short*>(shared.rows[item.new_row][1]) +
-                             warp / kKeyWarps * (kHeadSize / kParts) + 16 * block + g;
+          const auto* from = reinterpret_cast<const unsigned short*>(shared.rows[item.new_row][1]) + 16 * block + g;
           const uint32_t kept = new_key % 2 == 0 ? 0x3254 : 0x5410;
           if (new_key < 8) {
             columns[0] = __byte_perm(columns[0], from[0], kept), columns[1] = __byte_perm(columns[1], from[8], kept);
@@ -254,14 +246,12 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
     }
   }
   if (is_again) sync_team(team);  // the sums of the item before have been read
-  const int32_t end_key = end_warp % kKeyWarps, end_part = end_warp / kKeyWarps;
 #pragma unroll
   for (int32_t e = 0; e < 2; ++e) {
     const int32_t lane = 2 * (end_thread % 4) + e;
-    if (end_thread % kWarp < 4 && end_part == 0) ends[end_key][lane] = make_float2(maxima[e], totals[e]);
+    if (end_thread % kWarp < 4) ends[end_warp][lane] = make_float2(maxima[e], totals[e]);
     if (lane < group) {
-      float* to =
-          all_sums + (end_key * group + lane) * kSumStride + end_part * (kHeadSize / kParts) + end_thread % kWarp / 4;
+      float* to = all_sums + (end_warp * group + lane) * kSumStride + end_thread % kWarp / 4;
 #pragma unroll
       for (int32_t block = 0; block < kBlocks; ++block) {
         to[16 * block] = sums[block][e];
@@ -273,16 +263,16 @@ __device__ inline void attend(const Stretch& p, const AttentionWork& work, uint8
   const int32_t lane = end_warp;  // a warp a head; others go on
   if (lane >= group) return;
   const int32_t column = end_thread % kWarp * 4;
-  float2 parts[kKeyWarps];
+  float2 parts[kTeamWarps];
   float maximum = -INFINITY, total = 0;
 #pragma unroll
-  for (int32_t w = 0; w < kKeyWarps; ++w) {
+  for (int32_t w = 0; w < kTeamWarps; ++w) {
     parts[w] = ends[w][lane];
     maximum = fmaxf(maximum, parts[w].x);
   }
   float4 sum = make_float4(0, 0, 0, 0);
 #pragma unroll
-  for (int32_t w = 0; w < kKeyWarps; ++w) {
+  for (int32_t w = 0; w < kTeamWarps; ++w) {
     const float factor = power_of_two(__fsub_rn(parts[w].x, base_of(maximum)));
     const float4 more = *reinterpret_cast<const float4*>(all_sums + (w * group + lane) * kSumStride + column);
     total = fmaf(parts[w].y, factor, total);

@@ -125,7 +125,7 @@ async function start(profile: string): Promise<void> {
   const updates = startUpdates({
     mayCheckAlone: () => false,
     isOffline: () => isOffline,
-    around: (_host, work) => work(),
+    around: (host, work) => core.goOut(host, work),
   });
   const currentWindow = (): BrowserWindow | null => BrowserWindow.getAllWindows()[0] ?? null;
   const desktop = createDesktop({

@@ -113,6 +113,8 @@ fi
 if wants check; then
   say "checking every kernel"
   timeout 180 "$tests" --cuda "$library" > "$out/check.log" 2>&1 || failed=1
+  # The kernel for many in flight, for a few.
+  QUOTH_TEST_EACH=1 timeout 60 "$tests" --cuda "$library" --only "attention" > "$out/check-each.log" 2>&1 || failed=1
   : > "$out/engine.log"  # each in a process of its own: a full GPU before any kernel has run
   for what_of_it in full faults memory tune; do
     timeout 60 "$build/bin/quoth_tuning_gpu" $what_of_it >> "$out/engine.log" 2>&1 || failed=1
@@ -171,7 +173,7 @@ say "done; the logs are in $out"
 echo "== $(nvidia-smi --query-gpu=name,driver_version,clocks.sm,temperature.gpu --format=csv,noheader -i 0), $(git rev-parse --short HEAD 2>/dev/null || echo 'no commit')"
 [ -f "$out/limits.log" ] && cat "$out/limits.log"
 if [ -f "$out/check.log" ]; then
-  grep '^not ok' "$out/check.log" | cut -c1-200 | head -30
+  cat "$out/check.log" "$out/check-each.log" | grep '^not ok' | cut -c1-200 | head -30
   echo "kernels: $(tail -1 "$out/check.log")"
 fi
 [ -f "$out/engine.log" ] && grep -E '^ok|^FAILED|^# (a step|planned|[0-9]+ of)' "$out/engine.log" | cut -c1-200
