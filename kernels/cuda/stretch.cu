@@ -53,7 +53,8 @@ int32_t place(const Device* device, Stretch& p) {
     return start;
   };
   // Attention has the memory of x and of the sums to itself.
-  if (p.num_tokens == 1) records = std::min(records, kSlotRecords);  // a part of K after another
+  // One row: a part of K after another, and each warp keeps what it multiplies in places of its own.
+  if (p.num_tokens == 1) records = kSlotRecords;
   p.x_at = take(records * 2 * p.num_tokens * kLineBytes);
   p.factors_at = take(records * p.num_tokens * 8);
   p.sums_at = take(sums);
@@ -231,6 +232,10 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
       fusion.norm == LinearFusion::Norm::layer || (activation != Activation::none && activation != Activation::silu) ||
       !decodes(x, weight, fusion) || weight.num_rows % kQuantRows != 0 || !has_fours(x) ||
       out.width > device->stretch->region_floats || reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 != 0) {
+    return false;
+  }
+  if (weight.num_columns < kStretchLeastColumns) {
+    device->stretch->is_open = false;  // until the next step: parts of a layer alone would not pay
     return false;
   }
   StretchOperation operation{};

@@ -20,6 +20,9 @@ inline constexpr int64_t kStretchPartials = 4096;
 // Columns of what is handed over, at most.
 inline constexpr int32_t kStretchColumns = 16384;
 
+// Columns of a linear's x, at least: steps of narrower models have not been measured as one kernel.
+inline constexpr int32_t kStretchLeastColumns = 4096;
+
 // Records of a slot of the ring: two for each warp that multiplies.
 inline constexpr int32_t kSlotRecords = 32;
 // A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns. A slot holds kSlotRecords
