@@ -5,8 +5,14 @@ import { serveSide } from './side.ts';
 
 type Next = { logits?: Map<number, number>; totalLogitWeight?: number };
 type ScoreOptions = {
-  generateNext: { logits: { filter: { tokens: number[]; includeMax: true } }; totalLogitWeight: true };
+  generateNext: {
+    logits: { filter: { tokens: number[]; includeTop: 1 } };
+    totalLogitWeight: true;
+    options: Record<string, number>;
+  };
 };
+// Nothing of the vocabulary may be filtered out before its weights are summed: by default top-k 40 and top-p 0.95 are.
+const wholeVocabulary = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 type Sequence = {
   clearHistory(): Promise<void>;
   evaluateWithoutGeneratingNewTokens(ids: number[]): Promise<void>;
@@ -50,10 +56,12 @@ serveSide(async ({ model, numThreads, peers }) => {
     const asked = task.ids.map((id, i): number | [number, ScoreOptions] => {
       const next = task.ids[i + 1];
       if (next === undefined) return id;
-      return [
-        id,
-        { generateNext: { logits: { filter: { tokens: [next], includeMax: true } }, totalLogitWeight: true } },
-      ];
+      const generateNext: ScoreOptions['generateNext'] = {
+        logits: { filter: { tokens: [next], includeTop: 1 } },
+        totalLogitWeight: true,
+        options: wholeVocabulary,
+      };
+      return [id, { generateNext }];
     });
     const results = await sequence.controlledEvaluate(asked);
     return task.ids.map((id, i) => {
