@@ -9,7 +9,7 @@ import { type IngestOutside, type IngestProgress, ingestDocument } from '../../i
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
-import { type Chunk, failureReasons, type Source } from '../../ingest/source.ts';
+import { type Chunk, type DocumentKind, type FailureReason, failureReasons, type Source } from '../../ingest/source.ts';
 import type { Engine } from '../../native/index.ts';
 import { startYouTubeServer } from '../fakes/youtube-server.ts';
 import { bytesOf, dataFolder, docxOf, hasData, pdfOf, sourceOf } from './data.ts';
@@ -156,19 +156,20 @@ test('bad files end in a state with a reason in words, and nothing is stored', a
   truncateSync(huge.path, 2 ** 31);
   const gone = fileWith('gone.md', 'x');
   rmSync(gone.path);
-  const cases: [Source, string, string][] = [
+  const cases: [Source, string, FailureReason, DocumentKind?][] = [
     [fileWith('e.pdf', ''), 'failed', 'empty'],
     [fileWith('d.pdf', '%PDF-1.7 nothing'), 'failed', 'damaged'],
     [fileWith('s.pdf', pdfOf([[]])), 'no-text', 'no-text'],
     [fileWith('p.docx', Uint8Array.of(0xd0, 0xcf, 0x11, 0xe0)), 'password', 'password'],
     [fileWith('z.docx', 'no zip'), 'failed', 'damaged'],
-    [fileWith('film.mp4', 'xxxx'), 'unsupported', 'unsupported'],
+    [fileWith('film.mp4', 'xxxx'), 'failed', 'damaged', 'recording'],
+    [fileWith('program.exe', 'MZ\0'), 'unsupported', 'unsupported'],
     [sourceOf(huge.path), 'failed', 'too-large'],
     [gone, 'failed', 'missing'],
   ];
-  for (const [source, state, reason] of cases) {
+  for (const [source, state, reason, kind] of cases) {
     const { end } = await ingest(source, outside);
-    expect(end).toMatchObject({ state, reason, sentence: sentenceFor(reason as 'empty') });
+    expect(end).toMatchObject({ state, reason, sentence: sentenceFor(reason, '', kind) });
   }
   expect(stored).toEqual([]);
 });
