@@ -61,7 +61,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('the page gets seven functions, three of the desktop and a name from the shell, and nothing of Node or Electron', async () => {
+  it('the page gets eight functions, three of the desktop and a name from the shell, and nothing of Node or Electron', async () => {
     await page.getByRole('textbox', { name: 'Your question' }).waitFor();
     const seen = await page.evaluate(() => {
       const shell = (window as unknown as { quothShell: Record<string, unknown> }).quothShell;
@@ -74,6 +74,7 @@ describe.skipIf('reason' in electron)(`in Electron${'reason' in electron ? ` (${
       'chooseFolder',
       'connect',
       'openExternal',
+      'recordingAddress',
       'saveFile',
       'showInFolder',
       'ticketsFor',

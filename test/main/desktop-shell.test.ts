@@ -197,7 +197,7 @@ describe('the desktop', () => {
     desktop.activity({ numWorking: 2, progress: 0, watching: 'on' });
     desktop.settings({ ...settings, keepInTray: true, language: 'fr' });
     const [tray] = cardboard.trays;
-    expect(tray!.tip).toBe('Quoth : 2 en cours');
+    expect(tray!.tip).toBe('Quoth\u00a0: 2 en cours');
     expect(cardboard.labels[0]).toBe('&Fichier');
     tray!.menu.find(({ label }) => label?.startsWith('Suspendre'))!.click!();
     tray!.menu.find(({ label }) => label === 'Nouvelle discussion')!.click!();

@@ -9,6 +9,9 @@ import { root } from '../tools.mjs';
  */
 const never = /(^|\/)node_modules\/(@napi-rs\/canvas.*|@types\/.*|undici-types|node-addon-api)$/;
 
+/** Packages of which one file is loaded that holds what it needs: what they name is for their other builds. */
+const selfContained = new Set(['node_modules/onnxruntime-web']);
+
 /** @returns {Record<string, { version: string, license?: string, dependencies?: object, optionalDependencies?: object, os?: string[], cpu?: string[] }>} by path from the root */
 export function readLockfile() {
   return JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
@@ -37,6 +40,7 @@ export function packagesNeededBy(names, locked = readLockfile()) {
     // An optional package of another system is in the lockfile, not on the disk.
     if (!existsSync(join(root, path, 'package.json'))) return;
     found.add(path);
+    if (selfContained.has(path)) return;
     const { dependencies, optionalDependencies } = locked[path];
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies }))
       visit(resolveFrom(locked, path, name));

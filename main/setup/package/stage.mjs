@@ -46,15 +46,8 @@ function isLoaded(name, file, platform, arch) {
       return !file.startsWith('4.0.0/');
     case 'onnxruntime-web':
       return /^(package\.json|LICENSE|dist\/(ort\.wasm\.bundle\.min\.mjs|ort-wasm-simd-threaded\.wasm))$/.test(file);
-    case 'onnxruntime-common':
-    case 'flatbuffers':
-    case 'guid-typescript':
-    case 'long':
-    case 'platform':
-    case 'protobufjs':
-      return false; // named by onnxruntime-web for its other builds; the one above has in it what it needs
     default:
-      return !name.startsWith('@protobufjs/');
+      return true;
   }
 }
 
