@@ -75,9 +75,10 @@ test('hidden and system files are passed over', async () => {
 });
 
 test('kinds that Quoth does not read are listed in a folder, and left to their bytes when named', async () => {
-  put('film.mp4');
+  put('film.avi');
+  put('talk.mp4');
   put('README');
-  expect(await walked(folder)).toEqual(['README: unsupported', 'film.mp4: unsupported']);
+  expect(await walked(folder)).toEqual(['README: unsupported', 'film.avi: unsupported', 'talk.mp4']);
   expect(await walked(join(folder, 'README'))).toEqual(['README']);
 });
 
