@@ -3,6 +3,7 @@
  *
  * Opening reads the database and nothing else; engines and the index are opened behind it, when they are first needed.
  */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ask, numPassages } from './chats/ask.ts';
 import { createChats } from './chats/chats.ts';
@@ -24,7 +25,8 @@ import { listFolders, toScope, type WantedScope } from './library/places.ts';
 import { createTidy } from './library/tidy.ts';
 import { type AppKit, createKit } from './models/kit.ts';
 import { createModels, type Models } from './models/models.ts';
-import { createNetwork } from './network/network.ts';
+import { withKits } from './models/with-kits.ts';
+import { createNetwork, type Network } from './network/network.ts';
 import type { Outside } from './outside.ts';
 import { createLocalApi, type LocalApiSwitch, type LocalDoor } from './programs/local-api.ts';
 import { createPrograms, type Programs } from './programs/programs.ts';
@@ -51,7 +53,10 @@ const asksDeadlineMs = 2000;
 export type App = {
   handlers: Handlers<QuothContract>;
   /** For the shells and the command line, which have paths. */
-  library: Pick<Library, 'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'lookAgain' | 'idle'>;
+  library: Pick<
+    Library,
+    'addPaths' | 'list' | 'under' | 'listFolders' | 'pathOf' | 'recordingOf' | 'lookAgain' | 'idle'
+  >;
   /** The collections with what they hold: for the command line. */
   listCollections: Collections['list'];
   /** For the shell that serves other programs, and the switch that opens it. */
@@ -63,6 +68,8 @@ export type App = {
   listModels(): Promise<ModelSummary[]>;
   /** For the shells and the command line, which have paths. */
   models: Pick<Models, 'importPaths' | 'moveTo' | 'folder'>;
+  /** For a connection that a shell makes itself: allowed and noted like all others. */
+  network: Pick<Network, 'around'>;
   /** What the person must be told about the opening of the profile, or null. */
   notice: string | null;
   /** Resolves when nothing waits, nothing runs, every passage that can have a vector has one and all is tidied up. */
@@ -86,6 +93,8 @@ export type AppOptions = {
   forget?: (what: { modelsToo: boolean }) => Promise<void>;
   /** Other times and limits of watched folders, for tests. */
   folders?: FolderOptions;
+  /** Another pause before each document that a newer reader reads again, for tests. */
+  renewalPauseMs?: number;
 };
 
 /** Opens a profile. Fails with `busy` when another Quoth has it open, and as `openDatabase` says. */
@@ -116,9 +125,11 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   const localModels = createModels(
     modelsOutside,
     settingsTable,
-    options.kit ?? createKit(outside, undefined, settingsTable.read),
+    options.kit ?? createKit(outside, undefined, settingsTable.read, join(outside.profileFolder, 'tuning')),
     {
       onEmbedderChange: () => void meaning.change().then(() => meaning.fill(closing.signal)),
+      // What could not be heard can be heard now.
+      onKitsChange: (role) => void (role === 'speech' && library.hearAgain()),
       resume: options.resume,
     },
   );
@@ -139,7 +150,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   });
   const folders = createFolderTable(database, outside);
   const library = createLibrary({
-    outside: { ...modelsOutside, fetch: network.fetchFor('video') },
+    outside: { ...modelsOutside, fetch: network.fetchFor('video'), readFile: withKits(outside.readFile, localModels) },
     documents,
     folders,
     folderOptions: options.folders,
@@ -152,6 +163,8 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     onFolderForgotten: collectionTable.forgetFolder,
     onChange: () => collections.noteChange(),
     onQuiet: tidy.wake,
+    isAsked: courtesy.isAsked,
+    renewalPauseMs: options.renewalPauseMs,
   });
   const folderPaths = (): string[] => [
     ...folders.list().map(({ path }) => path),
@@ -189,6 +202,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
     search: find,
     foundFor: chats.foundFor,
     chatModel: models.chat,
+    embedder: async () => (await meaning.get())?.embedder ?? null,
     noteFailure: models.noteFailure,
     chats: chatTable,
     readPassages: passages.passages,
@@ -238,6 +252,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
   options.onSettings?.(settingsTable.read());
   if (options.resume !== false) {
     library.resume();
+    void localModels.kitsOf('speech').then(({ length }) => length > 0 && library.hearAgain());
     jobs.resume();
     void meaning.fill(closing.signal);
     tidy.wake();
@@ -301,6 +316,7 @@ export async function createApp(outsideWithFetch: Outside, options: AppOptions =
       },
       ask: askBusily,
     },
+    network,
     library,
     listCollections: collections.list,
     scopeOf: (wanted) => toScope(wanted, documents.list(), scopes, collectionTable.list()),

@@ -13,7 +13,7 @@ import { readVideo } from './youtube.ts';
 export type IngestOutside = {
   readFile: ReadFile;
   fetch: typeof globalThis.fetch;
-  store: Pick<PassageStore, 'replacePassages' | 'copyPassages'>;
+  store: Pick<PassageStore, 'replacePassages' | 'copyPassages' | 'vectorsByText'>;
   /** The vector index in use; what it misses it takes from the store when it is next opened. */
   index: {
     add(passageIds: number[], vectors: Float32Array): Promise<void>;
@@ -141,12 +141,29 @@ async function* readAndEmbed(
   yield { state: 'embedding', progress: 0 };
   let vectors: Float32Array | null = null;
   if (embedder) {
-    vectors = new Float32Array(chunks.length * embedder.dimension);
-    for (let first = 0; first < chunks.length && vectors; first += chunksOfBatch) {
-      const block = await embedBatch(chunks.slice(first, first + chunksOfBatch), embedder, signal, outside);
-      if (block) vectors.set(block, first * embedder.dimension);
-      else vectors = null;
-      yield { state: 'embedding', progress: Math.min(1, (first + chunksOfBatch) / chunks.length) };
+    const { dimension } = embedder;
+    vectors = new Float32Array(chunks.length * dimension);
+    // What was said before, word for word, has its vector: of a contract in which a clause changes, the clause is embedded.
+    const known = outside.store.vectorsByText(documentId, embedder.id);
+    const fresh: number[] = [];
+    for (const [at, chunk] of chunks.entries()) {
+      const vector = known.get(textToEmbed(chunk));
+      if (vector?.length === dimension) vectors.set(vector, at * dimension);
+      else fresh.push(at);
+    }
+    for (let first = 0; first < fresh.length && vectors; first += chunksOfBatch) {
+      const batch = fresh.slice(first, first + chunksOfBatch);
+      const block = await embedBatch(
+        batch.map((at) => chunks[at]!),
+        embedder,
+        signal,
+        outside,
+      );
+      if (!block) vectors = null;
+      else
+        for (const [i, at] of batch.entries())
+          vectors.set(block.subarray(i * dimension, (i + 1) * dimension), at * dimension);
+      yield { state: 'embedding', progress: Math.min(1, (first + chunksOfBatch) / fresh.length) };
     }
   }
 
@@ -235,7 +252,7 @@ function hashText(result: Extract<ReadResult, { type: 'read' }>): string {
 }
 
 function endOf(kind: DocumentKind, reason: FailureReason, detail: string): IngestProgress {
-  return { state: stateFor(reason), kind, reason, sentence: sentenceFor(reason, detail), detail };
+  return { state: stateFor(reason), kind, reason, sentence: sentenceFor(reason, detail, kind), detail };
 }
 
 /** Turns a callback's progress into items of the caller's loop, until the work has ended. */

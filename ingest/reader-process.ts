@@ -1,10 +1,21 @@
 /** The border to the disposable reader process: `main/processes.ts` starts it, `ingest/readers/` runs in it. */
 import type { ReadResult } from './source.ts';
 
-/** `done` from 0 to 1. `isScanning`: the picture of a page is recognized next, which may take as long as `scanLimits` lets it. */
-export type OnProgress = (done: number, isScanning?: boolean) => void;
+/**
+ * `done` from 0 to 1. `isScanning`: the picture of a page is recognized next, which may take as long as `scanLimits` lets it.
+ * `isListening`: the next stretch of a recording is turned into text, which may take as long as `listenLimits` lets it.
+ */
+export type OnProgress = (done: number, isScanning?: boolean, isListening?: boolean) => void;
 
-export type RunOptions = {
+/** Folders of what is installed beside the app and used by a reader as it is. A reader may read exactly these beside its file. */
+export type ReaderKits = {
+  /** Each with the data of one language for recognizing scanned pages. */
+  scanFolders?: readonly string[] | undefined;
+  /** A model that turns speech into text; absent = recordings end with `no-speech-model`. */
+  speech?: { folder: string } | undefined;
+};
+
+export type RunOptions = ReaderKits & {
   signal: AbortSignal;
   onProgress?: (done: number) => void;
   /**
@@ -15,7 +26,7 @@ export type RunOptions = {
 };
 
 /** What the core sends to a fresh reader: the one file it may open. */
-export type ReaderRequest = {
+export type ReaderRequest = ReaderKits & {
   type: 'read';
   path: string;
   name: string;
@@ -26,7 +37,7 @@ export type ReaderRequest = {
 
 /** What the reader sends back: progress from 0 to 1, then one result, then it ends. */
 export type ReaderMessage =
-  | { type: 'progress'; done: number; isScanning?: boolean }
+  | { type: 'progress'; done: number; isScanning?: boolean; isListening?: boolean }
   | { type: 'result'; result: ReadResult };
 
 export type ReaderLimits = { deadlineMs: number; memoryBytes: number };
@@ -48,3 +59,9 @@ export const scanLimits = {
   pageClockMs: 120_000,
   documentClockMs: 60 * 60_000,
 };
+
+/**
+ * A recording is heard in stretches of 30 s; each takes seconds to half a minute, by the model and the computer. Each stretch that
+ * begins may take `stretchClockMs` from then; a recording of twelve hours may take `documentClockMs` in all.
+ */
+export const listenLimits = { stretchClockMs: 180_000, documentClockMs: 24 * 60 * 60_000 };

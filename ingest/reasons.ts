@@ -1,5 +1,5 @@
 /** Why a document could not be taken in: one plain sentence for the person, with what to do next. */
-import type { FailureReason, UnreadPart } from './source.ts';
+import type { DocumentKind, FailureReason, UnreadPart } from './source.ts';
 
 const sentences: Record<FailureReason, string> = {
   password: 'This document is protected by a password. Save a copy without it and add that.',
@@ -19,6 +19,10 @@ const sentences: Record<FailureReason, string> = {
     'This is not an ordinary file (a pipe, a device or a socket), so there is nothing to read. Leave it out.',
   outside: 'This is a link that leads out of the folder you added. Add the file it points to itself.',
   'no-captions': 'This video has no captions, so there is nothing to search. Choose a video with captions.',
+  'no-speech':
+    'Nothing is said in this recording, or too softly to be understood. Check that it plays with sound and add it again.',
+  'no-speech-model':
+    'This recording can be searched once a speech model is installed, which turns what is said into text. Install one under Models; it is then read by itself.',
   'video-unavailable':
     'This video is not available. Check in a browser that it plays without signing in, and try again.',
   offline: 'YouTube did not answer. Check the connection to the internet and try again.',
@@ -26,6 +30,20 @@ const sentences: Record<FailureReason, string> = {
     'Quoth is set to stay offline, so YouTube was not asked. Turn that off in the settings, under Privacy, and try again.',
   crashed:
     'Reading this file failed because of a fault in it or in Quoth. Try again, or save the file anew and add that.',
+};
+
+/** Where a recording's next step is another one. */
+const ofRecordings: Partial<Record<FailureReason, string>> = {
+  damaged:
+    'This recording is damaged or is not what its name says. Check that it plays, and add it or a copy of it again.',
+  unsupported:
+    'The sound of this recording is packed in a way that Quoth does not read. Save it as MP3, M4A, WAV, FLAC or Opus and add that.',
+  'no-text': 'This is a film without sound, so there is nothing to hear. Leave it out.',
+  'too-large': 'This recording is too long or too large to be heard. Cut it into parts and add those.',
+  'too-slow':
+    'Hearing this recording took too long and was stopped. Try again while the computer has less to do, or install a smaller speech model.',
+  'too-hungry':
+    'Hearing this recording needed too much memory and was stopped. Install a smaller speech model and try again.',
 };
 
 /** What a video refused with; the first word of a video failure's `detail`, before its colon. */
@@ -48,8 +66,10 @@ export const videoRefusals = {
 } as const;
 export type VideoRefusal = keyof typeof videoRefusals;
 
-/** The sentence for a reason. `detail` makes it more exact where a video refused; otherwise it is for the log only. */
-export function sentenceFor(reason: FailureReason, detail = ''): string {
+/** The sentence for a reason. `detail` makes it more exact where a video refused, `kind` for a recording. */
+export function sentenceFor(reason: FailureReason, detail = '', kind: DocumentKind = 'other'): string {
+  const own = kind === 'recording' ? ofRecordings[reason] : undefined;
+  if (own) return own;
   const refusal = detail.split(':', 1)[0]!;
   return Object.hasOwn(videoRefusals, refusal) ? videoRefusals[refusal as VideoRefusal] : sentences[reason];
 }
@@ -62,6 +82,7 @@ const shortReasons: Partial<Record<FailureReason, string>> = {
   unsupported: 'is of a kind that Quoth does not read',
   'too-large': 'is too large',
   'too-slow': 'took too long',
+  'no-speech-model': 'needs a speech model',
 };
 const mostNamed = 20;
 
@@ -76,6 +97,7 @@ export function noteFor(unread: readonly UnreadPart[]): string {
 
 /** The state a document ends in: some ends have a state of their own because a person can act on them. */
 export function stateFor(reason: FailureReason): 'failed' | 'no-text' | 'password' | 'unsupported' {
+  if (reason === 'no-speech') return 'no-text';
   if (reason === 'no-text' || reason === 'password' || reason === 'unsupported') return reason;
   return 'failed';
 }

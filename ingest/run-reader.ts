@@ -5,7 +5,14 @@
  * `readers/node-spawner.ts`.
  */
 
-import { limitsFor, type ReaderLimits, type ReaderMessage, type ReaderRequest, scanLimits } from './reader-process.ts';
+import {
+  limitsFor,
+  listenLimits,
+  type ReaderLimits,
+  type ReaderMessage,
+  type ReaderRequest,
+  scanLimits,
+} from './reader-process.ts';
 import { documentKindOf } from './readers/kind.ts';
 import {
   type Box,
@@ -31,10 +38,10 @@ export type ReaderChild = {
 };
 
 /**
- * Starts a fresh reader. `path` is the one file it may open. The spawner should hold V8's heap below
+ * Starts a fresh reader. `path` is the one file it may open, beside what lies in `folders`. The spawner should hold V8's heap below
  * `limits.memoryBytes` and should deny the process whatever else the system lets it deny.
  */
-export type SpawnReader = (limits: ReaderLimits, path: string) => ReaderChild;
+export type SpawnReader = (limits: ReaderLimits, path: string, folders: readonly string[]) => ReaderChild;
 
 export type RunReaderOptions = {
   /** Other limits than `limitsFor`, for tests. */
@@ -55,7 +62,7 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
   const chooseLimits = options.limits ?? limitsFor;
   const memoryPollMs = options.memoryPollMs ?? 100;
 
-  return (source, { signal, onProgress, wordsOf }) =>
+  return (source, { signal, onProgress, wordsOf, scanFolders, speech }) =>
     new Promise((resolve) => {
       const kind = documentKindOf(source.name);
       const limits = chooseLimits(source.sizeBytes);
@@ -63,7 +70,7 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
 
       let child: ReaderChild;
       try {
-        child = spawnReader(limits, source.path);
+        child = spawnReader(limits, source.path, [...(scanFolders ?? []), ...(speech ? [speech.folder] : [])]);
       } catch (error) {
         return resolve(failed(kind, 'crashed', `The reader could not be started: ${describe(error)}`));
       }
@@ -96,6 +103,16 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
         clearTimeout(deadline);
         deadline = setTimeout(onDeadline, endsAtMs - performance.now());
       };
+      // A recording has as much time as it has stretches, but none more than its own: one that hangs is found in minutes.
+      const grantListening = () => {
+        const nowMs = performance.now();
+        endsAtMs = Math.min(
+          Math.max(endsAtMs, nowMs + listenLimits.stretchClockMs),
+          startedMs + listenLimits.documentClockMs,
+        );
+        clearTimeout(deadline);
+        deadline = setTimeout(onDeadline, endsAtMs - nowMs);
+      };
       const memoryPoll = setInterval(() => {
         child.memoryBytes().then(
           (bytes) => {
@@ -111,6 +128,7 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
         if (ended || !isReaderMessage(message)) return;
         if (message.type === 'progress') {
           if (message.isScanning === true) grantScan();
+          if (message.isListening === true) grantListening();
           onProgress?.(Math.min(1, Math.max(0, message.done)));
         } else end(message.result);
       });
@@ -123,7 +141,8 @@ export function createReadFile(spawnReader: SpawnReader, options: RunReaderOptio
       });
       try {
         const { path, name, sizeBytes } = source;
-        child.send({ type: 'read', path, name, sizeBytes, ...(wordsOf ? { wordsOf } : {}) });
+        const kits = { ...(scanFolders ? { scanFolders } : {}), ...(speech ? { speech } : {}) };
+        child.send({ type: 'read', path, name, sizeBytes, ...(wordsOf ? { wordsOf } : {}), ...kits });
       } catch (error) {
         end(failed(kind, 'crashed', `The reader did not take the file: ${describe(error)}`));
       }
@@ -158,7 +177,14 @@ function isUnreadPart(part: unknown): boolean {
 
 function isScanned(scanned: unknown): boolean {
   if (!isObject(scanned) || !isCount(scanned.page) || !Array.isArray(scanned.words)) return false;
+  if (scanned.confidence !== undefined && !(Number(scanned.confidence) >= 0 && Number(scanned.confidence) <= 100))
+    return false;
+  if (scanned.languages !== undefined && !isNames(scanned.languages)) return false;
   return scanned.words.every((word) => isObject(word) && isText(word.text, 1000) && isBox(word.box));
+}
+
+function isNames(names: unknown): boolean {
+  return Array.isArray(names) && names.length <= 100 && names.every((name) => isText(name, 20));
 }
 
 function isBox(box: unknown): box is Box {

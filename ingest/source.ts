@@ -27,6 +27,7 @@ export const documentKinds = [
   'email', // EML
   'captions', // SRT and WebVTT
   'image', // PNG and JPEG, by recognizing its text
+  'recording', // sound or film, by turning what is said into text
   'zip', // of any of the above
   'youtube',
   'other',
@@ -90,6 +91,8 @@ export const failureReasons = [
   'not-a-file', // FIFO, device, socket
   'outside', // a link that leads out of the folder
   'no-captions',
+  'no-speech', // a recording in which nothing is said
+  'no-speech-model', // a recording, and no model is installed that could hear it
   'video-unavailable', // private, removed, age-restricted, blocked
   'offline', // the address did not answer
   'network-off', // the person has told Quoth to stay offline
@@ -100,7 +103,14 @@ export type FailureReason = (typeof failureReasons)[number];
 /** A word that was recognized on a scanned page. */
 export type ScannedWord = { text: string; box: Box };
 /** The words of one page in reading order. Its text is made of them, but for hyphens at line ends. */
-export type ScannedPage = { page: number; words: ScannedWord[] };
+export type ScannedPage = {
+  page: number;
+  words: ScannedWord[];
+  /** How sure the recognition was, from 0 to 100. Absent for words that were not recognized. */
+  confidence?: number;
+  /** In which languages it was read, as Tesseract names them. */
+  languages?: readonly string[];
+};
 
 /** `name`: "page 3", "letters/may.doc". */
 export type UnreadPart = { name: string; reason: FailureReason };

@@ -63,6 +63,8 @@ export interface PassageStore {
     documentId: string,
     from: { contentHash: string; kind: DocumentKind; embedderId: string | null },
   ): { addedIds: number[]; removedIds: number[]; vectors: Float32Array | null } | null;
+  /** The vectors of a document's passages by what was embedded for them (`textToEmbed`): the same text needs no new one. */
+  vectorsByText(documentId: string, embedderId: string): ReadonlyMap<string, Float16Array>;
   /** Passages that have no vector of this embedder yet, ascending, at most `limit`. */
   passagesWithoutVector(
     embedderId: string,

@@ -30,6 +30,7 @@ export function securityHeaders(connect = ''): Record<string, string> {
     'style-src': "'self'",
     'img-src': "'self' blob: data:",
     'font-src': "'self'",
+    'media-src': "'self'",
     'connect-src': `'self'${connect ? ` ${connect}` : ''}`,
     'worker-src': "'self'",
     'frame-src': "'none'",

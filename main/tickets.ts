@@ -18,11 +18,13 @@ const maxTickets = 100_000;
 /** 192 bits: not to be guessed. */
 const numBytes = 24;
 
-/** The tickets of one profile, held in memory: they do not outlive the process. */
+/** The tickets of one profile, held in memory: they do not outlive the process. `lifetimeMs`: absent = an hour. */
 export function createTickets(outside: {
   randomBytes: (numBytes: number) => Uint8Array;
   nowMs: () => number;
+  lifetimeMs?: number;
 }): Tickets {
+  const livesMs = outside.lifetimeMs ?? lifetimeMs;
   const paths = new Map<string, { path: string; expiresAtMs: number }>();
   const dropOld = (): void => {
     // A Map keeps the order of insertion, and all live equally long: the oldest stand first.
@@ -36,7 +38,7 @@ export function createTickets(outside: {
       if (!path.isAbsolute(absolutePath)) throw new TypeError('A ticket needs an absolute path.');
       dropOld();
       const ticket = Buffer.from(outside.randomBytes(numBytes)).toString('base64url');
-      paths.set(ticket, { path: absolutePath, expiresAtMs: outside.nowMs() + lifetimeMs });
+      paths.set(ticket, { path: absolutePath, expiresAtMs: outside.nowMs() + livesMs });
       return ticket;
     },
     redeem(ticket) {

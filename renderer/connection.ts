@@ -67,6 +67,7 @@ function createLoopbackShell(token: string): QuothShell {
       download(file);
       return true;
     },
+    recordingAddress: async (documentId) => `/recordings/${await ticketForRecording(documentId, token)}`,
     openExternal: async (address) => {
       if (new URL(address).protocol === 'https:') window.open(address, '_blank', 'noopener,noreferrer');
     },
@@ -101,24 +102,36 @@ function limit(maxAtOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
 
 async function upload(file: File, relativePath: string, token: string): Promise<Ticket> {
   if (file.size > maxUploadBytes) throw new QuothError('unsupported', `"${file.name}" is too large for the browser.`);
-  let response: Response;
-  try {
-    response = await fetch(`/files?path=${encodeURIComponent(relativePath)}`, {
-      method: 'PUT',
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/octet-stream' },
-      body: file,
-    });
-  } catch (cause) {
+  const response = await fetch(`/files?path=${encodeURIComponent(relativePath)}`, {
+    method: 'PUT',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/octet-stream' },
+    body: file,
+  }).catch((cause: unknown) => {
     throw new QuothError('closed', 'Quoth could not take the file: it does not answer. Please reload the page.', {
       cause,
     });
-  }
+  });
+  return ticketOf(response, `"${file.name}" was not taken.`);
+}
+
+async function ticketForRecording(documentId: string, token: string): Promise<Ticket> {
+  const response = await fetch(`/recordings?document=${encodeURIComponent(documentId)}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+  }).catch((cause: unknown) => {
+    throw new QuothError('closed', 'Quoth does not answer. Please reload the page.', { cause });
+  });
+  return ticketOf(response, 'The recording cannot be played.');
+}
+
+/** `otherwise`: what is said where the answer says nothing. */
+async function ticketOf(response: Response, otherwise: string): Promise<Ticket> {
   const answer: unknown = await response.json().catch(() => null);
   const ticket = ticketSchema.safeParse((answer as { ticket?: unknown } | null)?.ticket);
   if (response.ok && ticket.success) return ticket.data;
   const error = (answer as { error?: { code?: unknown; message?: unknown } } | null)?.error;
   const code = errorCodes.find((known) => known === error?.code) ?? 'internal';
-  throw new QuothError(code, typeof error?.message === 'string' ? error.message : `"${file.name}" was not taken.`);
+  throw new QuothError(code, typeof error?.message === 'string' ? error.message : otherwise);
 }
 
 function chooseWithInput(wholeFolder: boolean): Promise<File[] | null> {

@@ -13,6 +13,9 @@ import { cacheFolder, ensureDebianPackages, root, run, say } from '../main/setup
 /** Debian's names for what a window and a browser need. */
 const windowPackages = 'xvfb xauth libnss3 libatk-bridge2.0-0 libgtk-3-0 libgbm1 libasound2'.split(' ');
 
+/** Beside those that a fresh machine starts with: the smallest that turns speech into text (29 MB). */
+const modelsOfTests = ['whisper-tiny'];
+
 /** What each kind of test needs; the answer is null, or the reason why it cannot run here. */
 const kinds = {
   model: () => null,
@@ -31,7 +34,7 @@ const kinds = {
 await runScript(async () => {
   // Models for tests are kept beside the other heavy things, not in the user's own folder.
   process.env.QUOTH_MODELS ??= cacheFolder('test-models');
-  const node = await setUp({ models: true });
+  const node = await setUp({ models: true, more: modelsOfTests });
   const excluded = [];
   for (const [kind, reasonAgainst] of Object.entries(kinds)) {
     const reason = await reasonAgainst();

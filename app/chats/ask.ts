@@ -9,6 +9,7 @@ import type { ChatTable } from '../store/chat-table.ts';
 import { countBandwidth } from './bandwidth.ts';
 import type { ChatModel } from './chat-model.ts';
 import { type FoundForTurn, titleFrom } from './chats.ts';
+import { isDoubtful, type Weighing } from './doubt.ts';
 import { finishQuoted, finishSpoken, type ReadPassages, refuse, type Spoken } from './finish.ts';
 import { buildPrompt, type Shown } from './prompt.ts';
 import { isRelevant } from './relevance.ts';
@@ -26,6 +27,8 @@ export type AskParts = {
   /** What was found for a turn, as far as it is still there. */
   foundFor: (turnId: TurnId) => FoundForTurn;
   chatModel: () => Promise<ChatModel | null>;
+  /** What tells whether the passages may not answer; absent or null: nobody can tell. */
+  embedder?: () => Promise<Weighing | null>;
   /** Told what a use of the model failed with; true when another one can be had. */
   noteFailure: (error: unknown, model: ChatModel) => boolean;
   chats: Pick<ChatTable, 'create' | 'addTurn' | 'read' | 'saveAnswer'>;
@@ -71,10 +74,13 @@ export async function* ask(request: AskRequest, parts: AskParts, signal: AbortSi
     yield { type: 'sources', passages: found.map(toPassage), retrieveMs, ...searchedFor(story) };
 
     if (isRelevant(story.about, story.found, embedderId)) {
+      // Beside the writing: the chat model has its prompt to read.
+      const doubt = doubtOf(story, parts, signal);
       for await (const text of write(story, parts, signal)) {
         if (story.ttftMs === 0) story.ttftMs = parts.nowMs() - startMs;
         yield { type: 'text', text };
       }
+      story.isDoubtful = await doubt;
     } else story.way = 'refuse';
     if (signal.aborted) story.speech.end = 'stopped';
     else if (story.way !== 'model') story.speech.end = 'complete';
@@ -114,6 +120,7 @@ type Story = {
   sentTo: SentTo | undefined;
   retrieveMs: number;
   ttftMs: number;
+  isDoubtful: boolean;
   /** Of the memory, while the answer was written; null where nobody can tell. */
   bandwidthFraction: number | null;
   saved: boolean;
@@ -148,6 +155,7 @@ function begin({ question, chatId, insteadOf, sources, scope }: AskRequest, { ch
     sentTo: undefined,
     retrieveMs: 0,
     ttftMs: 0,
+    isDoubtful: false,
     bandwidthFraction: null,
     saved: false,
   };
@@ -165,6 +173,17 @@ async function find(
   if (sources === 'same' && before && numBefore > 0) return before;
   const limit = sources === 'more' ? Math.min(mostPassages, 2 * Math.max(numPassages, numBefore)) : numPassages;
   return parts.search(story.about, limit, { signal, scope: story.scope });
+}
+
+/** A remark that cannot be made is none: it never fails. */
+async function doubtOf({ about, found }: Story, parts: AskParts, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await isDoubtful(about, found, (await parts.embedder?.()) ?? null, signal);
+  } catch (error) {
+    if (!signal.aborted)
+      parts.log('warn', 'whether the passages may not answer cannot be told', { error: String(error) });
+    return false;
+  }
 }
 
 const noModel = 'No chat model is installed, so here is what your documents say, word for word:';
@@ -259,7 +278,8 @@ function save(story: Story, parts: AskParts, elapsedMs: number): Answer {
       ? finish.quotes(spoken, story.why, parts.readPassages)
       : finish[story.way](spoken, parts.readPassages);
   const { sentTo } = story;
-  const answer: Answer = { ...finished, ...searchedFor(story), ...(sentTo ? { sentTo } : {}) };
+  const doubtful = story.isDoubtful && !finished.refused ? { doubtful: true } : {};
+  const answer: Answer = { ...finished, ...doubtful, ...searchedFor(story), ...(sentTo ? { sentTo } : {}) };
   const passages = story.found.map(({ passageId, score, similarity, wordScore, rerankScore, alsoIn = [] }) => {
     const twins = alsoIn.map((twin) => twin.passageId);
     return { passageId, score, similarity, wordScore, rerankScore, ...(twins.length > 0 ? { alsoIn: twins } : {}) };

@@ -1,4 +1,5 @@
 /** Written by test/eval/refusal.ts: what the signs of a search are worth. */
+import type { Doubt } from './doubt.ts';
 import type { Calibration } from './relevance.ts';
 
 /** By the name of the embedder. */
@@ -68,5 +69,23 @@ export const wordCalibration: Calibration = {
     bias: -5.558,
     weights: { stretch: 6.701, whole: 9.394, pairs: 4.836, missing: 0.246, names: 0.878, wordGap: 1.904, lead: -0.603 },
     least: -1.505,
+  },
+};
+
+/** Whether passages that speak of a question may not answer it, by the name of the embedder. */
+export const doubts: Readonly<Record<string, Doubt>> = {
+  'all-minilm-l6-v2': {
+    bias: -3.618,
+    weights: {
+      sentence: 4.249,
+      namesNowhere: -0.956,
+      numbersMissing: -0.958,
+      free: 0.625,
+      hasCandidate: 0.645,
+      notOnlyAsked: -2.141,
+      opposite: -2.235,
+      undone: -1.712,
+    },
+    least: -1.155,
   },
 };

@@ -13,11 +13,12 @@
  * says the other way round, has no support there (`turned.ts`). One that was broken off must stand there whole, every word of it; a single word beside other sentences proves
  * nothing. Content words leave out function words; they count by how rare they are among the passages, numbers and names double.
  */
+
+import { type Writing, writingOf } from '../../ingest/writing.ts';
 import type { Answer, Citation, Passage } from '../contract/types.ts';
 import { focusCell } from './cells.ts';
 import { bearsOut, type Fact, factsIn, isFactWord } from './facts.ts';
 import { contentWords, isRow, type Sentence, splitSentences, type Word } from './sentences.ts';
-import { type Writing, writingOf } from './signs.ts';
 import { dropsDenial, swapsRoles } from './turned.ts';
 
 const supportThreshold = 0.6;

@@ -2,8 +2,9 @@
  * Numbers and dates in a text, by what they say and not by how they are written: "3 million" is 3,000,000, "12 March 2020" is
  * 2020-03-12, "third" is 3rd. What an answer states of them must stand in the passage that is quoted for it.
  */
+
+import type { Writing } from '../../ingest/writing.ts';
 import { contentWords } from './sentences.ts';
-import type { Writing } from './signs.ts';
 
 export type Fact =
   | { type: 'number'; value: number; unit: string | null; isOrdinal: boolean }

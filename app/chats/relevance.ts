@@ -7,8 +7,10 @@
  * was not measured has no say: the words alone decide, by coefficients of their own, as they do without an embedder.
  * Questions made to look answerable pass it mostly: they are for the check of the answer. test/eval/finding.md has the figures.
  */
+
+import { type Writing, writingOf } from '../../ingest/writing.ts';
 import { calibrations, wordCalibration } from './calibrations.ts';
-import { type Sighted, type Signs, signNames, signsOf, type Writing, writingOf } from './signs.ts';
+import { type Sighted, type Signs, signNames, signsOf } from './signs.ts';
 
 /** Log-odds = bias + Σ coefficient × sign; an answer is looked for from `least` on. */
 export type Judgement = { bias: number; weights: Readonly<Partial<Signs>>; least: number };

@@ -16,6 +16,8 @@ export const answer = z.object({
   unsupported: z.array(z.object({ start: z.number().int().nonnegative(), endExclusive: z.number().int() })).optional(),
   /** True when the documents do not hold the answer; the text then says what was searched. */
   refused: z.boolean(),
+  /** True where the passages speak of the question but may not say what it asks; absent: no sign of it, or nobody can tell. */
+  doubtful: z.boolean().optional(),
   /** `quotes` = no chat model took part: the answer is made of quoted passages only. */
   writtenBy: z.enum(['model', 'quotes']),
   end: answerEnd,

@@ -120,6 +120,10 @@ export const contract = {
     z.object({ documentIds: z.array(documentId).min(1).max(10_000), anew: z.boolean().optional() }),
     addEvent,
   ),
+  /** What of the library was read from scanned pages, or could not be: it is worth another look once a language is there. */
+  describeScans: call(nothing, z.object({ numDocuments: z.number().int().nonnegative() })),
+  /** Reads these again, with the languages that there are now. */
+  readScansAgain: stream(nothing, addEvent),
   removeDocument: call(z.object({ documentId }), nothing),
   /** Removes documents one by one; leaving the loop ends it after the one at hand. Those that are gone are passed over. */
   removeDocuments: stream(z.object({ documentIds: z.array(documentId).min(1).max(10_000) }), removeEvent),
@@ -142,7 +146,7 @@ export const contract = {
       numPassages: z.number().int(),
     }),
   ),
-  /** The words of a scanned page and where they stand, in reading order, for marking a quote; none for any other page. */
+  /** The words of a scan or of a PDF's page and where they stand, in reading order, for marking a quote that its text does not hold. */
   readScan: call(
     z.object({ documentId, page: z.number().int().positive() }),
     z.object({ words: z.array(scannedWord) }),

@@ -54,6 +54,7 @@ export const documentKind = z.enum([
   'email',
   'captions',
   'image',
+  'recording',
   'zip',
   'youtube',
   'other',
@@ -76,6 +77,8 @@ export const documentProblem = z.enum([
   'outside',
   'crashed',
   'no-captions',
+  'no-speech',
+  'no-speech-model',
   'video-unavailable',
   'offline',
   'network-off',
@@ -109,6 +112,8 @@ export const documentSummary = z.object({
   /** The same as one of a closed list, where it is one of it; null for an end that is `ready`. */
   problem: documentProblem.nullable(),
   numPages: z.number().int().nonnegative().nullable(),
+  /** Of a recording, up to its last word. Absent for every other document, and for one that was not heard yet. */
+  durationSeconds: z.number().nonnegative().optional(),
   numPassages: z.number().int().nonnegative(),
   sizeBytes: z.number().int().nonnegative(),
   addedAtMs: z.number(),
@@ -206,6 +211,18 @@ export const documentDetails = z.object({
   folderName: z.string().nullable(),
   /** Whether its file is where it was; null for a video. */
   isThere: z.boolean().nullable(),
+  /**
+   * Of scanned pages: how many there are, how sure their recognition was (0 to 100, of all letters), in which languages they
+   * were read (BCP 47), and whether they seem to be in another one. Absent where no page was a scan.
+   */
+  scans: z
+    .object({
+      numPages: z.number().int().positive(),
+      confidence: z.number().min(0).max(100).nullable(),
+      languages: z.array(z.string()),
+      seemsOther: z.boolean(),
+    })
+    .optional(),
   /** True when its file is a copy that Quoth made (of a file that came through a browser) and that goes with it. */
   isCopy: z.boolean(),
   numVectors: z.number().int().nonnegative(),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { modelId } from './ids.ts';
 
-const role = z.enum(['chat', 'embedder', 'reranker']);
+const role = z.enum(['chat', 'embedder', 'reranker', 'speech', 'scan']);
 
 /** Whether a model runs on this machine, and how: reckoned before a byte of it is fetched. */
 export const modelFit = z.object({
@@ -22,7 +22,10 @@ export type ModelFit = z.infer<typeof modelFit>;
 export const modelSummary = z.object({
   id: modelId,
   name: z.string(),
-  /** What it does: writes answers, turns text into vectors, or says how well a passage answers a question. */
+  /**
+   * What it does: writes answers, turns text into vectors, says how well a passage answers a question, writes down what is
+   * said in recordings, or reads scanned pages of one language.
+   */
   role,
   licence: z.string(),
   /** The licence's own page; null where none is known. */
@@ -30,9 +33,12 @@ export const modelSummary = z.object({
   /** What has to be fetched, and what it takes on disk once built. */
   downloadBytes: z.number().int().nonnegative(),
   planBytes: z.number().int().nonnegative(),
+  /** BCP 47; those that its makers name. Absent where that is not known. */
+  languages: z.array(z.string()).optional(),
   state: z.enum(['available', 'downloading', 'building', 'installed', 'broken']),
   /** Null where it cannot be told. */
   fit: modelFit.nullable(),
+  /** Of the languages of scanned pages all that are in use are used at once; of every other role, one is. */
   inUse: z.boolean(),
   /** Made from files of the person's own: it cannot be fetched again. */
   own: z.boolean(),

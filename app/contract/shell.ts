@@ -17,6 +17,8 @@
  *   forward slashes), header `Authorization: Bearer TOKEN`, `Content-Type: application/octet-stream`, the file itself as
  *   the body. Answers 201 `{"ticket": "…"}`, or 4xx/5xx `{"error": {"code", "message"}}` with a code of `errors.ts` and a
  *   sentence for the person. One file a request; a few at a time (the server takes four).
+ * - `POST /recordings?document=ID`, header `Authorization: Bearer TOKEN`: answers 201 `{"ticket": "…"}` for a recording of the
+ *   library. `GET /recordings/TICKET` is its bytes, or a range of them.
  *
  * No cookie is used: browsers send a cookie of 127.0.0.1 to every port of it, so another local server could read it.
  */
@@ -76,6 +78,12 @@ export type QuothShell = {
   ticketsFor(items: File[], relativePaths?: string[]): Promise<Ticket[]>;
   /** Saves a file where the person says (Electron), or among their downloads (a browser). False = they changed their mind. */
   saveFile(file: { name: string; mediaType: string; bytes: Uint8Array<ArrayBuffer> }): Promise<boolean>;
+  /**
+   * Where a player of the page finds the recording of a document: an address of the page's own origin that answers to ranges,
+   * and to nobody else. It may stop answering after some hours; then a new one is asked for. Fails with `not-found` where the
+   * file is not where it was.
+   */
+  recordingAddress(documentId: DocumentId): Promise<string>;
   /** Opens an https address in the person's browser, after they agreed. Other addresses do nothing. */
   openExternal(address: string): Promise<void>;
   /**

@@ -12,12 +12,13 @@ import type { Copies } from './copies.ts';
 import { languageOf } from './language.ts';
 import { nameOf } from './places.ts';
 import { isGone } from './reconcile.ts';
+import { describeScans } from './scans.ts';
 
 export type DescribeParts = {
   profileFolder: string;
   find(id: string): StoredDocument | null;
   summaryOf(document: StoredDocument): DocumentSummary;
-  passages: Pick<PassageTable, 'passagesOf' | 'storedFacts'>;
+  passages: Pick<PassageTable, 'passagesOf' | 'scansOf' | 'storedFacts'>;
   citing: Citing;
   copies: Copies;
 };
@@ -46,11 +47,13 @@ export function createDescribe(
       const isFile = document.sourceType === 'file';
       const isCopy = copies.isCopy(document);
       const { numVectors, storedBytes } = passages.storedFacts(documentId);
+      const language = languageOf(sampleOf(document));
       const copyBytes = isCopy ? await bytesOf(document.location) : 0;
       return {
         document: summaryOf(document),
         changedAtMs: document.modifiedAtMs,
-        language: languageOf(sampleOf(document)),
+        language,
+        ...describeScans(passages.scansOf(documentId), language),
         // Where a copy lies means nothing to a person: it never was in a folder of theirs.
         folderName: isFile && !isCopy ? nameOf(dirname(document.location)) : null,
         isThere: isFile ? !(await isGone(document.location)) : null,

@@ -20,10 +20,13 @@ import { createDescribe } from './describe.ts';
 import { createFolders, type FolderOptions, type Folders } from './folders.ts';
 import { createIngestQueue } from './ingest-queue.ts';
 import type { MeaningService } from './meaning.ts';
+import { wordsOfPage } from './page-words.ts';
 import { placeOf } from './place.ts';
+import { createReadAgain } from './read-again.ts';
 import { readOriginal } from './read-original.ts';
 import { isGone } from './reconcile.ts';
 import { createRemoval } from './removal.ts';
+import { renewOutdated } from './renewal.ts';
 import { createWatchers } from './watchers.ts';
 
 type LibraryHandlers = Pick<
@@ -32,6 +35,8 @@ type LibraryHandlers = Pick<
   | 'addAddress'
   | 'retryDocument'
   | 'retryDocuments'
+  | 'describeScans'
+  | 'readScansAgain'
   | 'removeDocument'
   | 'removeDocuments'
   | 'describeDocument'
@@ -58,6 +63,8 @@ export type Library = {
   under(path: string): DocumentSummary[];
   /** Where a document's file lies; null for a video, and for what is not there. For the shell that shows it. */
   pathOf(id: string): Promise<string | null>;
+  /** The same of a recording alone, for the shell that plays it. */
+  recordingOf(id: string): Promise<string | null>;
   /** Whether a path is that of a copy, or of a folder of copies. */
   isOwn(path: string): boolean;
   /** Tells the windows of documents whose collections have changed. */
@@ -65,6 +72,8 @@ export type Library = {
   listFolders: Folders['list'];
   lookAgain: Folders['lookAgain'];
   dropGone: Folders['dropGone'];
+  /** A speech model is there: what waits for one is read. */
+  hearAgain(): void;
   /** Takes up what an end of the process has left; called once, after the start. */
   resume(): void;
   isBusy(): boolean;
@@ -91,10 +100,16 @@ export type LibraryParts = {
   onChange: () => void;
   /** Called after a removal and when the last waiting document has come to its end: time to tidy up. */
   onQuiet: () => void;
+  /** Somebody asks a question now: what can wait waits. */
+  isAsked: () => boolean;
+  /** How long is waited before each document that a newer reader reads again; for tests. */
+  renewalPauseMs?: number | undefined;
 };
 
 export function createLibrary(parts: LibraryParts): Library {
   const { outside, documents, passages } = parts;
+  const closing = new AbortController();
+  let renewing: Promise<void> | undefined;
   const copies = createCopies(outside.profileFolder);
   const watchers = createWatchers(outside.nowMs);
   const queue = createIngestQueue({
@@ -142,6 +157,14 @@ export function createLibrary(parts: LibraryParts): Library {
     return copies.isCopy(document) ? { ...summary, folder: null } : summary;
   }
   const adding = createAdding({ summaryOf, nowMs: outside.nowMs });
+  const again = createReadAgain({
+    documents,
+    queue,
+    adding,
+    mustFind,
+    isPaused: (path) => folders.isPaused(path),
+    onChanged: (document) => watchers.changed(summaryOf(document)),
+  });
   const list = (): DocumentSummary[] => documents.list().map((document) => summaryOf(document));
 
   function noteChange(): void {
@@ -153,6 +176,12 @@ export function createLibrary(parts: LibraryParts): Library {
     const document = documents.find(id);
     if (!document) throw new QuothError('not-found', 'This document is not in the library any more.');
     return document;
+  }
+
+  async function pathOf(id: string): Promise<string | null> {
+    const document = documents.find(id);
+    if (document?.sourceType !== 'file' || (await isGone(document.location))) return null;
+    return document.location;
   }
 
   /** Queues a source unless it is there and unchanged. */
@@ -231,32 +260,11 @@ export function createLibrary(parts: LibraryParts): Library {
     });
   }
 
-  function retry(ids: readonly DocumentId[], anew: boolean, signal: AbortSignal): AsyncGenerator<AddEvent> {
-    return adding(signal, async (follow) => {
-      for (const id of new Set(ids)) {
-        const document = ids.length === 1 ? mustFind(id) : documents.find(id);
-        if (!document) continue;
-        if (!queue.has(id)) {
-          const isLost =
-            document.sourceType === 'file' && document.state === 'ready' && (await isGone(document.location));
-          if (isLost && ids.length === 1)
-            throw new QuothError('not-found', 'The file is no longer where it was. Its text stays as it was read.');
-          if (isLost) continue;
-          // The hash of what it was cut from: without it, the same bytes are read again.
-          if (anew) documents.setFacts(id, { contentHash: null });
-          watchers.changed(summaryOf(documents.setState(id, 'queued')));
-        }
-        follow(queue.add(id));
-      }
-    });
-  }
-
   return {
     handlers: {
       watchLibrary: (_input, signal) => watchers.watch(list, signal),
       addAddress: ({ address }, signal) => addAddress(address, signal),
-      retryDocument: ({ documentId }, signal) => retry([documentId], false, signal),
-      retryDocuments: ({ documentIds, anew = false }, signal) => retry(documentIds, anew, signal),
+      ...again.handlers,
       removeDocument: async ({ documentId }) => {
         await removal.remove(documentId);
         return {};
@@ -284,9 +292,10 @@ export function createLibrary(parts: LibraryParts): Library {
           numPassages: document.numPassages,
         };
       },
-      readScan: async ({ documentId, page }) => {
-        mustFind(documentId);
-        return { words: passages.scannedWords(documentId, page) };
+      readScan: async ({ documentId, page }, signal) => {
+        const { readFile } = outside;
+        const { scannedWords } = passages;
+        return { words: await wordsOfPage({ scannedWords, readFile }, mustFind(documentId), page, signal) };
       },
       readOriginal: ({ documentId }, signal) => readOriginal(mustFind(documentId), signal),
       ...folders.handlers,
@@ -294,11 +303,8 @@ export function createLibrary(parts: LibraryParts): Library {
     addPaths,
     list,
     under: (path) => documents.listUnder(path).map((document) => summaryOf(document)),
-    async pathOf(id) {
-      const document = documents.find(id);
-      if (document?.sourceType !== 'file' || (await isGone(document.location))) return null;
-      return document.location;
-    },
+    pathOf,
+    recordingOf: async (id) => (documents.find(id)?.kind === 'recording' ? pathOf(id) : null),
     isOwn: (path) => copies.isCopy({ sourceType: 'file', location: join(path, 'any') }),
     tell(ids) {
       for (const id of ids) {
@@ -309,10 +315,20 @@ export function createLibrary(parts: LibraryParts): Library {
     listFolders: folders.list,
     lookAgain: folders.lookAgain,
     dropGone: folders.dropGone,
+    hearAgain: again.hear,
     resume() {
       for (const { id, location } of documents.listUnfinished())
         if (!folders.isPaused(location)) void queue.add(id).catch(() => {});
       folders.start();
+      renewing = renewOutdated({
+        documents,
+        renew: (id) => queue.add(id, { quietly: true }),
+        isPaused: folders.isPaused,
+        isBusy: () => parts.isAsked() || queue.isBusy(),
+        signal: closing.signal,
+        log: outside.log,
+        pauseMs: parts.renewalPauseMs,
+      });
     },
     isBusy: () => queue.isBusy(),
     async idle() {
@@ -320,8 +336,10 @@ export function createLibrary(parts: LibraryParts): Library {
       await queue.idle();
     },
     async close() {
+      closing.abort();
       await folders.close();
       await queue.close();
+      await renewing;
     },
   };
 }

@@ -6,8 +6,8 @@ import type { Log } from '../outside.ts';
 import { describeEngine } from './describe-engine.ts';
 import { createLoaded, isEngineDeath } from './loaded.ts';
 import { readModelFolder } from './model-folder.ts';
-import type { ModelList, Role } from './model-list.ts';
-import type { Offer } from './offer.ts';
+import type { ModelList } from './model-list.ts';
+import type { Offer, PlanRole, Role } from './offer.ts';
 
 /** What a role's engine needs to be opened. `Chat`, `Embedder` and `Reranker` are whatever the kit makes of an engine. */
 export type EngineKit<Chat, Embedder, Reranker> = {
@@ -31,7 +31,7 @@ export type Engines<Chat, Embedder, Reranker> = {
    * is forgotten then, and the next one asked for is opened anew.
    */
   noteFailure(error: unknown, thing: Chat | Embedder | Reranker): boolean;
-  /** Lets go of a role's engine: the next one asked for is that of the model in use then. */
+  /** Lets go of a role's engine, if it has one: the next one asked for is that of the model in use then. */
   forget(role: Role): Promise<void>;
   describe(): Promise<EngineReport[]>;
 };
@@ -42,7 +42,7 @@ export function createEngines<Chat, Embedder, Reranker>(
   log: Log,
 ): Engines<Chat, Embedder, Reranker> {
   function loaderOf<Thing>(
-    role: Role,
+    role: PlanRole,
     open: (plan: string, offer: Offer, planSha256: string) => Promise<Thing>,
   ): () => Promise<Thing | null> {
     return async () => {
@@ -102,7 +102,9 @@ export function createEngines<Chat, Embedder, Reranker>(
       reranker.forgetIf(thing);
       return true;
     },
-    forget: (role) => loaded[role].forget(),
+    forget: async (role) => {
+      if (role !== 'speech' && role !== 'scan') await loaded[role].forget();
+    },
     async describe() {
       const offerOfRole = await list.inUse();
       const reports = await Promise.all([

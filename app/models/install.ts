@@ -1,5 +1,5 @@
 /**
- * From an offer to a plan on the disk: fetch what is missing, check it, unpack it, build, put in place. Every step can be
+ * From an offer to a plan or a kit on the disk: fetch what is missing, check it, unpack it, build, put in place. Every step can be
  * cut at any moment: what was fetched stays, a plan is there whole or not at all.
  */
 import { createReadStream } from 'node:fs';
@@ -12,8 +12,17 @@ import { freeBytes } from '../free-bytes.ts';
 import type { Outside } from '../outside.ts';
 import { readArchiveMember } from './archive.ts';
 import { arrivedBytes, download, type FileHash, hashFile, hashFromIntegrity } from './download.ts';
-import { type ModelFolder, type OwnModel, withModelLock, writeManifest } from './model-folder.ts';
-import { type BuildOffer, downloadBytesOf, downloadKeyOf, downloadsOf, type Offer, type OfferPart } from './offer.ts';
+import { keepKit } from './keep-kit.ts';
+import { fileName, type ModelFolder, type OwnModel, withModelLock, writeManifest } from './model-folder.ts';
+import {
+  type BuildOffer,
+  downloadBytesOf,
+  downloadKeyOf,
+  downloadsOf,
+  isKit,
+  type Offer,
+  type OfferPart,
+} from './offer.ts';
 
 export type InstallOutside = Pick<Outside, 'fetch' | 'packageAddress' | 'nowMs' | 'log'>;
 
@@ -84,8 +93,12 @@ async function installLocked(
   await rm(checkpoint, { recursive: true, force: true });
   await mkdir(checkpoint);
   await unpack(offer, archives, checkpoint, signal, report);
-  report('build', 0, offer.planBytes);
   const sources = downloadsOf(offer).map((part) => (part.type === 'npm' ? part.integrity : part.address));
+  if (isKit(offer)) {
+    await keepKit(where, { offer, folder: checkpoint, sources }, outside, signal);
+    return rm(where.download, { recursive: true, force: true });
+  }
+  report('build', 0, offer.planBytes);
   await buildInto(where, { offer, folder: checkpoint, build, sources }, outside, signal, report);
   await rm(where.download, { recursive: true, force: true });
 }
@@ -213,8 +226,7 @@ async function unpack(
   const totalBytes = downloadBytesOf(offer);
   let doneBytes = 0;
   for (const { name, parts, sha256 } of offer.files) {
-    // A name, or one in a folder: never a way out of the checkpoint's own.
-    if (!/^(?:[0-9a-zA-Z][0-9a-zA-Z._-]*\/)?[0-9a-zA-Z][0-9a-zA-Z._-]*$/.test(name))
+    if (!fileName.test(name))
       throw new QuothError('internal', 'The catalogue names a file in a way that is not allowed.');
     await mkdir(dirname(join(checkpoint, name)), { recursive: true });
     const only = parts.length === 1 ? parts[0] : undefined;

@@ -7,7 +7,7 @@ import { encodePair } from '../../engines/tokenizer/pair.ts';
 import { loadTokenizer, type Tokenizer } from '../../engines/tokenizer/tokenizer.ts';
 import { createEmbedder, type Embedder } from '../../ingest/embedder.ts';
 import { createReranker, type Reranker } from '../../ingest/reranker.ts';
-import type { Engine } from '../../native/index.ts';
+import type { Engine, EngineOptions } from '../../native/index.ts';
 import type { ChatModel } from '../chats/chat-model.ts';
 import { QuothError } from '../contract/errors.ts';
 import type { Outside } from '../outside.ts';
@@ -15,6 +15,7 @@ import type { ModelKit } from './models.ts';
 import type { BuildOffer, Offer } from './offer.ts';
 import { offers } from './offers.ts';
 import { type ChatMemory, chooseRoom } from './room.ts';
+import { tuningFileFor } from './tuning-file.ts';
 
 /** A chat model as it is kept; closing it closes its engine. */
 type OpenChat = ChatModel;
@@ -38,8 +39,14 @@ export function createKit(
   outside: Pick<Outside, 'native'>,
   from: readonly Offer[] = offers,
   chatMemory: () => ChatMemory = () => ({ contextTokens: null, kvPrecision: 'auto' }),
+  /** Of tuning files whose plans' folders cannot be written to; null = these are not kept. */
+  tuningFolder: string | null = null,
 ): AppKit {
   const { native } = outside;
+  const loadEngine = async (options: EngineOptions): Promise<Engine> => {
+    const where = tuningFolder === null ? {} : await tuningFileFor(options.plan, tuningFolder);
+    return native.loadEngine({ ...options, ...where });
+  };
   const build: BuildOffer = async ({ offer, folder, plan, signal, onProgress }) => {
     const checkpoint = offer.checkpoint === null ? folder : join(folder, offer.checkpoint);
     await buildPlan({
@@ -61,7 +68,7 @@ export function createKit(
     openChat: async (plan, offer) => openChat(await openPlan(plan), plan, offer),
     openEmbedder: async (plan, offer, planSha256) => {
       const { header, tokenizer } = await openPlan(plan);
-      const engine = await native.loadEngine({ plan });
+      const engine = await loadEngine({ plan });
       const around = [...tokenizer.encode('')];
       const prefixIds = around.slice(0, header.startIds.length);
       const encode = (text: string): Int32Array => tokenizer.encode(text, { addSpecial: false });
@@ -75,7 +82,7 @@ export function createKit(
       const { pair } = header;
       if (header.role !== 'reranker' || pair === undefined)
         throw new QuothError('unreadable', `The model "${offer.name}" is no reranker. Please install it again.`);
-      const engine = await native.loadEngine({ plan });
+      const engine = await loadEngine({ plan });
       const encode: Parameters<typeof createReranker>[1] = (first, second, maxTokens) =>
         encodePair(tokenizer, pair, first, second, maxTokens);
       return { ...createReranker(engine, encode, offer.name), engine };
@@ -90,7 +97,7 @@ export function createKit(
     const memory = chatMemory();
     const load = async (wish: ChatMemory) => {
       const { contextTokens, options } = await chooseRoom(native, plan, header.contextTokens, wish);
-      return { wantedTokens: contextTokens, engine: await native.loadEngine(options) };
+      return { wantedTokens: contextTokens, engine: await loadEngine(options) };
     };
     // Some devices keep some models in their own precision only: a wish must not cost the model.
     const { wantedTokens, engine } = await load(memory).catch((error: unknown) => {

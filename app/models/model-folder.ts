@@ -1,5 +1,6 @@
 /**
- * A model on the disk: `<modelsFolder>/<id>/` with `plan.quoth`, `manifest.json`, and, while it is installed, `download/`.
+ * A model on the disk: `<modelsFolder>/<id>/` with `plan.quoth` (or, of a kit, its files as they are in `kit/`),
+ * `manifest.json`, and, while it is installed, `download/`.
  * The manifest is written last, so a folder without one holds no model, whatever else lies in it.
  */
 import { mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -10,6 +11,8 @@ import { QuothError } from '../contract/errors.ts';
 export type ModelFolder = {
   folder: string;
   plan: string;
+  /** The folder of what is kept as it is: readers are let into it. */
+  kit: string;
   manifest: string;
   /** The manifest of a model that was removed and can still be brought back. */
   removed: string;
@@ -25,10 +28,23 @@ const ownModel = z.object({
 });
 export type OwnModel = z.infer<typeof ownModel>;
 
+/** A name, or one in a folder: never a way out of the model's own. */
+export const fileName = /^(?:[0-9a-zA-Z][0-9a-zA-Z._-]*\/)?[0-9a-zA-Z][0-9a-zA-Z._-]*$/;
+
+const keptFile = z.object({
+  name: z.string().regex(fileName),
+  sizeBytes: z.number().int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type KeptFile = z.infer<typeof keptFile>;
+
 const manifestSchema = z.object({
   id: z.string(),
+  /** Of a kit: all its files, and the hash of their list. */
   planBytes: z.number().int().positive(),
   planSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of a kit alone. */
+  files: z.array(keptFile).max(100).optional(),
   /** What it was built from: hashes as the catalogue names them. */
   sources: z.array(z.string()),
   installedAtMs: z.number(),
@@ -44,6 +60,7 @@ export function modelFolder(modelsFolder: string, id: string): ModelFolder {
   return {
     folder,
     plan: join(folder, 'plan.quoth'),
+    kit: join(folder, 'kit'),
     manifest: join(folder, 'manifest.json'),
     removed: join(folder, 'removed.json'),
     download: join(folder, 'download'),
@@ -58,7 +75,7 @@ export type FolderState =
   | { type: 'broken'; why: string; manifest: Manifest | null };
 
 /** What lies in the folder. The plan's size is compared, not its hash: that takes seconds, and loading checks more. */
-export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<FolderState> {
+export async function readModelFolder({ manifest, plan, kit }: ModelFolder): Promise<FolderState> {
   let json: string;
   try {
     json = await readFile(manifest, 'utf8');
@@ -68,8 +85,12 @@ export async function readModelFolder({ manifest, plan }: ModelFolder): Promise<
   let parsed: Manifest | null = null;
   try {
     parsed = manifestSchema.parse(JSON.parse(json));
-    const { size } = await stat(plan);
-    if (size === parsed.planBytes) return { type: 'installed', manifest: parsed };
+    const sizes = parsed.files
+      ? await Promise.all(
+          parsed.files.map(async ({ name, sizeBytes }) => [(await stat(join(kit, name))).size, sizeBytes]),
+        )
+      : [[(await stat(plan)).size, parsed.planBytes]];
+    if (sizes.every(([size, wanted]) => size === wanted)) return { type: 'installed', manifest: parsed };
     return { type: 'broken', why: `Its file has the wrong size. ${again(parsed)}`, manifest: parsed };
   } catch {
     return { type: 'broken', why: `Its file is missing or damaged. ${again(parsed)}`, manifest: parsed };

@@ -3,27 +3,33 @@ import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import type { ModelId, ModelSummary } from '../contract/types.ts';
 import type { SettingsTable } from '../store/settings-table.ts';
-import { hashFile } from './download.ts';
 import { fitOf, type MachineFacts } from './fit.ts';
+import { isSound } from './keep-kit.ts';
 import { isLocked, type ModelFolder, modelFolder, readModelFolder } from './model-folder.ts';
-import { downloadBytesOf, type Offer } from './offer.ts';
+import { downloadBytesOf, isKit, type KitRole, type Offer, type PlanRole, type Role } from './offer.ts';
 
-export type Role = Offer['role'];
+/** An installed kit, for a reader: it may open what lies in the folder. */
+export type InstalledKit = { id: string; folder: string };
 
 export type ModelList = {
   folderOf(offer: Pick<Offer, 'id'>): ModelFolder;
   /** The model of that id, or undefined. */
   find(id: string): Promise<Offer | undefined>;
-  inUse(): Promise<Record<Role, Offer | null>>;
+  inUse(): Promise<Record<PlanRole, Offer | null>>;
+  /** Of the languages of scanned pages, the first of those. */
   inUseOf(role: Role): Promise<Offer | null>;
+  /** The speech model in use, or all languages of scanned pages that are. */
+  kitsOf(role: KitRole): Promise<InstalledKit[]>;
   isInstalled(offer: Offer): Promise<boolean>;
+  /** Whether it is the one of its role, or, of the languages of scanned pages, one of those that are used. */
+  isInUse(offer: Offer): Promise<boolean>;
   /** True for an installed model whose plan is, to the last bit, what was built: installing it again would change nothing. */
   isWhole(offer: Offer, signal: AbortSignal): Promise<boolean>;
-  /** `wanted` false sets a reranker aside. */
+  /** `wanted` false sets a reranker or a language of scanned pages aside. */
   choose(offer: Offer, wanted: boolean): void;
   /** Who fetches one wants it used. */
-  takeUp(role: Role): void;
-  isAside(role: Role): boolean;
+  takeUp(offer: Pick<Offer, 'id' | 'role'>): void;
+  isAside(offer: Pick<Offer, 'id' | 'role'>): boolean;
   /** Why a plan could not be loaded in this session. */
   unloadable: Map<string, string>;
   /** All of them, with the paths of their plans. */
@@ -43,8 +49,18 @@ export function createModelList(parts: {
   const unloadable = new Map<string, string>();
   const keyOf = (role: Role): string => `models.${role}`;
   const asideKey = 'models.reranker.aside';
+  const scansAsideKey = 'models.scan.aside';
+  const scansAside = (): string[] => settings.readValue(scansAsideKey, z.array(z.string()), []);
   const folderOf = (offer: Pick<Offer, 'id'>): ModelFolder => modelFolder(folder(), offer.id);
-  const isAside = (role: Role): boolean => role === 'reranker' && settings.readValue(asideKey, z.boolean(), false);
+  const isAside = ({ id, role }: Pick<Offer, 'id' | 'role'>): boolean => {
+    if (role === 'scan') return scansAside().includes(id);
+    return role === 'reranker' && settings.readValue(asideKey, z.boolean(), false);
+  };
+  function setAside({ id, role }: Pick<Offer, 'id' | 'role'>, aside: boolean): void {
+    if (role === 'reranker') settings.writeValue(asideKey, aside);
+    else if (role === 'scan')
+      settings.writeValue(scansAsideKey, [...scansAside().filter((one) => one !== id), ...(aside ? [id] : [])]);
+  }
 
   /** The catalogue's, then the person's own by name. */
   async function all(): Promise<Offer[]> {
@@ -65,17 +81,25 @@ export function createModelList(parts: {
 
   /** The chosen model of a role if it is installed, else the first installed one of the list's order. */
   async function inUseOf(role: Role): Promise<Offer | null> {
-    if (isAside(role)) return null;
     const chosen = settings.readValue(keyOf(role), z.string().nullable(), null);
     const candidates = (await all()).filter((offer) => offer.role === role);
     candidates.sort((a, b) => Number(b.id === chosen) - Number(a.id === chosen));
-    for (const offer of candidates) if (await isInstalled(offer)) return offer;
+    for (const offer of candidates) if (!isAside(offer) && (await isInstalled(offer))) return offer;
     return null;
   }
 
-  async function inUse(): Promise<Record<Role, Offer | null>> {
+  async function inUse(): Promise<Record<PlanRole, Offer | null>> {
     const [chat, embedder, reranker] = await Promise.all([inUseOf('chat'), inUseOf('embedder'), inUseOf('reranker')]);
     return { chat, embedder, reranker };
+  }
+
+  async function kitsOf(role: KitRole): Promise<InstalledKit[]> {
+    const one = role === 'speech' ? await inUseOf(role) : null;
+    const candidates = role === 'speech' ? [one] : offers.filter((offer) => offer.role === role && !isAside(offer));
+    const found: InstalledKit[] = [];
+    for (const offer of candidates)
+      if (offer && (await isInstalled(offer))) found.push({ id: offer.id, folder: folderOf(offer).kit });
+    return found;
   }
 
   return {
@@ -83,24 +107,31 @@ export function createModelList(parts: {
     find: async (id) => offers.find((offer) => offer.id === id) ?? (await all()).find((offer) => offer.id === id),
     inUse,
     inUseOf,
+    kitsOf,
     isInstalled,
+    isInUse: async (offer) =>
+      offer.role === 'scan'
+        ? !isAside(offer) && (await isInstalled(offer))
+        : (await inUseOf(offer.role))?.id === offer.id,
     async isWhole(offer, signal) {
       const where = folderOf(offer);
       const found = await readModelFolder(where);
       if (found.type !== 'installed' || unloadable.has(offer.id)) return false;
-      return (await hashFile(where.plan, 'sha256', signal)) === found.manifest.planSha256;
+      return isSound(where, found.manifest, signal);
     },
     choose(offer, wanted) {
-      if (wanted) settings.writeValue(keyOf(offer.role), offer.id);
-      if (isAside(offer.role) === wanted) settings.writeValue(asideKey, !wanted);
+      if (wanted && offer.role !== 'scan') settings.writeValue(keyOf(offer.role), offer.id);
+      if (isAside(offer) === wanted) setAside(offer, !wanted);
     },
-    takeUp(role) {
-      if (isAside(role)) settings.writeValue(asideKey, false);
+    takeUp(offer) {
+      if (isAside(offer)) setAside(offer, false);
     },
     isAside,
     unloadable,
     async summaries() {
-      const [known, using, facts] = await Promise.all([all(), inUse(), machine.get()]);
+      const [known, using, speech, facts] = await Promise.all([all(), inUse(), inUseOf('speech'), machine.get()]);
+      const isInUse = (offer: Offer): boolean =>
+        offer.role === 'scan' ? !isAside(offer) : { ...using, speech }[offer.role]?.id === offer.id;
       const beside = using.embedder ?? offers.find(({ role }) => role === 'embedder') ?? null;
       return Promise.all(
         known.map(async (offer): Promise<ModelSummary> => {
@@ -118,11 +149,12 @@ export function createModelList(parts: {
             licenceUrl: offer.licenceUrl ?? null,
             downloadBytes: downloadBytesOf(offer),
             planBytes: installed ? found.manifest.planBytes : offer.planBytes,
+            ...(offer.languages ? { languages: [...offer.languages] } : {}),
             state: busy ?? atRest,
             fit: fitOf(offer, facts, beside),
-            inUse: installed && using[offer.role]?.id === offer.id,
+            inUse: installed && isInUse(offer),
             own: offer.own === true,
-            plan: installed ? where.plan : null,
+            plan: installed && !isKit(offer) ? where.plan : null,
             note: why ?? offer.note,
           };
         }),
@@ -134,13 +166,13 @@ export function createModelList(parts: {
 /** What stands in the place of a catalogue's entry; null for a folder whose manifest says nothing of its own. */
 function ownOffer(
   id: string,
-  manifest: { planBytes: number; own?: { name: string; role: Role } | undefined },
+  manifest: { planBytes: number; own?: { name: string; role: PlanRole } | undefined },
 ): Offer | null {
   if (!manifest.own) return null;
   const { name, role } = manifest.own;
   return toOwnOffer(id, name, role, manifest.planBytes);
 }
 
-export function toOwnOffer(id: string, name: string, role: Role, planBytes: number): Offer {
+export function toOwnOffer(id: string, name: string, role: PlanRole, planBytes: number): Offer {
   return { id, name, role, licence: '', planBytes, note: '', checkpoint: null, files: [], own: true };
 }

@@ -12,10 +12,10 @@ import { createEngines, type EngineKit, type Engines } from './engines.ts';
 import { createMachineFacts, mostMemoryBytes } from './fit.ts';
 import { createInstallJobs } from './install-jobs.ts';
 import { createInstalls } from './installs.ts';
-import { createModelList, type Role } from './model-list.ts';
+import { createModelList, type InstalledKit } from './model-list.ts';
 import { createModelsHome } from './models-home.ts';
 import { createModelsPlace } from './models-place.ts';
-import type { BuildOffer, Offer } from './offer.ts';
+import type { BuildOffer, KitRole, Offer, PlanRole, Role } from './offer.ts';
 import { gather, look, ownId, refuseTooLarge } from './own-files.ts';
 import { createRemovals } from './removals.ts';
 
@@ -42,7 +42,9 @@ export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = Pic
   'chat' | 'embedder' | 'reranker' | 'noteFailure'
 > & {
   handlers: ModelHandlers;
-  inUse(): Promise<Record<Role, Offer | null>>;
+  inUse(): Promise<Record<PlanRole, Offer | null>>;
+  /** What readers use of a role: the speech model in use, or all languages of scanned pages that are. */
+  kitsOf(role: KitRole): Promise<InstalledKit[]>;
   /** All models with the paths of their plans: for the command line. */
   listWithPlans(): Promise<ModelSummary[]>;
   /** Makes a model of files by their paths, which are absolute; see `importModel` of the contract. */
@@ -60,6 +62,8 @@ export type Models<Chat = unknown, Embedder = unknown, Reranker = unknown> = Pic
 export type ModelsOptions = {
   /** Called when another embedder is in use than before, or the first one. */
   onEmbedderChange: () => void;
+  /** Called when readers have more, less or something else of a role than before. */
+  onKitsChange?: ((role: KitRole) => void) | undefined;
   /** Do not go on with what an earlier process left; absent = do. */
   resume?: boolean | undefined;
   /** How long a removed model can be brought back; for tests. */
@@ -110,10 +114,10 @@ export function createModels<Chat, Embedder, Reranker>(
     onInstalled: async ({ id, role }) => {
       offline = false;
       list.unloadable.delete(id);
-      list.takeUp(role);
+      list.takeUp({ id, role });
       await home.measure();
       const former = before.get(id);
-      if (former === undefined || former === id) await forget(role);
+      if (former === undefined || former === id || role === 'scan') await forget(role);
     },
     onFailed: (_job, error) => {
       if (error instanceof QuothError && error.code === 'offline') offline = true;
@@ -132,6 +136,7 @@ export function createModels<Chat, Embedder, Reranker>(
   });
 
   async function forget(role: Role): Promise<void> {
+    if (role === 'speech' || role === 'scan') return options.onKitsChange?.(role);
     await engines.forget(role);
     if (role === 'embedder') options.onEmbedderChange();
   }
@@ -204,7 +209,7 @@ export function createModels<Chat, Embedder, Reranker>(
       removeModel: async ({ modelId }) => {
         const offer = await mustFind(modelId);
         await installs.cancel(modelId);
-        const wasInUse = (await list.inUseOf(offer.role))?.id === modelId;
+        const wasInUse = await list.isInUse(offer);
         if (wasInUse) await engines.forget(offer.role);
         const freedBytes = await removals.remove(list.folderOf(offer));
         list.unloadable.delete(modelId);
@@ -222,17 +227,17 @@ export function createModels<Chat, Embedder, Reranker>(
       },
       useModel: async ({ modelId, inUse: wanted = true }) => {
         const offer = await mustFind(modelId);
-        if (!wanted && offer.role !== 'reranker')
+        if (!wanted && offer.role !== 'reranker' && offer.role !== 'scan')
           throw new QuothError(
             'unsupported',
             'Quoth always uses one such model. Please choose another one, or remove it.',
           );
         if (!(await list.isInstalled(offer)))
           throw new QuothError('no-model', `"${offer.name}" is not installed yet. Please install it first.`);
-        const former = (await list.inUseOf(offer.role))?.id;
-        if (!wanted && former !== modelId) return {};
+        const wasInUse = await list.isInUse(offer);
+        if (!wanted && !wasInUse) return {};
         list.choose(offer, wanted);
-        if (!wanted || former !== modelId) await forget(offer.role);
+        if (wanted !== wasInUse) await forget(offer.role);
         return {};
       },
       cancelMove: async () => {
@@ -245,6 +250,7 @@ export function createModels<Chat, Embedder, Reranker>(
     reranker: engines.reranker,
     noteFailure: engines.noteFailure,
     inUse: list.inUse,
+    kitsOf: list.kitsOf,
     listWithPlans: list.summaries,
     async importPaths(paths, name) {
       const unnamed = name ?? '';

@@ -10,8 +10,8 @@ import type { ModelsFolder } from '../contract/types.ts';
 import { freeBytes } from '../free-bytes.ts';
 import type { Log } from '../outside.ts';
 import { copyWhole } from './copy-file.ts';
-import { hashFile } from './download.ts';
 import { spareBytes } from './install.ts';
+import { isSound } from './keep-kit.ts';
 import { modelFolder, readModelFolder, withModelLock, writeWhole } from './model-folder.ts';
 import { filesOfModels, type ModelFile, type ModelsPlace } from './models-place.ts';
 
@@ -121,13 +121,13 @@ async function copyModels(
   }
 }
 
-/** The plan's bytes are read back: what a drive does not keep must be known before the other copy goes. */
+/** What counts is read back: what a drive does not keep must be known before the other copy goes. */
 async function check(folder: string, name: string, signal: AbortSignal, report: () => void): Promise<void> {
   const where = modelFolder(dirname(folder), basename(folder));
   const state = await readModelFolder(where);
   if (state.type !== 'installed') return; // unfinished, or broken before
   report();
-  if ((await hashFile(where.plan, 'sha256', signal)) === state.manifest.planSha256) return;
+  if (await isSound(where, state.manifest, signal)) return;
   throw new QuothError('unreadable', `The copy of "${name}" is not what it was: nothing was moved.`);
 }
 

@@ -19,18 +19,26 @@ export type OfferPart =
 /** One file of the checkpoint: its parts, one behind the other. The hash is that of the whole file, where it is known. */
 export type OfferFile = { name: string; parts: OfferPart[]; sha256: string | null };
 
+/** What an engine runs, of a plan. */
+export type PlanRole = 'chat' | 'embedder' | 'reranker';
+/** What a reader uses, of files that are kept as they are. */
+export type KitRole = 'speech' | 'scan';
+export type Role = PlanRole | KitRole;
+
 export type Offer = {
   id: string;
   name: string;
-  role: 'chat' | 'embedder' | 'reranker';
+  role: Role;
   licence: string;
   licenceUrl?: string;
-  /** What it takes on the disk once built. */
+  /** What it takes on the disk once built, or the files that are kept. */
   planBytes: number;
   note: string;
+  /** BCP 47; absent where that is not known. */
+  languages?: readonly string[];
   /** Embedders: what goes before a question and a passage, where the checkpoint's own files do not say it. */
   prompts?: { query: string; passage: string };
-  /** What the builder opens: one of the files, or null for the folder with all of them. */
+  /** What the builder opens: one of the files, or null for the folder with all of them. Nothing is built of a kit. */
   checkpoint: string | null;
   files: OfferFile[];
   /** What its fit to a machine is reckoned from; absent where its shape is not known. */
@@ -50,6 +58,10 @@ export type BuildOffer = (request: {
   signal: AbortSignal;
   onProgress: (doneBytes: number, totalBytes: number) => void;
 }) => Promise<void>;
+
+export function isKit({ role }: Pick<Offer, 'role'>): boolean {
+  return role === 'speech' || role === 'scan';
+}
 
 export function downloadBytesOf(offer: Offer): number {
   return downloadsOf(offer).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

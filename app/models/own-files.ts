@@ -7,20 +7,20 @@ import { basename, dirname, extname, join, relative } from 'node:path';
 import { explainModel, openCheckpoint, tokenizerFor } from '../../engines/build/build.ts';
 import { planMagic, readPlanHeader, verifyPlan } from '../../engines/plan/format.ts';
 import { QuothError } from '../contract/errors.ts';
-import type { ModelSummary } from '../contract/types.ts';
+
 import { freeBytes } from '../free-bytes.ts';
 import { copyWhole } from './copy-file.ts';
 import { hashFile } from './download.ts';
 import { buildInto, inWords, type Report, spareBytes } from './install.ts';
 import { type ModelFolder, type OwnModel, withModelLock, writeManifest } from './model-folder.ts';
-import type { BuildOffer, Offer } from './offer.ts';
+import type { BuildOffer, Offer, PlanRole } from './offer.ts';
 
 /** What was found in the files. `path`: what the builder opens, or the plan itself. */
 export type Found = {
   type: 'checkpoint' | 'plan';
   path: string;
   name: string;
-  role: ModelSummary['role'];
+  role: PlanRole;
   planBytes: number;
 };
 

@@ -27,6 +27,7 @@ export function createRemovals(log: Log, waitMs = undoMs): Removals {
     try {
       await withModelLock(where, async () => {
         await rm(where.plan, { force: true });
+        await rm(where.kit, { recursive: true, force: true });
         await rm(where.download, { recursive: true, force: true });
         await rm(where.removed, { force: true });
       });

@@ -1,6 +1,7 @@
 import type Sqlite from 'better-sqlite3';
+import { readerVersions } from '../../ingest/reader-versions.ts';
 import { titleFromName } from '../../ingest/readers/sections.ts';
-import type { Chunk, DocumentKind, ScannedWord } from '../../ingest/source.ts';
+import type { Chunk, DocumentKind, ScannedPage, ScannedWord } from '../../ingest/source.ts';
 import type { PassageStore, StoredPassage } from '../../ingest/store.ts';
 
 type Twin = { id: string; name: string; title: string; numPages: number | null; note: string | null };
@@ -10,22 +11,21 @@ type CopyParts = {
   /** The passages of a document, sound ones only. */
   passagesOf: (documentId: string, fromOrdinal: number, limit: number) => StoredPassage[];
   scannedWords: (documentId: string, page: number) => ScannedWord[];
+  scansOf: (documentId: string) => { page: number; confidence: number | null; languages: string[] }[];
   toVector: (bytes: Buffer) => Float16Array;
 };
 
 /** What `PassageStore.copyPassages` does; to be called in a transaction. */
 export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): PassageStore['copyPassages'] {
-  const selectTwins = sqlite.prepare<[string, DocumentKind, string], Twin>(
+  const selectTwins = sqlite.prepare<[string, DocumentKind, string, number], Twin>(
     `SELECT id, name, title, num_pages AS numPages, note FROM documents
-     WHERE content_hash = ? AND kind = ? AND id <> ? AND state = 'ready' ORDER BY added_at_ms, rowid`,
+     WHERE content_hash = ? AND kind = ? AND id <> ? AND state = 'ready' AND reader_version >= ?
+     ORDER BY added_at_ms, rowid`,
   );
   const selectName = sqlite.prepare<[string], string>('SELECT name FROM documents WHERE id = ?').pluck();
   const countPassages = sqlite.prepare<[string], number>('SELECT count(*) FROM passages WHERE document_id = ?').pluck();
   const selectVector = sqlite
     .prepare<[number, string], Buffer>('SELECT vector FROM vectors WHERE passage_id = ? AND embedder_id = ?')
-    .pluck();
-  const selectScans = sqlite
-    .prepare<[string], number>('SELECT page FROM scanned_pages WHERE document_id = ? ORDER BY page')
     .pluck();
 
   /** [n, dimension], or null if one is missing. */
@@ -44,7 +44,7 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
   return (documentId, { contentHash, kind, embedderId }) => {
     const name = selectName.get(documentId);
     if (name === undefined) return null;
-    for (const twin of selectTwins.all(contentHash, kind, documentId)) {
+    for (const twin of selectTwins.all(contentHash, kind, documentId, readerVersions[kind])) {
       const numPassages = countPassages.get(twin.id) ?? 0;
       const stored = parts.passagesOf(twin.id, 0, numPassages);
       if (numPassages === 0 || stored.length < numPassages) continue; // damaged: it is read again, and so is this one
@@ -54,8 +54,10 @@ export function createCopyPassages(sqlite: Sqlite.Database, parts: CopyParts): P
       const ids = stored.map(({ passageId }) => passageId);
       const vectors = embedderId === null ? null : vectorsOf(ids, embedderId);
       const title = twin.title === titleFromName(twin.name) ? titleFromName(name) : twin.title;
-      const pages = selectScans.all(twin.id);
-      const scannedPages = pages.map((page) => ({ page, words: parts.scannedWords(twin.id, page) }));
+      const scannedPages = parts.scansOf(twin.id).map(({ page, confidence, languages }): ScannedPage => {
+        const words = parts.scannedWords(twin.id, page);
+        return { page, words, ...(confidence === null ? {} : { confidence, languages }) };
+      });
       const facts = {
         title,
         kind,

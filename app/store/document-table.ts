@@ -28,16 +28,20 @@ export type StoredDocument = {
   reason: string | null;
   detail: string | null;
   numPages: number | null;
+  /** Of a recording: where its last passage ends. */
+  durationSeconds: number | null;
   numPassages: number;
   sizeBytes: number;
   modifiedAtMs: number;
   contentHash: string | null;
+  /** The edition of the reader that read it (ingest/reader-versions.ts). */
+  readerVersion: number;
   addedAtMs: number;
 };
 
 /** What is found out about a document while it is read; what is left out stays as it is. */
 export type DocumentFacts = Partial<
-  Pick<StoredDocument, 'title' | 'kind' | 'numPages' | 'contentHash' | 'sizeBytes' | 'modifiedAtMs'>
+  Pick<StoredDocument, 'title' | 'kind' | 'numPages' | 'contentHash' | 'sizeBytes' | 'modifiedAtMs' | 'readerVersion'>
 >;
 
 /** A document whose file now lies elsewhere, with the same bytes. */
@@ -66,8 +70,17 @@ export type DocumentTable = {
   setStateOfAll(ids: readonly string[], state: DocumentState, why: { reason: string; detail: string | null }): void;
   /** All documents, the newest first. */
   list(): StoredDocument[];
+  /** Those with scanned pages, whether their words could be recognized or not. */
+  listScanned(): StoredDocument[];
+  /** Those that ended for this reason. */
+  listFailed(problem: DocumentProblem): StoredDocument[];
   /** Those that an end of the process has left on their way, the oldest first. */
   listUnfinished(): StoredDocument[];
+  /**
+   * Files that are ready and were read by an older reader than that of `versions`, by kind; the newest first. Those with scanned
+   * pages are left out: to recognize them again takes minutes, and is asked for by hand.
+   */
+  listOutdated(versions: Readonly<Record<DocumentKind, number>>): DocumentId[];
   /**
    * Removes the document, its passages and vectors, also from the write-ahead log. Its single words leave the word index
    * when the database's scrubber has worked.
@@ -80,7 +93,8 @@ type Row = Omit<StoredDocument, 'id'> & { id: string };
 
 const columns = `id, source_type AS sourceType, location, name, title, kind, state,
   CASE state WHEN 'ready' THEN note ELSE reason END AS reason, detail, num_pages AS numPages,
-  size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, added_at_ms AS addedAtMs,
+  size_bytes AS sizeBytes, modified_at_ms AS modifiedAtMs, content_hash AS contentHash, reader_version AS readerVersion, added_at_ms AS addedAtMs,
+  CASE kind WHEN 'recording' THEN (SELECT max(end_seconds) FROM passages WHERE document_id = documents.id) END AS durationSeconds,
   (SELECT count(*) FROM passages WHERE document_id = documents.id) AS numPassages`;
 
 const factColumns: Record<keyof DocumentFacts, string> = {
@@ -90,6 +104,7 @@ const factColumns: Record<keyof DocumentFacts, string> = {
   contentHash: 'content_hash',
   sizeBytes: 'size_bytes',
   modifiedAtMs: 'modified_at_ms',
+  readerVersion: 'reader_version',
 };
 
 export function createDocumentTable(
@@ -103,6 +118,20 @@ export function createDocumentTable(
   const selectByHash = select("WHERE content_hash = ? ORDER BY state = 'ready' DESC, added_at_ms, rowid LIMIT 1");
   const selectAll = select('ORDER BY added_at_ms DESC, rowid DESC');
   const selectUnfinished = select("WHERE state IN ('queued', 'reading', 'embedding') ORDER BY added_at_ms, rowid");
+  // What a PDF or a picture had that was not read are pages: scans, most often.
+  const selectScanned = select(
+    `WHERE id IN (SELECT document_id FROM scanned_pages) OR (kind IN ('pdf', 'image') AND
+       (state = 'no-text' OR (state = 'ready' AND note IS NOT NULL))) ORDER BY added_at_ms, rowid`,
+  );
+  const selectFailed = select("WHERE state <> 'ready' AND detail LIKE ? || ':%' ORDER BY added_at_ms, rowid");
+  const selectOutdated = sqlite
+    .prepare<[string], string>(
+      `SELECT documents.id FROM documents JOIN json_each(?) AS newest ON newest.key = kind
+       WHERE state = 'ready' AND source_type = 'file' AND reader_version < newest.value
+         AND NOT EXISTS (SELECT 1 FROM scanned_pages WHERE document_id = documents.id)
+       ORDER BY added_at_ms DESC, documents.rowid DESC`,
+    )
+    .pluck();
   const insert = sqlite.prepare(
     `INSERT INTO documents (id, source_type, location, name, title, kind, state, size_bytes, modified_at_ms, added_at_ms)
      VALUES (@id, @sourceType, @location, @name, @name, @kind, 'queued', @sizeBytes, @modifiedAtMs, @addedAtMs)
@@ -199,7 +228,11 @@ export function createDocumentTable(
     moveAll: (moves: readonly DocumentMove[]) => moveAll(moves),
     setStateOfAll: (...input: Parameters<DocumentTable['setStateOfAll']>) => setStateOfAll(...input),
     list: () => selectAll.all().map((row) => found(row)!),
+    listScanned: () => selectScanned.all().map((row) => found(row)!),
+    listFailed: (problem: DocumentProblem) => selectFailed.all(problem).map((row) => found(row)!),
     listUnfinished: () => selectUnfinished.all().map((row) => found(row)!),
+    listOutdated: (versions: Readonly<Record<DocumentKind, number>>) =>
+      selectOutdated.all(JSON.stringify(versions)).map((id) => id as DocumentId),
     remove(id: string) {
       const removed = removeAll(id);
       // The log still holds the pages as they were; a deleted text must be gone from every file.
@@ -223,7 +256,8 @@ export function toDocumentSummary(
   const { id, title, name, kind, state, reason, numPages, numPassages, sizeBytes, addedAtMs } = document;
   const facts = { id, title, source: name, kind, state, progress, reason, numPages, numPassages, sizeBytes, addedAtMs };
   const folder = document.sourceType === 'file' ? placeKeyOf(dirname(document.location)) : null;
-  return { ...facts, problem: problemOf(document), folder, collections };
+  const duration = document.durationSeconds === null ? {} : { durationSeconds: document.durationSeconds };
+  return { ...facts, ...duration, problem: problemOf(document), folder, collections };
 }
 
 /** Of "video-unavailable: private: …" the refusal, of "damaged: …" the reason. */

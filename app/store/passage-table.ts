@@ -1,4 +1,6 @@
 import { crc32 } from 'node:zlib';
+import { textToEmbed } from '../../ingest/embedder.ts';
+import { readerVersions } from '../../ingest/reader-versions.ts';
 import type { Box, DocumentKind, Locator, PlacedCell, ScannedWord } from '../../ingest/source.ts';
 import type { IndexGeneration, PassageStore, StoredPassage, StoredVector } from '../../ingest/store.ts';
 import { QuothError } from '../contract/errors.ts';
@@ -13,9 +15,14 @@ export type PassageTable = PassageStore & {
   passagesOf(documentId: string, fromOrdinal: number, limit: number): StoredPassage[];
   /** The words of a scanned page; none for any other page. */
   scannedWords(documentId: string, page: number): ScannedWord[];
+  /** The scanned pages of a document, without their words. */
+  scansOf(documentId: string): Scan[];
   /** What is kept of a document beside its row: text, headings, cells, vectors, words of scans. */
   storedFacts(documentId: string): { numVectors: number; storedBytes: number };
 };
+
+/** `confidence` and `languages` as in `ScannedPage`; null and none for pages that were read before these were kept. */
+export type Scan = { page: number; confidence: number | null; languages: string[] };
 
 type PassageRow = {
   passageId: number;
@@ -45,7 +52,7 @@ export function createPassageTable(database: Database): PassageTable {
   const searchWords = createWordSearch(sqlite);
   const updateDocument = sqlite.prepare(
     `UPDATE documents SET state = 'ready', reason = NULL, detail = NULL, title = @title, kind = @kind,
-       num_pages = @numPages, content_hash = @contentHash, note = @note WHERE id = @documentId`,
+       num_pages = @numPages, content_hash = @contentHash, note = @note, reader_version = @readerVersion WHERE id = @documentId`,
   );
   const queueAgain = sqlite.prepare("UPDATE documents SET state = 'queued', content_hash = NULL WHERE id = ?");
   const selectIdsOf = sqlite.prepare<[string], number>('SELECT id FROM passages WHERE document_id = ?').pluck();
@@ -56,8 +63,9 @@ export function createPassageTable(database: Database): PassageTable {
   );
   const removeScansOf = sqlite.prepare('DELETE FROM scanned_pages WHERE document_id = ?');
   const insertScan = sqlite.prepare(
-    `INSERT INTO scanned_pages (document_id, page, words) VALUES (?, ?, ?)
-     ON CONFLICT (document_id, page) DO UPDATE SET words = excluded.words`,
+    `INSERT INTO scanned_pages (document_id, page, words, confidence, languages) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (document_id, page) DO UPDATE SET words = excluded.words, confidence = excluded.confidence,
+       languages = excluded.languages`,
   );
   const selectFacts = sqlite.prepare<[{ id: string }], { numVectors: number; storedBytes: number }>(
     `SELECT count(vector) AS numVectors, coalesce(sum(octet_length(text) + coalesce(octet_length(heading), 0) +
@@ -68,6 +76,9 @@ export function createPassageTable(database: Database): PassageTable {
   const selectScan = sqlite
     .prepare<[string, number], string>('SELECT words FROM scanned_pages WHERE document_id = ? AND page = ?')
     .pluck();
+  const selectScans = sqlite.prepare<[string], { page: number; confidence: number | null; languages: string | null }>(
+    'SELECT page, confidence, languages FROM scanned_pages WHERE document_id = ? ORDER BY page',
+  );
   // A passage that is gone meanwhile has no row to take the vector.
   const insertVector = sqlite.prepare(
     `INSERT INTO vectors (passage_id, embedder_id, vector) SELECT id, @embedderId, @vector FROM passages WHERE id = @passageId
@@ -101,6 +112,10 @@ export function createPassageTable(database: Database): PassageTable {
     )
     .pluck();
   const countVectors = sqlite.prepare<[string], number>('SELECT count(*) FROM vectors WHERE embedder_id = ?').pluck();
+  const selectVectorsOf = sqlite.prepare<[string, string], { text: string; heading: string | null; vector: Buffer }>(
+    `SELECT text, heading, vector FROM passages JOIN vectors ON passage_id = passages.id
+     WHERE document_id = ? AND embedder_id = ?`,
+  );
   const selectGeneration = sqlite.prepare<[], IndexGeneration>(
     `SELECT file, sha256, dimension, embedder_id AS embedderId, num_vectors AS numVectors,
        last_passage_id AS lastPassageId FROM index_generation`,
@@ -131,13 +146,17 @@ export function createPassageTable(database: Database): PassageTable {
   const replacePassages = sqlite.transaction(
     (...[documentId, chunks, embedded, facts]: Parameters<PassageStore['replacePassages']>) => {
       const { scannedPages = [], note = null, ...columns } = facts;
-      if (updateDocument.run({ documentId, note, ...columns }).changes === 0)
+      if (
+        updateDocument.run({ documentId, note, readerVersion: readerVersions[columns.kind], ...columns }).changes === 0
+      )
         throw new QuothError('not-found', 'This document was removed while it was being read.');
       const removedIds = selectIdsOf.all(documentId);
       removeAllOf.run(documentId);
       removeScansOf.run(documentId);
-      for (const { page, words } of scannedPages)
-        insertScan.run(documentId, page, JSON.stringify(words.map(({ text, box }) => [text, ...box])));
+      for (const { page, words, confidence = null, languages } of scannedPages) {
+        const json = JSON.stringify(words.map(({ text, box }) => [text, ...box]));
+        insertScan.run(documentId, page, json, confidence, languages?.join('+') ?? null);
+      }
       if (removedIds.length > 0) database.scrubber.note();
       const addedIds = chunks.map((chunk) => {
         const { ordinal, heading, locator, label = null } = chunk;
@@ -168,13 +187,23 @@ export function createPassageTable(database: Database): PassageTable {
     const words: [string, number, number, number, number][] = JSON.parse(selectScan.get(documentId, page) ?? '[]');
     return words.map(([text, ...box]) => ({ text, box }));
   };
+  const scansOf = (documentId: string): Scan[] =>
+    selectScans.all(documentId).map(({ page, confidence, languages }) => {
+      return { page, confidence, languages: languages?.split('+') ?? [] };
+    });
   const copyPassages = sqlite.transaction(
-    createCopyPassages(sqlite, { replacePassages, passagesOf, scannedWords, toVector: fromBytes }),
+    createCopyPassages(sqlite, { replacePassages, passagesOf, scannedWords, scansOf, toVector: fromBytes }),
   );
 
   return withStoreErrors(database, {
     replacePassages: (...input: Parameters<PassageStore['replacePassages']>) => replacePassages(...input),
     copyPassages: (...input: Parameters<PassageStore['copyPassages']>) => copyPassages(...input),
+    vectorsByText(documentId: string, embedderId: string) {
+      const vectors = new Map<string, Float16Array>();
+      for (const { vector, ...passage } of selectVectorsOf.iterate(documentId, embedderId))
+        vectors.set(textToEmbed(passage), fromBytes(vector));
+      return vectors;
+    },
     passagesWithoutVector(embedderId: string, limit: number) {
       const rows = selectWithoutVector.all(embedderId, embeddedUpTo.get(embedderId) ?? 0, limit);
       const first = rows[0]?.passageId;
@@ -201,6 +230,7 @@ export function createPassageTable(database: Database): PassageTable {
     },
     passagesOf,
     scannedWords,
+    scansOf,
     storedFacts: (documentId: string) => selectFacts.get({ id: documentId })!,
     searchWords: (query: string, limit: number, within?: Float64Array) => searchWords(query, limit, within),
     vectorsAfter: (embedderId: string, afterId: number, limit: number): StoredVector[] =>

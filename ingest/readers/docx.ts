@@ -4,6 +4,7 @@ import type { FailureReason, ReadResult, Section } from '../source.ts';
 import { htmlToSections } from './html.ts';
 import { wordsOfChart } from './office/drawing.ts';
 import { partOf } from './office/package.ts';
+import { numberingOf, withNumbers } from './office/word-numbers.ts';
 import { cleanText, titleFromName } from './sections.ts';
 import { descendantsOf, textBelow, type XmlElement } from './xml.ts';
 import { checkZip, openZip, type Zip } from './zip-limits.ts';
@@ -24,7 +25,7 @@ export async function readDocx(bytes: Uint8Array, name: string): Promise<ReadRes
   let html: string;
   try {
     const converted = await mammoth.convertToHtml(
-      { buffer: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) },
+      { file: withCountedNumbers(openZip(bytes)) } as unknown as Parameters<typeof mammoth.convertToHtml>[0],
       {
         externalFileAccess: false, // a link to a local picture must not read that file into the text (CVE-2025-11849)
         includeEmbeddedStyleMap: false, // a style map inside the document is the document's author's program
@@ -36,10 +37,33 @@ export async function readDocx(bytes: Uint8Array, name: string): Promise<ReadRes
   } catch (error) {
     return failed('damaged', error instanceof Error ? error.message : String(error));
   }
-  const { title, sections } = htmlToSections(html);
+  const { title, sections } = htmlToSections(html, false);
   addAsides(bytes, sections);
   if (sections.length === 0) return failed('no-text', 'The document opens but holds no text.');
   return { type: 'read', kind: 'docx', title: title || titleFromName(name), numPages: null, sections };
+}
+
+/** The archive as mammoth wants it, with the numbers of headings and lists written into its text. */
+function withCountedNumbers(zip: Zip): {
+  exists(name: string): boolean;
+  read(name: string, encoding?: string): unknown;
+} {
+  // Some writers begin the names of entries with a stroke.
+  const entryOf = (name: string) => (zip.has(name) ? name : `/${name}`);
+  return {
+    exists: (name) => zip.has(entryOf(name)),
+    async read(name, encoding) {
+      const part = zip.read(entryOf(name));
+      if (encoding === 'base64') return Buffer.from(part).toString('base64');
+      if (encoding === undefined) return part;
+      const text = new TextDecoder(encoding).decode(part);
+      if (!/^word\/document\d*\.xml$/i.test(name)) return text;
+      const [numbering, styles] = ['word/numbering.xml', 'word/styles.xml'].map((one) =>
+        readablePart(zip, entryOf(one)),
+      );
+      return withNumbers(text, numberingOf(numbering, styles));
+    },
+  };
 }
 
 /** What mammoth leaves out: headers and footers, each words once, and the figures of charts. They stand after the text. */

@@ -3,6 +3,7 @@ import { HTMLElement, type Node, NodeType, parse, type TextNode } from 'node-htm
 import type { ReadResult, Section } from '../source.ts';
 import { boundDepth } from './html-depth.ts';
 import { looksLikeHeader } from './office/cells.ts';
+import { formatCount } from './office/word-numbers.ts';
 import { createParagraphs, oneLine, titleFromName } from './sections.ts';
 import { decodeText } from './text.ts';
 
@@ -30,8 +31,11 @@ export function readHtml(bytes: Uint8Array, name: string): ReadResult {
   return { type: 'read', kind: 'html', title: title || titleFromName(name), numPages: null, sections };
 }
 
-/** Also used by the DOCX reader, whose parser gives HTML. `title` is empty where there is none. */
-export function htmlToSections(html: string): { title: string; sections: Section[] } {
+/**
+ * Also used by the DOCX reader, whose parser gives HTML. `title` is empty where there is none. `countsLists`: items of ordered lists
+ * get the numbers that a browser shows; a document of Word brings its own.
+ */
+export function htmlToSections(html: string, countsLists = true): { title: string; sections: Section[] } {
   const root = parse(boundDepth(html), {
     comment: false,
     blockTextElements: { script: false, style: false, noscript: false, pre: true },
@@ -40,8 +44,12 @@ export function htmlToSections(html: string): { title: string; sections: Section
   let line = '';
   let firstHeading = '';
   let rows: Row[] | null = null;
+  const lists: (List | null)[] = [];
+  /** The number of the item that begins; a paragraph in it begins with it. */
+  let label = '';
   const flush = () => {
-    paragraphs.add(line);
+    paragraphs.add(line.trim() === '' ? '' : label + line.trimStart());
+    if (line.trim() !== '') label = '';
     line = '';
   };
 
@@ -57,8 +65,9 @@ export function htmlToSections(html: string): { title: string; sections: Section
     if (/^h[1-6]$/.test(tag)) {
       flush();
       for (const child of node.childNodes) walk(child, depth + 1, preserve);
-      const heading = oneLine(line);
+      const heading = oneLine(line) && label + oneLine(line);
       line = '';
+      label = '';
       if (tag === 'h1') firstHeading ||= heading;
       paragraphs.startHeading(heading);
       return;
@@ -92,8 +101,13 @@ export function htmlToSections(html: string): { title: string; sections: Section
     }
     const isBlock = blocks.has(tag);
     if (isBlock) flush();
+    const isList = tag === 'ol' || tag === 'ul' || tag === 'menu';
+    if (isList) lists.push(tag === 'ol' && countsLists ? listOf(node) : null);
+    if (tag === 'li') label = labelOf(node, lists.at(-1));
     for (const child of node.childNodes) walk(child, depth + 1, preserve || tag === 'pre');
     if (isBlock) flush();
+    if (isList) lists.pop();
+    if (tag === 'li') label = '';
   };
   /** The text below a node as one line, without ending the paragraph at hand. */
   const walkInto = (node: Node, depth: number): string => {
@@ -119,6 +133,29 @@ export function htmlToSections(html: string): { title: string; sections: Section
   flush();
   const title = oneLine(root.querySelector('title')?.text ?? '') || firstHeading;
   return { title: title.slice(0, 200), sections: paragraphs.sections };
+}
+
+type List = { next: number; format: string };
+
+const listFormats: Record<string, string> = { a: 'lowerLetter', A: 'upperLetter', i: 'lowerRoman', I: 'upperRoman' };
+
+/** Null for one that counts downwards, which is rare, and is not followed here. */
+function listOf(element: HTMLElement): List | null {
+  if (element.hasAttribute('reversed')) return null;
+  const start = Number.parseInt(element.getAttribute('start') ?? '1', 10);
+  return {
+    next: Number.isSafeInteger(start) ? start : 1,
+    format: listFormats[element.getAttribute('type') ?? ''] ?? '',
+  };
+}
+
+function labelOf(item: HTMLElement, list: List | null | undefined): string {
+  if (!list) return '';
+  const value = Number.parseInt(item.getAttribute('value') ?? '', 10);
+  if (Number.isSafeInteger(value)) list.next = value;
+  const label = `${formatCount(list.next, list.format)}. `;
+  list.next += 1;
+  return label;
 }
 
 type Row = { cells: string[]; isHeader: boolean };

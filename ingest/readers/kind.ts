@@ -15,6 +15,8 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['xlsx', 'xlsx'],
   ['xlsm', 'xlsx'],
   ['xltx', 'xlsx'],
+  ['xls', 'xlsx'], // until 2003: its first bytes tell
+  ['xlt', 'xlsx'],
   ['odt', 'odt'],
   ['ott', 'odt'],
   ['ods', 'ods'],
@@ -31,6 +33,21 @@ const kindByExtension = new Map<string, DocumentKind>([
   ['jpg', 'image'],
   ['jpeg', 'image'],
   ['zip', 'zip'],
+  ['mp3', 'recording'],
+  ['wav', 'recording'],
+  ['m4a', 'recording'],
+  ['m4b', 'recording'],
+  ['aac', 'recording'],
+  ['mp4', 'recording'],
+  ['m4v', 'recording'],
+  ['mov', 'recording'],
+  ['ogg', 'recording'],
+  ['oga', 'recording'],
+  ['opus', 'recording'],
+  ['webm', 'recording'],
+  ['mka', 'recording'],
+  ['mkv', 'recording'],
+  ['flac', 'recording'],
   ['txt', 'text'],
   ['text', 'text'],
   ['log', 'text'],
@@ -62,6 +79,7 @@ export const mostBytesOfKind: Record<DocumentKind, number> = {
   email: 64e6,
   captions: 16e6,
   image: 64e6,
+  recording: 16e9, // read in pieces: a film of some hours
   zip: 512e6,
   text: 64e6,
   markdown: 64e6,
@@ -98,9 +116,9 @@ const foreign: [string, string][] = [
   ['\x7fELF', 'a program'],
   ['MZ', 'a program'],
   ['\xca\xfe\xba\xbe', 'a program'],
-  ['OggS', 'a sound'],
-  ['ID3', 'a sound'],
-  ['fLaC', 'a sound'],
+  ['.snd', 'a sound'],
+  ['FORM', 'a sound or picture'],
+  ['0&\xb2u', 'a film of Windows Media'],
   ['RIFF', 'a sound, film or picture'],
   ['SQLite format 3', 'a database'],
   ['%!PS', 'a PostScript file'],
@@ -128,27 +146,48 @@ export function decideKind(head: Uint8Array, name: string): KindDecision {
   }
   if (start.startsWith('\xd0\xcf\x11\xe0')) {
     // Word wraps an encrypted DOCX into an OLE file; anything else in one is an old .doc, .xls or .msg.
-    if (byName === 'docx' || byName === 'pptx' || byName === 'xlsx')
-      return refused(byName, 'password', 'It is encrypted.');
+    if (byName === 'xlsx') return { type: 'kind', kind: 'xlsx' };
+    if (byName === 'docx' || byName === 'pptx') return refused(byName, 'password', 'It is encrypted.');
     if (byName === 'doc') return { type: 'kind', kind: 'doc' };
     return refused(byName, 'unsupported', 'It is a file of an office before 2007.');
   }
   if (start.startsWith('\x89PNG\r\n\x1a\n') || start.startsWith('\xff\xd8\xff')) return { type: 'kind', kind: 'image' };
   if (byName === 'image') return refused(byName, 'damaged', 'It is no PNG and no JPEG.');
+  if (isRecording(start, byName)) return { type: 'kind', kind: 'recording' };
   if (start.startsWith('{\\rtf')) return { type: 'kind', kind: 'rtf' };
   // Two letters are a weak sign: a text may begin with "MZ" or "BZh", so a text's name outweighs them without a NUL byte.
   for (const [magic, what] of foreign)
     if (start.startsWith(magic) && (magic.length > 3 || !isTextKind(byName) || start.includes('\0')))
       return refused(byName, 'unsupported', `It is ${what}.`);
+  if (byName === 'recording') return refused(byName, 'damaged', 'It is no sound or film of a kind that Quoth knows.');
   if (byName === 'doc')
     return /^\s*(<!doctype html|<html)/i.test(start)
       ? { type: 'kind', kind: 'html' }
       : refused(byName, 'damaged', 'It is no document of Word.');
+  // Programs that "export to Excel" often write a page or a list under Excel's old name.
+  if (extensionOf(name) === 'xls' && !start.includes('\0'))
+    return {
+      type: 'kind',
+      kind: /^\s*<\?xml/i.test(start) ? 'xml' : /<(html|table|meta|body)\b/i.test(start) ? 'html' : 'csv',
+    };
   if (isZipKind(byName)) return refused(byName, 'damaged', 'Such a file is a zip archive, this is none.');
   if (byName !== 'other' && byName !== 'youtube') return { type: 'kind', kind: byName };
   if (/^\s*(<!doctype html|<html)/i.test(start)) return { type: 'kind', kind: 'html' };
   if (!extensionOf(name) && !start.includes('\0')) return { type: 'kind', kind: 'text' };
   return refused('other', 'unsupported', 'Quoth does not read files of this kind.');
+}
+
+/** ISO 14496-12 files of pictures: they begin as a film does. */
+const pictureBrands = /^(hei[cfmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jp2 |jpx |crx )$/;
+
+/** Sound and film. The two bytes that begin a frame of MP3 or AAC are a weak sign, and tags may stand before it: there the name must say so. */
+function isRecording(start: string, byName: DocumentKind): boolean {
+  if (['OggS', 'ID3', 'fLaC', '\x1a\x45\xdf\xa3'].some((magic) => start.startsWith(magic))) return true;
+  if (/^(RIFF|RF64)/.test(start) && start.slice(8, 12) === 'WAVE') return true;
+  if (start.slice(4, 8) === 'ftyp') return !pictureBrands.test(start.slice(8, 12));
+  // QuickTime's files before there was a type.
+  if (byName === 'recording' && /^(moov|mdat|wide|free|skip)$/.test(start.slice(4, 8))) return true;
+  return byName === 'recording' && /\xff[\xe2-\xff]/.test(start);
 }
 
 function isTextKind(kind: DocumentKind): boolean {

@@ -25,16 +25,24 @@ export type NodeSpawnerOptions = {
 /** Linux counts resident memory in pages; all platforms that have /proc here use 4 KiB. */
 const memoryPageBytes = 4096;
 
-/** Command line switches for a reader: the heap limit and, where Node offers it, the file system limit. */
-export function readerSwitches(limits: ReaderLimits, path: string, codeFolders?: string[]): string[] {
+/**
+ * Command line switches for a reader: the heap limit and, where Node offers it, the file system limit. `folders`: those that it
+ * may read beside its file, `codeFolders` those with its code.
+ */
+export function readerSwitches(
+  limits: ReaderLimits,
+  path: string,
+  codeFolders?: readonly string[],
+  folders: readonly string[] = [],
+): string[] {
   const heapMegabytes = Math.floor((limits.memoryBytes * 0.8) / 1e6);
   const switches = [`--max-old-space-size=${heapMegabytes}`, '--disable-warning=ExperimentalWarning'];
   // A `*` at a path's end would be a wildcard to Node, so such a file is read without the limit.
-  if (codeFolders && !path.includes('*'))
+  if (codeFolders && ![path, ...folders].some((one) => one.includes('*')))
     switches.push(
       '--permission',
       `--allow-fs-read=${path}`,
-      ...codeFolders.flatMap(bothPaths).map((folder) => `--allow-fs-read=${folder}`),
+      ...[...codeFolders, ...folders].flatMap(bothPaths).map((folder) => `--allow-fs-read=${folder}`),
     );
   return switches;
 }
@@ -61,11 +69,11 @@ export function createNodeSpawner(options: NodeSpawnerOptions = {}): SpawnReader
   const readerMain = options.readerMain ?? fileURLToPath(new URL('reader-main.ts', import.meta.url));
   const hasWalls = process.allowedNodeEnvironmentFlags.has('--permission') && !process.versions.electron;
   const codeFolders = hasWalls ? (options.codeFolders ?? codeFoldersOf(readerMain)) : undefined;
-  return (limits, path): ReaderChild => {
+  return (limits, path, folders): ReaderChild => {
     const child = fork(readerMain, [], {
       cwd: dirname(readerMain),
       execPath: options.execPath ?? process.execPath,
-      execArgv: readerSwitches(limits, path, codeFolders),
+      execArgv: readerSwitches(limits, path, codeFolders, folders),
       // A reader needs nothing of this process's surroundings, least of all tokens that stand in them.
       env: {
         PATH: process.env.PATH,

@@ -1,5 +1,5 @@
 /** A PDF's outline (its bookmarks) as headings: which one holds at which place of which page. */
-import type { PDFDocumentProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import type { PDFDocumentProxy } from './pdf-engine.ts';
 import { mostHeadingCharacters, oneLine } from './sections.ts';
 
 const mostEntries = 3000;

@@ -1,6 +1,7 @@
 /** PDF: the words of some pages and where they stand, as pdf.js knows them: for marking a quote where no window draws the page. */
 import type { Box, ReadResult, ScannedPage, ScannedWord } from '../source.ts';
-import { openPdf } from './pdf.ts';
+import { openPdf } from './pdf-engine.ts';
+import { createPageTexts } from './pdf-items.ts';
 import type { PdfItem } from './pdf-lines.ts';
 
 const mostPages = 50;
@@ -17,18 +18,19 @@ export async function readPdfWords(bytes: Uint8Array, pages: readonly number[]):
   const task = openPdf(bytes);
   try {
     const pdf = await task.promise;
+    const texts = await createPageTexts(pdf);
     const scannedPages: ScannedPage[] = [];
     for (const number of [...new Set(pages)].slice(0, mostPages)) {
       if (!(number >= 1 && number <= pdf.numPages)) continue;
       const page = await pdf.getPage(number);
-      const { items } = await page.getTextContent();
+      const items = await texts.itemsOf(page);
       const viewport = page.getViewport({ scale: 1 });
       const toPage = (x: number, y: number): [number, number] => {
         const [left = 0, top = 0] = viewport.convertToViewportPoint(x, y);
         return [left, top];
       };
       const words: ScannedWord[] = [];
-      for (const item of items as PdfItem[]) if (words.length < mostWordsOfPage) words.push(...wordsOf(item, toPage));
+      for (const item of items) if (words.length < mostWordsOfPage) words.push(...wordsOf(item, toPage));
       scannedPages.push({ page: number, words });
       page.cleanup();
     }

@@ -1,12 +1,11 @@
 /** PDF: bytes → the text of each page in its reading order, through pdf.js. */
-import { createRequire } from 'node:module';
-import { dirname, join, sep } from 'node:path';
-import { getDocument, PasswordException, type PDFDocumentLoadingTask } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import type { OnProgress } from '../reader-process.ts';
 import type { FailureReason, ReadResult, ScannedPage, Section, UnreadPart } from '../source.ts';
 import { inColumnOrder } from './pdf-columns.ts';
+import { openPdf, PasswordException } from './pdf-engine.ts';
 import { withoutFurniture } from './pdf-furniture.ts';
 import { headingsOf } from './pdf-headings.ts';
+import { createPageTexts } from './pdf-items.ts';
 import { joinHyphens, linesOfPage, type PdfItem, type PdfLine } from './pdf-lines.ts';
 import { createOutline } from './pdf-outline.ts';
 import { type PdfTable, tablesOfPage } from './pdf-table/tables.ts';
@@ -17,29 +16,6 @@ import { cleanText, oneLine, titleFromName } from './sections.ts';
 const mostCharactersOfPage = 1_000_000;
 const mostPages = 20_000;
 const fewWords = 12;
-/** pdf.js leaves out pictures above it before it decodes them. */
-const mostPixelsOfImage = 80e6;
-
-/** Starts to open a PDF, with all that keeps a hostile one in its bounds. The task must be destroyed. */
-export function openPdf(bytes: Uint8Array): PDFDocumentLoadingTask {
-  const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
-  return getDocument({
-    // pdf.js takes the buffer away from us, so it must own it whole.
-    data: bytes.byteLength === bytes.buffer.byteLength && !Buffer.isBuffer(bytes) ? bytes : new Uint8Array(bytes),
-    // As paths, not addresses: pdf.js for Node opens them with fs. Without the maps CJK text has no characters.
-    cMapUrl: join(folder, 'cmaps') + sep,
-    cMapPacked: true,
-    standardFontDataUrl: join(folder, 'standard_fonts') + sep,
-    useSystemFonts: false,
-    disableFontFace: true,
-    useWorkerFetch: false,
-    wasmUrl: join(folder, 'wasm') + sep, // for the pictures of scanned pages
-    maxImageSize: mostPixelsOfImage,
-    isOffscreenCanvasSupported: false,
-    isImageDecoderSupported: false,
-    verbosity: 0,
-  });
-}
 
 /** `onProgress` gets the share of pages that are done. A page without text but with a picture is recognized (`scan/`). */
 export async function readPdf(
@@ -47,6 +23,7 @@ export async function readPdf(
   name: string,
   onProgress?: OnProgress,
   scanLimits: ScanLimits = defaultScanLimits,
+  scanFolders: readonly string[] = [],
 ): Promise<ReadResult> {
   const failed = (reason: FailureReason, detail: string): ReadResult => ({
     type: 'failed',
@@ -59,9 +36,10 @@ export async function readPdf(
   try {
     const pdf = await task.promise;
     if (pdf.numPages > mostPages) return failed('too-large', `It has ${pdf.numPages} pages.`);
+    const texts = await createPageTexts(pdf);
     const pages: PagePart[][] = [];
     let lastTable: PdfTable | null = null;
-    const scanReader = createScanReader(scanLimits);
+    const scanReader = createScanReader(scanLimits, scanFolders);
     const scannedPages: ScannedPage[] = [];
     const unread: string[] = [];
     const unreadPages: UnreadPart[] = [];
@@ -69,12 +47,12 @@ export async function readPdf(
     for (let number = 1; number <= pdf.numPages; number++) {
       try {
         const page = await pdf.getPage(number);
-        const { items } = await page.getTextContent();
+        const items = await texts.itemsOf(page);
         const tables = tablesOfPage(items, page.getViewport({ scale: 1 }).transform, lastTable);
         lastTable = tables.at(-1) ?? null;
         const parts = partsOfPage(items, tables);
-        const lines: PdfLine[] = filledInLines(await page.getAnnotations().catch(() => []));
-        if (tables.length === 0 && mayBeScan([...linesOf(parts), ...lines])) {
+        const lines: PdfLine[] = [];
+        if (tables.length === 0 && mayBeScan(linesOf(parts))) {
           const scan = await scanReader.read(page, () => onProgress?.((number - 1) / pdf.numPages, true));
           if (scan.type === 'unread') {
             unread.push(`page ${number}: ${scan.why}`);
@@ -82,7 +60,8 @@ export async function readPdf(
           }
           if (scan.type === 'read') {
             lines.push(...scan.lines);
-            scannedPages.push({ page: number, words: scan.words });
+            const { words, confidence, languages } = scan;
+            scannedPages.push({ page: number, words, confidence, languages });
           }
         }
         pages.push([...parts, ...(lines.length > 0 ? [{ type: 'lines' as const, lines }] : [])]);
@@ -201,21 +180,6 @@ function sectionsOfTable({ header, title, rows }: PdfTable, table: number): Pick
     text,
     row: { table, named, ...(index === 0 ? { ...(header ? { header } : {}), ...(title ? { title } : {}) } : {}) },
   }));
-}
-
-/** What a person has typed into a form or onto a page stands in annotations, not in the page's own text. */
-function filledInLines(annotations: unknown[]): PdfLine[] {
-  const lines: PdfLine[] = [];
-  for (const annotation of annotations) {
-    if (typeof annotation !== 'object' || annotation === null) continue;
-    const { subtype, fieldType, fieldValue, contentsObj, hidden } = annotation as Record<string, unknown>;
-    if (hidden === true) continue;
-    const typed = subtype === 'Widget' && (fieldType === 'Tx' || fieldType === 'Ch') ? fieldValue : null;
-    const note = subtype === 'FreeText' && typeof contentsObj === 'object' && contentsObj !== null ? contentsObj : null;
-    for (const text of [typed, note && 'str' in note ? note.str : null])
-      if (typeof text === 'string' && text.trim()) lines.push({ text: text.trim(), startsParagraph: true });
-  }
-  return lines;
 }
 
 /** The title from the file's facts where a person wrote it; programs leave "Microsoft Word - a.doc" or "untitled". */

@@ -8,13 +8,26 @@ import { decideKind, documentKindOf, mostBytesOfKind } from './kind.ts';
 import { ReadingRefused } from './refusal.ts';
 
 const headBytes = 4096;
+type Parse = (
+  bytes: Uint8Array,
+  name: string,
+  onProgress?: OnProgress,
+  readInner?: ReadMember,
+  scanFolders?: readonly string[],
+) => Promise<ReadResult>;
+
 const parserByKind = {
   pdf: async () => {
     const { readPdf } = await import('./pdf.ts');
-    return (bytes: Uint8Array, name: string, onProgress?: OnProgress) => readPdf(bytes, name, onProgress);
+    return ((bytes, name, onProgress, _readInner, scanFolders) =>
+      readPdf(bytes, name, onProgress, undefined, scanFolders)) satisfies Parse;
   },
   doc: async () => (await import('./office/doc.ts')).readDoc,
-  image: async () => (await import('./scan/picture-file.ts')).readPicture,
+  image: async () => {
+    const { readPicture } = await import('./scan/picture-file.ts');
+    return ((bytes, name, onProgress, _readInner, scanFolders) =>
+      readPicture(bytes, name, onProgress, scanFolders)) satisfies Parse;
+  },
   docx: async () => (await import('./docx.ts')).readDocx,
   text: async () => (await import('./text.ts')).readText,
   markdown: async () => (await import('./markdown.ts')).readMarkdown,
@@ -59,25 +72,33 @@ export async function readDocument(request: ReaderRequest, onProgress?: OnProgre
         `It is ${megabytes(facts.size)}; the limit is ${megabytes(mostBytesOfKind[kind])}.`,
       );
 
+    if (kind === 'recording') return await hear(file, facts.size, request, onProgress);
     if (request.wordsOf) return await readWords(kind, await readWhole(file, facts.size), request.wordsOf);
-    return await readAs(kind, () => readWhole(file, facts.size), request.name, onProgress);
+    const { name, scanFolders } = request;
+    return await readAs(kind, () => readWhole(file, facts.size), name, scanFolders, onProgress);
   } finally {
     await file.close().catch(() => {});
   }
 }
 
 /** Reads bytes that are held in memory as the kind that they and their name tell. An archive is refused: one is enough. */
-export async function readMember(bytes: Uint8Array, name: string): Promise<ReadResult> {
+export async function readMember(
+  bytes: Uint8Array,
+  name: string,
+  scanFolders?: readonly string[],
+): Promise<ReadResult> {
   const decision = decideKind(bytes.subarray(0, headBytes), name);
   if (decision.type === 'refused') return failed(decision.kind, decision.reason, decision.detail);
   const { kind } = decision;
   if (kind === 'zip') return failed(kind, 'unsupported', 'It is an archive within another file.');
+  if (kind === 'recording') return failed(kind, 'unsupported', 'It is a recording within another file.');
   if (bytes.length > mostBytesOfKind[kind]) return failed(kind, 'too-large', `It is ${megabytes(bytes.length)}.`);
   // A mail in an archive is read, what is attached to it no more.
   return readAs(
     kind,
     async () => bytes,
     name,
+    scanFolders,
     undefined,
     async () => failed('other', 'unsupported', 'It lies too deep.'),
   );
@@ -87,16 +108,34 @@ async function readAs(
   kind: keyof typeof parserByKind,
   bytes: () => Promise<Uint8Array>,
   name: string,
+  scanFolders?: readonly string[],
   onProgress?: OnProgress,
-  readInner: ReadMember = readMember,
+  readInner: ReadMember = (member, memberName) => readMember(member, memberName, scanFolders),
 ): Promise<ReadResult> {
   const parse = await parserByKind[kind](); // should our own code not load, that is thrown: no fault of the file
   const whole = await bytes();
   try {
-    return await parse(whole, name, onProgress, readInner);
+    return await parse(whole, name, onProgress, readInner, scanFolders);
   } catch (error) {
     if (error instanceof ReadingRefused) return failed(kind, error.reason, error.message);
     return failed(kind, 'damaged', error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A recording is never held whole. */
+async function hear(
+  file: FileHandle,
+  sizeBytes: number,
+  request: ReaderRequest,
+  onProgress?: OnProgress,
+): Promise<ReadResult> {
+  if (request.wordsOf) return failed('recording', 'unsupported', 'Only of a PDF it is known where its words stand.');
+  const { readRecording } = await import('./recording.ts');
+  try {
+    return await readRecording(file, sizeBytes, request, onProgress);
+  } catch (error) {
+    if (error instanceof ReadingRefused) return failed('recording', error.reason, error.message);
+    return failed('recording', 'damaged', error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -45,11 +45,11 @@ export function serveReader(port: ReaderPort): void {
     if (isBusy || !isReaderRequest(message)) return;
     isBusy = true;
     let lastProgress = 0;
-    const onProgress = (done: number, isScanning = false) => {
+    const onProgress = (done: number, isScanning = false, isListening = false) => {
       // A percent is finer than any bar; thousands of messages would only slow the parent.
-      if (done - lastProgress < 0.01 && !isScanning) return;
+      if (done - lastProgress < 0.01 && !isScanning && !isListening) return;
       lastProgress = done;
-      void port.send({ type: 'progress', done, isScanning });
+      void port.send({ type: 'progress', done, isScanning, isListening });
     };
     readDocument(message, onProgress)
       .then((result) => port.send({ type: 'result', result }))

@@ -54,6 +54,12 @@ __device__ inline void arrive(uint32_t barrier) {
   asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}" ::"r"(barrier) : "memory");
 }
 
+[[maybe_unused]] __device__ inline void arrive_times(uint32_t barrier, uint32_t times) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.arrive.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(times) : "memory");
+#endif
+}
+
 // Arrives, and lets the phase end only after so many bytes of bulk copies too.
 __device__ inline void expect_bytes(uint32_t barrier, uint32_t size_bytes) {
 #if __CUDA_ARCH__ >= 900
@@ -86,13 +92,6 @@ __device__ inline void touch(const float* from, uint64_t policy) {
 [[maybe_unused]] __device__ inline void fetch_and_keep(const void* from) {
   asm volatile("prefetch.global.L2::evict_last [%0];" ::"l"(from));
 }
-// The same of many bytes, a multiple of 16.
-[[maybe_unused]] __device__ inline void fetch_bulk(const void* from, uint32_t size_bytes) {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(size_bytes) : "memory");
-#endif
-}
-
 // 16 bytes of which the last 16 - `valid_bytes` become zero, unread.
 __device__ inline void copy_16(uint32_t to, const void* from, uint32_t valid_bytes, uint64_t policy) {
   asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2, %3;" ::"r"(to), "l"(from),

@@ -59,6 +59,7 @@ StepShape shape_of(const Device* device, const Batch& batch) {
     (rows <= kFewRows ? shape.has_few : shape.has_many) = true;
     if (rows > kFewRows) ++shape.num_many;
     few_are_one = few_are_one && (rows == 1 || rows > kFewRows);
+    if (rows <= kFewRows) shape.num_keys += batch.positions[batch.first_row[b]] + 1;
     while (batch.positions[batch.first_row[b + 1] - 1] / kPageTokens >= shape.num_pages) shape.num_pages *= 2;
   }
   if (is_recording(device)) shape.num_many = batch.num_tokens / (kFewRows + 1);

@@ -2,11 +2,12 @@
 //
 //   attention.cu          checks, and which kernel a step gets
 //   attention_few*        sequences of 1 to 8 rows in this step: keys split between blocks, merged in the same launch
+//   attention_each.cu     many sequences of one row over short contexts, on sm_90: a warp each
 //   attention_many.cu     sequences of more rows, and encoders: tiles of rows walk the keys
 //   attention_wgmma.cu    the same for f16 pages on sm_90
 //   attention_simple.cu   f32 pages and heads whose size is not a multiple of 8: ordinary units
 //
-// The first two multiply on the tensor cores: queries, keys, values and weights (probabilities) as f16, sums in f32.
+// The first three multiply on the tensor cores: queries, keys, values and weights (probabilities) as f16, sums in f32.
 // Queries are kept as a sixteenth, so that f16 holds magnitudes up to a million.
 #pragma once
 
@@ -162,10 +163,14 @@ struct StepShape {
   int32_t few_rows = 0;     // the most rows of a sequence of few: 1, or what a recorded step's key allows
   int32_t num_many = 0;     // at most so many sequences have more rows
   int32_t num_pages = 0;    // the longest context, rounded up to a power of two
+  int64_t num_keys = 0;     // of all contexts of few rows
 };
 
 Status attention_few(Device*, const PagedTask&, const Rope* rope /* null: queries are turned, keys written */,
                      const StepShape&, int32_t num_sequences);
+// attention_each.cu: the same of sequences of one row, without window, cap or slopes. Whether it is for these:
+bool suits_each(const Device*, const PagedTask&, const Rope* rope, const StepShape&, int32_t num_sequences);
+Status attention_each(Device*, const PagedTask&, const Rope* rope, int32_t num_sequences);
 Status attention_many(Device*, const PagedTask&, const StepShape&, int32_t num_sequences);
 Status encoder_attention(Device*, Rows queries, Rows keys, Rows values, const Attention&, const DeviceBatch&,
                          int32_t num_sequences, Rows out);

@@ -118,6 +118,9 @@ Status attention_few(Device* device, const PagedTask& base, const Rope* rope, co
   few::Kind kind = few::Kind::any;
   if (is_plain && task.is_fused && task.is_one_row && task.rope.rotary_size == head_size) kind = few::Kind::lean;
   if (is_plain && !task.is_fused && shape.few_rows == 1) kind = few::Kind::lean_mixed;
+  if (kind != few::Kind::any && task.way == kOwnWay && suits_each(device, base, rope, shape, num_sequences)) {
+    return attention_each(device, base, rope, num_sequences);
+  }
   const dim3 grid(1, static_cast<unsigned>(tiles * base.pages.num_heads), static_cast<unsigned>(num_sequences));
   if (base.pages.type == Type::f16) return few::launch_any<2>(device, task, num_splits, kind, grid);
   return few::launch_any<1>(device, task, num_splits, kind, grid);

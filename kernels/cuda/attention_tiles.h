@@ -97,12 +97,21 @@ __device__ inline void put_part(const float (&columns)[8], float factor, __half*
 template <int32_t kColumns, int32_t kThreads, typename Place>
 __device__ inline void round_rows(const float* from, int64_t stride, int32_t num_rows, int32_t room, int32_t head_size,
                                   bool is_aligned, float factor, __half* to, const Place& place) {
-  for (int32_t index = threadIdx.x; index < room * (kColumns / 8); index += kThreads) {
-    const int32_t row = index / (kColumns / 8);
-    const int32_t part = index % (kColumns / 8);
-    float columns[8];
-    load_part(from + row * stride, part, row < num_rows, head_size, is_aligned, columns);
-    put_part(columns, factor, to + place(row, part));
+  constexpr int32_t kAtOnce = 4;  // on their way
+  const int32_t count = room * (kColumns / 8);
+  for (int32_t first = threadIdx.x; first < count; first += kAtOnce * kThreads) {
+    float columns[kAtOnce][8];
+#pragma unroll
+    for (int32_t k = 0; k < kAtOnce; ++k) {
+      const int32_t row = (first + k * kThreads) / (kColumns / 8);
+      const int32_t part = (first + k * kThreads) % (kColumns / 8);
+      load_part(from + row * stride, part, row < min(num_rows, room), head_size, is_aligned, columns[k]);
+    }
+#pragma unroll
+    for (int32_t k = 0; k < kAtOnce; ++k) {
+      const int32_t index = first + k * kThreads;
+      if (index < count) put_part(columns[k], factor, to + place(index / (kColumns / 8), index % (kColumns / 8)));
+    }
   }
 }
 

@@ -85,15 +85,15 @@ struct Products {
       multiply_32(low, a0, a1, a2, a3, *reinterpret_cast<const uint2*>(lane.x + lane.x_stride + 32 * group));
     }
   }
-  // sums += scale (x's scale * product - zero * sum of x)
-  template <bool kHasZeros>
+  // sums += scale (x's scale * product - zero * sum of x). kFused: as one rounding with the sum.
+  template <bool kHasZeros, bool kFused = true>
   __device__ void finish(Sums<kMany>& sums, const float2* factors, uint32_t scale_bits, uint32_t zero_bits) const {
     const float2 scales = floats_of(scale_bits);
     const float2 zeros = kHasZeros ? floats_of(zero_bits) : float2{0, 0};
     const auto one = [](float& sum, float2 factor, int32_t product, float scale, float zero) {
       float value = factor.x * static_cast<float>(product);
       if constexpr (kHasZeros) value = fmaf(-zero, factor.y, value);
-      sum = fmaf(scale, value, sum);
+      sum = kFused ? fmaf(scale, value, sum) : sum + scale * value;
     };
     if constexpr (kMany) {
       const float4 both = *reinterpret_cast<const float4*>(factors);
@@ -143,7 +143,8 @@ struct Format<Type::int4_g128> {
     Products<kMany> products;
 #pragma unroll
     for (int32_t group = 0; group < 4; ++group) multiply_nibbles(products, lane, group, unit + 256 * group);
-    products.template finish<true>(sums, lane.factors, scales, zeros);
+    // Not fused: in a stretch the products of two units are made in different lanes.
+    products.template finish<true, false>(sums, lane.factors, scales, zeros);
   }
 };
 

@@ -381,6 +381,7 @@ extern "C" QUOTH_EXPORT quoth::Status quoth_open_cuda_device(quoth::Device** dev
   opened->overlaps = properties.major >= 9;
   // Tests alone set the variables: they check on one GPU what others would run.
   opened->sums_in_halves = std::getenv("QUOTH_TEST_HALF_SUMS") != nullptr;
+  opened->tries_each = std::getenv("QUOTH_TEST_EACH") != nullptr;
   opened->has_wgmma = properties.major == 9 && std::getenv("QUOTH_TEST_NO_WGMMA") == nullptr;
   opened->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
   Status status = cuda::make_recorder(opened);

@@ -81,6 +81,7 @@ struct Device {
   float* result = nullptr;          // f32 [kFusedRows, 2 * max_columns]
   bool has_wgmma = false;           // sm_90a's matrix instructions
   bool sums_in_halves = false;      // linear_prefill_mma.cu
+  bool tries_each = false;          // attention_each.cu wherever it can, for tests
   __half* rounded = nullptr;        // x of one linear of many rows: see linear_prefill.h
   float* inverse_scales = nullptr;  // f32 [T rounded up to 8]: of its rows
   int32_t* arrivals = nullptr;      // [kMaxArrivals], zero between two operations

@@ -135,6 +135,68 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// The same for f16 pages where whole heads turn, in halves: a thread takes four pairs at a time and has several on
+// their way. A block a row.
+constexpr int32_t kQuadsAtOnce = 5;
+__global__ void __launch_bounds__(kThreads)
+    rope_kv_write_quads_kernel(Rows qkv, int32_t num_heads, Rope rope, const int32_t* positions, PageView view) {
+  extern __shared__ float2 turns[];
+  let_next_start();
+  wait_for_previous();
+  const int32_t head_size = view.pages.head_size;
+  const int32_t num_kv_heads = view.pages.num_heads;
+  const int32_t half = head_size / 2;
+  const int32_t row = blockIdx.x;
+  const int32_t position = positions[row];
+  float* data = row_of(qkv, row);
+  const int64_t start = view.at(row, position, 0, 0);
+  const int64_t head_stride = static_cast<int64_t>(kPageTokens) * head_size;  // between two heads of a page
+  const auto put = [&](void* array, int64_t at, const float4& four) {
+    const uint2 halves{halves_of(four.x, four.y), halves_of(four.z, four.w)};
+    *reinterpret_cast<uint2*>(static_cast<__half*>(array) + at) = halves;
+  };
+  for (int32_t pair = threadIdx.x; pair < half; pair += kThreads) turns[pair] = turn_of(rope, pair, position);
+  __syncthreads();
+  const int32_t quads = half / 4;  // of a head
+  const int32_t turning = (num_heads + num_kv_heads) * quads;
+  const auto columns_of = [&](int32_t index) { return data + index / quads * head_size + index % quads * 4; };
+  for (int32_t first = threadIdx.x; first < turning; first += kThreads * kQuadsAtOnce) {
+    float4 low[kQuadsAtOnce], high[kQuadsAtOnce];
+#pragma unroll
+    for (int32_t k = 0; k < kQuadsAtOnce; ++k) {
+      if (first + k * kThreads >= turning) continue;
+      const float* from = columns_of(first + k * kThreads);
+      low[k] = *reinterpret_cast<const float4*>(from);
+      high[k] = *reinterpret_cast<const float4*>(from + half);
+    }
+#pragma unroll
+    for (int32_t k = 0; k < kQuadsAtOnce; ++k) {
+      const int32_t index = first + k * kThreads;
+      if (index >= turning) continue;
+      const float2* by = turns + index % quads * 4;
+      cuda::turn(by[0], low[k].x, high[k].x);
+      cuda::turn(by[1], low[k].y, high[k].y);
+      cuda::turn(by[2], low[k].z, high[k].z);
+      cuda::turn(by[3], low[k].w, high[k].w);
+      float* to = columns_of(index);
+      *reinterpret_cast<float4*>(to) = low[k];
+      *reinterpret_cast<float4*>(to + half) = high[k];
+      const int32_t kv_head = index / quads - num_heads;
+      if (kv_head < 0) continue;
+      const int64_t at = start + kv_head * head_stride + index % quads * 4;
+      put(view.pages.keys, at, low[k]);
+      put(view.pages.keys, at + half, high[k]);
+    }
+  }
+  const float* values = data + static_cast<int64_t>(num_heads + num_kv_heads) * head_size;
+  for (int32_t column = 4 * static_cast<int32_t>(threadIdx.x); column < num_kv_heads * head_size;
+       column += 4 * kThreads) {
+    const int32_t head = column / head_size;
+    put(view.pages.values, start + head * head_stride + column - head * head_size,
+        *reinterpret_cast<const float4*>(values + column));
+  }
+}
+
 Status check_pages(const Batch& batch, const KvPages& pages) {
   if (!is_kv_type(pages.type)) return {Code::unsupported, "kv pages must be f32, f16, i8 or f8"};
   for (int32_t t = 0; t < batch.num_tokens; ++t) {
@@ -223,6 +285,13 @@ Status rope_kv_write(Device* device, Rows qkv, const Attention* shape, const Rop
   const int32_t shares = std::max(1, 4 * device->num_multiprocessors / qkv.num_rows);
   const dim3 grid(all.x, std::min(all.y, static_cast<unsigned>(shares)));
   const int32_t shared_bytes = static_cast<int32_t>(sizeof(float2)) * (rope->rotary_size / 2);
+  const bool turns_wholly = rope->rotary_size == shape->head_size && !rope->adjacent_pairs && shape->head_size % 8 == 0;
+  const bool is_even = reinterpret_cast<uintptr_t>(pages.keys) % 16 == 0 &&
+                       reinterpret_cast<uintptr_t>(pages.values) % 16 == 0 && has_fours(qkv);
+  if (pages.type == Type::f16 && turns_wholly && is_even && shares == 1) {
+    return launch_overlapped(device, rope_kv_write_quads_kernel, dim3(all.x), dim3(kThreads), shared_bytes, qkv,
+                             shape->num_heads, *rope, staged.positions, view);
+  }
   return launch_overlapped(device, rope_kv_write_kernel, grid, dim3(kThreads), shared_bytes, qkv, shape->num_heads,
                            *rope, staged.positions, view);
 }

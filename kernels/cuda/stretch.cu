@@ -16,9 +16,7 @@ using Kernel = void (*)(Stretch);
 constexpr Kernel kKernels[kStretchTokens] = {stretch_kernel<1>, stretch_kernel<2>, stretch_kernel<3>,
                                              stretch_kernel<4>};
 
-constexpr int32_t kSlotRecords = 40;
 constexpr int32_t kMinSlots = 2, kMaxSlots = 16;
-constexpr int32_t kSumsBytes = 16 * 1024;
 
 int32_t round_up(int32_t value, int32_t multiple) {
   return ceil_div(value, multiple) * multiple;
@@ -30,19 +28,24 @@ int32_t region_of(int32_t max_columns) {
 
 // Shared memory of the stretch; how many slots the ring has follows from what is left.
 int32_t place(const Device* device, Stretch& p) {
-  int32_t records = 0, slot_records = 0, sums = 0, attention = 0;
-  const int32_t tile_floats = kWarps * p.num_tokens * kQuantRows + kQuantRows;
+  int32_t records = 0, slot_bytes = 0, sums = 0, attention = 0;
+  p.first_attention = -1;
   for (int32_t i = 0; i < p.num_operations; ++i) {
     const StretchOperation& operation = p.operations[i];
     if (operation.is_attention) {
+      if (p.first_attention < 0) p.first_attention = i;
       attention = std::max(attention, attention_bytes(operation.attention.group_size));
+      slot_bytes = std::max(slot_bytes, kChunkPages * kPageBytes);
       continue;
     }
-    records = std::max(records, operation.linear.num_records);
-    slot_records = std::max(slot_records, operation.linear.part_records);
-    sums = std::max(sums, operation.linear.group_tiles * tile_floats * 4);
+    const LinearWork& linear = operation.linear;
+    records = std::max(records, linear.num_records);
+    const int32_t slot_records =
+        linear.num_records >= kSlotRecords ? kSlotRecords : linear.rest_tiles * linear.rest_records;
+    slot_bytes = std::max(slot_bytes, slot_records * kRecordBytes);
+    sums = std::max(sums, linear.group_tiles * tile_floats(linear, p.num_tokens) * 4);
   }
-  p.slot_bytes = round_up(slot_records * kRecordBytes, 128);
+  p.slot_bytes = round_up(slot_bytes, 128);
   int32_t at = 0;
   const auto take = [&](int32_t bytes) {
     const int32_t start = at;
@@ -50,6 +53,8 @@ int32_t place(const Device* device, Stretch& p) {
     return start;
   };
   // Attention has the memory of x and of the sums to itself.
+  // One row: a part of K after another, and each warp keeps what it multiplies in places of its own.
+  if (p.num_tokens == 1) records = kSlotRecords;
   p.x_at = take(records * 2 * p.num_tokens * kLineBytes);
   p.factors_at = take(records * p.num_tokens * 8);
   p.sums_at = take(sums);
@@ -94,7 +99,8 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
     }
     // What is added to was written by the same threads.
     if (overlap(result.rows, out) && adds &&
-        (result.rows.data != out.data || result.rows.width != out.width || result.is_attention)) {
+        (result.rows.data != out.data || result.rows.width != out.width || result.is_attention ||
+         result.first_block != operation.linear.first_block)) {
       return false;
     }
   }
@@ -119,7 +125,8 @@ bool join(Device* device, const Rows& x, const Rows& out, bool adds, StretchOper
     return false;
   }
   if (p.num_operations == 1) builder.first_x = x;
-  results[kept++] = {out, builder.step_operations++, operation.is_attention};
+  results[kept++] = {out, builder.step_operations++, operation.is_attention,
+                     operation.is_attention ? 0 : operation.linear.first_block};
   std::copy_n(results, kept, builder.results);
   builder.num_results = kept;
   return true;
@@ -227,17 +234,29 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
       out.width > device->stretch->region_floats || reinterpret_cast<uintptr_t>(fusion.norm_weight) % 16 != 0) {
     return false;
   }
+  if (weight.num_columns < kStretchLeastColumns) {
+    device->stretch->is_open = false;  // until the next step: parts of a layer alone would not pay
+    return false;
+  }
   StretchOperation operation{};
   LinearWork& work = operation.linear;
   work.weight = static_cast<const uint8_t*>(weight.data);
   work.norm_weight = fusion.norm == LinearFusion::Norm::rms ? fusion.norm_weight : nullptr;
   work.bias = bias;
   work.num_records = weight.num_columns / kUnitColumns;
-  work.part_records = work.num_records <= stretch::kSlotRecords ? work.num_records : 2 * stretch::kWarps;
+  work.rest_records = static_cast<int16_t>(work.num_records % kSlotRecords);
+  work.rest_tiles = static_cast<int16_t>(work.rest_records == 0 ? 0 : kSlotRecords / work.rest_records);
+  work.rest_inverse = static_cast<int16_t>(work.rest_records == 0 ? 0 : ceil_div(1024, int32_t{work.rest_records}));
+  work.tile_sums = static_cast<int16_t>(stretch::kWarps + (work.rest_tiles > 1 ? work.rest_records : 0));
   work.num_outputs = out.width;
   work.num_pairs = out.width / kQuantRows;
   work.block_pairs = work.num_pairs / device->num_multiprocessors;
   work.blocks_with_more = work.num_pairs % device->num_multiprocessors;
+  // Those who have one more than others take turns; but what is added to stays with the threads that wrote it.
+  int32_t& next_block = device->stretch->next_block;
+  work.first_block = fusion.adds ? 0 : next_block;
+  const int32_t last_block = next_block;
+  next_block = (work.first_block + work.blocks_with_more) % device->num_multiprocessors;
   work.pair_tiles = fusion.is_gated ? 2 : 1;
   work.epsilon = fusion.epsilon;
   work.inverse_columns = 1.0f / static_cast<float>(weight.num_columns);
@@ -245,9 +264,12 @@ bool join_stretch(Device* device, const Rows& x, const Weight& weight, const flo
   work.adds = fusion.adds;
   work.is_gated = fusion.is_gated;
   const int32_t most = ceil_div(work.num_pairs, device->num_multiprocessors) * work.pair_tiles;
-  const int32_t tile_bytes = stretch::kWarps * x.num_rows * kQuantRows * 4;
-  work.group_tiles = std::min(most, std::max(1, stretch::kSumsBytes / tile_bytes / work.pair_tiles) * work.pair_tiles);
-  return stretch::join(device, x, out, fusion.adds, operation);
+  const int32_t tile_bytes = 4 * stretch::tile_floats(work, x.num_rows);
+  const int32_t sums_bytes = x.num_rows == 1 ? 24 * 1024 : 17 * 1024;
+  work.group_tiles = std::min(most, std::max(1, sums_bytes / tile_bytes / work.pair_tiles) * work.pair_tiles);
+  if (stretch::join(device, x, out, fusion.adds, operation)) return true;
+  next_block = last_block;
+  return false;
 }
 
 bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const Rope& rope, const DeviceBatch& staged,
@@ -262,7 +284,9 @@ bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const
   const int32_t max_splits = few::split_of(num_pages - 1) + 1;
   const int64_t items = int64_t{qkv.num_rows} * shape.num_kv_heads * max_splits;
   if (items * (shape.num_heads / shape.num_kv_heads) > kStretchPartials ||
-      items > int64_t{stretch::kMaxItems} * device->num_multiprocessors) {
+      items > int64_t{stretch::kMaxItems} * device->num_multiprocessors ||
+      shape.num_kv_heads > device->num_multiprocessors ||
+      qkv.num_rows * shape.num_heads * (stretch::kHeadSize / kWarp) > stretch::kWarps * device->num_multiprocessors) {
     return false;
   }
   StretchOperation operation{};
@@ -280,7 +304,8 @@ bool join_stretch(Device* device, const Rows& qkv, const Attention& shape, const
     const AttentionWork& other = p.operations[i].attention;
     if (p.operations[i].is_attention &&
         (other.inverse_frequencies != rope.inverse_frequencies || other.rope_factor != rope.factor ||
-         other.adjacent_pairs != rope.adjacent_pairs || other.num_kv_heads != shape.num_kv_heads)) {
+         other.adjacent_pairs != rope.adjacent_pairs || other.num_kv_heads != shape.num_kv_heads ||
+         other.num_heads != shape.num_heads)) {
       return false;
     }
   }
@@ -296,16 +321,12 @@ Status end_stretch(Device* device) {
   if (builder == nullptr || builder->stretch.num_operations == 0) return {};
   Stretch& p = builder->stretch;
   const int32_t shared_bytes = stretch::place(device, p);
-  // Measured: where the ring holds much, little on its way leaves the hand-over of x alone, and the L2 cache makes up
-  // for it.
-  const bool holds_much = p.num_slots >= 5;
-  p.num_ahead = holds_much ? 1 : 2;
-  p.num_fetched = holds_much ? 2 : 1;
+  // Measured: what waits in the L2 cache beyond these slows the stream itself.
+  p.num_ahead = 2;
 #ifdef QUOTH_STRETCH_PROBE
-  extern int32_t probe_ahead, probe_mode, probe_fetched;
+  extern int32_t probe_ahead, probe_mode;
   extern int64_t* probe_times;
   if (probe_ahead > 0) p.num_ahead = std::min(p.num_slots, probe_ahead);
-  if (probe_fetched > 0) p.num_fetched = probe_fetched;
   p.probe = probe_mode;
   p.times = probe_times;
 #endif

@@ -20,18 +20,27 @@ inline constexpr int64_t kStretchPartials = 4096;
 // Columns of what is handed over, at most.
 inline constexpr int32_t kStretchColumns = 16384;
 
-// A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns.
+// Columns of a linear's x, at least: steps of narrower models have not been measured as one kernel.
+inline constexpr int32_t kStretchLeastColumns = 4096;
+
+// Records of a slot of the ring: two for each warp that multiplies.
+inline constexpr int32_t kSlotRecords = 32;
+// A linear, int4_g128: out = act(norm(x) W^T + bias). K is cut into records of 128 columns. A slot holds kSlotRecords
+// of one tile; what is left over of K, `rest_records` of several tiles.
 struct LinearWork {
   const uint8_t* weight;
   const float* norm_weight;  // null: no norm
   const float* bias;
-  int32_t num_records;   // of a tile
-  int32_t part_records;  // that one slot of the ring holds; a multiple of 16, or all
-  int32_t num_pairs;     // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
+  int32_t num_records;               // of a tile
+  int16_t rest_records, rest_tiles;  // num_records % kSlotRecords; tiles of which a slot holds them
+  int16_t rest_inverse;              // 1024 / rest_records, rounded up: exact for what a slot holds
+  int32_t num_pairs;                 // of tiles of 16 columns of out: `block_pairs` a block, some blocks one more
   int32_t block_pairs, blocks_with_more;
+  int32_t first_block;  // that has the first pair, and is the first with one more
   int32_t num_outputs;
   int32_t pair_tiles;   // gated: 2
   int32_t group_tiles;  // weight tiles whose sums are kept until they are added up; a multiple of pair_tiles
+  int16_t tile_sums;    // lines of sums of a tile: one for each warp and, of up to 16 rest_records, for each of them
   float epsilon, inverse_columns;
   bool has_silu, is_gated, adds;
   bool is_exact;  // attention reads out: whole floats for it, too
@@ -70,9 +79,9 @@ struct Stretch {
   int32_t exchange_stride;    // of a row: all its regions
   int32_t page_table_stride, max_splits;
   int32_t num_operations, num_tokens;
+  int32_t first_attention;  // -1: there is none
   int32_t num_slots, slot_bytes;
-  int32_t num_ahead;    // slots on their way at once
-  int32_t num_fetched;  // slots that are fetched to the L2 cache before they are brought
+  int32_t num_ahead;  // slots on their way at once
   // Offsets into shared memory.
   int32_t x_at, factors_at, sums_at, squares_at, table_at, operations_at, barriers_at, ring_at;
 #ifdef QUOTH_STRETCH_PROBE
@@ -94,9 +103,11 @@ struct StretchBuilder {
     Rows rows;
     int32_t operation;  // of the whole step
     bool is_attention;
+    int32_t first_block;
   } results[8];
   int32_t num_results = 0;
   int32_t step_operations = 0;  // of the step, in all its stretches
+  int32_t next_block = 0;       // that had not one more in the last operation
 };
 
 // When a device is opened and closed, and the memory that stretches need: null where there are none.

@@ -1,56 +1,44 @@
 // The kernel of a stretch. One block on each multiprocessor, all at once: 16 warps multiply, one brings the weights of
 // all operations, one after another, and copies each operation's description to where the others read it; one fetches
-// what comes later into the L2 cache.
+// the norms' weights into the L2 cache.
 #pragma once
 
 #include "stretch_attention.h"
+#include "stretch_stage.h"
 
 namespace quoth::cuda::stretch {
 
-struct Ring {
-  uint32_t full, empty;
-  int32_t num_slots;
-  int32_t slot = 0;
-  uint32_t parity = 0;
-  __device__ void step() {
-    if (++slot == num_slots) {
-      slot = 0;
-      parity ^= 1;
-    }
-  }
-  __device__ uint32_t full_at() const { return full + 8 * static_cast<uint32_t>(slot); }
-  __device__ uint32_t empty_at() const { return empty + 8 * static_cast<uint32_t>(slot); }
-};
-
 // Pairs of tiles of this block.
 __device__ inline int32_t pairs_of(const LinearWork& work) {
-  return work.block_pairs + (static_cast<int32_t>(blockIdx.x) < work.blocks_with_more ? 1 : 0);
+  return work.block_pairs + (block_of(work) < work.blocks_with_more ? 1 : 0);
 }
 
-// What the warps of the stream and those that multiply go through in the same order: groups of tiles; parts of K;
-// tiles.
+// What the warps of the stream and those that multiply go through in the same order: groups of tiles; parts of K; slots
+// of some tiles. `body` gets the slot's first tile, how many tiles it has, and of each the first record and how many.
 template <typename Body>
 __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
   const int32_t num_tiles = pairs_of(work) * work.pair_tiles;
-  const int64_t tile_bytes = static_cast<int64_t>(work.num_records) * kRecordBytes;
   for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
     const int32_t group_end = min(group + work.group_tiles, num_tiles);
-    for (int32_t first = 0; first < work.num_records; first += work.part_records) {
-      const uint32_t size_bytes =
-          static_cast<uint32_t>(min(work.part_records, work.num_records - first)) * kRecordBytes;
-      for (int32_t tile = group; tile < group_end; ++tile) {
-        const int32_t pair =
-            static_cast<int32_t>(blockIdx.x) + (tile >> (work.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
-        const int64_t row = pair + static_cast<int64_t>(tile & (work.pair_tiles - 1)) * work.num_pairs;
-        body(work.weight + row * tile_bytes + static_cast<int64_t>(first) * kRecordBytes, size_bytes);
+    for (int32_t first = 0; first < work.num_records; first += kSlotRecords) {
+      const int32_t count = min(kSlotRecords, work.num_records - first);
+      const int32_t slot_tiles = count == kSlotRecords ? 1 : work.rest_tiles;
+      for (int32_t tile = group; tile < group_end; tile += slot_tiles) {
+        body(tile, min(slot_tiles, group_end - tile), first, count);
       }
     }
   }
 }
+// Record `first` of tile `tile` of this block.
+__device__ inline const uint8_t* record_of(const LinearWork& work, int32_t tile, int32_t first) {
+  const int32_t pair = block_of(work) + (tile >> (work.pair_tiles - 1)) * static_cast<int32_t>(gridDim.x);
+  const int64_t row = pair + static_cast<int64_t>(tile & (work.pair_tiles - 1)) * work.num_pairs;
+  return work.weight + (row * work.num_records + first) * kRecordBytes;
+}
 
-// The warp that brings: the descriptions of the operations, then their weights.
+// The warp that brings: the descriptions of the operations, then their weights, or old keys and values.
 [[maybe_unused]] __device__ inline void bring_all(const Stretch& p, uint8_t* shared, Ring ring, uint32_t described,
-                                                  uint32_t forgotten, uint32_t* brought, int32_t lane) {
+                                                  uint32_t forgotten, int32_t lane) {
   auto* const operations = reinterpret_cast<StretchOperation*>(shared + p.operations_at);
   const uint64_t policy = read_once_policy();
   bool is_first_round = true;
@@ -58,6 +46,25 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
   int32_t ahead = p.num_ahead;
   constexpr int32_t kOperationWords = sizeof(StretchOperation) / 4;
   uint32_t next_word = lane < kOperationWords ? reinterpret_cast<const uint32_t*>(p.operations)[lane] : 0;
+  // `copy(to)` fills the next slot: bulk copies by one lane, which arrives for the others, or copies by all.
+  const auto fill = [&](const auto& copy) {
+    if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
+    if (ahead > 0) {
+      --ahead;
+    } else {
+      wait_barrier(arrived.full_at(), arrived.parity);
+      arrived.step();
+    }
+    __syncwarp();
+#ifdef QUOTH_STRETCH_PROBE
+    if (p.probe & 4) {
+      arrive(ring.full_at());
+    } else
+#endif
+      copy(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes));
+    ring.step();
+    if (ring.slot == 0) is_first_round = false;
+  };
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     const uint32_t round = static_cast<uint32_t>(index) / kOperationsAhead;
@@ -70,71 +77,128 @@ __device__ inline void for_each_slot(const LinearWork& work, const Body& body) {
       next_word = reinterpret_cast<const uint32_t*>(p.operations + index + 1)[lane];
     }
     const StretchOperation& operation = operations[place];
-    if (operation.is_attention || lane > 0) continue;
-    for_each_slot(operation.linear, [&](const uint8_t* from, uint32_t size_bytes) {
-#ifdef QUOTH_STRETCH_PROBE
-      if (p.probe & 2) from = p.operations[0].linear.weight + blockIdx.x % 64 * 34816;
-#endif
-      if (!is_first_round) wait_barrier(ring.empty_at(), ring.parity ^ 1);
-      if (ahead > 0) {
-        --ahead;
-      } else {
-        wait_barrier(arrived.full_at(), arrived.parity);
-        arrived.step();
-      }
-#ifdef QUOTH_STRETCH_PROBE
-      if (p.probe & 4) {
-        arrive(ring.full_at());
-      } else
-#endif
-      {
-        expect_bytes(ring.full_at(), size_bytes);
-        copy_bulk(shared_address(shared + p.ring_at) + static_cast<uint32_t>(ring.slot * p.slot_bytes), from,
-                  size_bytes, ring.full_at(), policy);
-      }
-      atomicAdd(brought, 1u);
-      ring.step();
-      if (ring.slot == 0) is_first_round = false;
-    });
-  }
-}
-
-// The warp that fetches: while the ring is full, the memory goes on with what comes after it, as far as the L2 cache.
-// `num_fetched` slots further than `brought` says; and norms' weights, keys and values.
-[[maybe_unused]] __device__ inline void fetch_all(const Stretch& p, uint32_t* brought, int32_t lane) {
-  uint32_t slot = 0;
-  for (int32_t index = 0; index < p.num_operations; ++index) {
-    __syncwarp();
-    const StretchOperation& operation = p.operations[index];
     if (operation.is_attention) {
-      int32_t item_index = static_cast<int32_t>(blockIdx.x) + lane * static_cast<int32_t>(gridDim.x);
-      Item item;
-      if (lane < kTeams && find_item(p, operation.attention.num_kv_heads, item_index, item)) {
-        fetch_item(operation.attention, item);
-      }
+      const AttentionWork& work = operation.attention;
+      for_each_chunk(p, table_of(p, shared), [&](const Item& item, int32_t page, int32_t id, int32_t next_id) {
+        for (const bool is_key : {true, false}) {
+          fill([&](uint32_t to) {
+            const void* array = is_key ? work.keys : work.values;
+            copy_page(array, work.num_kv_heads, item, page, id, to, lane, policy);
+            copy_page(array, work.num_kv_heads, item, page + 1, next_id, to + kPageBytes, lane, policy);
+            arrive_after_copies(ring.full_at());
+          });
+        }
+      });
       continue;
     }
-    const LinearWork& work = operation.linear;
-    if (work.norm_weight != nullptr) {
-      for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
-           k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
-        fetch_and_keep(work.norm_weight + k);
-      }
-    }
-    if (lane > 0) continue;
-    for_each_slot(work, [&](const uint8_t* from, uint32_t size_bytes) {
-      uint32_t done = atomicAdd(brought, 0u);
-      while (slot >= done + static_cast<uint32_t>(p.num_fetched)) {
-        __nanosleep(50);
-        done = atomicAdd(brought, 0u);
-      }
-      if (p.num_fetched > 1 && slot >= done) fetch_bulk(from, size_bytes);
-      ++slot;
+    for_each_slot(operation.linear, [&](int32_t tile, int32_t num_tiles, int32_t first, int32_t count) {
+      fill([&](uint32_t to) {
+        if (lane > 0) return;
+        const uint32_t size_bytes = static_cast<uint32_t>(count) * kRecordBytes;
+        expect_bytes(ring.full_at(), static_cast<uint32_t>(num_tiles) * size_bytes);
+        for (const int32_t end = tile + num_tiles; tile < end; ++tile, to += size_bytes) {
+          const uint8_t* from = record_of(operation.linear, tile, first);
+#ifdef QUOTH_STRETCH_PROBE
+          if (p.probe & 2) from = p.operations[0].linear.weight + blockIdx.x % 64 * 34816;
+#endif
+          copy_bulk(to, from, size_bytes, ring.full_at(), policy);
+        }
+        arrive_times(ring.full_at(), kFullArrivals - 1);
+      });
     });
   }
 }
 
-constexpr int32_t kTilesAtOnce = 2;
+// The norms' weights of all operations to the L2 cache, by one warp: on their way beside the stream they would hold up
+// x.
+[[maybe_unused]] __device__ inline void fetch_norms(const Stretch& p, int32_t lane) {
+  for (int32_t index = 0; index < p.num_operations; ++index) {
+    const StretchOperation& operation = p.operations[index];
+    if (operation.is_attention || operation.linear.norm_weight == nullptr) continue;
+    const LinearWork& work = operation.linear;
+    for (int32_t k = (static_cast<int32_t>(blockIdx.x) * kWarp + lane) * 32; k < work.num_records * kUnitColumns;
+         k += static_cast<int32_t>(gridDim.x) * kWarp * 32) {
+      fetch_and_keep(work.norm_weight + k);
+    }
+  }
+}
+
+// Nothing but records that are left over: the warps' own sums are zero.
+template <int32_t kTokens>
+__device__ inline void clear_sums(const LinearWork& work, const Places& places, int32_t group_tiles) {
+  if (work.tile_sums == kWarps) return;
+  constexpr int32_t kCleared = kWarps * kTokens * kQuantRows;
+  for (int32_t i = thread_index(); i < group_tiles * kCleared; i += kWarps * kWarp) {
+    places.sums[i / kCleared * tile_floats(work, kTokens) + i % kCleared] = 0;
+  }
+}
+
+// The slots of one part of K of a group of tiles: sums of the warps' records, in their order. `stage`: what brings x,
+// called once the first weights are read.
+template <int32_t kTokens, typename Stage>
+__device__ inline void multiply_slots(const Stretch& p, const LinearWork& work, const Places& places,
+                                      const uint8_t* slots, Ring& ring, const Share& share, int32_t group_tiles,
+                                      bool is_first_part, const Stage& stage) {
+  const int32_t lane = thread_index() % kWarp;
+  const int32_t g = lane / 4, t = lane % 4;
+  const int32_t slot_tiles = share.slot_tiles;
+#ifdef QUOTH_STRETCH_PROBE
+  if (p.probe & 8) {  // the stream alone
+    stage();
+    for (int32_t tile = 0; tile < group_tiles; tile += slot_tiles) {
+      wait_barrier(ring.full_at(), ring.parity);
+      __syncwarp();
+      if (lane == 0) arrive(ring.empty_at());
+      ring.step();
+    }
+    return;
+  }
+#endif
+  const bool has_lines = slot_tiles > 1;  // records that are left over: each has its own line of sums
+  const bool adds = !is_first_part && !has_lines;
+  const int32_t tile_size = tile_floats(work, kTokens);
+  const int32_t step = slot_tiles * tile_size;
+  const auto place_of = [&](int32_t i) {
+    const int32_t row = kTokens == 1 ? Two<1>::row_of(g, t) : 2 * g;
+    return places.sums + share.tiles[i] * tile_size + (share.lines[i] * kTokens + (kTokens == 1 ? 0 : t)) * kQuantRows +
+           row;
+  };
+  const bool is_second = kTokens == 1 && t % 2 == 1;
+  float* to = is_second ? place_of(1) : place_of(0);
+  [[maybe_unused]] float* to_second = place_of(1);
+  // Of the lane's tile, or tiles.
+  const bool finishes = kTokens == 1 ? has_lines || t % 2 == 0 : t < kTokens;
+  const int32_t end_tile = finishes ? group_tiles - (is_second ? share.tiles[1] : share.tiles[0]) : 0;
+  [[maybe_unused]] const int32_t second_end_tile = finishes ? group_tiles - share.tiles[1] : 0;
+  typename Two<kTokens>::X x;
+  // One slot after another: with two at once a warp has less to wait for, but more to do around them.
+  for (int32_t tile = 0; tile < group_tiles; tile += slot_tiles, to += step, to_second += step) {
+    Two<kTokens> two;
+    wait_barrier(ring.full_at(), ring.parity);
+    two.load(slots + ring.slot * p.slot_bytes, share.at, g, t);
+    __syncwarp();
+    if (lane == 0) arrive(ring.empty_at());  // free once it is read
+    ring.step();
+    if (tile == 0) {
+      stage();
+      x.load(places, {share.template place<kTokens>(0), share.template place<kTokens>(1)}, g, t);
+    }
+    if constexpr (kTokens == 1) {
+      const float product = two.times(x, t);
+      const float other = __shfl_xor_sync(0xffffffffu, product, 1);
+      if (tile < end_tile) *to = has_lines ? product : ((adds ? *to : 0) + product) + other;
+    } else {
+      const float2 one = two.records[0].template times<Two<kTokens>::kParts>(x.of[0]);
+      const float2 other = two.records[1].template times<Two<kTokens>::kParts>(x.of[1]);
+      float2 sum{0, 0};
+      if (adds && tile < end_tile) sum = *reinterpret_cast<const float2*>(to);
+      sum.x += one.x, sum.y += one.y;
+      if (!has_lines) sum.x += other.x, sum.y += other.y;
+      if (tile < end_tile) *reinterpret_cast<float2*>(to) = sum;
+      if (has_lines && tile < second_end_tile) *reinterpret_cast<float2*>(to_second) = other;
+    }
+  }
+}
 
 // One linear, by the warps that multiply.
 template <int32_t kTokens>
@@ -143,6 +207,9 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
   const LinearWork& work = operation.linear;
   const int32_t num_pairs = pairs_of(work);
   if (num_pairs == 0) return;
+  // The same in all lanes, which the compiler does not see: what follows from it takes no lane's time.
+  ring.slot = __shfl_sync(0xffffffffu, ring.slot, 0);
+  ring.parity = __shfl_sync(0xffffffffu, ring.parity, 0);
   // Two squares in turn: what ends the operation before still reads the other.
   const Places places{shared + p.x_at, reinterpret_cast<float2*>(shared + p.factors_at),
                       reinterpret_cast<float*>(shared + p.sums_at),
@@ -150,125 +217,61 @@ __device__ inline void multiply_all(const Stretch& p, const StretchOperation& op
   const int32_t group_pairs = work.group_tiles >> (work.pair_tiles - 1);
   float residual = 0;
   if (const int32_t i = thread_index(); work.adds && i < min(group_pairs, num_pairs) * kTokens * kQuantRows) {
-    const Finished<kTokens> is(i, 0);
+    const Finished<kTokens> is(work, i, 0);
     residual = __ldcg(operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column);
   }
   float squares[kTokens] = {};
-  {
-    const int32_t thread = thread_index();
-    if (work.norm_weight != nullptr) {
-      stage_x<kTokens, true>(p, operation, work, places, thread / kWarp, thread % kWarp, squares);
-    } else {
-      stage_x<kTokens, false>(p, operation, work, places, thread / kWarp, thread % kWarp, squares);
+#ifdef QUOTH_STRETCH_PROBE
+  if (p.probe & 16) {  // nothing but the stream
+    for_each_slot(work, [&](int32_t, int32_t, int32_t, int32_t) {
+      wait_barrier(ring.full_at(), ring.parity);
+      __syncwarp();
+      if (thread_index() % kWarp == 0) arrive(ring.empty_at());
+      ring.step();
+    });
+    return;
+  }
+#endif
+  const int32_t thread = thread_index();
+  const int32_t warp = __shfl_sync(0xffffffffu, thread / kWarp, 0), lane = thread % kWarp;
+  const int32_t num_tiles = num_pairs * work.pair_tiles, num_records = work.num_records;
+  const uint8_t* const slots = shared + p.ring_at;
+  const Source source(p, operation, lane);
+  Looked<kTokens> looked;
+  constexpr bool kStagesAll = kTokens > 1;  // there is no room for what was looked at beside what is multiplied
+  if constexpr (kStagesAll) {
+    for (int32_t first = 0; first < num_records; first += kSlotRecords) {
+      const Share share(work, warp, first);
+      look_at_x<kTokens>(source, share, looked);
+      stage_x<kTokens>(p, source, work.norm_weight, places, share, lane, looked, squares);
     }
   }
   QUOTH_TIME(1);
-  sync_multipliers();
-  QUOTH_TIME(2);
-  const int32_t thread = thread_index();
-  const int32_t warp = thread / kWarp, lane = thread % kWarp;
-  if (work.norm_weight != nullptr) {  // looked at when the tiles are done
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      const float total = warp_sum(squares[t]);
-      if (lane == 0) places.squares[warp * kTokens + t] = total;
-    }
-  }
-
-  const int32_t g = lane / 4, t = lane % 4;
-  constexpr bool kParts = kHasTwoParts<kTokens>;
-  const int32_t lane_at = 64 * t + 8 * (kParts && t >= 2 ? g ^ 4 : g), row_at = 4 * g;
-  const bool is_kept = !kParts || g / 4 == t / 2;  // of this column, the lane's octet
-  constexpr int32_t kRecordLines = 2 * kTokens * kLineBytes;
-  const uint8_t* const x =
-      places.x + (g % (kParts ? 4 : 8) < 2 * kTokens ? g % (kParts ? 4 : 8) : 0) * kLineBytes + 32 * t;
-  const float2* const factors = places.factors + (t < kTokens ? t : 0);
-  const bool has_token = t < kTokens;
-  const int32_t num_tiles = num_pairs * work.pair_tiles;
-  const int32_t num_records = work.num_records, part_records = work.part_records;
-  const uint8_t* const slots = shared + p.ring_at;
-  // Records left over of a tile in one part go to other warps for every tile.
-  const int32_t turn_by = part_records >= num_records ? num_records % kWarps : 0;
   for (int32_t group = 0; group < num_tiles; group += work.group_tiles) {
     const int32_t group_tiles = min(work.group_tiles, num_tiles - group);
-    for (int32_t first = 0; first < num_records; first += part_records) {
-      const int32_t count = min(part_records, num_records - first);
-      if (count == 2 * kWarps) {
-        RecordOfX x_one, x_two;
-        x_one.load(x + (first + warp) * kRecordLines, factors + (first + warp) * kTokens);
-        x_two.load(x + (first + warp + kWarps) * kRecordLines, factors + (first + warp + kWarps) * kTokens);
-        x_one.keep(is_kept), x_two.keep(is_kept);
-        float* to = places.sums + (warp * kTokens + t) * kQuantRows + 2 * g;
-        const uint8_t* const from = slots + warp * kRecordBytes;
-        // Some tiles at once: one warp has more to do between two waits. What they lie in is free once it is read.
-        const auto multiply_tiles = [&](auto num) {
-          float2 sums[num.value];
-          Record records[num.value][2];
-          uint32_t freed[num.value];
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j) {
-            sums[j] = {0, 0};
-            if (first > 0 && has_token) sums[j] = *reinterpret_cast<const float2*>(to + j * kTileFloats<kTokens>);
-            wait_barrier(ring.full_at(), ring.parity);
-            records[j][0].load(from + ring.slot * p.slot_bytes, lane_at, row_at);
-            records[j][1].load(from + ring.slot * p.slot_bytes + kWarps * kRecordBytes, lane_at, row_at);
-            freed[j] = ring.empty_at();
-            ring.step();
-          }
-          __syncwarp();
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j) {
-            if (lane == 0) arrive(freed[j]);
-          }
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j) {
-            records[j][0].template multiply<kParts>(sums[j], x_one);
-            records[j][1].template multiply<kParts>(sums[j], x_two);
-          }
-#pragma unroll
-          for (int32_t j = 0; j < num.value; ++j, to += kTileFloats<kTokens>) {
-            if (has_token) *reinterpret_cast<float2*>(to) = sums[j];
-          }
-        };
-        int32_t tile = 0;
-        for (; tile + kTilesAtOnce <= group_tiles; tile += kTilesAtOnce) {
-          multiply_tiles(std::integral_constant<int32_t, kTilesAtOnce>());
+    if (!kStagesAll) look_at_x<kTokens>(source, Share(work, warp, 0), looked);
+    if (num_records < kSlotRecords) clear_sums<kTokens>(work, places, group_tiles);
+    for (int32_t first = 0; first < num_records; first += kSlotRecords) {
+      const Share share(work, warp, first);
+      multiply_slots<kTokens>(p, work, places, slots, ring, share, group_tiles, first == 0, [&] {
+        if (kStagesAll) return;
+        stage_x<kTokens>(p, source, work.norm_weight, places, share, lane, looked, squares);
+        // The next part's is on its way while this one's weights are multiplied.
+        if (first + kSlotRecords < num_records) {
+          look_at_x<kTokens>(source, Share(work, warp, first + kSlotRecords), looked);
         }
-        for (; tile < group_tiles; ++tile) multiply_tiles(std::integral_constant<int32_t, 1>());
-        continue;
-      }
-      int32_t turned = (warp + group * turn_by) % kWarps;
-      for (int32_t tile = 0; tile < group_tiles; ++tile) {
-        float* const to = places.sums + tile * kTileFloats<kTokens> + (turned * kTokens + t) * kQuantRows + 2 * g;
-        float2 sums{0, 0};
-        if (first > 0 && has_token) sums = *reinterpret_cast<const float2*>(to);
-        wait_barrier(ring.full_at(), ring.parity);
-        const uint8_t* const slot = slots + ring.slot * p.slot_bytes;
-        int32_t record = turned;
-        for (; record + kWarps < count; record += 2 * kWarps) {
-          Record one, two;
-          RecordOfX x_one, x_two;
-          one.load(slot + record * kRecordBytes, lane_at, row_at);
-          two.load(slot + (record + kWarps) * kRecordBytes, lane_at, row_at);
-          x_one.load(x + (first + record) * kRecordLines, factors + (first + record) * kTokens);
-          x_two.load(x + (first + record + kWarps) * kRecordLines, factors + (first + record + kWarps) * kTokens);
-          x_one.keep(is_kept), x_two.keep(is_kept);
-          one.template multiply<kParts>(sums, x_one);
-          two.template multiply<kParts>(sums, x_two);
+#ifdef QUOTH_STRETCH_PROBE
+        if (first == 0) {
+          QUOTH_TIME(2);
         }
-        if (record < count) {
-          Record one;
-          RecordOfX x_one;
-          one.load(slot + record * kRecordBytes, lane_at, row_at);
-          x_one.load(x + (first + record) * kRecordLines, factors + (first + record) * kTokens);
-          x_one.keep(is_kept);
-          one.template multiply<kParts>(sums, x_one);
-        }
-        __syncwarp();
-        if (lane == 0) arrive(ring.empty_at());
-        ring.step();
-        if (has_token) *reinterpret_cast<float2*>(to) = sums;
-        turned = (turned + turn_by) % kWarps;
+#endif
+      });
+    }
+    if (group == 0 && work.norm_weight != nullptr) {
+#pragma unroll
+      for (int32_t t = 0; t < kTokens; ++t) {
+        const float total = warp_sum(squares[t]);
+        if (lane == 0) places.squares[warp * kTokens + t] = total;
       }
     }
     QUOTH_TIME(3);
@@ -293,12 +296,9 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
   Ring ring{barriers, barriers + 8 * static_cast<uint32_t>(p.num_slots), p.num_slots};
   const uint32_t described = barriers + 16 * static_cast<uint32_t>(p.num_slots);
   const uint32_t forgotten = described + 8 * kOperationsAhead;
-  // Slots of the ring that are on their way, or were.
-  auto* const brought = reinterpret_cast<uint32_t*>(shared + p.barriers_at + 16 * p.num_slots + 16 * kOperationsAhead);
   if (threadIdx.x == 0) {
-    *brought = 0;
     for (int32_t i = 0; i < p.num_slots; ++i) {
-      init_barrier(ring.full + 8 * static_cast<uint32_t>(i), 1);
+      init_barrier(ring.full + 8 * static_cast<uint32_t>(i), kFullArrivals);
       init_barrier(ring.empty + 8 * static_cast<uint32_t>(i), kWarps);
     }
     for (uint32_t i = 0; i < kOperationsAhead; ++i) {
@@ -307,34 +307,26 @@ __global__ void __launch_bounds__(kThreads, 1) stretch_kernel(const __grid_const
     }
     publish_barriers();
   }
+  if (p.first_attention >= 0) prepare(p, p.operations[p.first_attention].attention, table_of(p, shared));
   __syncthreads();
   let_next_start();
 
   if (warp >= kWarps) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
-    if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, brought, lane);
-    if (warp == kWarps + 1) fetch_all(p, brought, lane);
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 64;");
+    if (warp == kWarps) bring_all(p, shared, ring, described, forgotten, lane);
+    if (warp == kWarps + 1) fetch_norms(p, lane);
     return;
   }
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 112;");
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 104;");
   const uint32_t first_tag = p.step != nullptr ? __ldcg(p.step) << 8 : 0;
   const auto* const operations = reinterpret_cast<const StretchOperation*>(shared + p.operations_at);
-  bool is_prepared = false;  // the table of attention, one for all layers
   for (int32_t index = 0; index < p.num_operations; ++index) {
     const uint32_t place = static_cast<uint32_t>(index) % kOperationsAhead;
     wait_barrier(described + 8 * place, (static_cast<uint32_t>(index) / kOperationsAhead) & 1);
     const StretchOperation& operation = operations[place];
     QUOTH_TIME(0);
     if (operation.is_attention) {
-      AttentionTable& table = *reinterpret_cast<AttentionTable*>(shared + p.table_at);
-      const AttentionWork& work = operation.attention;
-      if (!is_prepared) {
-        if (threadIdx.x == 0) table.num_items = 0;
-        sync_multipliers();
-        prepare(p, work, table);
-      }
-      is_prepared = true;
-      attend_all(p, operation, shared + p.x_at, table, first_tag | operation.out_tag, index);
+      attend_all(p, operation, shared, ring, first_tag | operation.out_tag, index);
       QUOTH_TIME(7);
     } else {
       multiply_all<kTokens>(p, operation, shared, ring, index, first_tag);

@@ -1,5 +1,5 @@
-// A linear in a stretch: x on its way from the exchange to digits in shared memory, records times digits, and sums on
-// their way out. The arithmetic, and so the bits, are those of linear_decode.cu.
+// A linear in a stretch: records times the digits of x, and sums on their way out. The arithmetic, and so the bits, are
+// those of linear_decode.cu.
 #pragma once
 
 #include "async_copy.h"
@@ -31,6 +31,7 @@ __device__ inline void sync_multipliers() {
 __device__ inline int32_t thread_index() {
   int32_t index = static_cast<int32_t>(threadIdx.x);
   asm volatile("" : "+r"(index));
+  __builtin_assume(index >= 0 && index < kThreads);
   return index;
 }
 
@@ -70,161 +71,19 @@ __device__ inline float4 without_tags(const uint4& v) {
 
 // Of shared memory.
 struct Places {
+  // Of all records; of one token: of a part of K, which goes before the next one comes.
   uint8_t* x;       // [records, 2 T, kLineBytes]: what a lane of the tensor cores' columns reads lies together
   float2* factors;  // [records, T]: {scale / 16, scale * sum}
-  float* sums;      // [group_tiles, kWarps, T, 16], a tile 16 floats further apart
+  float* sums;      // [group_tiles, tile_sums, T, 16], a tile 16 floats further apart
   float* squares;   // [kWarps, T]
 };
-template <int32_t kTokens>
-constexpr int32_t kTileFloats = kWarps * kTokens * kQuantRows + kQuantRows;
-
-__device__ inline float larger_or_nan(float a, float b) {
-  float c;
-  asm("max.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
-  return c;
+// Where this block comes in the order of the operation's blocks.
+__device__ inline int32_t block_of(const LinearWork& work) {
+  const int32_t block = static_cast<int32_t>(blockIdx.x) - work.first_block;
+  return block < 0 ? block + static_cast<int32_t>(gridDim.x) : block;
 }
-
-// Records `index` .. `index` + kRecords - 1 of this warp, four columns in each lane, to two digits of 8 bits each;
-// those from `records` on are the last one again. `squares`: of this lane's columns.
-template <int32_t kTokens, bool kNorm, int32_t kRecords>
-__device__ inline void stage_some(const Stretch& p, const StretchOperation& operation, const float* norm_weight,
-                                  const Places& places, int32_t warp, int32_t lane, int32_t records, int32_t index,
-                                  float (&squares)[kTokens]) {
-  constexpr float kShift = 12582912.0f + 128.0f;  // 1.5 * 2^23, see decode_rows.h; and the rounding of the high digit
-  constexpr uint32_t kShiftBits = 4u * (0x4b400000u + 128u);  // of four of them
-  int32_t at[kRecords];                                       // which record
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) at[r] = min(index + r, records - 1) * kWarps + warp;
-  uint4 v[kRecords][kTokens];
-  float4 weights[kNorm ? kRecords : 1];
-  if constexpr (kNorm) {
-#pragma unroll
-    for (int32_t r = 0; r < kRecords; ++r) {
-      weights[r] = __ldg(reinterpret_cast<const float4*>(norm_weight + at[r] * kUnitColumns + 4 * lane));
-    }
-  }
-  const uint32_t tag = operation.x_tag;
-  const uint32_t* const from =
-      (tag == 0 ? reinterpret_cast<const uint32_t*>(operation.x) : p.exchange + operation.x_exchange) + 4 * lane;
-  const int32_t stride = tag == 0 ? operation.x_stride : p.exchange_stride;
-#ifdef QUOTH_STRETCH_PROBE
-  const bool waits = tag != 0 && !(p.probe & 1);
-#else
-  const bool waits = tag != 0;
-#endif
-  if (kRecords * kTokens > 2 && waits) {  // one first: asking for all of it again and again takes the others' time
-    const uint32_t* const first = from + at[0] * kUnitColumns;
-    while (!__all_sync(0xffffffffu, has_tag(look_at(first), tag))) {
-    }
-  }
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
-    }
-  }
-  if (tag == 0) {  // as if it had been in the exchange
-#pragma unroll
-    for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-      for (int32_t t = 0; t < kTokens; ++t) {
-        v[r][t] = {shortened(v[r][t].x), shortened(v[r][t].y), shortened(v[r][t].z), shortened(v[r][t].w)};
-      }
-    }
-  }
-  if (waits) {
-    for (;;) {
-      bool again = false;
-#pragma unroll
-      for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-        for (int32_t t = 0; t < kTokens; ++t) {
-          if (!has_tag(v[r][t], tag)) {
-            again = true;
-            v[r][t] = look_at(from + static_cast<int64_t>(t) * stride + at[r] * kUnitColumns);
-          }
-        }
-      }
-      if (!__any_sync(0xffffffffu, again)) break;
-    }
-  }
-  float4 x[kRecords][kTokens];
-  float maximum[kRecords][kTokens];
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      float4 f = without_tags(v[r][t]);
-      if constexpr (kNorm) {
-        const float square = fmaf(f.x, f.x, fmaf(f.y, f.y, fmaf(f.z, f.z, f.w * f.w)));
-        if (index + r < records) squares[t] += square;
-        f = {f.x * weights[r].x, f.y * weights[r].y, f.z * weights[r].z, f.w * weights[r].w};
-      }
-      x[r][t] = f;
-      const float most = larger_or_nan(larger_or_nan(fabsf(f.x), fabsf(f.y)), larger_or_nan(fabsf(f.z), fabsf(f.w)));
-      maximum[r][t] = __uint_as_float(__reduce_max_sync(0xffffffffu, __float_as_uint(most)));
-    }
-  }
-  // Lane l has columns 4 l ..: group l / 8, octet l % 8 / 2, its low or high nibbles l % 2.
-  uint8_t* const to = places.x + lane % 8 / 2 * 32 + lane / 16 * 16 + lane % 2 * 8 + lane / 8 % 2 * 4;
-  // One kind of instruction after another: their latencies overlap.
-  float inverses[kRecords][kTokens];
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) inverses[r][t] = digits_scale(maximum[r][t]);
-  }
-  int32_t sum[kRecords][kTokens];
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      const float inverse = inverses[r][t];
-      const float4 f = x[r][t];
-      const uint32_t a = __float_as_uint(fmaf(f.x, inverse, kShift)), b = __float_as_uint(fmaf(f.y, inverse, kShift));
-      const uint32_t c = __float_as_uint(fmaf(f.z, inverse, kShift)), d = __float_as_uint(fmaf(f.w, inverse, kShift));
-      const uint32_t left = __byte_perm(a, b, 0x5140), right = __byte_perm(c, d, 0x5140);
-      uint8_t* line = to + (at[r] * 2 * kTokens + 2 * t) * kLineBytes;
-      *reinterpret_cast<uint32_t*>(line) = __byte_perm(left, right, 0x7632);
-      *reinterpret_cast<uint32_t*>(line + kLineBytes) = __byte_perm(left, right, 0x5410) ^ 0x80808080u;
-      sum[r][t] = static_cast<int32_t>(a + b + c + d - kShiftBits);
-    }
-  }
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) sum[r][t] = __reduce_add_sync(0xffffffffu, sum[r][t]);
-  }
-#pragma unroll
-  for (int32_t r = 0; r < kRecords; ++r) {
-#pragma unroll
-    for (int32_t t = 0; t < kTokens; ++t) {
-      const float scale =
-          maximum[r][t] > 1e37f ? __uint_as_float(0x7f800000u) : maximum[r][t] * (1.0f / kLargestDigits);
-      if (lane == 0) {
-        places.factors[at[r] * kTokens + t] = {scale * 0.0625f, scale * static_cast<float>(sum[r][t])};
-      }
-    }
-  }
-}
-
-// This warp's records of x. Others read them after a barrier.
-template <int32_t kTokens, bool kNorm>
-__device__ inline void stage_x(const Stretch& p, const StretchOperation& operation, const LinearWork& work,
-                               const Places& places, int32_t warp, int32_t lane, float (&squares)[kTokens]) {
-  constexpr int32_t kMost = kTokens > 2 ? 2 : kTokens == 2 || kNorm ? 4 : 8;  // else 2: less code
-  const int32_t records = max(0, ceil_div(work.num_records - warp, kWarps));
-  int32_t index = 0;
-  while (index < records) {
-    if (kMost > 2 && records - index > 2) {
-      stage_some<kTokens, kNorm, kMost>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
-      index += kMost;
-    } else {
-      stage_some<kTokens, kNorm, 2>(p, operation, work.norm_weight, places, warp, lane, records, index, squares);
-      index += 2;
-    }
-  }
+__host__ __device__ inline int32_t tile_floats(const LinearWork& work, int32_t num_tokens) {
+  return (work.tile_sums * num_tokens + 1) * kQuantRows;
 }
 
 // Lanes t and t + 2 would read their octets of the same rows from the same banks of shared memory. So lanes 2 and 3
@@ -263,17 +122,17 @@ struct Record {
     scales = word_at(record + 1024 + row_at);
     zeros = word_at(record + 1056 + row_at);
   }
-  // sums += the record times x: rows 2 g and 2 g + 1 of token t.
+  // The record times x: rows 2 g and 2 g + 1 of token t.
   template <bool kTwoParts>
-  __device__ void multiply(float2& sums, const RecordOfX& x) const {
+  __device__ float2 times(const RecordOfX& x) const {
     int32_t low[4] = {}, high[4] = {};
     multiply_nibbles_of_two(low, high, words[0], words[1], x.left);
     multiply_nibbles_of_two(low, high, words[2], words[3], x.right);
     const float2 scale = floats_of(scales), zero = floats_of(zeros);
-    const auto one = [&](float& sum, int32_t product, float row_scale, float row_zero) {
+    const auto one = [&](int32_t product, float row_scale, float row_zero) {
       float value = x.factor.x * static_cast<float>(product);
       value = fmaf(-row_zero, x.factor.y, value);
-      sum = fmaf(row_scale, value, sum);
+      return row_scale * value;
     };
     int32_t even = (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]);
     int32_t odd = (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]);
@@ -281,8 +140,93 @@ struct Record {
       even += __shfl_xor_sync(0xffffffffu, even, 18);
       odd += __shfl_xor_sync(0xffffffffu, odd, 18);
     }
-    one(sums.x, even, scale.x, zero.x);
-    one(sums.y, odd, scale.y, zero.y);
+    return {one(even, scale.x, zero.x), one(odd, scale.y, zero.y)};
+  }
+};
+
+// The two records of a warp in a slot, of several tokens.
+template <int32_t kTokens>
+struct Two {
+  static constexpr bool kParts = kHasTwoParts<kTokens>;
+  Record records[2];
+
+  struct X {
+    RecordOfX of[2];
+    // `records`: where they are in x; none where it is negative.
+    __device__ void load(const Places& places, const int32_t (&records)[2], int32_t g, int32_t t) {
+      const int32_t column = g % (kParts ? 4 : 8);
+#pragma unroll
+      for (int32_t i = 0; i < 2; ++i) {
+        const int32_t record = max(0, records[i]);
+        of[i].load(places.x + (record * 2 * kTokens + (column < 2 * kTokens ? column : 0)) * kLineBytes + 32 * t,
+                   places.factors + record * kTokens + (t < kTokens ? t : 0));
+        of[i].keep((!kParts || g / 4 == t / 2) && records[i] >= 0);
+        if (records[i] < 0) of[i].factor = {0, 0};
+      }
+    }
+  };
+  // `at`: of both in the slot.
+  __device__ void load(const uint8_t* slot, const int32_t (&at)[2], int32_t g, int32_t t) {
+    const int32_t lane_at = 64 * t + 8 * (kParts && t >= 2 ? g ^ 4 : g);
+    records[0].load(slot + at[0], lane_at, 4 * g);
+    records[1].load(slot + at[1], lane_at, 4 * g);
+  }
+};
+
+// The same of one token. Both records share the products: of the eight columns, the first takes 0, 1, 4, 5, the second
+// the others. So they are finished side by side, a number in each lane: the first record's where t is even; of row 2 g
+// where t < 2, of row 2 (g ^ 4) + 1 in the others.
+template <>
+struct Two<1> {
+  uint2 words[2][4];
+  uint32_t scale, zero;
+
+  static __device__ int32_t row_of(int32_t g, int32_t t) { return t < 2 ? 2 * g : 2 * (g ^ 4) + 1; }
+  struct X {
+    uint4 left[2], right[2];
+    float2 factor;
+    __device__ void load(const Places& places, const int32_t (&records)[2], int32_t g, int32_t t) {
+      // A lane has digits of one of the two: whose they are decides where they go.
+      const bool is_second = g / 2 % 2 == 1;
+      const int32_t own = is_second ? records[1] : records[0];
+      const uint8_t* line = places.x + (max(0, own) * 2 + g % 2) * kLineBytes + 32 * t;
+      uint4 digits[2] = {*reinterpret_cast<const uint4*>(line), *reinterpret_cast<const uint4*>(line + 16)};
+      if (own < 0 || g / 4 != t / 2) digits[0] = digits[1] = {0, 0, 0, 0};
+      constexpr uint4 kNone{0, 0, 0, 0};
+      left[0] = is_second ? kNone : digits[0], right[0] = is_second ? kNone : digits[1];
+      left[1] = is_second ? digits[0] : kNone, right[1] = is_second ? digits[1] : kNone;
+      const int32_t finished = t % 2 == 0 ? records[0] : records[1];
+      factor = places.factors[max(0, finished)];
+      if (finished < 0) factor = {0, 0};
+    }
+  };
+  __device__ void load(const uint8_t* slot, const int32_t (&at)[2], int32_t g, int32_t t) {
+    const int32_t lane_at = 64 * t + 8 * (t >= 2 ? g ^ 4 : g);
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int32_t group = 0; group < 4; ++group) {
+        words[i][group] = *reinterpret_cast<const uint2*>(slot + at[i] + 256 * group + lane_at);
+      }
+    }
+    const uint8_t* scales = slot + (t % 2 == 0 ? at[0] : at[1]) + 1024 + 2 * row_of(g, t);
+    scale = *reinterpret_cast<const uint16_t*>(scales);
+    zero = *reinterpret_cast<const uint16_t*>(scales + 32);
+  }
+  __device__ float times(const X& x, int32_t t) const {
+    int32_t low[4] = {}, high[4] = {};
+#pragma unroll
+    for (int32_t i = 0; i < 2; ++i) {
+      multiply_nibbles_of_two(low, high, words[i][0], words[i][1], x.left[i]);
+      multiply_nibbles_of_two(low, high, words[i][2], words[i][3], x.right[i]);
+    }
+    const int32_t even = (low[0] * 16 + high[0]) * 256 + (low[1] * 16 + high[1]);
+    const int32_t odd = (low[2] * 16 + high[2]) * 256 + (low[3] * 16 + high[3]);
+    int32_t product = t < 2 ? even : odd;
+    product += __shfl_xor_sync(0xffffffffu, t < 2 ? odd : even, 18);
+    float value = x.factor.x * static_cast<float>(product);
+    value = fmaf(-floats_of(zero).x, x.factor.y, value);
+    return floats_of(scale).x * value;
   }
 };
 
@@ -291,12 +235,11 @@ template <int32_t kTokens>
 struct Finished {
   int32_t row, pair, token, column;
 
-  __device__ Finished(int32_t i, int32_t first_pair) {
+  __device__ Finished(const LinearWork& work, int32_t i, int32_t first_pair) {
     row = i % kQuantRows;
     pair = i / kQuantRows / kTokens;
     token = i / kQuantRows % kTokens;
-    column =
-        (static_cast<int32_t>(blockIdx.x) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
+    column = (block_of(work) + (first_pair + pair) * static_cast<int32_t>(gridDim.x)) * kQuantRows + row;
   }
 };
 
@@ -307,27 +250,43 @@ __device__ inline void finish_group(const Stretch& p, const StretchOperation& op
                                     const Places& places, int32_t first_pair, int32_t num_pairs, float residual,
                                     uint32_t first_tag) {
   for (int32_t i = thread_index(); i < num_pairs * kTokens * kQuantRows; i += kWarps * kWarp) {
-    const Finished<kTokens> is(i, first_pair);
-    float factor = 1;
-    if (work.norm_weight != nullptr) {
-      float sum = 0;
+    const Finished<kTokens> is(work, i, first_pair);
+    // One chain of sums beside the other: a multiprocessor has nothing else to do meanwhile.
+    constexpr int32_t kLine = kTokens * kQuantRows;
+    const int32_t tile_size = tile_floats(work, kTokens);
+    const float* at = places.sums + is.pair * work.pair_tiles * tile_size + is.token * kQuantRows + is.row;
+    const float* gated = work.is_gated ? at + tile_size : at;
+    const float* square = places.squares + is.token;
+    float total = 0, other = 0, squares = 0;
+    if (work.tile_sums == kWarps) {
 #pragma unroll
-      for (int32_t warp = 0; warp < kWarps; ++warp) sum += places.squares[warp * kTokens + is.token];
-      factor = rsqrtf(sum * work.inverse_columns + work.epsilon);
+      for (int32_t warp = 0; warp < kWarps; ++warp) {
+        total += at[warp * kLine];
+        other += gated[warp * kLine];
+        squares += square[warp * kTokens];
+      }
+    } else {
+#pragma unroll
+      for (int32_t warp = 0; warp < kWarps; ++warp) {
+        float sum = at[warp * kLine], other_sum = gated[warp * kLine];
+        if (kWarps + warp < work.tile_sums) {
+          sum += at[(kWarps + warp) * kLine];
+          other_sum += gated[(kWarps + warp) * kLine];
+        }
+        total += sum;
+        other += other_sum;
+        squares += square[warp * kTokens];
+      }
     }
-    const auto total_of = [&](int32_t second) {
-      const float* at =
-          places.sums + (is.pair * work.pair_tiles + second) * kTileFloats<kTokens> + is.token * kQuantRows + is.row;
-      float total = 0;
-#pragma unroll
-      for (int32_t warp = 0; warp < kWarps; ++warp) total += at[warp * kTokens * kQuantRows];
-      total *= factor;
-      if (work.bias != nullptr) total += work.bias[is.column + second * work.num_outputs];
-      return total;
-    };
-    float result = total_of(0);
-    if (work.has_silu) result = activation_of(result, Activation::silu);
-    if (work.is_gated) result *= total_of(1);
+    const float factor = work.norm_weight != nullptr ? rsqrtf(squares * work.inverse_columns + work.epsilon) : 1.0f;
+    total *= factor;
+    if (work.bias != nullptr) total += work.bias[is.column];
+    float result = work.has_silu ? activation_of(total, Activation::silu) : total;
+    if (work.is_gated) {
+      other *= factor;
+      if (work.bias != nullptr) other += work.bias[is.column + work.num_outputs];
+      result *= other;
+    }
     float* to = operation.out + static_cast<int64_t>(is.token) * operation.out_stride + is.column;
     if (work.adds) result += first_pair == 0 && i < kWarps * kWarp ? residual : __ldcg(to);
     put_in_exchange(p.exchange + operation.out_exchange + is.token * p.exchange_stride + is.column, result,

@@ -6,7 +6,20 @@ import { placeWords } from './places.ts';
 export const plain = (markdown: string): string =>
   markdown.replace(/(?<!\\)\*\*/g, '').replace(/\\([!-/:-@[-`{-~])/g, '$1');
 
-export function answerFact({ text, citations, refused, writtenBy, end, timings, searchedFor, job }: Answer): object {
+/** Said under an answer whose passages may not say what was asked. */
+export const doubtWords = 'These passages speak of this, but may not say what was asked. Check the quotes.';
+
+export function answerFact({
+  text,
+  citations,
+  refused,
+  doubtful,
+  writtenBy,
+  end,
+  timings,
+  searchedFor,
+  job,
+}: Answer): object {
   const facts = citations.map(({ n, documentId, source, place, quote, verified, cell, boxes }) => ({
     n,
     documentId,
@@ -24,6 +37,7 @@ export function answerFact({ text, citations, refused, writtenBy, end, timings, 
     text,
     citations: facts,
     refused,
+    ...(doubtful ? { doubtful } : {}),
     writtenBy,
     end,
     timings,

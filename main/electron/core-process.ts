@@ -5,6 +5,7 @@ import { createMemoryPorts } from '../../app/contract/port.ts';
 import { createActivity } from '../activity.ts';
 import { type Core, compose } from '../compose.ts';
 import { takeFetch } from '../only-way-out.ts';
+import { createGoingOut } from './going-out.ts';
 import { messagePort } from './ipc-port.ts';
 import { type CoreMessage, desktopSettings, windowMessage } from './messages.ts';
 import { createWindowStarter } from './start-process.ts';
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
   if (!profileFolder) throw new Error('The core needs a profile folder.');
   const starter = createWindowStarter(say);
   const keychain = createWindowKeychain(say);
+  const goingOut = createGoingOut(say);
   let watching = new AbortController();
   const watch = (core: Core): void => {
     watching.abort();
@@ -67,9 +69,12 @@ async function main(): Promise<void> {
       if (message.type === 'issue')
         say({ type: 'issued', id: message.id, tickets: message.paths.map(core.tickets.issue) });
       if (message.type === 'locate')
-        void core.app.library.pathOf(message.documentId).then((path) => say({ type: 'located', id: message.id, path }));
+        void core.app.library[message.isRecording ? 'recordingOf' : 'pathOf'](message.documentId).then((path) =>
+          say({ type: 'located', id: message.id, path }),
+        );
       if (message.type === 'watch') void watchFolders(core, message.paused);
       if (message.type === 'woken') void core.wake();
+      goingOut.receive(message, core.app.network.around);
       if (message.type === 'close') void core.close().finally(() => say({ type: 'closed' }));
     });
   });

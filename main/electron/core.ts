@@ -13,6 +13,10 @@ export type CoreProcess = {
   issueTickets(paths: string[]): Promise<string[]>;
   /** Where the file of a document lies; null for a video, and for one that is not there. */
   locate(documentId: string): Promise<string | null>;
+  /** A connection of the window process for an update: kept in the ledger, and not made while Quoth is to stay offline. */
+  goOut<Result>(host: string, work: () => Promise<Result>): Promise<Result>;
+  /** The same of a recording; null for every other document. */
+  locateRecording(documentId: string): Promise<string | null>;
   /** Says what needs no answer. */
   say(message: Extract<WindowMessage, { type: 'watch' | 'woken' }>): void;
   /** Ends the core in order; after a short while, in disorder. */
@@ -38,7 +42,7 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
   let closing = false;
   let refused = false;
   let nextId = 0;
-  type Answered = Extract<CoreMessage, { type: 'issued' | 'located' }>;
+  type Answered = Extract<CoreMessage, { type: 'issued' | 'located' | 'goes-out' }>;
   const waiting = new Map<number, { resolve: (message: Answered) => void; reject: (error: Error) => void }>();
   let onClosed: (() => void) | undefined;
 
@@ -46,7 +50,7 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
     if (message.type === 'failed') {
       refused = true;
       onRefused(message.message);
-    } else if (message.type === 'issued' || message.type === 'located') {
+    } else if (message.type === 'issued' || message.type === 'located' || message.type === 'goes-out') {
       waiting.get(message.id)?.resolve(message);
       waiting.delete(message.id);
     } else if (message.type === 'closed') onClosed?.();
@@ -83,6 +87,10 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
       waiting.set(id, { resolve, reject });
       say(messageOf(id));
     });
+  async function locate(documentId: string, isRecording: boolean): Promise<string | null> {
+    const answer = await request((id) => ({ type: 'locate', id, documentId, isRecording }));
+    return answer.type === 'located' ? answer.path : null;
+  }
   const children = createChildren(say);
   start();
   return {
@@ -95,9 +103,23 @@ export function startCore(profileFolder: string, { onRefused, onNews }: CoreList
       const answer = await request((id) => ({ type: 'issue', id, paths }));
       return answer.type === 'issued' ? answer.tickets : [];
     },
-    async locate(documentId) {
-      const answer = await request((id) => ({ type: 'locate', id, documentId }));
-      return answer.type === 'located' ? answer.path : null;
+    locate: (documentId) => locate(documentId, false),
+    locateRecording: (documentId) => locate(documentId, true),
+    async goOut(host, work) {
+      let asked = -1;
+      const answer = await request((id) => {
+        asked = id;
+        return { type: 'go-out', id, host };
+      });
+      if (answer.type !== 'goes-out' || !answer.mayGo) throw new Error('Quoth is set to stay offline.');
+      let isDone = false;
+      try {
+        const result = await work();
+        isDone = true;
+        return result;
+      } finally {
+        say({ type: 'went-out', id: asked, isDone });
+      }
     },
     say: (message) => say(message),
     async close() {

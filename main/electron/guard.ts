@@ -13,6 +13,14 @@ export function isOurPage(address: string): boolean {
   }
 }
 
+/** The document whose recording an address of our page asks for; null for every other address. */
+export function recordingOfAddress(address: string): string | null {
+  const found = address.startsWith(`${pageOrigin}/recordings/`)
+    ? address.slice(`${pageOrigin}/recordings/`.length)
+    : '';
+  return /^[0-9a-zA-Z_-]{1,100}$/.test(found) ? found : null;
+}
+
 /** What Electron tells of the sender of a message, as far as it matters. */
 export type Sender = { url: string; isMainFrame: boolean; isOurWindow: boolean };
 

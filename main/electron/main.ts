@@ -4,16 +4,18 @@
  */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { app, BrowserWindow, dialog, ipcMain, protocol, session, shell } from 'electron';
 import type { ShellCommand } from '../../app/contract/shell.ts';
 import { defaultProfileFolder } from '../folders.ts';
+import { answerRecording } from '../recording-file.ts';
 import { readStaticFile } from '../static-files.ts';
 import { type ChannelInput, type ChannelName, channels, portChannel } from './channels.ts';
 import { type CoreProcess, startCore } from './core.ts';
 import { createDesktop, type Desktop } from './desktop.ts';
-import { isOurPage, mayFetch, maySend, mayUse } from './guard.ts';
+import { isOurPage, mayFetch, maySend, mayUse, recordingOfAddress } from './guard.ts';
 import { commandOfLink, commandOfWords, linkScheme } from './links.ts';
 import type { DesktopSettings } from './messages.ts';
 import { startUpdates } from './start-updates.ts';
@@ -74,11 +76,21 @@ function answerPage(core: CoreProcess, desktop: Desktop, profile: string): void 
   answer('openProfileFolder', () => void shell.openPath(profile));
 }
 
-/** The page's files under app://quoth/, and nothing else from anywhere. */
-function guardSession(): void {
+/** The page's files under app://quoth/ and the library's recordings below it, and nothing else from anywhere. */
+function guardSession(locateRecording: CoreProcess['locateRecording']): void {
   const { defaultSession } = session;
   defaultSession.protocol.handle('app', async (request) => {
     if (request.method !== 'GET' || !isOurPage(request.url)) return new Response(null, { status: 403 });
+    const documentId = recordingOfAddress(request.url);
+    if (documentId !== null) {
+      const range = request.headers.get('range');
+      const answer = await answerRecording(await locateRecording(documentId).catch(() => null), {
+        range,
+        withBody: true,
+      });
+      const stream = answer.body && (Readable.toWeb(answer.body) as ReadableStream<Uint8Array>);
+      return new Response(stream, { status: answer.status, headers: answer.headers });
+    }
     const afterHost = request.url.slice('app://quoth'.length).split(/[?#]/, 1)[0] || '/';
     const { status, headers, body } = await readStaticFile(rendererFolder, afterHost);
     return new Response(body, { status, headers });
@@ -111,7 +123,8 @@ async function start(profile: string): Promise<void> {
     else early.push(link);
   });
   await app.whenReady();
-  guardSession();
+  // No page is open before there is a core.
+  guardSession((documentId) => core.locateRecording(documentId));
   const stateFile = path.join(app.getPath('userData'), 'window.json');
   const open = (): BrowserWindow => {
     // The design system, for whoever builds the window.
@@ -125,7 +138,7 @@ async function start(profile: string): Promise<void> {
   const updates = startUpdates({
     mayCheckAlone: () => false,
     isOffline: () => isOffline,
-    around: (_host, work) => work(),
+    around: (host, work) => core.goOut(host, work),
   });
   const currentWindow = (): BrowserWindow | null => BrowserWindow.getAllWindows()[0] ?? null;
   const desktop = createDesktop({
@@ -179,7 +192,7 @@ app.setPath('userData', path.join(profile, 'electron'));
 // Root on Linux has no sandbox to give (tests in a container); asking for it there would only fail.
 if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
 protocol.registerSchemesAsPrivileged([
-  { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
+  { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true, stream: true } },
 ]);
 // Notices and the task bar of Windows know a program by this name; it is the installer's, too.
 if (process.platform === 'win32') app.setAppUserModelId('app.quoth.desktop');

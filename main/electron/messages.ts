@@ -38,7 +38,8 @@ export type Ended = z.infer<typeof ended>;
 export const windowMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connect') }),
   z.object({ type: z.literal('issue'), id, paths: z.array(z.string()) }),
-  z.object({ type: z.literal('locate'), id, documentId: z.string() }),
+  /** `isRecording`: null for every other document. */
+  z.object({ type: z.literal('locate'), id, documentId: z.string(), isRecording: z.boolean() }),
   z.object({ type: z.literal('started'), id, pid: z.number().optional() }),
   z.object({ type: z.literal('ended'), id, code: z.number().nullable() }),
   z.object({ type: z.literal('close') }),
@@ -48,6 +49,9 @@ export const windowMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('watch'), paused: z.boolean() }),
   /** The computer has slept. */
   z.object({ type: z.literal('woken') }),
+  /** The window process wants to reach a host for an update; answered by `goes-out`. Then how it ended, told once. */
+  z.object({ type: z.literal('go-out'), id, host: z.string() }),
+  z.object({ type: z.literal('went-out'), id, isDone: z.boolean() }),
 ]);
 export type WindowMessage = z.infer<typeof windowMessage>;
 
@@ -58,6 +62,8 @@ export const coreMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('issued'), id, tickets: z.array(z.string()) }),
   /** Where a document's file lies; null where it is not there. */
   z.object({ type: z.literal('located'), id, path: z.string().nullable() }),
+  /** Whether it may; it then stands in the ledger. */
+  z.object({ type: z.literal('goes-out'), id, mayGo: z.boolean() }),
   z.object({
     type: z.literal('start'),
     id,

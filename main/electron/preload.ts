@@ -73,6 +73,7 @@ const shell: QuothShell = {
   },
   saveFile: ({ name, bytes }) => ipcRenderer.invoke('quoth:save-file', { name, bytes }) as Promise<boolean>,
   openExternal: (address) => ipcRenderer.invoke('quoth:open-external', address) as Promise<void>,
+  recordingAddress: async (documentId: DocumentId) => `app://quoth/recordings/${documentId}`,
   showInFolder: (documentId: DocumentId) => ipcRenderer.invoke('quoth:show-in-folder', documentId) as Promise<boolean>,
 };
 

@@ -118,17 +118,17 @@ const fr: Texts = {
   open: 'Ouvrir Quoth',
   pauseWatching: 'Suspendre la surveillance des dossiers',
   resumeWatching: 'Reprendre la surveillance des dossiers',
-  working: (count) => (count === 1 ? 'Quoth : 1 document ou tâche en cours' : `Quoth : ${count} en cours`),
+  working: (count) => (count === 1 ? 'Quoth : 1 document ou tâche en cours' : `Quoth : ${count} en cours`),
   documentsTitle: 'Vos documents sont lus',
   documentsDone: (numReady, numFailed) =>
-    numFailed === 0 ? `Prêts : ${numReady}.` : `Prêts : ${numReady} ; impossibles à lire : ${numFailed}.`,
+    numFailed === 0 ? `Prêts : ${numReady}.` : `Prêts : ${numReady} ; impossibles à lire : ${numFailed}.`,
   jobTitle: 'La lecture complète est terminée',
   jobDone: 'Le résultat est là.',
   jobFailed: 'Elle n’a pas pu aller jusqu’au bout. Elle peut reprendre là où elle en était.',
   openAddress: (host) => `Ouvrir ${host} dans votre navigateur ?`,
   openButton: 'Ouvrir',
   cancel: 'Annuler',
-  notWritten: (name) => `« ${name} » n’a pas pu être enregistré.`,
+  notWritten: (name) => `« ${name} » n’a pas pu être enregistré.`,
 };
 
 const it: Texts = {

@@ -52,10 +52,10 @@ const texts: Record<(typeof windowLanguages)[number], UpdateTexts> = {
     failed: 'La mise à jour n’a pas abouti.',
     reasons: {
       offline:
-        'Quoth est réglé pour rester hors ligne : rien n’a été demandé. Vous pouvez changer cela dans les réglages.',
+        'Quoth est réglé pour rester hors ligne : rien n’a été demandé. Vous pouvez changer cela dans les réglages.',
       unreachable: 'Le serveur des mises à jour ne répond pas. Réessayez plus tard.',
-      signature: 'Le fichier téléchargé n’est pas signé par l’auteur de ce Quoth ; il a été supprimé. Rien n’a changé.',
-      other: 'Rien n’a changé ; vous pouvez continuer avec votre version.',
+      signature: 'Le fichier téléchargé n’est pas signé par l’auteur de ce Quoth ; il a été supprimé. Rien n’a changé.',
+      other: 'Rien n’a changé ; vous pouvez continuer avec votre version.',
     },
   },
   it: {

@@ -10,6 +10,8 @@ export type RequestFacts = {
   origin: string | undefined;
   authorization: string | undefined;
   contentType: string | undefined;
+  /** `Sec-Fetch-Site`: whose page asks, as the browser says. */
+  site?: string | undefined;
   /** `Sec-WebSocket-Protocol` of an upgrade; null for a request that is none. */
   protocols: string | null;
 };
@@ -18,6 +20,9 @@ export type Admission =
   | { type: 'static'; path: string }
   | { type: 'upload'; path: string }
   | { type: 'port' }
+  /** A ticket for a recording is wanted. */
+  | { type: 'recording-ticket'; documentId: string }
+  | { type: 'recording'; ticket: string }
   | { type: 'refused'; status: number; message: string };
 
 const refused = (status: number, message: string): Admission => ({ type: 'refused', status, message });
@@ -31,7 +36,8 @@ function sameSecret(given: string | undefined, secret: string): boolean {
 /**
  * - `Host` must be this server by one of its own names: a foreign name that was made to resolve to 127.0.0.1 is refused.
  * - `Origin`, where there is one, must be this server; the port and uploads need one, for every browser sends it there.
- * - The port and uploads need the token. The picture's files are the same for everybody and need none.
+ * - The port, uploads and tickets for recordings need the token. The picture's files are the same for everybody and need none.
+ * - A recording needs its ticket, which stands in its address: a player sends no header of ours.
  */
 export function admit(request: RequestFacts, server: { port: number; token: string }): Admission {
   const hosts = [`127.0.0.1:${server.port}`, `localhost:${server.port}`];
@@ -58,12 +64,33 @@ export function admit(request: RequestFacts, server: { port: number; token: stri
     return { type: 'port' };
   }
 
-  if (url.pathname === '/files') {
-    if (request.method !== 'PUT') return refused(405, 'Only PUT is answered here.');
+  const refusedBearer = (): Admission | null => {
     if (request.origin === undefined) return refused(403, 'Another site may not ask Quoth.');
     const [scheme, token] = request.authorization?.split(' ') ?? [];
-    if (scheme !== 'Bearer' || !sameSecret(token, server.token))
-      return refused(401, 'Please open the address that Quoth printed.');
+    if (scheme === 'Bearer' && sameSecret(token, server.token)) return null;
+    return refused(401, 'Please open the address that Quoth printed.');
+  };
+  if (url.pathname === '/recordings') {
+    if (request.method !== 'POST') return refused(405, 'Only POST is answered here.');
+    const refusal = refusedBearer();
+    if (refusal) return refusal;
+    const documentId = url.searchParams.get('document') ?? '';
+    return /^[0-9a-zA-Z_-]{1,100}$/.test(documentId)
+      ? { type: 'recording-ticket', documentId }
+      : refused(400, 'The document has no name.');
+  }
+  if (url.pathname.startsWith('/recordings/')) {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refused(405, 'Only GET is answered here.');
+    if (request.site !== undefined && request.site !== 'same-origin')
+      return refused(403, 'Another site may not ask Quoth.');
+    const ticket = /^\/recordings\/([0-9a-zA-Z_-]{32})$/.exec(request.target)?.[1];
+    return ticket ? { type: 'recording', ticket } : refused(404, 'There is nothing here.');
+  }
+
+  if (url.pathname === '/files') {
+    if (request.method !== 'PUT') return refused(405, 'Only PUT is answered here.');
+    const refusal = refusedBearer();
+    if (refusal) return refusal;
     if (request.contentType !== 'application/octet-stream')
       return refused(415, 'A file must come as application/octet-stream.');
     const path = url.searchParams.get('path');

@@ -1,15 +1,18 @@
 /**
- * The HTTP server of the loopback shell: the picture's files, uploads and the port. The interface is written down in
+ * The HTTP server of the loopback shell: the picture's files, uploads, recordings and the port. The interface is written down in
  * `app/contract/shell.ts`.
  */
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Duplex, pipeline } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { QuothError, toErrorMessage } from '../../app/contract/errors.ts';
 import type { Port } from '../../app/contract/port.ts';
 import { maxMessageBytes } from '../../app/contract/shell.ts';
 import type { Log } from '../../app/outside.ts';
+import { answerRecording } from '../recording-file.ts';
 import { readStaticFile, securityHeaders } from '../static-files.ts';
+import { createTickets } from '../tickets.ts';
 import { type Admission, admit, type RequestFacts } from './admit.ts';
 import { socketPort } from './socket-port.ts';
 import { storeUpload } from './upload.ts';
@@ -21,6 +24,8 @@ export type HttpOptions = {
   rendererFolder: string;
   droppedFolder: string;
   issueTicket: (path: string) => string;
+  /** Where the file of a recording of the library lies; null for every other document. */
+  recordingOf: (documentId: string) => Promise<string | null>;
   onPort: (port: Port) => void;
   log: Log;
 };
@@ -29,6 +34,10 @@ export type HttpServer = { port: number; close(): Promise<void> };
 
 const maxUploadsAtOnce = 4;
 const maxPorts = 16;
+/** A player has one or two open at a time. */
+const maxRecordingsAtOnce = 12;
+/** A working day: a film that was begun can be seen to its end. */
+const recordingTicketMs = 12 * 60 * 60_000;
 const maxConnections = 64;
 const maxHeaderBytes = 16 * 1024;
 const headersTimeoutMs = 10_000;
@@ -50,6 +59,7 @@ function factsOf(request: IncomingMessage, isUpgrade: boolean): RequestFacts {
     origin: headers.origin,
     authorization: headers.authorization,
     contentType: headers['content-type'],
+    site: headers['sec-fetch-site']?.toString(),
     protocols: isUpgrade ? (headers['sec-websocket-protocol'] ?? '') : null,
   };
 }
@@ -58,6 +68,8 @@ function factsOf(request: IncomingMessage, isUpgrade: boolean): RequestFacts {
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   let port = options.port;
   let numUploads = 0;
+  let numRecordings = 0;
+  const recordings = createTickets({ randomBytes, nowMs: Date.now, lifetimeMs: recordingTicketMs });
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
@@ -94,11 +106,35 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     const admission = admit(factsOf(request, false), { port, token: options.token });
     if (admission.type === 'refused') return refuse(response, admission);
     if (admission.type === 'upload') return upload(admission.path, request, response);
+    if (admission.type === 'recording-ticket') {
+      const file = await options.recordingOf(admission.documentId);
+      if (file !== null) return sendJson(response, 201, { ticket: recordings.issue(file) });
+      return sendJson(response, 404, { error: { code: 'not-found', message: 'The recording is not where it was.' } });
+    }
+    if (admission.type === 'recording') return play(admission.ticket, request, response);
     if (admission.type === 'port')
       return refuse(response, { type: 'refused', status: 426, message: 'Upgrade needed.' });
     const { status, headers, body } = await readStaticFile(options.rendererFolder, admission.path, wsOrigins());
     response.writeHead(status, { ...headers, 'Content-Length': body.byteLength });
     response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  async function play(ticket: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (numRecordings >= maxRecordingsAtOnce)
+      return refuse(response, { type: 'refused', status: 503, message: 'Too many recordings are open.' });
+    numRecordings += 1;
+    response.once('close', () => {
+      numRecordings -= 1;
+    });
+    const { status, headers, body } = await answerRecording(recordings.redeem(ticket) ?? null, {
+      range: request.headers.range,
+      withBody: request.method === 'GET',
+    });
+    if (response.destroyed) return void body?.destroy();
+    response.writeHead(status, headers);
+    // A player leaves as soon as it jumps elsewhere: that is no fault.
+    if (body) pipeline(body, response, () => undefined);
+    else response.end();
   }
 
   async function upload(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

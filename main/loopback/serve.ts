@@ -22,6 +22,7 @@ export async function serveLoopback(
     rendererFolder: options.rendererFolder,
     droppedFolder: path.join(core.profileFolder, 'dropped'),
     issueTicket: core.tickets.issue,
+    recordingOf: (documentId) => core.app.library.recordingOf(documentId),
     onPort: core.connect,
     log: core.log,
   });

@@ -22,8 +22,8 @@ function installedModels(node) {
 }
 
 /**
- * @param {{ models: boolean }} options
- *   models: also install the default models. A model that cannot be had is named and the set-up goes on: without one,
+ * @param {{ models: boolean, more?: string[] }} options
+ *   models: also install the default models, and `more`. A model that cannot be had is named and the set-up goes on: without one,
  *   Quoth still searches and answers with quotes.
  * @returns {Promise<string>} the Node binary that runs Quoth
  */
@@ -40,7 +40,8 @@ export async function setUp(options) {
   await build();
   if (options.models) {
     const installed = installedModels(node);
-    for (const model of defaultModels.filter((id) => !installed.includes(id))) {
+    const wanted = [...defaultModels, ...(options.more ?? [])];
+    for (const model of wanted.filter((id) => !installed.includes(id))) {
       const status = await run(node, ['main/cli/quoth.mjs', 'models', 'install', model]);
       if (status !== 0) say(`The model ${model} is not installed; later, type: npx quoth models install ${model}`);
     }

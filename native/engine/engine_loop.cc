@@ -68,21 +68,22 @@ void Engine::take_off(Lock& lock, std::vector<Part> parts, bool ahead) {
   lock.lock();
 }
 
-// Whether the step in the air is surely followed by one with a row for each of its sequences.
+// Whether the step in the air is surely followed by one with a row for each of its sequences that goes on.
 bool Engine::can_run_ahead() {
   if (!runner_->can_run_ahead() || closing_ || flights_.size() != 1 || !encode_jobs_.empty()) return false;
   const Flight& flight = flights_.front();
   if (!flight.done || flight.fault || flight.num_sampled == 0) return false;
   if (!scheduler_->waiting().empty() || scheduler_->running().size() != flight.parts.size()) return false;
-  bool may_draft = false;
+  bool may_draft = false, goes_on = false;
   for (const Part& part : flight.parts) {
     const Request& request = static_cast<const Request&>(*part.sequence);
     if (!part.wants_last || part.num_drafts > 0 || request.cancelled || request.removed) return false;
-    if (request.num_output + 1 >= request.max_output) return false;  // its last id is in the air
+    if (request.num_output + 1 >= request.max_output) continue;  // its last id is in the air
+    goes_on = true;
     if (request.speculation == Speculation::always) return false;
     may_draft = may_draft || request.speculation != Speculation::off;
   }
-  if (!may_draft) return true;
+  if (!goes_on || !may_draft) return goes_on;
   // What can be drafted is worth more than the wait for an id.
   propose_drafts();
   return std::all_of(flight.parts.begin(), flight.parts.end(),
@@ -309,7 +310,7 @@ Batch Engine::make_batch(const std::vector<Part>& parts, bool ahead) {
   arrays.page_table_stride = static_cast<int32_t>(std::bit_ceil(most_pages));
   for (const Part& part : parts) {
     if (ahead) {
-      arrays.chosen_ids.push_back(static_cast<int32_t>(arrays.ids.size()));  // each row had one output
+      arrays.chosen_ids.push_back(part.chosen_row);
       arrays.ids.push_back(0);
     } else {
       const auto first = part.sequence->tokens.begin() + part.first;

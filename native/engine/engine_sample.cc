@@ -38,8 +38,7 @@ bool Engine::make_sample_rows(const std::vector<Part>& parts, bool ahead) {
         row.counts = counts.data();
         row.num_later = num_later;
         for (int32_t j = 0; j < num_later; ++j) {
-          row.later_ids[j] =
-              ahead ? -1 - static_cast<int32_t>(sample_rows_.size()) : request.drafts[static_cast<size_t>(j)];
+          row.later_ids[j] = ahead ? -1 - part.chosen_row : request.drafts[static_cast<size_t>(j)];
         }
       }
       sample_rows_.push_back(row);

@@ -161,10 +161,12 @@ void Scheduler::take_pages(Sequence& sequence, int32_t num_rows) {
 std::vector<Part> Scheduler::schedule_ahead(const std::vector<Part>& parts) {
   std::vector<Part> next;
   next.reserve(parts.size());
-  for (const Part& part : parts) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Part& part = parts[i];
     const int32_t first = part.first + part.count;
+    if (first >= part.sequence->max_rows) continue;  // its last token is in the air
     take_pages(*part.sequence, first + 1);
-    next.push_back({part.sequence, first, 1, 0, true, 0});
+    next.push_back({part.sequence, first, 1, 0, true, 0, static_cast<int32_t>(i)});
   }
   return next;
 }

@@ -49,6 +49,7 @@ struct Part {
   int32_t num_drafts = 0;   // the first so many of `sequence->drafts`
   bool wants_last = false;  // the logits of the last token's row and of each draft's
   int32_t num_right = 0;    // of the drafts: set by whoever ran the step, before `complete`
+  int32_t chosen_row = -1;  // of `schedule_ahead`: the output of the step before that is the token of this row
 
   int32_t num_outputs() const { return sequence->wants_all ? count : wants_last ? 1 + num_drafts : 0; }
 };
@@ -83,8 +84,8 @@ class Scheduler {
   // The next step; empty when there is nothing to do. Every part's pages are taken. Drafts take no page that is not
   // promised to their sequence, and no row or output that another could use.
   std::vector<Part> schedule();
-  // The step after one in which each of these parts generates one token, while that token is not known: the row after
-  // it. No row is beyond `max_rows`.
+  // The step after one in which each of these parts generates one token, while that token is not known: the row of
+  // that token, for those that go on.
   std::vector<Part> schedule_ahead(const std::vector<Part>& parts);
   // The rows of these parts are computed, and their right drafts are in `tokens`. Full pages become reusable; the rows
   // of wrong drafts are as if they had never been: they are behind all that a sequence reads, and written again.

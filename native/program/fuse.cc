@@ -4,40 +4,11 @@
 #include <cstddef>
 #include <optional>
 
+#include "access.h"
+#include "narrow.h"
+
 namespace quoth {
 namespace {
-
-bool overlaps(const View& a, const View& b) {
-  return a.buffer == b.buffer && a.first_column < b.first_column + b.width && b.first_column < a.first_column + a.width;
-}
-
-bool same(const View& a, const View& b) {
-  return a.buffer == b.buffer && a.first_column == b.first_column && a.width == b.width;
-}
-
-// What an instruction reads and writes. A view may stand in both.
-struct Access {
-  View reads[5];
-  int num_reads = 0;
-  View writes[2];
-  int num_writes = 0;
-};
-
-Access access_of(const Instruction& step) {
-  Access access;
-  for (int i = 0; i < step.num_in; ++i) access.reads[access.num_reads++] = step.in[static_cast<size_t>(i)];
-  if (step.source) access.reads[access.num_reads++] = *step.source;
-  if (step.num_out == 1) {
-    access.writes[access.num_writes++] = step.out;
-    const bool changes_out = (step.num_in == 0 && step.op != Op::embed) || step.adds;
-    if (changes_out) access.reads[access.num_reads++] = step.out;
-  }
-  // These change what they read.
-  if (step.op == Op::add_rms_norm || step.op == Op::add_layer_norm || step.op == Op::rope_kv_attention) {
-    access.writes[access.num_writes++] = step.in[0];
-  }
-  return access;
-}
 
 bool reads(const Instruction& step, const View& view) {
   const Access access = access_of(step);
@@ -275,16 +246,19 @@ class Fuser {
 
 namespace {
 
-// Buffers that never hold something wanted at the same time become one. The plan's were shared before steps were
-// joined.
-void share_buffers(Program& program) {
+// What else lies where the output will be must not be harder to read for it: rows begin at whole vectors.
+constexpr int32_t kAlignedColumns = 32;
+
+// meets[a][b]: a is written while b holds something wanted.
+using Meetings = std::vector<std::vector<bool>>;
+
+void find_meetings(const Program& program, const std::vector<Instruction>& steps, Meetings& meets) {
   const size_t count = program.buffers.size();
   const auto at = [](const View& view) { return static_cast<size_t>(view.buffer); };
-  std::vector<std::vector<bool>> meets(count, std::vector<bool>(count, false));
   std::vector<bool> is_live(count, false);  // after the step that is looked at
   is_live[static_cast<size_t>(program.output)] = true;
-  for (size_t i = program.instructions.size(); i-- > 0;) {
-    const Access access = access_of(program.instructions[i]);
+  for (size_t i = steps.size(); i-- > 0;) {
+    const Access access = access_of(steps[i]);
     std::vector<bool> is_used = is_live;
     for (int r = 0; r < access.num_reads; ++r) is_used[at(access.reads[r])] = true;
     for (int w = 0; w < access.num_writes; ++w) is_used[at(access.writes[w])] = true;
@@ -299,6 +273,36 @@ void share_buffers(Program& program) {
     }
     for (int r = 0; r < access.num_reads; ++r) is_live[at(access.reads[r])] = true;
   }
+}
+
+// The instructions when some rows are no outputs.
+std::vector<Instruction> narrow_way(const Program& program) {
+  const auto first = program.instructions.begin();
+  std::vector<Instruction> steps(first, first + static_cast<std::ptrdiff_t>(program.first_of_end));
+  steps.insert(steps.end(), program.narrow_end.begin(), program.narrow_end.end());
+  return steps;
+}
+
+// Every view of the program's instructions.
+template <typename Use>
+void each_view(Program& program, const Use& use) {
+  for (std::vector<Instruction>* steps : {&program.instructions, &program.narrow_end}) {
+    for (Instruction& step : *steps) {
+      for (int i = 0; i < step.num_in; ++i) use(step.in[static_cast<size_t>(i)]);
+      if (step.num_out == 1) use(step.out);
+      if (step.source) use(*step.source);
+    }
+  }
+}
+
+// Buffers that never hold something wanted at the same time become one. The plan's were shared before steps were
+// joined.
+// `joins`: else only what narrow.h added finds a place.
+void share_buffers(Program& program, bool joins) {
+  const size_t count = program.buffers.size();
+  Meetings meets(count, std::vector<bool>(count, false));
+  find_meetings(program, program.instructions, meets);
+  if (!program.narrow_end.empty()) find_meetings(program, narrow_way(program), meets);
 
   std::vector<size_t> order(count), group(count);
   for (size_t i = 0; i < count; ++i) order[i] = group[i] = i;
@@ -313,20 +317,39 @@ void share_buffers(Program& program) {
       }
       return true;
     };
-    const bool stays = program.buffers[buffer].width == 0 || static_cast<int32_t>(buffer) == program.output;
-    const auto leader = stays ? leaders.end() : std::find_if(leaders.begin(), leaders.end(), fits);
+    const Buffer& one = program.buffers[buffer];
+    if (one.width == 0) continue;
+    const bool is_output = static_cast<int32_t>(buffer) == program.output;
+    const auto leader = is_output || !joins ? leaders.end() : std::find_if(leaders.begin(), leaders.end(), fits);
     if (leader != leaders.end()) {
       group[buffer] = *leader;
-    } else if (!stays) {
+    } else if (!is_output || one.width % kAlignedColumns == 0) {
       leaders.push_back(buffer);
     }
   }
-  for (Instruction& step : program.instructions) {
-    const auto move = [&](View& view) { view.buffer = static_cast<int32_t>(group[at(view)]); };
-    for (int i = 0; i < step.num_in; ++i) move(step.in[static_cast<size_t>(i)]);
-    if (step.num_out == 1) move(step.out);
-    if (step.source) move(*step.source);
+  // Rows of outputs, of which there are no more than of tokens, lie where such do.
+  Meetings groups_meet(count, std::vector<bool>(count, false));
+  for (size_t a = 0; a < count; ++a) {
+    for (size_t b = 0; b < count; ++b) {
+      if (meets[a][b]) groups_meet[group[a]][group[b]] = true;
+    }
   }
+  std::vector<std::vector<size_t>> guests(count);
+  const auto can_lie_in = [&](size_t buffer, size_t place) {
+    return program.buffers[place].rows == RowsOf::tokens &&
+           program.buffers[place].width >= program.buffers[buffer].width && !groups_meet[buffer][place] &&
+           std::none_of(guests[place].begin(), guests[place].end(),
+                        [&](size_t guest) { return groups_meet[buffer][guest]; });
+  };
+  for (const size_t buffer : leaders) {
+    if (program.buffers[buffer].rows != RowsOf::outputs || static_cast<int32_t>(buffer) == program.output) continue;
+    const auto place =
+        std::find_if(leaders.begin(), leaders.end(), [&](size_t one) { return can_lie_in(buffer, one); });
+    if (place == leaders.end()) continue;
+    program.buffers[buffer].lies_in = static_cast<int32_t>(*place);
+    guests[*place].push_back(buffer);
+  }
+  each_view(program, [&](View& view) { view.buffer = static_cast<int32_t>(group[static_cast<size_t>(view.buffer)]); });
   for (size_t i = 0; i < count; ++i) {
     if (group[i] != i) program.buffers[i].width = 0;
   }
@@ -335,21 +358,20 @@ void share_buffers(Program& program) {
 }  // namespace
 
 void fuse(Program& program, Fusions fusions) {
-  if (!fusions.linears && !fusions.attention) return;
-  program.instructions = Fuser(program).run(fusions);
-  std::vector<int32_t> widths(program.buffers.size(), 0);
-  const auto use = [&](const View& view) {
-    int32_t& width = widths[static_cast<size_t>(view.buffer)];
-    width = std::max(width, view.first_column + view.width);
-  };
-  for (const Instruction& step : program.instructions) {
-    for (int i = 0; i < step.num_in; ++i) use(step.in[static_cast<size_t>(i)]);
-    if (step.num_out == 1) use(step.out);
+  const bool joins = fusions.linears || fusions.attention;
+  if (joins) program.instructions = Fuser(program).run(fusions);
+  narrow(program);
+  if (joins) {
+    std::vector<int32_t> widths(program.buffers.size(), 0);
+    each_view(program, [&](const View& view) {
+      int32_t& width = widths[static_cast<size_t>(view.buffer)];
+      width = std::max(width, view.first_column + view.width);
+    });
+    const size_t output = static_cast<size_t>(program.output);
+    widths[output] = program.buffers[output].width;
+    for (size_t i = 0; i < widths.size(); ++i) program.buffers[i].width = widths[i];
   }
-  const size_t output = static_cast<size_t>(program.output);
-  widths[output] = program.buffers[output].width;
-  for (size_t i = 0; i < widths.size(); ++i) program.buffers[i].width = widths[i];
-  share_buffers(program);
+  share_buffers(program, joins);
 }
 
 }  // namespace quoth

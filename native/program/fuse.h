@@ -18,7 +18,8 @@ inline Fusions fusions_of(const Ops& ops) {
 }
 
 // Leaves as few instructions as these fusions allow, and buffers as wide as what is left uses of them; one that nothing
-// uses has width 0. Each result has the bits that it had, as far as the device's fused operations give them.
+// uses has width 0. Without any both stay. Then `narrow`, whose rows lie where others do. Each result has the bits that
+// it had, as far as the device's fused operations give them.
 void fuse(Program& program, Fusions fusions);
 
 }  // namespace quoth

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -51,6 +52,7 @@ enum class RowsOf { tokens, outputs, sequences };
 struct Buffer {
   RowsOf rows = RowsOf::tokens;
   int32_t width = 0;
+  int32_t lies_in = -1;  // another buffer, of tokens and no narrower, whose memory this one takes; made by fuse.h
 };
 
 // Columns [first_column, first_column + width) of a buffer.
@@ -93,6 +95,10 @@ struct Program {
   std::vector<Instruction> instructions;
   int32_t output = 0;       // the buffer with the logits, the embeddings or the scores
   int32_t max_columns = 0;  // of all weights of `linear`
+  // Not of a plan: made by narrow.h. Where some rows of a step are no outputs, what is done instead of the instructions
+  // from number `first_of_end` on; empty: nothing is.
+  std::vector<Instruction> narrow_end;
+  size_t first_of_end = 0;
 };
 
 // Throws Fault invalid_plan with a sentence that names the file and the step.

@@ -105,6 +105,7 @@ constexpr uint64_t in_places(uint64_t size_bytes) {
 }
 
 uint64_t bytes_of(const Buffer& buffer, Capacity capacity) {
+  if (buffer.lies_in >= 0) return 0;
   const int32_t rows = buffer.rows == RowsOf::tokens    ? capacity.tokens
                        : buffer.rows == RowsOf::outputs ? capacity.outputs
                                                         : capacity.sequences;
@@ -140,6 +141,10 @@ Runner::Runner(const PlanFile& plan, Program program, Device* device, const Ops*
       const uint64_t size_bytes = bytes_of(buffer, capacity);
       void* memory = size_bytes == 0 ? nullptr : allocate(size_bytes, "an activation buffer");
       buffers_.push_back(static_cast<float*>(memory));
+    }
+    for (size_t i = 0; i < buffers_.size(); ++i) {
+      const int32_t lies_in = program_.buffers[i].lies_in;
+      if (lies_in >= 0) buffers_[i] = buffers_[static_cast<size_t>(lies_in)];
     }
 
     codebooks_.resize(plan.tensors.size());
@@ -196,8 +201,7 @@ void Runner::prepare() {
     const Buffer& buffer = program_.buffers[static_cast<size_t>(view.buffer)];
     return Rows{buffers_[static_cast<size_t>(view.buffer)] + view.first_column, 0, view.width, buffer.width};
   };
-  for (const Instruction& step : program_.instructions) {
-    Call& call = calls_.emplace_back();
+  const auto make_ready = [&](const Instruction& step, Call& call) {
     for (size_t i = 0; i < static_cast<size_t>(step.num_in); ++i) {
       call.in[i] = rows_of(step.in[i]);
       call.in_rows[i] = program_.buffers[static_cast<size_t>(step.in[i].buffer)].rows;
@@ -222,7 +226,9 @@ void Runner::prepare() {
       return index < 0 ? nullptr : static_cast<const float*>(weights_[static_cast<size_t>(index)].data);
     };
     call.fusion = LinearFusion{step.norm, norm_weight(0), norm_weight(1), step.epsilon, step.is_gated, step.adds};
-  }
+  };
+  for (const Instruction& step : program_.instructions) make_ready(step, calls_.emplace_back());
+  for (const Instruction& step : program_.narrow_end) make_ready(step, narrow_calls_.emplace_back());
 }
 
 std::vector<Runner::LinearUse> Runner::linears() const {
@@ -316,15 +322,20 @@ void Runner::wait() {
 }
 
 bool Runner::call_all(const Batch& batch, const std::atomic<bool>& abandon, const Watch& watch) {
-  for (size_t i = 0; i < calls_.size(); ++i) {
+  const bool is_narrow = !narrow_calls_.empty() && batch.num_outputs < batch.num_tokens;
+  const size_t num_shared = is_narrow ? program_.first_of_end : calls_.size();
+  const size_t num_calls = num_shared + (is_narrow ? narrow_calls_.size() : 0);
+  for (size_t i = 0; i < num_calls; ++i) {
     if (abandon.load(std::memory_order_relaxed)) return false;
-    const Instruction& step = program_.instructions[i];
+    const bool is_shared = i < num_shared;
+    const Instruction& step = is_shared ? program_.instructions[i] : program_.narrow_end[i - num_shared];
+    const Call& ready = is_shared ? calls_[i] : narrow_calls_[i - num_shared];
     if (watch && step.num_in > 0) {
-      Rows in = calls_[i].in[0];
-      in.num_rows = rows_in(batch, calls_[i].in_rows[0]);
+      Rows in = ready.in[0];
+      in.num_rows = rows_in(batch, ready.in_rows[0]);
       watch(i, in);
     }
-    const Status status = call(calls_[i], step, batch);
+    const Status status = call(ready, step, batch);
     if (!status.ok()) check(status, "The engine failed in " + step.place);
   }
   return true;

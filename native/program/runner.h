@@ -15,7 +15,7 @@ namespace quoth {
 // The most rows of each kind that a step can have.
 struct Capacity {
   int32_t tokens = 0;
-  int32_t outputs = 0;
+  int32_t outputs = 0;  // not more than tokens
   int32_t sequences = 0;
 };
 
@@ -30,7 +30,8 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Called before each instruction with its place in the program and its first input, on the device.
+  // Called before each instruction with its place in the program and its first input, on the device. For programs as
+  // they are written: one that was fused may have two ends.
   using Watch = std::function<void(size_t instruction, const Rows& in)>;
 
   // Runs one step. False when `abandon` became true before its end: what it was to write is then unknown, but only in
@@ -97,6 +98,7 @@ class Runner {
   std::vector<Weight> weights_;
   std::vector<KvPages> layers_;
   std::vector<Call> calls_;
+  std::vector<Call> narrow_calls_;  // of the program's narrow end
   uint64_t activation_bytes_ = 0;
   uint64_t kv_bytes_ = 0;
   bool device_lost_ = false;

@@ -1,4 +1,4 @@
-import { Quote, RotateCcw, SearchX, TriangleAlert } from 'lucide-react';
+import { MessageCircleQuestion, Quote, RotateCcw, SearchX, TriangleAlert } from 'lucide-react';
 import { memo, type ReactNode, useCallback, useDeferredValue, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
@@ -89,6 +89,11 @@ export const AnswerView = memo(function AnswerView(props: AnswerProps) {
           </div>
           {answer?.unsupported && answer.text === text && (
             <p className="mt-2 text-xs text-soft">{t('answer.unsupportedNote')}</p>
+          )}
+          {answer?.doubtful && answer.text === text && (
+            <Remark icon={<MessageCircleQuestion className="size-4" />} tone="calm">
+              <span className="min-w-48 flex-1">{t('answer.doubtful')}</span>
+            </Remark>
           )}
           {turn.state === 'writing' && (
             <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">

@@ -22,6 +22,7 @@ export const kindNames: Readonly<Record<DocumentKind, string>> = {
   email: 'EML',
   captions: 'SRT, VTT',
   image: 'PNG, JPEG',
+  recording: 'MP3, MP4, WAV',
   zip: 'ZIP',
   youtube: 'YouTube',
   other: '…',

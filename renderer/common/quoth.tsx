@@ -9,9 +9,11 @@ import { createWatchedFolders } from '../library/folders-state.ts';
 import { createLibrary } from '../library/library-state.ts';
 import { createShelf } from '../library/shelf-state.ts';
 import { createModels } from '../models/models-state.ts';
+import { nameOfInstall } from '../models/name.ts';
 import { createRemotes } from '../models/remote-state.ts';
 import { createSettings } from '../settings/settings-state.ts';
 import { createWelcome } from '../welcome/welcome-state.ts';
+import { languageName } from './language-name.ts';
 import { createNotices } from './notices.ts';
 import { text } from './text/text.ts';
 import { createView } from './view.ts';
@@ -27,11 +29,19 @@ export function createQuoth(client: Client<QuothContract>, shell: QuothShell) {
   });
   const view = createView(conversations.getState().begin());
   const models = createModels(client, {
-    onInstalled: ({ name }) => notices.getState().tell(text('models.installed', { name })),
-    onFailed: ({ name }) =>
-      notices.getState().tell(text('models.failed', { name }), {
+    onInstalled: (model) => {
+      const [language] = model.languages ?? [];
+      if (model.role !== 'scan' || !language)
+        return notices.getState().tell(text('models.installed', { name: model.name }));
+      notices.getState().tell(text('scans.installed', { language: languageName(language) }), {
         label: text('library.show'),
-        run: () => view.getState().show('models'),
+        run: () => view.getState().showSettings('library'),
+      });
+    },
+    onFailed: (install) =>
+      notices.getState().tell(text('models.failed', { name: nameOfInstall(install, models.getState().models) }), {
+        label: text('library.show'),
+        run: () => (install.role === 'scan' ? view.getState().showSettings('library') : view.getState().show('models')),
       }),
     onMoved: ({ name, reason }) => notices.getState().tell(reason ?? text('models.folder.moved', { name })),
   });

@@ -34,6 +34,8 @@ export type View = {
   reading: Reading | null;
   /** Whose own page it is, and what was in front before it. */
   documentShown: { documentId: DocumentId; cameFrom: ViewName } | null;
+  /** The part of the settings that is in front; null for the first. */
+  settingsPart: string | null;
   /** The address that waits for a yes before it is opened. */
   leavingTo: string | null;
   /** The text of the dialog that asks for an address; null while it is closed. */
@@ -41,6 +43,8 @@ export type View = {
   /** What the dialog for whole documents starts with; null while it is closed. */
   jobAsked: JobDraft | null;
   show(view: ViewName): void;
+  /** One part of the settings, by its id. */
+  showSettings(part: string): void;
   showConversation(key: string, wantedTurn?: TurnId): void;
   /** The wanted turn has been reached. */
   reached(): void;
@@ -63,7 +67,9 @@ export function createView(conversationKey: string) {
     leavingTo: null,
     addressAsked: null,
     jobAsked: null,
+    settingsPart: null,
     show: (view) => set({ view }),
+    showSettings: (settingsPart) => set({ view: 'settings', settingsPart }),
     showConversation: (key, wantedTurn) => set({ view: 'chat', conversationKey: key, wantedTurn: wantedTurn ?? null }),
     reached: () => set({ wantedTurn: null }),
     read: (reading) => set({ reading }),

@@ -6,10 +6,10 @@ import type { DocumentDetails, DocumentSummary } from '../../app/contract/types.
 import { kindNames } from '../chat/scope-words.ts';
 import { Button } from '../common/button.tsx';
 import { formatBytes, formatCount, formatDay } from '../common/format.ts';
+import { languageList, languageName } from '../common/language-name.ts';
 import { Menu } from '../common/menu.tsx';
 import { ProgressBar } from '../common/progress.tsx';
 import { useQuoth } from '../common/quoth.tsx';
-import { currentLanguage } from '../common/text/text.ts';
 import { groupOf } from '../library/arrange.ts';
 import { CollectionItems } from '../library/collection-items.tsx';
 import { problemWords } from '../library/problem.ts';
@@ -41,8 +41,9 @@ export function DocumentFacts({ document, details }: FactsProps) {
           <Fact name={t('document.changed')}>{details ? formatDay(details.changedAtMs) : wait}</Fact>
         )}
         <Fact name={t('document.language')}>
-          {details ? languageName(details.language, t('document.unclear')) : wait}
+          {details ? (details.language ? languageName(details.language) : t('document.unclear')) : wait}
         </Fact>
+        {details?.scans && <ScansFact scans={details.scans} />}
         {(details?.folderName || details?.isCopy) && (
           <Fact name={t('document.where')}>
             <span dir="auto">{details.isCopy ? t('document.copy') : details.folderName}</span>
@@ -137,9 +138,27 @@ function Memberships({ document }: { document: DocumentSummary }) {
   );
 }
 
-/** "French" in the window's language; `unclear` where nobody can tell. */
-function languageName(code: string | null, unclear: string): string {
-  if (code === null) return unclear;
-  const name = new Intl.DisplayNames([currentLanguage()], { type: 'language' }).of(code) ?? code;
-  return name.charAt(0).toLocaleUpperCase(currentLanguage()) + name.slice(1);
+/** How its scanned pages were read, and what may help where that was hard. */
+function ScansFact({ scans }: { scans: NonNullable<DocumentDetails['scans']> }) {
+  const { t } = useTranslation();
+  const { view } = useQuoth();
+  const { numPages, languages, seemsOther } = scans;
+  const readIn = languages.length > 0 ? languages : ['en'];
+  return (
+    <Fact name={t('scans.fact')}>
+      {t('scans.factWords', { count: numPages, languages: languageList(readIn) })}
+      {seemsOther && (
+        <span className="mt-1 block rounded-lg bg-warn-wash px-2.5 py-1.5 text-warn">
+          {t('scans.unsure')}{' '}
+          <button
+            type="button"
+            className="font-medium underline underline-offset-2"
+            onClick={() => view.getState().showSettings('library')}
+          >
+            {t('scans.openSettings')}
+          </button>
+        </span>
+      )}
+    </Fact>
+  );
 }

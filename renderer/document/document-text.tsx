@@ -1,11 +1,12 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { ChevronDown, ChevronUp, ExternalLink, Search } from 'lucide-react';
+import { ChevronDown, ChevronUp, ExternalLink, Play, Search } from 'lucide-react';
 import { type RefObject, useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { DocumentSummary } from '../../app/contract/types.ts';
 import { videoAddressAt } from '../common/address.ts';
 import { IconButton } from '../common/button.tsx';
 import { formatClock, formatCount, formatPlace } from '../common/format.ts';
+import { useQuoth } from '../common/quoth.tsx';
 import { useLeave } from '../common/use-leave.ts';
 import { type StoredPassage, usePassages } from '../reader/use-passages.ts';
 import { findInTexts, type Hit, mostHits } from './find-in-text.ts';
@@ -21,6 +22,7 @@ type TextProps = {
 /** The stored text: passage after passage with the titles over them and their pages, and a way to find words in it. */
 export function DocumentText({ document, frame, above }: TextProps) {
   const { t } = useTranslation();
+  const { view } = useQuoth();
   const { passages, complete, error } = usePassages(document.id, `${document.state} ${document.numPassages}`);
   const [words, setWords] = useState('');
   const [at, setAt] = useState(0);
@@ -48,6 +50,11 @@ export function DocumentText({ document, frame, above }: TextProps) {
   }, [hit, virtual]);
   const step = (by: number): void => setAt((before) => (before + by + hits.length) % hits.length);
 
+  /** A recording plays beside its page, from where this is said. */
+  const listen = ({ passageId, place, text }: StoredPassage): void => {
+    const { id: documentId, title, source, kind } = document;
+    view.getState().read({ documentId, title, source, kind, place, passageId, quote: null, passageText: text });
+  };
   useFindKey(frame, field);
   if (document.numPassages === 0 && complete && passages.length === 0) return <div className="h-8" />;
   return (
@@ -105,6 +112,7 @@ export function DocumentText({ document, frame, above }: TextProps) {
                   passage={passage}
                   before={passages[item.index - 1]}
                   source={document.source}
+                  onListen={document.kind === 'recording' ? listen : undefined}
                   hits={hits}
                   index={item.index}
                   hit={hit}
@@ -132,10 +140,11 @@ type PassageProps = {
   hits: Hit[];
   index: number;
   hit: Hit | undefined;
+  onListen: ((passage: StoredPassage) => void) | undefined;
 };
 
 /** A title or a page is named where it begins, and not again over every passage. */
-function Passage({ passage, before, source, hits, index, hit }: PassageProps) {
+function Passage({ passage, before, source, hits, index, hit, onListen }: PassageProps) {
   const { t } = useTranslation();
   const leave = useLeave();
   const { place, heading, text } = passage;
@@ -161,6 +170,16 @@ function Passage({ passage, before, source, hits, index, hit }: PassageProps) {
           >
             {formatClock(seconds)}
             <ExternalLink className="size-3" aria-hidden="true" />
+          </button>
+        ) : seconds !== null && onListen ? (
+          <button
+            type="button"
+            className="mb-1 inline-flex items-center gap-1 rounded text-xs font-medium text-accent tabular-nums hover:underline"
+            aria-label={t('player.listenAt', { time: formatClock(seconds) })}
+            onClick={() => onListen(passage)}
+          >
+            {formatClock(seconds)}
+            <Play className="size-3" aria-hidden="true" />
           </button>
         ) : (
           <p className="mb-1 flex items-center gap-3 text-xs text-faint after:h-px after:flex-1 after:bg-line">

@@ -1,4 +1,5 @@
 import {
+  AudioLines,
   BookOpen,
   Captions,
   CircleAlert,
@@ -8,6 +9,7 @@ import {
   FileText,
   FileType,
   Image,
+  Languages,
   Link2,
   Mail,
   Presentation,
@@ -20,8 +22,9 @@ import { type KeyboardEvent, type MouseEvent, memo, type Ref } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { DocumentId, DocumentKind, DocumentSummary } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
-import { formatBytes } from '../common/format.ts';
+import { formatBytes, formatDuration } from '../common/format.ts';
 import { ProgressBar } from '../common/progress.tsx';
+import { useQuoth } from '../common/quoth.tsx';
 import { DocumentMenu } from '../jobs/document-menu.tsx';
 import { groupOf } from './arrange.ts';
 import { setDragged } from './drag.ts';
@@ -48,6 +51,7 @@ export const kindIcons: Record<DocumentKind, typeof FileText> = {
   email: Mail,
   captions: Captions,
   image: Image,
+  recording: AudioLines,
   zip: FileArchive,
   youtube: SquarePlay,
   other: FileText,
@@ -174,7 +178,7 @@ export const DocumentRow = memo(function DocumentRow(props: RowProps) {
 
 function Facts({ document }: { document: DocumentSummary }) {
   const { t } = useTranslation();
-  const { title, source, state, reason, numPages, numPassages, sizeBytes } = document;
+  const { title, source, state, reason, numPages, durationSeconds, numPassages, sizeBytes } = document;
   const group = groupOf(state);
   if (group === 'problem')
     return (
@@ -186,6 +190,7 @@ function Facts({ document }: { document: DocumentSummary }) {
   const facts = [
     source !== title && source,
     numPages !== null && t('count.pages', { count: numPages }),
+    durationSeconds !== undefined && formatDuration(durationSeconds * 1000),
     group === 'ready' && t('count.passages', { count: numPassages }),
     sizeBytes > 0 && formatBytes(sizeBytes),
   ].filter((fact) => fact !== false);
@@ -202,11 +207,18 @@ export function StepButton({ document, tabIndex = 0 }: { document: DocumentSumma
   const { t } = useTranslation();
   const { retry } = useDocuments();
   const { chooseFiles, askForAddress } = useAdding();
+  const { view } = useQuoth();
   const { id, title } = document;
   const step = stepFor(document);
   if (step === 'leave') return null;
-  const does = { retry: () => retry([id]), choose: chooseFiles, address: askForAddress }[step];
-  const Icon = { retry: RotateCcw, choose: FilePlus2, address: Link2 }[step];
+  const does = {
+    retry: () => retry([id]),
+    choose: chooseFiles,
+    address: askForAddress,
+    speech: () => view.getState().show('models'),
+    language: () => view.getState().showSettings('library'),
+  }[step];
+  const Icon = { retry: RotateCcw, choose: FilePlus2, address: Link2, speech: AudioLines, language: Languages }[step];
   return (
     <Button tabIndex={tabIndex} onClick={does} aria-label={t(`step.${step}Of`, { title })}>
       <Icon className="size-3.5" aria-hidden="true" />

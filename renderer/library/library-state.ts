@@ -21,6 +21,8 @@ export type Library = {
   retry(documentId: DocumentId): Promise<AddSummary | null>;
   /** `anew`: also those whose bytes are the same as when they were read last. */
   retryAll(documentIds: DocumentId[], anew: boolean): Promise<AddSummary | null>;
+  /** All that have scanned pages, with the languages that there are now. */
+  readScansAgain(): Promise<AddSummary | null>;
   /** Removes documents for good. Null where the connection ended before the last one. */
   remove(documentIds: DocumentId[]): Promise<RemoveSummary | null>;
 };
@@ -65,6 +67,7 @@ export function createLibrary(client: Client<QuothContract>) {
       addAddress: (address) => add(client.addAddress({ address })),
       retry: (documentId) => add(client.retryDocument({ documentId })),
       retryAll: (documentIds, anew) => add(client.retryDocuments({ documentIds, anew })),
+      readScansAgain: () => add(client.readScansAgain({})),
       remove: async (documentIds) => {
         let summary: RemoveSummary | null = null;
         for await (const event of client.removeDocuments({ documentIds }))

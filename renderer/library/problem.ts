@@ -2,8 +2,11 @@
 import type { DocumentProblem, DocumentSummary } from '../../app/contract/types.ts';
 import { text } from '../common/text/text.ts';
 
-/** `choose`: another file in its place; `address`: another address; `leave`: there is nothing to read in it. */
-export type Step = 'retry' | 'choose' | 'address' | 'leave';
+/**
+ * `choose`: another file in its place; `address`: another address; `speech`: a model that hears; `language`: one that its
+ * pages may be in; `leave`: there is nothing to read in it.
+ */
+export type Step = 'retry' | 'choose' | 'address' | 'speech' | 'language' | 'leave';
 
 const steps: Readonly<Record<DocumentProblem, Step>> = {
   password: 'choose',
@@ -20,6 +23,8 @@ const steps: Readonly<Record<DocumentProblem, Step>> = {
   outside: 'choose',
   crashed: 'retry',
   'no-captions': 'address',
+  'no-speech': 'choose',
+  'no-speech-model': 'speech',
   'video-unavailable': 'retry',
   offline: 'retry',
   removed: 'address',
@@ -37,12 +42,21 @@ const steps: Readonly<Record<DocumentProblem, Step>> = {
   live: 'retry',
 };
 
-export function stepFor({ problem, state }: DocumentSummary): Step {
+export function stepFor({ problem, state, kind }: DocumentSummary): Step {
+  // A page that is a picture, and no words were recognized with the languages that there are.
+  if (problem === 'no-text' && (kind === 'pdf' || kind === 'image')) return 'language';
   if (problem !== null) return steps[problem];
   return state === 'unsupported' ? 'choose' : 'retry';
 }
 
 /** The core's own sentence where it knows more than the list. */
-export function problemWords({ problem, reason, state }: DocumentSummary): string {
+export function problemWords({ problem, reason, state, kind }: DocumentSummary): string {
+  if (kind === 'recording' && isOfRecordings(problem)) return text(`recordingProblem.${problem}`);
   return problem === null ? (reason ?? text(`state.${state}`)) : text(`problem.${problem}`);
+}
+
+const ofRecordings = ['damaged', 'unsupported', 'no-text', 'too-large', 'too-slow', 'too-hungry'] as const;
+
+function isOfRecordings(problem: DocumentProblem | null): problem is (typeof ofRecordings)[number] {
+  return ofRecordings.some((one) => one === problem);
 }

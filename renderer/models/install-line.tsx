@@ -3,12 +3,14 @@ import { useStore } from 'zustand';
 import { formatDuration } from '../common/format.ts';
 import { useQuoth } from '../common/quoth.tsx';
 import { fractionOf } from './install-progress.tsx';
+import { nameOfInstall } from './name.ts';
 
 /** What is on its way, in one quiet line of the sidebar: seen from everywhere, and the way to all that can be done about it. */
 export function InstallLine() {
   const { t } = useTranslation();
   const { models, view } = useQuoth();
   const installs = useStore(models, (state) => state.installs);
+  const known = useStore(models, (state) => state.models);
   const move = useStore(models, (state) => state.folder?.move ?? null);
   const running = installs.find(({ state }) => state === 'running');
   const failed = installs.find(({ state }) => state === 'failed');
@@ -17,7 +19,7 @@ export function InstallLine() {
   if (!move && !shown) return null;
   const measured = move ?? shown;
   const fraction = measured ? fractionOf(measured) : null;
-  const title = move ? t('models.folder.moving', { to: move.to }) : (shown?.name ?? '');
+  const title = move ? t('models.folder.moving', { to: move.to }) : shown ? nameOfInstall(shown, known) : '';
   const step = move
     ? t(`models.folder.step.${move.step}`, { to: move.to })
     : shown?.state === 'running'
@@ -34,7 +36,9 @@ export function InstallLine() {
       type="button"
       title={[title, step, ...numbers].join(' · ')}
       className="mx-2 mb-1 rounded-lg px-2.5 py-2 text-left text-xs text-soft hover:bg-hover max-md:px-1"
-      onClick={() => view.getState().show('models')}
+      onClick={() =>
+        !move && shown?.role === 'scan' ? view.getState().showSettings('library') : view.getState().show('models')
+      }
     >
       <span className="flex items-baseline justify-between gap-2 max-md:sr-only">
         <span className="truncate font-medium text-ink">{title}</span>

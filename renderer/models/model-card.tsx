@@ -52,6 +52,11 @@ export function ModelCard({ model, onRemove }: { model: ModelSummary; onRemove: 
           {note !== '' && (
             <p className={`mt-2 text-[0.8125rem] ${model.state === 'broken' ? 'text-danger' : 'text-soft'}`}>{note}</p>
           )}
+          {model.role === 'speech' && model.languages && model.state !== 'broken' && (
+            <p className="mt-1 text-[0.8125rem] text-faint">
+              {t('models.languages', { count: model.languages.length })}
+            </p>
+          )}
           {model.fit && model.state !== 'broken' && (
             <p className="mt-1 text-[0.8125rem] text-faint">{fitWords(model.fit)}</p>
           )}

@@ -21,7 +21,7 @@ export function ModelsView() {
   const models = useStore(store, (state) => state.models);
   const loaded = useStore(store, (state) => state.loaded);
   // The catalogue may offer none of a role.
-  const roles = (['chat', 'embedder', 'reranker'] as const).filter((role) =>
+  const roles = (['chat', 'embedder', 'reranker', 'speech'] as const).filter((role) =>
     models.some((model) => model.role === role),
   );
   const [removing, setRemoving] = useState<ModelSummary | null>(null);

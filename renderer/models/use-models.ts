@@ -4,6 +4,7 @@ import { formatBytes } from '../common/format.ts';
 import { type Quoth, useQuoth } from '../common/quoth.tsx';
 import { text } from '../common/text/text.ts';
 import { readDropped } from '../library/dropped.ts';
+import { nameOfModel } from './name.ts';
 
 /** What can be done with models. Each tells what went wrong, and none throws. */
 export function useModels() {
@@ -25,10 +26,11 @@ function createActions({ models, notices, shell }: Quoth) {
     cancel: ({ id }: Named) => guard(() => models.getState().cancel(id)),
     use: ({ id }: Named) => guard(() => models.getState().use(id)),
     unuse: ({ id }: Named) => guard(() => models.getState().unuse(id)),
-    remove: ({ id, name }: ModelSummary) =>
+    remove: (model: ModelSummary) =>
       guard(async () => {
+        const { id } = model;
         const freedBytes = await models.getState().remove(id);
-        tell(text('models.removed', { name, size: formatBytes(freedBytes) }), {
+        tell(text('models.removed', { name: nameOfModel(model), size: formatBytes(freedBytes) }), {
           label: text('common.undo'),
           run: () => guard(() => models.getState().restore(id)),
         });

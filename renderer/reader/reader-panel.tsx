@@ -10,6 +10,7 @@ import { useLeave } from '../common/use-leave.ts';
 import type { Reading } from '../common/view.ts';
 import { DocumentMenu } from '../jobs/document-menu.tsx';
 import { PdfView } from './pdf-view.tsx';
+import { RecordingView } from './recording-view.tsx';
 import { TextView } from './text-view.tsx';
 
 /** The side panel that opens a citation. Escape closes it and gives the focus back. */
@@ -113,7 +114,13 @@ function OpenReader({ reading }: { reading: Reading }) {
       {failed !== null && (
         <p className="border-b border-line bg-warn-wash px-5 py-2 text-[0.8125rem] text-warn">{failed}</p>
       )}
-      {showsPage ? <PdfView reading={reading} onFail={setFailed} /> : <TextView key={documentId} reading={reading} />}
+      {showsPage ? (
+        <PdfView reading={reading} onFail={setFailed} />
+      ) : reading.kind === 'recording' && failed === null ? (
+        <RecordingView key={documentId} reading={reading} onFail={setFailed} />
+      ) : (
+        <TextView key={documentId} reading={reading} />
+      )}
     </aside>
   );
 }

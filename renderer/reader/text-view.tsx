@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { ExternalLink } from 'lucide-react';
+import { ExternalLink, Play } from 'lucide-react';
 import { useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { videoAddressAt } from '../common/address.ts';
@@ -13,8 +13,11 @@ import { type StoredPassage, usePassages } from './use-passages.ts';
 
 const sheetKinds = new Set<Reading['kind']>(['xlsx', 'ods', 'csv']);
 
+/** `seconds`: of a recording, where it plays now. `onListen`: plays it from a second. */
+type TextProps = { reading: Reading; seconds?: number | null; onListen?: (seconds: number) => void };
+
 /** The stored text of a document: the cited passage in view, its quote marked. Of a video, with a way to each second. */
-export function TextView({ reading }: { reading: Reading }) {
+export function TextView({ reading, seconds = null, onListen }: TextProps) {
   const { t } = useTranslation();
   const { passages, complete, error } = usePassages(reading.documentId);
   const frame = useRef<HTMLDivElement>(null);
@@ -26,6 +29,8 @@ export function TextView({ reading }: { reading: Reading }) {
     overscan: 4,
     initialRect: { width: 400, height: 600 },
   });
+  const playing =
+    seconds === null ? -1 : passages.findLastIndex(({ place }) => (place.startSeconds ?? Infinity) <= seconds);
   const target = passages.findIndex((passage) => passage.passageId === reading.passageId);
   const shown = useRef<Reading | null>(null);
   useEffect(() => {
@@ -50,7 +55,12 @@ export function TextView({ reading }: { reading: Reading }) {
                 className="absolute inset-x-0 top-0"
                 style={{ transform: `translateY(${item.start}px)` }}
               >
-                <PassageBlock passage={passage} reading={reading} />
+                <PassageBlock
+                  passage={passage}
+                  reading={reading}
+                  isPlaying={item.index === playing}
+                  onListen={onListen}
+                />
               </div>
             )
           );
@@ -60,7 +70,14 @@ export function TextView({ reading }: { reading: Reading }) {
   );
 }
 
-function PassageBlock({ passage, reading }: { passage: StoredPassage; reading: Reading }) {
+type BlockProps = {
+  passage: StoredPassage;
+  reading: Reading;
+  isPlaying: boolean;
+  onListen: ((seconds: number) => void) | undefined;
+};
+
+function PassageBlock({ passage, reading, isPlaying, onListen }: BlockProps) {
   const isTarget = passage.passageId === reading.passageId;
   const block = useRef<HTMLElement>(null);
   // A passage may be longer than the panel: what is marked in it comes into view.
@@ -77,7 +94,7 @@ function PassageBlock({ passage, reading }: { passage: StoredPassage; reading: R
       aria-current={isTarget ? 'true' : undefined}
       className={`border-l-[3px] px-5 py-3 ${isTarget ? 'border-mark-line bg-panel' : 'border-transparent'}`}
     >
-      <PassageHead passage={passage} reading={reading} />
+      <PassageHead passage={passage} reading={reading} isPlaying={isPlaying} onListen={onListen} />
       {grid ? (
         <SheetTable
           grid={grid}
@@ -93,7 +110,7 @@ function PassageBlock({ passage, reading }: { passage: StoredPassage; reading: R
   );
 }
 
-function PassageHead({ passage, reading }: { passage: StoredPassage; reading: Reading }) {
+function PassageHead({ passage, reading, isPlaying, onListen }: BlockProps) {
   const { t } = useTranslation();
   const leave = useLeave();
   const seconds = passage.place.startSeconds;
@@ -109,6 +126,19 @@ function PassageHead({ passage, reading }: { passage: StoredPassage; reading: Re
       >
         {formatClock(seconds)}
         <ExternalLink className="size-3" aria-hidden="true" />
+      </button>
+    );
+  if (seconds !== null && onListen)
+    return (
+      <button
+        type="button"
+        className={`mb-1 inline-flex items-center gap-1 rounded text-xs font-medium tabular-nums hover:underline ${isPlaying ? 'bg-accent-wash px-1.5 text-accent' : 'text-accent'}`}
+        aria-label={t('player.listenAt', { time: formatClock(seconds) })}
+        aria-current={isPlaying ? 'time' : undefined}
+        onClick={() => onListen(seconds)}
+      >
+        {formatClock(seconds)}
+        <Play className="size-3" aria-hidden="true" />
       </button>
     );
   const place = formatPlace(passage.place);

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { isSendingKey } from '../chat/sending-key.ts';
 import { Row, Rows, Section } from './rows.tsx';
+import { ScansSection } from './scans-section.tsx';
 import { useSettings } from './use-settings.ts';
 
 /** How documents and videos are read. */
@@ -10,14 +11,17 @@ export function LibrarySection() {
   const [settings, change] = useSettings();
   if (!settings) return null;
   return (
-    <Section title={t('sections.library')}>
-      <Rows>
-        <LanguagesRow
-          languages={settings.captionLanguages}
-          onChange={(captionLanguages) => change({ captionLanguages })}
-        />
-      </Rows>
-    </Section>
+    <>
+      <Section title={t('sections.library')}>
+        <Rows>
+          <LanguagesRow
+            languages={settings.captionLanguages}
+            onChange={(captionLanguages) => change({ captionLanguages })}
+          />
+        </Rows>
+      </Section>
+      <ScansSection />
+    </>
   );
 }
 

@@ -1,18 +1,21 @@
 import { Tabs } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
+import { useStore } from 'zustand';
 import { useQuoth } from '../common/quoth.tsx';
 import { settingsSections } from './sections.tsx';
 
 /** What the person can choose, and what this machine is: one part at a time, their names beside it or, if narrow, above. */
 export function SettingsView() {
   const { t } = useTranslation();
-  const { shell } = useQuoth();
+  const { shell, view } = useQuoth();
+  const part = useStore(view, (state) => state.settingsPart);
   const sections = settingsSections.filter(({ isThere }) => isThere?.(shell) ?? true);
   return (
     // By the view's own width in letters: large text in a wide window is narrow, too.
     <div className="@container h-full">
       <Tabs.Root
-        defaultValue={sections[0]!.id}
+        value={part ?? sections[0]!.id}
+        onValueChange={(id) => view.getState().showSettings(id)}
         orientation="vertical"
         className="flex h-full min-h-0 flex-col @max-4xl:overflow-y-auto @4xl:flex-row"
       >

@@ -20,7 +20,7 @@
 
 extern "C" quoth::Status quoth_open_cuda_device(quoth::Device**, const quoth::Ops**, quoth::DeviceInfo*);
 namespace quoth::cuda {
-int32_t probe_ahead = 0, probe_mode = 0, probe_fetched = 0;
+int32_t probe_ahead = 0, probe_mode = 0;
 int64_t* probe_times = nullptr;
 }  // namespace quoth::cuda
 
@@ -44,6 +44,15 @@ T* memory(uint64_t count) {
   void* made = nullptr;
   must(ops->allocate(device, count * sizeof(T), &made));
   return static_cast<T*>(made);
+}
+// Cycles and nanoseconds, of each multiprocessor.
+__global__ void stamp_kernel(int64_t* stamps) {
+  uint32_t at;
+  int64_t ns;
+  asm volatile("mov.u32 %0, %%smid;" : "=r"(at));
+  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
+  stamps[2 * at] = clock64();
+  stamps[2 * at + 1] = ns;
 }
 __global__ void count_up(uint32_t* step) {
   ++*step;
@@ -157,7 +166,7 @@ struct Chain {
     must(ops->download(device, host.data(), r.data, host.size() * 4));
     return host;
   }
-  double time(int32_t tokens, bool stretched) {
+  double time(int32_t tokens, bool stretched, bool for_long = false) {
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t exec = nullptr;
     pass(tokens, stretched);
@@ -181,6 +190,26 @@ struct Chain {
       times.push_back(ms);
     }
     std::sort(times.begin(), times.end());
+    if (for_long) {  // as long as an answer takes: do the clocks stay?
+      auto* stamps = memory<int64_t>(2 * 1024);
+      std::vector<int64_t> host[2] = {std::vector<int64_t>(2 * 1024), std::vector<int64_t>(2 * 1024)};
+      for (int part = 0; part < 2; ++part) {
+        cudaEventRecord(start, device->stream);
+        stamp_kernel<<<1024, 32, 0, device->stream>>>(stamps);
+        must(cudaStreamSynchronize(device->stream), "wait");
+        must(ops->download(device, host[0].data(), stamps, host[0].size() * 8));
+        cudaEventRecord(start, device->stream);
+        for (int i = 0; i < 100; ++i) must(cudaGraphLaunch(exec, device->stream), "replay");
+        cudaEventRecord(end, device->stream);
+        stamp_kernel<<<1024, 32, 0, device->stream>>>(stamps);
+        must(cudaEventSynchronize(end), "wait");
+        must(ops->download(device, host[1].data(), stamps, host[1].size() * 8));
+        float ms = 0;
+        cudaEventElapsedTime(&ms, start, end);
+        std::printf("  a hundred in turn: %.4f ms each, %.3f GHz\n", static_cast<double>(ms) / 100,
+                    static_cast<double>(host[1][0] - host[0][0]) / static_cast<double>(host[1][1] - host[0][1]));
+      }
+    }
     cudaGraphExecDestroy(exec);
     cudaGraphDestroy(graph);
     return times[times.size() / 2];
@@ -225,40 +254,44 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   };
   for (int32_t t : {1, is_13 ? 2 : 4}) {
+    if (t > 1 && argc > 2) break;  // any second argument: one row alone
     std::printf("T=%d\n", t);
     line("kernels of their own", chain.time(t, false));
-    for (int32_t fetched : {1, 2, 4}) {
+    for (int32_t ahead : {1, 2, 3}) {
+      cuda::probe_ahead = ahead;
+      line(("stretch, on their way " + std::to_string(ahead)).c_str(), chain.time(t, true));
+    }
+    cuda::probe_ahead = 0;
+    const std::pair<int32_t, const char*> modes[] = {{1, "no waiting for x"},
+                                                     {3, "the same weights, no waiting"},
+                                                     {4, "no copies"},
+                                                     {5, "no copies, no waiting"},
+                                                     {8, "no products"},
+                                                     {12, "no copies, no products"},
+                                                     {13, "no copies, no products, no waiting"}};
+    for (const auto& [mode, name] : modes) {
+      cuda::probe_mode = mode;
+      line(name, chain.time(t, true));
+    }
+    for (int32_t mode : {1, 9, 16}) {
       for (int32_t ahead : {1, 2, 3}) {
-        cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
-        line(("stretch, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
+        cuda::probe_ahead = ahead, cuda::probe_mode = mode;
+        line((std::string(mode == 1   ? "no waiting"
+                          : mode == 9 ? "no waiting, no products"
+                                      : "the stream alone") +
+              ", on their way " + std::to_string(ahead))
+                 .c_str(),
              chain.time(t, true));
       }
-    }
-    cuda::probe_fetched = 1;
-    cuda::probe_ahead = 2;
-    const char* names[] = {
-        "",          "no waiting for x",     "the same weights again", "the same weights, no waiting",
-        "no copies", "no copies, no waiting"};
-    for (int32_t mode = 1; mode < 6; ++mode) {
-      cuda::probe_mode = mode;
-      line(names[mode], chain.time(t, true));
-    }
-    for (int32_t ahead : {1, 3, 4}) {
-      cuda::probe_ahead = ahead;
-      cuda::probe_mode = 1;
-      line((std::string("no waiting, on their way ") + std::to_string(ahead)).c_str(), chain.time(t, true));
     }
     cuda::probe_mode = 0;
     chain.has_attention = true;
-    for (int32_t fetched : {1, 2, 4}) {
-      for (int32_t ahead : {1, 2, 3}) {
-        cuda::probe_ahead = ahead, cuda::probe_fetched = fetched;
-        line(("with attention, on their way " + std::to_string(ahead) + ", fetched " + std::to_string(fetched)).c_str(),
-             chain.time(t, true));
-      }
+    for (int32_t ahead : {1, 2, 3}) {
+      cuda::probe_ahead = ahead;
+      line(("with attention, on their way " + std::to_string(ahead)).c_str(), chain.time(t, true));
     }
-    cuda::probe_fetched = 1;
-    cuda::probe_ahead = 2;
+    cuda::probe_ahead = 0;
+    line("with attention", chain.time(t, true, true));
     cuda::probe_mode = 4;
     line("with attention, no copies", chain.time(t, true));
     const size_t per_layer = 5;
@@ -290,7 +323,7 @@ int main(int argc, char** argv) {
       }
     }
     cuda::probe_mode = 0;
-    cuda::probe_ahead = cuda::probe_fetched = 0;
+    cuda::probe_ahead = 0;
     chain.has_attention = false;
   }
   return 0;

@@ -5,15 +5,20 @@
  *         AUROC and the operating point of the app's decision, by set; articles of the other half than were learned from
  *     … node test/eval/refusal.ts train [english] [latin] [other]
  *         learns anew from the first half, for all kinds of writing or some, and writes app/chats/calibrations.ts
+ *     … node test/eval/refusal.ts train near | report near
+ *         the same for questions made to look answerable (`app/chats/doubt.ts`); measured also with the halves exchanged
  *
  * QUOTH_EVAL_STEP=3 takes every third question. What was found: finding.md.
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { calibrations, wordCalibration } from '../../app/chats/calibrations.ts';
+import { calibrations, doubts, wordCalibration } from '../../app/chats/calibrations.ts';
+import { doubtOddsOf } from '../../app/chats/doubt.ts';
 import { calibrationOf, type Judgement, logOddsOf } from '../../app/chats/relevance.ts';
-import { type SignName, signNames, signsOf, type Writing, writingOf } from '../../app/chats/signs.ts';
+import { type SignName, signNames, signsOf } from '../../app/chats/signs.ts';
+import { type Writing, writingOf } from '../../ingest/writing.ts';
 import { type Case, caseSets, casesOf } from './cases.ts';
+import { type DoubtCase, doubtCases, learnDoubt } from './doubt.ts';
 import { auroc, fitLogistic, quantile, type Row, shareBelow } from './logistic.ts';
 import { openVectors, type Vectors } from './vectors.ts';
 
@@ -72,16 +77,30 @@ async function train(writings: readonly Writing[], vectors: Vectors): Promise<vo
     meant[writing] = learn(cases, signNames, true, writing);
     worded[writing] = learn(cases, wordSigns, false, writing);
   }
+  write({ ...calibrations, [embedder]: meant }, worded, doubts);
+}
+
+async function trainNear(vectors: Vectors): Promise<void> {
+  const cases = await doubtCases(step, vectors);
+  const learned = learnDoubt(cases.filter(({ half }) => half === 'tune'));
+  write(calibrations, wordCalibration, { ...doubts, [vectors.embedderId.split('@')[0]!]: learned });
+}
+
+function write(meant: typeof calibrations, worded: typeof wordCalibration, doubted: typeof doubts): void {
   const file = path.resolve(import.meta.dirname, '../../app/chats/calibrations.ts');
   const lines = [
     '/** Written by test/eval/refusal.ts: what the signs of a search are worth. */',
+    "import type { Doubt } from './doubt.ts';",
     "import type { Calibration } from './relevance.ts';",
     '',
     '/** By the name of the embedder. */',
-    `export const calibrations: Readonly<Record<string, Calibration>> = ${JSON.stringify({ ...calibrations, [embedder]: meant })};`,
+    `export const calibrations: Readonly<Record<string, Calibration>> = ${JSON.stringify(meant)};`,
     '',
     '/** For words alone: no embedder, or one that was not measured. */',
     `export const wordCalibration: Calibration = ${JSON.stringify(worded)};`,
+    '',
+    '/** Whether passages that speak of a question may not answer it, by the name of the embedder. */',
+    `export const doubts: Readonly<Record<string, Doubt>> = ${JSON.stringify(doubted)};`,
     '',
   ];
   fs.writeFileSync(file, lines.join('\n'));
@@ -116,11 +135,42 @@ function report(name: string, cases: readonly Case[], embedderId: string | null)
   ].join('  ');
 }
 
+/** As it is set, on the articles that nothing was learned from; then learned from those, on the others. */
+async function reportNear(vectors: Vectors): Promise<void> {
+  const cases = await doubtCases(step, vectors);
+  const [tune, held] = (['tune', 'report'] as const).map((half) => cases.filter((one) => one.half === half));
+  const rows: [string, (typeof doubts)[string] | undefined, DoubtCase[]][] = [
+    ['as set', doubts[vectors.embedderId.split('@')[0]!], held!],
+    ['exchanged', learnDoubt(held!), tune!],
+  ];
+  console.log('           answerable/near  likeness  sentence  all   near below 2, 5, 10 % | as set: answerable, near');
+  for (const [name, doubt, some] of rows) {
+    if (!doubt) continue;
+    const scoresOf = (score: (one: DoubtCase) => number) =>
+      [true, false].map((isOn) => some.filter((one) => one.isAnswerable === isOn).map(score)) as [number[], number[]];
+    const [on, near] = scoresOf(({ signs }) => doubtOddsOf(doubt, signs));
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(7);
+    console.log(
+      name.padEnd(10),
+      `${on.length}/${near.length}`.padEnd(16),
+      auroc(...scoresOf(({ likeness }) => likeness)).toFixed(3),
+      auroc(...scoresOf(({ signs }) => signs.sentence)).toFixed(3),
+      auroc(on, near).toFixed(3),
+      ...[0.02, 0.05, 0.1].map((share) => percent(shareBelow(near, quantile(on, share)))),
+      '|',
+      percent(shareBelow(on, doubt.least)),
+      percent(shareBelow(near, doubt.least)),
+    );
+  }
+}
+
 if (import.meta.main) {
   const [way, ...sets] = process.argv.slice(2);
   const vectors = await openVectors();
   try {
-    if (way === 'train') await train(sets.length > 0 ? (sets as Writing[]) : allWritings, vectors);
+    if (sets[0] === 'near' && way === 'train') await trainNear(vectors);
+    else if (sets[0] === 'near' && way === 'report') await reportNear(vectors);
+    else if (way === 'train') await train(sets.length > 0 ? (sets as Writing[]) : allWritings, vectors);
     else if (way === 'report') {
       const heading = 'set         on/off    likeness  all  off refused at 5 % | as set: on refused, off refused';
       console.log(heading);

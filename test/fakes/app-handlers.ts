@@ -335,6 +335,8 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     /** By address. */
     remoteOffers: new Map<string, RemoteOffer>(),
     adding: new Tape<AddEvent>(),
+    /** How many documents have scanned pages. */
+    numScanned: 0,
     /** By turn. */
     explanations: new Map<TurnId, SearchExplanation>(),
     /** Called when the asker left before the end: what the core then saves. */
@@ -444,6 +446,11 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
     },
     retryDocument: ({ documentId }, signal) => {
       retried.push(documentId);
+      return script.adding.play(signal);
+    },
+    describeScans: async () => ({ numDocuments: script.numScanned }),
+    readScansAgain: (_input, signal) => {
+      modelCalls.push('read scans again');
       return script.adding.play(signal);
     },
     removeDocument: async ({ documentId }) => {
@@ -608,8 +615,9 @@ export function createFakeApp(chosen: Partial<Settings> = {}) {
         for (const model of models) if (model.role === 'chat') model.inUse = false;
         return {};
       }
-      const { role } = modelOf(modelId);
-      for (const model of models) if (model.role === role) model.inUse = inUse && model.id === modelId;
+      const chosen = modelOf(modelId);
+      if (chosen.role === 'scan') chosen.inUse = inUse;
+      else for (const model of models) if (model.role === chosen.role) model.inUse = inUse && model.id === modelId;
       return {};
     },
     listRemoteModels: async () => ({ models: remoteModels, keyProtection: 'file' }),

@@ -12,6 +12,8 @@ export type ScanStyle = {
   dotsPerInch?: number;
   /** Clockwise, about the page's middle. */
   degrees?: number;
+  /** One of the system's; absent = a Latin one of ours. */
+  font?: string;
   /** The share of pixels that are black or white at random. */
   noise?: number;
 };
@@ -21,7 +23,7 @@ GlobalFonts.registerFromPath(join(pdfjsFolder, 'standard_fonts/LiberationSans-Re
 
 /** Lines of 12 point letters, the first 100 points below the upper edge, 24 points apart, from x = 72. */
 export function drawScan(lines: readonly string[], style: ScanStyle = {}): Scan {
-  const { dotsPerInch = 200, degrees = 0, noise = 0 } = style;
+  const { dotsPerInch = 200, degrees = 0, noise = 0, font = 'Scan Sans' } = style;
   const scale = dotsPerInch / 72;
   const canvas = createCanvas(Math.round(612 * scale), Math.round(792 * scale));
   const context = canvas.getContext('2d');
@@ -33,7 +35,7 @@ export function drawScan(lines: readonly string[], style: ScanStyle = {}): Scan 
   context.rotate(radians);
   context.translate(-306, -396);
   context.fillStyle = '#222';
-  context.font = '12px "Scan Sans"';
+  context.font = `12px "${font}"`;
   const words: ScannedWord[] = [];
   for (const [index, line] of lines.entries()) {
     const y = 100 + 24 * index;

@@ -77,7 +77,9 @@ describe('mutants of good documents', () => {
     ...(hasData
       ? [
           'pdf/pypdf_samples/004-pdflatex-4-pages__pdflatex-4-pages.pdf',
+          'pdf/pdfjs/issue17492.pdf',
           'groundtruth/docx/word_sample.docx',
+          'groundtruth/docx/unit_test_headers_numbered.docx',
           'groundtruth/pptx/powerpoint_sample.pptx',
           'groundtruth/xlsx/xlsx_04_inflated.xlsx',
           'groundtruth/odf/odf_table_with_title_01.ods',

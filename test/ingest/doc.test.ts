@@ -1,54 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readMember } from '../../ingest/readers/read-document.ts';
+import { compoundOf, streamBytes } from './compound-of.ts';
 import { bytesOf, dataFolder, filesBelow, hasData, textOf } from './data.ts';
-
-const sectorBytes = 512;
-const streamBytes = 4096;
-
-/** A compound file with two streams of 4096 bytes: the sector of chains, the directory, then the streams. */
-function compoundOf(streams: [string, Uint8Array][]): Uint8Array {
-  const file = Buffer.alloc(sectorBytes * (3 + 8 * streams.length));
-  const sector = (number: number) => file.subarray((number + 1) * sectorBytes);
-  file.set([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]);
-  file.writeUInt16LE(9, 30);
-  file.writeUInt16LE(6, 32);
-  file.writeUInt32LE(1, 44);
-  file.writeUInt32LE(1, 48); // the directory
-  file.writeUInt32LE(4096, 56);
-  file.writeUInt32LE(0xfffffffe, 60);
-  file.writeUInt32LE(0xfffffffe, 68);
-  for (let at = 0; at < 109; at++) file.writeUInt32LE(at === 0 ? 0 : 0xffffffff, 76 + 4 * at);
-  const chains = sector(0);
-  for (let at = 0; at < 128; at++) chains.writeUInt32LE(0xffffffff, 4 * at);
-  chains.writeUInt32LE(0xfffffffd, 0);
-  chains.writeUInt32LE(0xfffffffe, 4);
-  const entry = (
-    id: number,
-    name: string,
-    type: number,
-    links: [number, number, number],
-    start: number,
-    size: number,
-  ) => {
-    const at = sector(1).subarray(id * 128);
-    at.write(name, 0, 'utf16le');
-    at.writeUInt16LE(2 * name.length + 2, 64);
-    at[66] = type;
-    for (const [index, link] of links.entries()) at.writeUInt32LE(link, 68 + 4 * index);
-    at.writeUInt32LE(start, 116);
-    at.writeUInt32LE(size, 120);
-  };
-  const none = 0xffffffff;
-  entry(0, 'Root Entry', 5, [none, none, 1], 0xfffffffe, 0);
-  for (const [index, [name, content]] of streams.entries()) {
-    const first = 2 + 8 * index;
-    for (let at = 0; at < 8; at++) chains.writeUInt32LE(at === 7 ? 0xfffffffe : first + at + 1, 4 * (first + at));
-    entry(index + 1, name, 2, [none, index + 1 < streams.length ? index + 2 : none, none], first, streamBytes);
-    sector(first).set(content);
-  }
-  return new Uint8Array(file);
-}
 
 /** A document of Word 97 whose text lies in two pieces: one in Windows' letters, one in UTF-16. */
 function docOf(latin: string, wide: string, change: (document: Buffer) => void = () => undefined): Uint8Array {
@@ -138,5 +92,33 @@ describe.skipIf(!hasData)('real DOC files', () => {
     }
     expect(ends.read).toBeGreaterThanOrEqual(20);
     expect(Object.keys(ends).filter((end) => !['read', 'no-text', 'unsupported'].includes(end))).toEqual([]);
+  });
+});
+
+describe.skipIf(!hasData)('headings', () => {
+  const read = async (name: string) => {
+    const result = await readMember(bytesOf(join(dataFolder, 'documents/office/poi_word', name)), name);
+    return result.type === 'read' ? result.sections : [];
+  };
+
+  test('stand over the paragraphs below them', async () => {
+    const sections = await read('Bug52311.doc');
+    const headings = [...new Set(sections.map(({ heading }) => heading))];
+    expect(headings.slice(0, 4)).toEqual(['Introduction', 'Context', 'Ref', 'Header 2.1']);
+    expect(sections[0]).toMatchObject({ text: 'Introduction', heading: 'Introduction' });
+    expect(sections.every(({ text }) => !text.includes('\ufdd0'))).toBe(true);
+  });
+
+  test('that cannot be told take no word away', async () => {
+    const path = join(dataFolder, 'documents/office/poi_word/Bug52311.doc');
+    const whole = textOf(await readMember(bytesOf(path), 'a.doc'));
+    const broken = bytesOf(path);
+    // Where the file says its styles and its paragraphs' facts lie.
+    const at = Buffer.from(broken.buffer).indexOf(Buffer.from([0xec, 0xa5]));
+    broken.fill(0xff, at + 0xa2, at + 0xaa);
+    broken.fill(0xff, at + 0x102, at + 0x10a);
+    const result = await readMember(broken, 'a.doc');
+    expect(textOf(result)).toBe(whole);
+    expect(result.type === 'read' && result.sections.every(({ heading }) => heading === null)).toBe(true);
   });
 });

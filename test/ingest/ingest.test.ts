@@ -9,7 +9,7 @@ import { type IngestOutside, type IngestProgress, ingestDocument } from '../../i
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
 import { sentenceFor, stateFor } from '../../ingest/reasons.ts';
 import { createReadFile } from '../../ingest/run-reader.ts';
-import { type Chunk, failureReasons, type Source } from '../../ingest/source.ts';
+import { type Chunk, type DocumentKind, type FailureReason, failureReasons, type Source } from '../../ingest/source.ts';
 import type { Engine } from '../../native/index.ts';
 import { startYouTubeServer } from '../fakes/youtube-server.ts';
 import { bytesOf, dataFolder, docxOf, hasData, pdfOf, sourceOf } from './data.ts';
@@ -55,6 +55,7 @@ function recording(changes: Partial<IngestOutside> = {}) {
         return { addedIds: lastIds, removedIds };
       },
       copyPassages: () => null,
+      vectorsByText: () => new Map(),
     },
     index: {
       add: async (ids, vectors) => void indexed.push('add', ...ids, vectors.length),
@@ -120,25 +121,55 @@ test('the same bytes again are not read, changed ones are, and the old passages 
   expect(indexed).toEqual(['add', 1, 2, 'remove', 1, 'add', 2, 2]);
 });
 
+test('a passage that was there before, word for word, keeps its vector; what is new is embedded', async () => {
+  const asked: string[] = [];
+  const { outside, stored } = recording({
+    embedder: {
+      ...lengthEmbedder,
+      embed: async (texts, ...rest) => {
+        asked.push(...texts);
+        return lengthEmbedder.embed(texts, ...rest);
+      },
+    },
+  });
+  const clause = (number: number, words: string) => `${number}. ${words} ${'and so on and so forth '.repeat(40)}.`;
+  const [first, second, third] = [clause(1, 'Rent'), clause(2, 'Repairs'), clause(3, 'Notice')];
+  const known = new Map([first, third].map((text, at) => [text, Float16Array.of(at + 0.5, 7)]));
+  outside.store.vectorsByText = (documentId, embedderId) =>
+    documentId && embedderId === 'length-1' ? known : new Map();
+  const { end } = await ingest(fileWith('contract.txt', [first, second, third].join('\n\n')), outside);
+  expect(end).toMatchObject({ state: 'ready', hasVectors: true, numPassages: stored[0]!.chunks.length });
+  const { chunks, embedded } = stored[0]!;
+  expect(asked.sort()).toEqual(
+    chunks
+      .map(({ text }) => text)
+      .filter((text) => !known.has(text))
+      .sort(),
+  );
+  for (const [at, { text }] of chunks.entries())
+    expect([...embedded!.vectors.slice(2 * at, 2 * at + 2)]).toEqual([...(known.get(text) ?? [text.length, 1])]);
+});
+
 test('bad files end in a state with a reason in words, and nothing is stored', async () => {
   const { outside, stored } = recording();
   const huge = fileWith('huge.txt', 'begin');
   truncateSync(huge.path, 2 ** 31);
   const gone = fileWith('gone.md', 'x');
   rmSync(gone.path);
-  const cases: [Source, string, string][] = [
+  const cases: [Source, string, FailureReason, DocumentKind?][] = [
     [fileWith('e.pdf', ''), 'failed', 'empty'],
     [fileWith('d.pdf', '%PDF-1.7 nothing'), 'failed', 'damaged'],
     [fileWith('s.pdf', pdfOf([[]])), 'no-text', 'no-text'],
     [fileWith('p.docx', Uint8Array.of(0xd0, 0xcf, 0x11, 0xe0)), 'password', 'password'],
     [fileWith('z.docx', 'no zip'), 'failed', 'damaged'],
-    [fileWith('film.mp4', 'xxxx'), 'unsupported', 'unsupported'],
+    [fileWith('film.mp4', 'xxxx'), 'failed', 'damaged', 'recording'],
+    [fileWith('program.exe', 'MZ\0'), 'unsupported', 'unsupported'],
     [sourceOf(huge.path), 'failed', 'too-large'],
     [gone, 'failed', 'missing'],
   ];
-  for (const [source, state, reason] of cases) {
+  for (const [source, state, reason, kind] of cases) {
     const { end } = await ingest(source, outside);
-    expect(end).toMatchObject({ state, reason, sentence: sentenceFor(reason as 'empty') });
+    expect(end).toMatchObject({ state, reason, sentence: sentenceFor(reason, '', kind) });
   }
   expect(stored).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { readDocx } from '../../ingest/readers/docx.ts';
-import { readHtml } from '../../ingest/readers/html.ts';
+import { htmlToSections, readHtml } from '../../ingest/readers/html.ts';
 import { decideKind } from '../../ingest/readers/kind.ts';
 import { readMarkdown } from '../../ingest/readers/markdown.ts';
 import { readPdf } from '../../ingest/readers/pdf.ts';
@@ -237,6 +237,28 @@ describe('HTML', () => {
       'a\n    b',
     ]);
     expect(result.type === 'read' && result.sections.at(-1)?.heading).toBe('Top');
+  });
+
+  test('counts the items of ordered lists as a browser does', () => {
+    const { sections } =
+      htmlToSections(`<ol><li>Switch off.<ol type="a"><li>Wait.</li><li><p>Pull</p><p>the plug.</p></li></ol></li>
+      <li value="5">Open <b>the lid</b>.</li><li></li><li><h3>Clean</h3>it.</li></ol><p>Done.</p>
+      <ul><li>dot</li></ul><ol reversed><li>down</li></ol><ol start="3" type="I"><li>on</li></ol><ol><li><table><tr><td>cell</td></tr></table></li></ol>`);
+    expect(sections.map(({ text }) => text)).toEqual([
+      '1. Switch off.',
+      'a. Wait.',
+      'b. Pull',
+      'the plug.',
+      '5. Open the lid.',
+      '7. Clean',
+      'it.',
+      'Done.',
+      'dot',
+      'down',
+      'III. on',
+      'cell',
+    ]);
+    expect(htmlToSections('<ol><li>one</li></ol>', false).sections[0]!.text).toBe('one');
   });
 
   test('5,000 nested elements end in a state', () => {

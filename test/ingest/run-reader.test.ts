@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createNodeSpawner } from '../../ingest/readers/node-spawner.ts';
@@ -39,6 +39,29 @@ test('a reader may read its file and nothing else, and has no network', async ()
   fileWith('a.txt.secret', 'secret');
   const result = await read(fileWith('a.txt', 'open'), { signal: signal() });
   expect(textOf(result)).toBe('FAILED damaged: own done, other refused, write refused, fetch refused, socket refused');
+});
+
+test('a reader may read what is installed for it, and nothing beside that', async () => {
+  const readerMain = join(root, 'test/fakes/readers/spying.ts');
+  const read = createReadFile(createNodeSpawner({ readerMain }));
+  const source = fileWith('c.txt', 'open');
+  fileWith('c.txt.secret', 'secret');
+  for (const [kit, beside] of [
+    ['scan-fra/kit', 'scan-fra/manifest.json'],
+    ['whisper/kit', 'whisper/kit.old/model.bin'],
+  ] as const) {
+    const at = (path: string) => join(dirname(source.path), path);
+    mkdirSync(at(`${kit}/onnx`), { recursive: true });
+    mkdirSync(dirname(at(beside)), { recursive: true });
+    for (const path of [`${kit}/data.gz`, `${kit}/onnx/model.bin`, beside]) writeFileSync(at(path), 'x');
+    const result = await read(source, {
+      signal: signal(),
+      ...(kit.startsWith('scan') ? { scanFolders: [at(kit)] } : { speech: { folder: at(kit) } }),
+    });
+    const detail = (result as { detail: string }).detail;
+    expect(detail).toContain('own done, other refused, write refused, fetch refused, socket refused');
+    expect(detail).toContain('data.gz done, model.bin done, above refused, beside refused, into kit refused');
+  }
 });
 
 test('PDFs, DOCX files and pages are readable under the same walls', async () => {

@@ -502,7 +502,8 @@ std::string check_full(const std::string& set, int32_t num_heads, int32_t head_s
 
 // rope_kv_write against rope, then against where kv_write must have put each key and value, to the bit.
 std::string check_write(const std::string& set, Type type, int32_t num_heads, int32_t num_kv_heads, int32_t head_size) {
-  const AttentionCase c{"", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}}};
+  const AttentionCase c{
+      "", type, num_heads, num_kv_heads, head_size, 0, {{60, 9}, {0, 1}, {127, 2}, {64, 70}, {3, 200}}};
   Step step = make_step(c, 5);
   Random random(6);
   const int32_t query_width = num_heads * head_size, key_width = num_kv_heads * head_size;
@@ -613,6 +614,15 @@ void attention_cases() {
       {"long contexts", Type::f16, 4, 1, 32, 0, {{9000, 1}, {17000, 2}, {40, 1}}},
       {"a window in a long context", Type::f16, 4, 2, 64, 700, {{3000, 3}, {2500, 1}, {1000, 20}}},
       {"many sequences of one row", Type::f16, 8, 4, 64, 0, std::vector<Sequence>(150, Sequence{150, 1})},
+      {"single rows, heads of 128",
+       Type::f16,
+       8,
+       2,
+       128,
+       0,
+       {{0, 1}, {1, 1}, {15, 1}, {16, 1}, {63, 1}, {64, 1}, {126, 1}, {127, 1}, {128, 1}, {300, 1}, {2047, 1}}},
+      {"single rows beside prompts, 8 to a kv head", Type::f16, 16, 2, 128, 0, {{300, 1}, {0, 40}, {129, 1}, {700, 1}}},
+      {"outlier single rows", Type::f16, 3, 3, 128, 0, {{100, 1}, {300, 1}}, Shape::outliers},
       {"outlier queries and values in f16", Type::f16, 4, 2, 64, 0, {{100, 20}, {100, 3}}, Shape::outliers},
       {"slopes, a cap and a window", Type::f16, 4, 2, 64, 90, {{250, 20}, {30, 1}}, Shape::normal, 2, true},
   };
@@ -649,6 +659,7 @@ void attention_cases() {
     const std::vector<AttentionCase> mixed = {
         {"rows of prefill and decode", Type::f16, 4, 2, 64, 0, {{60, 12}, {126, 8}, {200, 3}}},
         {"a window", Type::f16, 4, 2, 128, 7, {{50, 20}, {60, 8}}},
+        {"single rows", Type::f16, 4, 2, 128, 0, {{50, 1}, {130, 1}}},
         {"f32 pages", Type::f32, 2, 2, 16, 0, {{60, 10}}},
         {"i8 pages", Type::i8, 4, 2, 64, 0, {{60, 12}, {126, 8}}},
         {"f8 pages", Type::f8, 4, 2, 64, 0, {{60, 12}, {126, 8}}},
@@ -681,6 +692,16 @@ void attention_cases() {
          false},
         {{"single rows and prompts in i8", Type::i8, 8, 2, 128, 0, {{300, 1}, {0, 40}, {2049, 1}}}, 128, false},
         {{"single rows and prompts in f8", Type::f8, 4, 2, 64, 0, {{300, 1}, {0, 40}, {129, 1}, {64, 9}}}, 64, false},
+        {{"single rows of 128",
+          Type::f16,
+          8,
+          2,
+          128,
+          0,
+          {{0, 1}, {15, 1}, {16, 1}, {63, 1}, {64, 1}, {127, 1}, {128, 1}, {143, 1}, {300, 1}, {2047, 1}}},
+         128,
+         false},
+        {{"single rows of 128, a head each", Type::f16, 3, 3, 128, 0, {{255, 1}, {256, 1}, {400, 1}}}, 128, false},
         {{"40 sequences", Type::f16, 32, 8, 64, 0, std::vector<Sequence>(40, Sequence{199, 1})}, 64, false},
     };
     for (const FusedCase& c : fused) {
@@ -707,6 +728,9 @@ void attention_cases() {
     for (const Type type : {Type::f16, Type::f32, Type::i8, Type::f8}) {
       run_case(text("rope_kv_write %s [H=4 G=2 d=64], %s", name_of(type), s),
                [&] { return check_write(set, type, 4, 2, 64); });
+      if (type == Type::f16) {
+        run_case(text("rope_kv_write f16 [H=40 G=8 d=128], %s", s), [&] { return check_write(set, type, 40, 8, 128); });
+      }
       run_case(text("rope_kv_write %s [H=3 G=3 d=10], %s", name_of(type), s),
                [&] { return check_write(set, type, 3, 3, 10); });
     }

@@ -12,7 +12,7 @@ const known = [
   [/wgmma_kernelILi128E/, 76],
   [/few_kernelILi2ELi128E/, 204],
   [/few_kernelILi2ELi256E/, 132],
-  [/stretch_kernelILi[1-4]E/, 224],
+  [/stretch_kernelILi[1-4]E/, 152],
 ];
 
 /** Kernels whose registers go to memory, from ptxas' report: a few words are its taste, more is a mistake. */

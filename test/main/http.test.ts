@@ -13,6 +13,7 @@ let folder = '';
 let server: HttpServer;
 const ports: Port[] = [];
 const issued: string[] = [];
+const recordings: Record<string, string> = {};
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'quoth http 山田 '));
@@ -31,6 +32,7 @@ beforeAll(async () => {
       issued.push(file);
       return `ticket-${issued.length}`;
     },
+    recordingOf: async (documentId) => recordings[documentId] ?? null,
     onPort: (port) => ports.push(port),
     log: () => undefined,
   });
@@ -337,6 +339,7 @@ it('a port in use is one sentence with what to do', async () => {
     rendererFolder: folder,
     droppedFolder: folder,
     issueTicket: () => '',
+    recordingOf: async () => null,
     onPort: () => undefined,
     log: () => undefined,
   });

@@ -327,6 +327,14 @@ std::vector<Case> cases() {
   add("one token", {request(10, 1, 1)}).runs_ahead = false;
   add("two tokens", {request(10, 2, 1)});
   add("greedy, over many pages", {request(60, 300, 2)});
+  // Rows of the step before are those of others once the first have ended.
+  std::vector<GenerateRequest> endings;
+  for (int32_t i = 0; i < 8; ++i) {
+    GenerateRequest& one = endings.emplace_back(request(20, 30 + 11 * i, 20 + i));
+    one.sampling.temperature = i % 2 == 0 ? 0 : 1.2;
+    one.sampling.presence_penalty = i % 3 == 0 ? 0.9 : 0;
+  }
+  add("one ends after the other", endings);
   GenerateRequest warm = request(33, 200, 3);
   warm.sampling.temperature = 0.9;
   warm.sampling.top_p = 0.95;

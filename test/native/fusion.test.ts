@@ -58,7 +58,7 @@ test.each(referenceNames())('the model %s gives the same bits fused, in f32 and 
     const out = join(checkpoints, `${name}.${precision}.plan`);
     await buildPlan({ checkpoint, out, builder, precision, contextTokens: reference.contextTokens });
     const { written, fused, memory } = run(out);
-    expect(memory).toBeLessThanOrEqual(1);
+    expect(memory).toBeLessThanOrEqual(1.02);
     expect(fused).toBeLessThanOrEqual(written);
     if (process.env.QUOTH_SHOW !== undefined) console.log(name, precision, written, fused, memory);
     // Nothing of gptj-odd can be done in one call: its normed rows have two readers, its heads are not side by side.

@@ -400,21 +400,23 @@ void time_steps(OpenDevice& gpu, const std::string& path) {
   }
 }
 
-// Decode of Mistral-7B's shape: each step waited for, and each started before the ids of the last are read.
-void time_decode(OpenDevice& gpu, int32_t num_layers) {
+// Decode of a true shape: each step waited for, and each started before the ids of the last are read.
+void time_decode(OpenDevice& gpu, int32_t num_layers, const char* name, const test::ModelShape& shape) {
   std::vector<uint8_t> bytes;
-  const PlanFile plan = test::mistral_shape(bytes, num_layers);
+  const PlanFile plan = test::mistral_shape(bytes, num_layers, shape);
   const Ops& ops = *gpu.ops;
   const int32_t chunk = std::getenv("QUOTH_CHUNK") != nullptr ? std::atoi(std::getenv("QUOTH_CHUNK")) : 1024;
-  Runner runner(plan, fused(plan, ops), gpu.device, &ops, false, {1024, 64, 64}, 512);
+  const bool is_short = std::getenv("QUOTH_SHORT") != nullptr;
+  Runner runner(plan, fused(plan, ops), gpu.device, &ops, false, {1024, 64, 64}, shape.kv_heads > 8 ? 160 : 512);
   std::printf("# a step of 1,024 rows takes %.1f MB, of the %.1f MB that the plan's buffers would\n",
               static_cast<double>(runner.activation_bytes()) / 1e6,
               static_cast<double>(Runner::activation_bytes_of(plan, read_program(plan), {1024, 64, 64})) / 1e6);
   const std::atomic<bool> never{false};
   std::vector<SampleRow> rows;
   std::vector<SampledRow> chosen(64);
-  for (const auto& [num_sequences, context] :
-       std::vector<std::pair<int32_t, int32_t>>{{1, 0}, {1, 2000}, {2, 2000}, {4, 2000}, {8, 256}, {64, 128}}) {
+  for (const auto& [num_sequences, context] : std::vector<std::pair<int32_t, int32_t>>{
+           {1, 0}, {1, 2000}, {1, 2048}, {2, 2000}, {4, 2000}, {8, 256}, {64, 128}}) {
+    if ((is_short || shape.kv_heads > 8) && num_sequences > (is_short ? 1 : 4)) continue;
     std::vector<Growing> sequences(static_cast<size_t>(num_sequences));
     int32_t next_page = 0;
     const auto started = std::chrono::steady_clock::now();
@@ -442,9 +444,10 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
       runner.sample(rows);
       host_ms += ms_since(begun);
     };
-    constexpr int kTimes = 60;
+    const int kTimes = context == 2048 ? 250 : 60;  // as `quoth bench decode`
+    constexpr int kWaits = 60;
     double waiting_ms = 0, ahead_ms = 0;
-    for (int i = -5; i < kTimes; ++i) {
+    for (int i = context == 2048 ? kWaits - 1 : -5; i < kWaits; ++i) {
       const auto begun = std::chrono::steady_clock::now();
       start(false);
       runner.read_samples(chosen.data());
@@ -460,9 +463,8 @@ void time_decode(OpenDevice& gpu, int32_t num_layers) {
     ahead_ms = ms_since(begun);
     runner.read_samples(chosen.data());
     std::printf(
-        "# Mistral-7B's shape, %2d sequences after %4d: waiting %.3f ms, ahead %.3f ms, host %.1f us; prefill %.1f "
-        "ms\n",
-        num_sequences, context, waiting_ms / kTimes, ahead_ms / kTimes, 1000 * host_ms / kTimes, prefill_ms);
+        "# %s's shape, %2d sequences after %4d: waiting %.3f ms, ahead %.3f ms, host %.1f us; prefill %.1f ms\n", name,
+        num_sequences, context, waiting_ms / kWaits, ahead_ms / kTimes, 1000 * host_ms / kTimes, prefill_ms);
   }
 }
 
@@ -484,7 +486,8 @@ int main(int count, char** arguments) {
     std::printf("# %s\n", gpu->info.name);
     must(gpu->ops->reserve(gpu->device, 64, 1024));
     const bool is_short = std::getenv("QUOTH_SHORT") != nullptr;
-    const bool is_timed = std::getenv("QUOTH_MISTRAL") != nullptr;  // and nothing else
+    const bool is_timed =
+        std::getenv("QUOTH_MISTRAL") != nullptr || std::getenv("QUOTH_LLAMA13") != nullptr;  // and nothing else
     for (const int32_t size : {1, 7, 97, 1000, 32000, 32001, 151936}) {
       for (const int32_t rows : {1, 24, 60}) {
         if (is_timed || (is_short && size > 1000) || (size > 100000 && rows > 1)) continue;
@@ -505,7 +508,10 @@ int main(int count, char** arguments) {
       const PlanFile plan = test::mistral_shape(bytes, 2);
       return check_steps(*gpu, *other, plan, is_short ? 1 : 9);
     });
-    if (const char* layers = std::getenv("QUOTH_MISTRAL")) time_decode(*gpu, std::atoi(layers));
+    if (const char* layers = std::getenv("QUOTH_MISTRAL")) time_decode(*gpu, std::atoi(layers), "Mistral-7B", {});
+    if (const char* layers = std::getenv("QUOTH_LLAMA13")) {
+      time_decode(*gpu, std::atoi(layers), "Llama-2-13B", test::kLlama13Shape);
+    }
     if (!is_short) {
       must(gpu->ops->reserve(gpu->device, 64, 1024));
       Sampling warm;

@@ -13,10 +13,16 @@
 
 namespace quoth::test {
 
+struct ModelShape {
+  int32_t size = 4096, inner = 14336, heads = 32, kv_heads = 8;
+};
+inline constexpr ModelShape kLlama13Shape{5120, 13824, 40, 40};
+
 // `bytes` holds what all tensors of a type share, and must outlive the plan.
-inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 32) {
-  constexpr int32_t kSize = 4096, kInner = 14336, kHeads = 32, kKvHeads = 8, kHeadSize = 128, kVocabulary = 32000;
-  constexpr int32_t kQkv = (kHeads + 2 * kKvHeads) * kHeadSize;
+inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 32, const ModelShape& shape = {}) {
+  constexpr int32_t kHeadSize = 128, kVocabulary = 32000;
+  const int32_t kSize = shape.size, kInner = shape.inner;
+  const int32_t kQkv = (shape.heads + 2 * shape.kv_heads) * kHeadSize;
   // Any nibbles; scales of about 1/2000, zero points of 7.
   const size_t num_records = static_cast<size_t>(2 * kInner / 16) * (kSize / 128);
   const size_t table_bytes = size_t{2} * kVocabulary * kSize;
@@ -46,7 +52,7 @@ inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 
   plan.vocabulary_size = kVocabulary;
   plan.context_tokens = 32768;
   plan.has_kv = true;
-  plan.kv = {Type::f16, num_layers, kKvHeads, kHeadSize};
+  plan.kv = {Type::f16, num_layers, shape.kv_heads, kHeadSize};
   const auto tensor = [&](Type type, int32_t rows, int32_t columns, const void* memory) {
     PlanTensor one;
     one.name = "t" + std::to_string(plan.tensors.size());
@@ -62,6 +68,8 @@ inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 
     plan.tensors.push_back(one);
     return std::to_string(plan.tensors.size() - 1);
   };
+  const std::string size = std::to_string(kSize), inner = std::to_string(kInner), both = std::to_string(2 * kInner);
+  const std::string qkv = std::to_string(kQkv);
   const std::string embedding = tensor(Type::f16, kVocabulary, kSize, table);
   const std::string inverse = tensor(Type::f32, 1, kHeadSize / 2, ones);
   std::string steps;
@@ -71,36 +79,38 @@ inline PlanFile mistral_shape(std::vector<uint8_t>& bytes, int32_t num_layers = 
          tensor(Type::int4_g128, rows, columns, bytes.data()) + ",null]");
   };
   const auto add_norm = [&] {
-    step(R"("op":"add_rms_norm","epsilon":1e-5,"in":[[0,0,4096],[4,0,4096]],"out":[[1,0,4096]],"weights":[)" +
-         tensor(Type::f32, 1, kSize, ones + 64) + "]");
+    step(R"("op":"add_rms_norm","epsilon":1e-5,"in":[[0,0,)" + size + "],[4,0," + size + R"(]],"out":[[1,0,)" + size +
+         R"(]],"weights":[)" + tensor(Type::f32, 1, kSize, ones + 64) + "]");
   };
-  const std::string heads = R"("numHeads":32,"numKvHeads":8,"headSize":128)";
-  step(R"("op":"embed","out":[[0,0,4096]],"scale":1,"weights":[)" + embedding + "]");
-  step(R"("op":"rms_norm","epsilon":1e-5,"in":[[0,0,4096]],"out":[[1,0,4096]],"weights":[)" +
+  const std::string heads = R"("numHeads":)" + std::to_string(shape.heads) + R"(,"numKvHeads":)" +
+                            std::to_string(shape.kv_heads) + R"(,"headSize":128)";
+  step(R"("op":"embed","out":[[0,0,)" + size + R"(]],"scale":1,"weights":[)" + embedding + "]");
+  step(R"("op":"rms_norm","epsilon":1e-5,"in":[[0,0,)" + size + R"(]],"out":[[1,0,)" + size + R"(]],"weights":[)" +
        tensor(Type::f32, 1, kSize, ones + 64) + "]");
   for (int32_t layer = 0; layer < num_layers; ++layer) {
     const std::string number = std::to_string(layer);
-    linear("1,0,4096", "2,0,6144", kQkv, kSize);
-    step(R"("op":"rope_kv_write","out":[[2,0,6144]],"weights":[)" + inverse +
+    linear("1,0," + size, "2,0," + qkv, kQkv, kSize);
+    step(R"("op":"rope_kv_write","out":[[2,0,)" + qkv + R"(]],"weights":[)" + inverse +
          R"(],"rotarySize":128,"adjacentPairs":false,)" + heads + R"(,"layer":)" + number);
-    step(R"("op":"attention","in":[[2,0,4096]],"out":[[3,0,4096]],"scale":0.088388347648,"window":0,)" + heads +
-         R"(,"layer":)" + number);
-    linear("3,0,4096", "4,0,4096", kSize, kSize);
+    step(R"("op":"attention","in":[[2,0,)" + size + R"(]],"out":[[3,0,)" + size +
+         R"(]],"scale":0.088388347648,"window":0,)" + heads + R"(,"layer":)" + number);
+    linear("3,0," + size, "4,0," + size, kSize, kSize);
     add_norm();
-    linear("1,0,4096", "5,0,28672", 2 * kInner, kSize);
-    step(R"("op":"gated","activation":"silu","in":[[5,0,28672]],"out":[[6,0,14336]])");
-    linear("6,0,14336", "4,0,4096", kSize, kInner);
+    linear("1,0," + size, "5,0," + both, 2 * kInner, kSize);
+    step(R"("op":"gated","activation":"silu","in":[[5,0,)" + both + R"(]],"out":[[6,0,)" + inner + "]]");
+    linear("6,0," + inner, "4,0," + size, kSize, kInner);
     add_norm();
   }
-  step(R"("op":"gather_outputs","in":[[1,0,4096]],"out":[[7,0,4096]])");
-  step(R"("op":"linear","activation":"none","in":[[7,0,4096]],"out":[[8,0,32000]],"weights":[)" +
+  step(R"("op":"gather_outputs","in":[[1,0,)" + size + R"(]],"out":[[7,0,)" + size + "]]");
+  step(R"("op":"linear","activation":"none","in":[[7,0,)" + size + R"(]],"out":[[8,0,32000]],"weights":[)" +
        tensor(Type::f16, kVocabulary, kSize, table) + ",null]");
-  plan.program = parse_json(R"({"buffers":[{"rows":"tokens","width":4096},{"rows":"tokens","width":4096},)"
-                            R"({"rows":"tokens","width":6144},{"rows":"tokens","width":4096},)"
-                            R"({"rows":"tokens","width":4096},{"rows":"tokens","width":28672},)"
-                            R"({"rows":"tokens","width":14336},{"rows":"outputs","width":4096},)"
-                            R"({"rows":"outputs","width":32000}],"output":8,"steps":[)" +
-                            steps + "]}");
+  const auto buffer = [](const std::string& rows, const std::string& width) {
+    return R"({"rows":")" + rows + R"(","width":)" + width + "}";
+  };
+  std::string buffers;
+  for (const std::string& width : {size, size, qkv, size, size, both, inner}) buffers += buffer("tokens", width) + ",";
+  buffers += buffer("outputs", size) + "," + buffer("outputs", std::to_string(kVocabulary));
+  plan.program = parse_json(R"({"buffers":[)" + buffers + R"(],"output":8,"steps":[)" + steps + "]}");
   return plan;
 }
 

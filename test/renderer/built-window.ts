@@ -29,6 +29,8 @@ export type BuiltWindow = {
   readonly origin: string;
   /** What the next page talks to. */
   app: FakeApp;
+  /** Where the recordings of the library lie, by their documents. */
+  readonly recordings: Map<string, string>;
   /** Paths of files that were given to the application, requests to elsewhere, and rules of the policy that were broken. */
   readonly ticketPaths: string[];
   readonly strayRequests: string[];
@@ -47,6 +49,7 @@ export async function startBuiltWindow(): Promise<BuiltWindow> {
   const ticketPaths: string[] = [];
   const strayRequests: string[] = [];
   const violations: string[] = [];
+  const recordings = new Map<string, string>();
   // As it is shipped: a test runner's own setting would build React with all its checks.
   const { NODE_ENV } = process.env;
   process.env.NODE_ENV = 'production';
@@ -66,6 +69,7 @@ export async function startBuiltWindow(): Promise<BuiltWindow> {
       ticketPaths.push(path);
       return String(ticketPaths.length).padStart(24, '0');
     },
+    recordingOf: async (documentId) => recordings.get(documentId) ?? null,
     onPort: (port) => serve(contract, window.app.handlers, port),
     log: () => undefined,
   });
@@ -80,6 +84,7 @@ export async function startBuiltWindow(): Promise<BuiltWindow> {
     browser,
     origin,
     app: createFakeApp(),
+    recordings,
     ticketPaths,
     strayRequests,
     violations,

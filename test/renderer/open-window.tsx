@@ -75,6 +75,7 @@ export function openWindow(prepare: (app: FakeApp) => void = () => undefined, ki
       calls.saved.push(file);
       return true;
     },
+    recordingAddress: async (documentId) => `/recordings/of-${documentId}`,
     openExternal: async (address) => void calls.opened.push(address),
   };
   let ended = false;

@@ -93,6 +93,20 @@ describe('a sentence without a quote', () => {
   });
 });
 
+describe('an answer whose passages may not say what was asked', () => {
+  const remark = 'These passages speak of this, but may not say what you asked. Check the quotes.';
+
+  it('says so, and another does not', async () => {
+    await openSaved(makeAnswer('It is 1,250 [1].', [makeCitation(1, sheet, row)], { doubtful: true }));
+    expect(screen.getByText(remark)).toBeTruthy();
+  });
+
+  it('is not what every answer is', async () => {
+    await openSaved(makeAnswer('It is 1,250 [1].', [makeCitation(1, sheet, row)]));
+    expect(screen.queryByText(remark)).toBeNull();
+  });
+});
+
 describe('the keyboard', () => {
   it('goes from the question to the last turn and back', async () => {
     await openSaved(makeAnswer('It is 1,250 [1].', [makeCitation(1, sheet, row)]));

@@ -63,6 +63,10 @@ describe('The texts of the window', () => {
     }
   });
 
+  it('keep French marks with the word before them, and quotes with the word within', () => {
+    for (const [key, text] of textsOf('fr')) expect(text, key).not.toMatch(/\S [:;?!»]|« /);
+  });
+
   it('come in the first of the person’s languages that is there', () => {
     expect(systemLanguage(['de-DE', 'fr-CA', 'en'])).toBe('fr');
     expect(systemLanguage(['zh-TW'])).toBe('zh');

@@ -1,11 +1,12 @@
 /**
  * DOC: what Word wrote until 2003 (MS-DOC) → paragraphs and rows of tables. The text lies in pieces, each in Windows' Latin
- * letters or in UTF-16; what the marks in it mean is here, how it looks is left aside, and with it which paragraph is a heading.
+ * letters or in UTF-16; what the marks in it mean is here, which paragraphs are headings in doc-headings; how it looks is left aside.
  */
 import type { ReadResult } from '../../source.ts';
 import { ReadingRefused } from '../refusal.ts';
 import { createParagraphs, oneLine, titleFromName } from '../sections.ts';
 import { type CompoundFile, openCompoundFile } from './compound-file.ts';
+import { headingMark, type Piece, withHeadingMarks } from './doc-headings.ts';
 
 const firstWord97 = 0xc1;
 const mostCharacters = 64e6;
@@ -87,18 +88,18 @@ function textsOfWord97(file: CompoundFile, document: Uint8Array, view: DataView,
   const table = file.read(flags & 0x0200 ? '1Table' : '0Table');
   if (!table || document.length < 0x1aa) throw new Error('It has no table of its pieces.');
   const [from, size] = [view.getUint32(0x1a2, true), view.getUint32(0x1a6, true)];
-  const text = textOfPieces(table.subarray(from, from + size), document);
+  const { text, pieces } = textOfPieces(table.subarray(from, from + size), document);
   let at = 0;
-  return parts.map(({ lengthAt }) => {
+  return parts.map(({ lengthAt }, index) => {
     const length = view.getUint32(lengthAt, true);
     const part = text.slice(at, at + length);
     at += length;
-    return part;
+    return index === 0 ? withHeadingMarks(part, pieces, document, table) : part;
   });
 }
 
 /** The piece table (Clx): properties that are passed over, then where each stretch of characters lies in the file. */
-function textOfPieces(clx: Uint8Array, document: Uint8Array): string {
+function textOfPieces(clx: Uint8Array, document: Uint8Array): { text: string; pieces: Piece[] } {
   const view = new DataView(clx.buffer, clx.byteOffset, clx.byteLength);
   let at = 0;
   while (clx[at] === 1) at += 3 + view.getUint16(at + 1, true);
@@ -109,6 +110,7 @@ function textOfPieces(clx: Uint8Array, document: Uint8Array): string {
   const latin = new TextDecoder('windows-1252');
   const utf16 = new TextDecoder('utf-16le');
   let text = '';
+  const pieces: Piece[] = [];
   for (let piece = 0; piece < numPieces; piece++) {
     const from = view.getUint32(start + 4 * piece, true);
     const numCharacters = view.getUint32(start + 4 * piece + 4, true) - from;
@@ -116,13 +118,19 @@ function textOfPieces(clx: Uint8Array, document: Uint8Array): string {
     const where = view.getUint32(start + 4 * (numPieces + 1) + 8 * piece + 2, true);
     const offset = where & 0x3fffffff;
     const isLatin = (where & 0x40000000) !== 0;
+    pieces.push({
+      firstCharacter: text.length,
+      numCharacters,
+      offset: isLatin ? offset >> 1 : offset,
+      bytesPerCharacter: isLatin ? 1 : 2,
+    });
     // Pieces lie where earlier ones said: a gap would shift all that follow.
     const words = isLatin
       ? latin.decode(document.subarray(offset >> 1, (offset >> 1) + numCharacters))
       : utf16.decode(document.subarray(offset, offset + 2 * numCharacters));
     text += words.padEnd(numCharacters, '\u0000');
   }
-  return text;
+  return { text, pieces };
 }
 
 /** Of a field only what it shows: its program stands between the marks 0x13 and 0x14, what it gave before 0x15. */
@@ -164,7 +172,8 @@ function addText(paragraphs: ReturnType<typeof createParagraphs>, text: string):
     if (end !== '\u0007') {
       if (plain.trim() === '') continue;
       endTable();
-      paragraphs.add(plain);
+      if (plain.includes(headingMark)) paragraphs.startHeading(plain.replaceAll(headingMark, ''));
+      else paragraphs.add(plain);
     } else if (plain.trim() === '' && cells.length > 0) {
       rows.push(cells);
       cells = [];

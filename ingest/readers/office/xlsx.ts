@@ -1,4 +1,4 @@
-/** XLSX: bytes → the rows of each sheet as a person sees them: formulas' results, dates as dates, hidden sheets too. */
+/** XLSX, and XLS under its name or that of its kind: bytes → the rows of each sheet as a person sees them: formulas' results, dates as dates, hidden sheets too. */
 import type { ReadResult, Section } from '../../source.ts';
 import { ReadingRefused } from '../refusal.ts';
 import { oneLine, titleFromName } from '../sections.ts';
@@ -6,13 +6,15 @@ import { attributeOf, childrenOf, descendantsOf, elementAt, textBelow, type XmlE
 import { openZip, type Zip } from '../zip-limits.ts';
 import { columnOf, fillMerged, type SheetRow, sectionsOfSheet } from './cells.ts';
 import { paragraphsOf, wordsOfChart } from './drawing.ts';
-import { createNumberFormats, type NumberFormats } from './number-formats.ts';
+import { type NumberFormats, numberFormatsOf } from './number-formats.ts';
 import { partOf, relationsOf } from './package.ts';
+import { readXls } from './xls.ts';
 
 const mostSheets = 1000;
 const mostCells = 3_000_000;
 
 export function readXlsx(bytes: Uint8Array, name: string, onProgress?: (done: number) => void): ReadResult {
+  if (bytes[0] === 0xd0 && bytes[1] === 0xcf) return readXls(bytes, name);
   const zip = openZip(bytes);
   const main = [...relationsOf(zip, '').values()].find((part) => part.type === 'officeDocument')?.target;
   const bookName = main ?? 'xl/workbook.xml';
@@ -23,7 +25,7 @@ export function readXlsx(bytes: Uint8Array, name: string, onProgress?: (done: nu
   const partNamed = (type: string) => [...parts.values()].find((part) => part.type === type)?.target;
   const strings = readStrings(zip, partNamed('sharedStrings'));
   const is1904 = /^(1|true)$/.test(attributeOf(elementAt(book, 'workbookPr'), 'date1904') ?? '');
-  const formats = createNumberFormats(partOf(zip, partNamed('styles')), is1904);
+  const formats = numberFormatsOf(partOf(zip, partNamed('styles')), is1904);
 
   const people = readPeople(partOf(zip, partNamed('person')));
 

@@ -2,7 +2,7 @@
  * The pictures of a PDF's page, and one grey picture of the page made of them. Pages are not drawn with a canvas: it is
  * native code, which a reader may not load, and a scan is its pictures and nothing else.
  */
-import { OPS, type PDFPageProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import { OPS, type PDFPageProxy } from '../pdf-engine.ts';
 import type { Picture } from './recognizer.ts';
 
 type Matrix = [number, number, number, number, number, number];

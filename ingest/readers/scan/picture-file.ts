@@ -7,6 +7,7 @@ import type { OnProgress } from '../../reader-process.ts';
 import type { ReadResult } from '../../source.ts';
 import { readPdf } from '../pdf.ts';
 import { ReadingRefused } from '../refusal.ts';
+import { defaultScanLimits } from './scanned-pages.ts';
 
 /** pdf.js leaves out a larger one; a camera's has 50 million. */
 const mostPixels = 60e6;
@@ -14,11 +15,16 @@ const mostPixels = 60e6;
 const screenDotsPerInch = 96;
 const pageInches = 11;
 
-export async function readPicture(bytes: Uint8Array, name: string, onProgress?: OnProgress): Promise<ReadResult> {
+export async function readPicture(
+  bytes: Uint8Array,
+  name: string,
+  onProgress?: OnProgress,
+  scanFolders: readonly string[] = [],
+): Promise<ReadResult> {
   const picture = bytes[0] === 0xff ? jpegOf(bytes) : pngOf(bytes);
   if (picture.width * picture.height > mostPixels)
     throw new ReadingRefused('too-large', `It has ${picture.width} × ${picture.height} pixels.`);
-  const result = await readPdf(pageOf(picture), name, onProgress);
+  const result = await readPdf(pageOf(picture), name, onProgress, defaultScanLimits, scanFolders);
   if (result.type === 'failed') return { ...result, kind: 'image' };
   const sections = result.sections.map(({ label: _, ...section }) => section);
   return { ...result, kind: 'image', sections };

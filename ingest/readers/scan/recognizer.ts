@@ -3,11 +3,12 @@
  * (Node's permission model would not hold within it), and the worker is also what would fetch a language from a server. Here
  * program and language are read from the packages on the disk; neither has a way to the network.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
+import { english } from './languages.ts';
 
 /** Grey, one byte per pixel, 0 is black, rows from the top. */
 export type Picture = { width: number; height: number; grey: Uint8Array };
@@ -19,17 +20,15 @@ export type RecognizedLine = { words: RecognizedWord[]; startsParagraph: boolean
 /** From now on; whichever ends first. Processor time is what the work is worth, the clock is what a person waits. */
 export type Deadline = { processorMs: number; clockMs: number };
 
-/** `all`: every language whose data is installed at once, which takes as many times as long. */
-export type Languages = 'english' | 'all';
-
 export type Recognizer = {
-  /** Whether there is another language than English. */
-  hasOthers(): boolean;
+  /** Those whose data is there, as Tesseract names them: English, which comes with Quoth, and what is installed. */
+  languages(): readonly string[];
   /**
    * The lines of an upright picture in reading order, columns one after the other; null when the deadline has passed. It looks
-   * at the clock once per word: before the first one it may run on for some seconds, bounded by the picture's pixels.
+   * at the clock once per word: before the first one it may run on for some seconds, bounded by the picture's pixels. `languages`:
+   * all at once, the likeliest first; each takes its time.
    */
-  recognize(picture: Picture, deadline: Deadline, languages?: Languages): Promise<RecognizedLine[] | null>;
+  recognize(picture: Picture, deadline: Deadline, languages: readonly string[]): Promise<RecognizedLine[] | null>;
 };
 
 type Tesseract = {
@@ -54,21 +53,29 @@ type CreateTesseract = (options: {
 /** The one thing of it that is used; Node's types do not name it. */
 declare const WebAssembly: { validate(bytes: Uint8Array): boolean };
 
+type Running = {
+  tesseract: Tesseract;
+  api: InstanceType<Tesseract['TessBaseAPI']>;
+  /** Whose data its file system has. */
+  written: Set<string>;
+  /** What it is set to, joined by `+`. */
+  languages: string;
+};
+
 const lstmOnly = 1;
 const automaticLayout = 3;
 
 class DeadlinePassed extends Error {}
 
-/** Nothing is loaded before the first picture. `dataFolder`: a folder for each language; absent = the installed packages. */
-export function createRecognizer(dataFolder: string = installedData()): Recognizer {
+/** Nothing is loaded before the first picture. `scanFolders`: each with data of a language, beside the English that is ours. */
+export function createRecognizer(scanFolders: readonly string[] = []): Recognizer {
   const program = lazily(loadProgram);
-  const names = lazily(() => languagesIn(dataFolder));
+  const files = lazily(() => dataIn(scanFolders));
   let processorEndsMs = Number.POSITIVE_INFINITY;
   let clockEndsMs = Number.POSITIVE_INFINITY;
-  const running = new Map<Languages, { tesseract: Tesseract; api: InstanceType<Tesseract['TessBaseAPI']> }>();
+  let running: Running | null = null;
 
-  async function start(languages: Languages) {
-    const chosen = languages === 'all' ? names() : [english];
+  async function start(): Promise<Running> {
     const tesseract = await program().create({
       wasmBinary: program().wasm,
       // Called after each word. Thrown through the WebAssembly it ends the work; that instance is then thrown away.
@@ -78,28 +85,38 @@ export function createRecognizer(dataFolder: string = installedData()): Recogniz
       print() {},
       printErr() {},
     });
-    for (const name of chosen)
-      tesseract.FS.writeFile(`./${name}.traineddata`, gunzipSync(readFileSync(dataOf(dataFolder, name))));
-    const api = new tesseract.TessBaseAPI();
-    if (api.Init(null, chosen.join('+'), lstmOnly) !== 0)
+    return { tesseract, api: new tesseract.TessBaseAPI(), written: new Set(), languages: '' };
+  }
+
+  /** One program for all languages: another set of them takes it some hundredths of a second, another program 100 MB. */
+  function speak(instance: Running, languages: readonly string[]): void {
+    const chosen = languages.join('+');
+    if (instance.languages === chosen) return;
+    for (const name of languages.flatMap((language) => [language, `${language}_vert`])) {
+      const file = files().get(name);
+      if (!file || instance.written.has(name)) continue;
+      instance.tesseract.FS.writeFile(`./${name}.traineddata`, inflated(file));
+      instance.written.add(name);
+    }
+    if (instance.api.Init(null, chosen, lstmOnly) !== 0)
       throw new Error('Text recognition did not take its language data.');
-    api.SetPageSegMode(automaticLayout);
+    instance.api.SetPageSegMode(automaticLayout);
     // Words in white on black are looked for without it too; with it a page of noise is read twice.
-    api.SetVariable('tessedit_do_invert', '0');
-    return { tesseract, api };
+    instance.api.SetVariable('tessedit_do_invert', '0');
+    instance.languages = chosen;
   }
 
   return {
-    hasOthers: () => names().length > 1,
-    async recognize(picture, deadline, languages = 'english') {
+    languages: () => [...files().keys()].filter((name) => !name.endsWith('_vert')),
+    async recognize(picture, deadline, languages) {
       // What was said of the progress must leave before this thread is busy for seconds.
       await nextTurn();
       processorEndsMs = processorMs() + deadline.processorMs;
       clockEndsMs = performance.now() + deadline.clockMs;
-      const instance = running.get(languages) ?? (await start(languages));
-      running.set(languages, instance);
-      const { tesseract, api } = instance;
+      running ??= await start();
+      const { tesseract, api } = running;
       try {
+        speak(running, languages);
         tesseract.FS.writeFile('/input', toPgm(picture));
         if (api.SetImageFile(1, 0) !== 0 || api.Recognize(null) !== 0)
           throw new Error('Text recognition refused a page.');
@@ -107,7 +124,7 @@ export function createRecognizer(dataFolder: string = installedData()): Recogniz
         api.Clear();
         return lines;
       } catch (error) {
-        running.delete(languages); // its memory is in no known state
+        running = null; // its memory is in no known state
         if (error instanceof DeadlinePassed) return null;
         throw error;
       }
@@ -132,27 +149,34 @@ function loadProgram(): { create: CreateTesseract; wasm: Uint8Array } {
   throw new Error('This runtime has no WebAssembly.');
 }
 
-const english = 'eng';
-/** More at once would take minutes for a page. */
-const mostLanguages = 4;
+const dataFile = /^([a-z]{3}(?:_[a-z]{3,4})?)\.traineddata\.gz$/;
+const mostFiles = 100;
+/** The largest of the data that there is has 15 MB. */
+const mostDataBytes = 64e6;
 
-/** Where npm puts the packages `@tesseract.js-data/eng`, `…/fra` and so on: each that is installed is used. */
-function installedData(): string {
-  return dirname(dirname(createRequire(import.meta.url).resolve('@tesseract.js-data/eng/package.json')));
+/** The files of data by the languages' names: English of its package, then what lies in the folders. */
+function dataIn(folders: readonly string[]): Map<string, string> {
+  const ours = createRequire(import.meta.url).resolve('@tesseract.js-data/eng/package.json');
+  const found = new Map([[english, join(dirname(ours), '4.0.0_best_int', `${english}.traineddata.gz`)]]);
+  for (const folder of folders)
+    for (const file of namesIn(folder)) {
+      const name = dataFile.exec(file)?.[1];
+      if (name && !found.has(name) && found.size < mostFiles) found.set(name, join(folder, file));
+    }
+  return found;
 }
 
-function dataOf(dataFolder: string, name: string): string {
-  return join(dataFolder, name, '4.0.0_best_int', `${name}.traineddata.gz`);
+/** A folder that was removed since costs its language, not the document. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
-/** English, then the others by name. */
-function languagesIn(dataFolder: string): string[] {
-  const others = readdirSync(dataFolder)
-    .filter(
-      (name) => /^[a-z]{3}(?:_[a-z]{3,4})?$/i.test(name) && name !== english && existsSync(dataOf(dataFolder, name)),
-    )
-    .sort();
-  return [english, ...others].slice(0, mostLanguages);
+function inflated(file: string): Uint8Array {
+  return gunzipSync(readFileSync(file), { maxOutputLength: mostDataBytes });
 }
 
 function toPgm({ width, height, grey }: Picture): Uint8Array {

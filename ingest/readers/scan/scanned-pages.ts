@@ -1,14 +1,16 @@
 /** Which pages of a PDF are scans, and what they say. */
-import type { PDFPageProxy } from 'pdfjs-dist/legacy/build/pdf.mjs';
+
 import { scanLimits } from '../../reader-process.ts';
 import type { ScannedWord } from '../../source.ts';
+import type { PDFPageProxy } from '../pdf-engine.ts';
 import type { PdfLine } from '../pdf-lines.ts';
 import { oneLine } from '../sections.ts';
+import { joinedLines, textOfWords } from './joined-lines.ts';
+import { confidenceOf, english, fewestLetters, languagesFor } from './languages.ts';
 import { drawPage, imagesOfPage } from './page-images.ts';
 import {
   createRecognizer,
   type Deadline,
-  type Languages,
   type Picture,
   processorMs,
   type RecognizedLine,
@@ -34,12 +36,9 @@ const leastCoverage = 0.4;
 /** Tesseract is right about nearly all words above 60 and wrong about most below 30; between them it guesses. */
 const leastWordConfidence = 45;
 const leastPageConfidence = 60;
-const fewestLetters = 3;
-/** English pages are read with more certainty than this; below it the other languages are tried, where there are some. */
-const surePageConfidence = 80;
 
 export type ScannedText =
-  | { type: 'read'; lines: PdfLine[]; words: ScannedWord[] }
+  | { type: 'read'; lines: PdfLine[]; words: ScannedWord[]; confidence: number; languages: readonly string[] }
   | { type: 'unread'; why: string }
   /** No scan at all: the page has no picture that is large enough. */
   | { type: 'no-scan' };
@@ -55,8 +54,12 @@ export function mayBeScan(lines: readonly PdfLine[]): boolean {
   return numLetters <= mostLettersOfScan;
 }
 
-export function createScanReader(limits: ScanLimits = defaultScanLimits): ScanReader {
-  const recognizer = createRecognizer();
+/** `scanFolders`: with the data of more languages than English. */
+export function createScanReader(
+  limits: ScanLimits = defaultScanLimits,
+  scanFolders: readonly string[] = [],
+): ScanReader {
+  const recognizer = createRecognizer(scanFolders);
   let remainingMs = limits.documentMs;
   return {
     async read(page, onStart) {
@@ -77,7 +80,7 @@ export function createScanReader(limits: ScanLimits = defaultScanLimits): ScanRe
             type: 'unread',
             why: `its text could not be recognized with enough certainty (${found.confidence} %)`,
           };
-        return textOf(found.lines, scale);
+        return textOf(found, scale);
       } catch (error) {
         return {
           type: 'unread',
@@ -90,7 +93,7 @@ export function createScanReader(limits: ScanLimits = defaultScanLimits): ScanRe
   };
 }
 
-type Found = { lines: RecognizedLine[]; confidence: number };
+type Found = { lines: RecognizedLine[]; confidence: number; languages: readonly string[] };
 
 /**
  * A scanner that was fed sideways leaves a page that reads as noise. Such a page is turned until it reads, first upside down,
@@ -100,35 +103,27 @@ async function recognizeUpright(recognizer: Recognizer, picture: Picture, deadli
   const processorEndsMs = processorMs() + deadline.processorMs;
   const clockEndsMs = performance.now() + deadline.clockMs;
   let best: Found | null = null;
-  const tries = [0, 2, 1, 3].map((quarterTurns) => ({ quarterTurns, languages: 'english' as Languages }));
-  if (recognizer.hasOthers()) tries.splice(1, 0, { quarterTurns: 0, languages: 'all' });
-  for (const { quarterTurns, languages } of tries) {
-    const remaining = { processorMs: processorEndsMs - processorMs(), clockMs: clockEndsMs - performance.now() };
-    if (remaining.processorMs <= 0 || remaining.clockMs <= 0) return best;
-    const lines = await recognizer.recognize(turned(picture, quarterTurns), remaining, languages);
+  const remaining = (): Deadline => ({
+    processorMs: processorEndsMs - processorMs(),
+    clockMs: clockEndsMs - performance.now(),
+  });
+  const blank = isBlank(picture);
+  for (const quarterTurns of [0, 2, 1, 3]) {
+    const upright = turned(picture, quarterTurns);
+    const languages = blank ? [english] : await languagesFor(recognizer, upright, remaining);
+    const left = remaining();
+    if (languages === null || left.processorMs <= 0 || left.clockMs <= 0) return best;
+    const lines = await recognizer.recognize(upright, left, languages);
     if (lines === null) return best;
     const found = {
-      lines: lines.map((line) => turnedBack(line, picture, quarterTurns)),
+      lines: joinedLines(lines).map((line) => turnedBack(line, picture, quarterTurns)),
       confidence: confidenceOf(lines),
+      languages,
     };
     if (best === null || found.confidence > best.confidence) best = found;
-    const mayBeForeign = quarterTurns === 0 && languages === 'english' && recognizer.hasOthers();
-    const isDone = best.confidence >= (mayBeForeign ? surePageConfidence : leastPageConfidence);
-    if (isDone || isBlank(picture)) break;
+    if (best.confidence >= leastPageConfidence || blank) break;
   }
   return best;
-}
-
-/** Of all words, by their letters: the specks that are taken for words are short. 0 for a page without any. */
-function confidenceOf(lines: readonly RecognizedLine[]): number {
-  let sum = 0;
-  let numLetters = 0;
-  for (const { text, confidence } of lines.flatMap((line) => line.words)) {
-    const letters = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
-    sum += letters * confidence;
-    numLetters += letters;
-  }
-  return numLetters < fewestLetters ? 0 : Math.round(sum / numLetters);
 }
 
 /** Nothing but paper: fewer than one pixel in 10,000 is dark. */
@@ -138,7 +133,7 @@ function isBlank({ grey }: Picture): boolean {
   return numDark * 10_000 < grey.length;
 }
 
-function textOf(lines: readonly RecognizedLine[], scale: number): ScannedText {
+function textOf({ lines, confidence, languages }: Found, scale: number): ScannedText {
   const kept: PdfLine[] = [];
   const words: ScannedWord[] = [];
   let startsParagraph = false;
@@ -146,7 +141,7 @@ function textOf(lines: readonly RecognizedLine[], scale: number): ScannedText {
     startsParagraph ||= line.startsParagraph;
     const sure = line.words.filter(({ text, confidence }) => confidence >= leastWordConfidence && oneLine(text) !== '');
     if (sure.length === 0) continue;
-    kept.push({ text: sure.map(({ text }) => oneLine(text)).join(' '), startsParagraph });
+    kept.push({ text: textOfWords(sure), startsParagraph });
     startsParagraph = false;
     for (const { text, box } of sure)
       words.push({
@@ -156,7 +151,7 @@ function textOf(lines: readonly RecognizedLine[], scale: number): ScannedText {
   }
   const numLetters = words.reduce((sum, { text }) => sum + (text.match(/[\p{L}\p{N}]/gu)?.length ?? 0), 0);
   if (numLetters < fewestLetters) return { type: 'unread', why: 'no words were recognized on it' };
-  return { type: 'read', lines: kept, words };
+  return { type: 'read', lines: kept, words, confidence, languages };
 }
 
 /** Turned clockwise. */

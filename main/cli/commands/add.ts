@@ -4,6 +4,7 @@ import type { AddEvent } from '../../../app/contract/contract.ts';
 import { QuothError } from '../../../app/contract/errors.ts';
 import { ticket } from '../../../app/contract/types.ts';
 import type { Command } from '../command.ts';
+import { followReading } from '../follow-reading.ts';
 import { documentFact, documentWords } from '../places.ts';
 
 const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
@@ -36,6 +37,7 @@ export const command: Command = {
     const startedAtMs = performance.now();
     let numReady = 0;
     let numFailed = 0;
+    const leave = followReading(core, output, signal);
     for (const events of streams)
       for await (const event of events) {
         if (event.type === 'document') await output.say(documentFact(event.document), documentWords(event.document));
@@ -44,6 +46,7 @@ export const command: Command = {
           numFailed += event.numFailed;
         }
       }
+    await leave();
     const seconds = Math.round(performance.now() - startedAtMs) / 1000;
     const summary = { type: 'summary', numReady, numFailed, seconds };
     await output.say(summary, `${numReady} ready, ${numFailed} not, in ${seconds.toFixed(1)} s`);

@@ -1,7 +1,7 @@
 import type { AskEvent } from '../../../app/contract/contract.ts';
 import { QuothError } from '../../../app/contract/errors.ts';
 import { chatId } from '../../../app/contract/types.ts';
-import { answerFact, citationWords, plain } from '../answers.ts';
+import { answerFact, citationWords, doubtWords, plain } from '../answers.ts';
 import type { Command } from '../command.ts';
 import { scopeOf, scopeOptions, scopeUsage } from '../scope.ts';
 
@@ -34,10 +34,11 @@ export const command: Command = {
         await output.piece(plain(event.text));
       }
       if (event.type !== 'answer') continue;
-      const { text, refused, writtenBy } = event.answer;
+      const { text, refused, doubtful, writtenBy } = event.answer;
       // What the model said was left out: a line cannot be taken back, so the answer comes after it.
       const replaced = (refused || writtenBy === 'quotes') && streamed.trim() !== text ? `\n\n${plain(text)}` : '';
-      await output.say(answerFact(event.answer), `${replaced}\n\n${citationWords(event.answer)}`.trimEnd());
+      const doubt = doubtful ? `\n\n${doubtWords}` : '';
+      await output.say(answerFact(event.answer), `${replaced}${doubt}\n\n${citationWords(event.answer)}`.trimEnd());
     }
     return 0;
   },

@@ -7,9 +7,7 @@
  * the plain part of tables only; but what is asked does not depend on what the app could read.
  */
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import { getDocument } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import { openPdf } from '../../../ingest/readers/pdf-engine.ts';
 
 export type TableQuestion = {
   id: string;
@@ -29,14 +27,7 @@ export type PageLines = TextLine[][];
 
 /** All words of a PDF by lines: words on one baseline, from left to right; what pdf.js calls one item is one word. */
 export async function linesOfPdf(bytes: Uint8Array): Promise<PageLines> {
-  const folder = path.dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'));
-  const task = getDocument({
-    data: new Uint8Array(bytes),
-    standardFontDataUrl: path.join(folder, 'standard_fonts') + path.sep,
-    cMapUrl: path.join(folder, 'cmaps') + path.sep,
-    cMapPacked: true,
-    verbosity: 0,
-  });
+  const task = openPdf(bytes);
   try {
     const pdf = await task.promise;
     const pages: PageLines = [];

@@ -6,7 +6,7 @@ import { packagesNeededBy, runtimeNames, windowNames } from './packages.mjs';
 
 const licenceName = /^(licen[cs]e|copying|notice|copyright)/i;
 
-/** What the addon is linked with or carries beside it; where Debian keeps the words. None of it is from the registry. */
+/** What the addon is linked with or carries beside it, and what packages have compiled into them; where Debian keeps the words. */
 const nativeParts = [
   { name: 'FAISS (in the addon)', licence: 'MIT', debian: 'libfaiss-dev' },
   { name: 'OpenBLAS (beside the addon on Linux)', licence: 'BSD-3-Clause', debian: 'libopenblas0-pthread' },
@@ -18,6 +18,13 @@ const nativeParts = [
   {
     name: 'NVIDIA CUDA runtime, cudart (in the library of kernels, linked statically)',
     licence: 'NVIDIA CUDA Toolkit EULA, Attachment A: may be given on as a part of an application',
+    debian: null,
+  },
+  { name: 'libmpg123 (in mpg123-decoder, as WebAssembly)', licence: 'LGPL-2.1-or-later', debian: 'libmpg123-0' },
+  { name: 'libopus (in opus-decoder, as WebAssembly)', licence: 'BSD-3-Clause', debian: 'libopus0' },
+  {
+    name: 'libFLAC, libvorbis, libogg (in @wasm-audio-decoders, as WebAssembly)',
+    licence: 'BSD-3-Clause',
     debian: null,
   },
   { name: 'node-addon-api, node-api-headers (in the addon)', licence: 'MIT', debian: null },

@@ -27,7 +27,7 @@ function isLoaded(name, file, platform, arch) {
         !/^(deps|src)\//.test(file) && (!file.startsWith('prebuilds/') || file === `prebuilds/${platform}-${arch}.node`)
       );
     case 'pdfjs-dist':
-      return /^(package\.json|LICENSE|legacy\/build\/pdf(\.worker)?\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(
+      return /^(package\.json|LICENSE|build\/pdf(\.worker)?\.min\.mjs|(cmaps|standard_fonts|wasm|iccs)\/.*)$/.test(
         file,
       );
     case 'youtubei.js':
@@ -44,8 +44,17 @@ function isLoaded(name, file, platform, arch) {
       return !/\.wasm\.js$|^tesseract-core(-simd|-relaxedsimd)?\.(js|wasm)$/.test(file);
     case '@tesseract.js-data/eng':
       return !file.startsWith('4.0.0/');
+    case 'onnxruntime-web':
+      return /^(package\.json|LICENSE|dist\/(ort\.wasm\.bundle\.min\.mjs|ort-wasm-simd-threaded\.wasm))$/.test(file);
+    case 'onnxruntime-common':
+    case 'flatbuffers':
+    case 'guid-typescript':
+    case 'long':
+    case 'platform':
+    case 'protobufjs':
+      return false; // named by onnxruntime-web for its other builds; the one above has in it what it needs
     default:
-      return true;
+      return !name.startsWith('@protobufjs/');
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cite } from '../../../app/chats/citations.ts';
 import { bearsOut, factsIn } from '../../../app/chats/facts.ts';
-import type { Writing } from '../../../app/chats/signs.ts';
+import type { Writing } from '../../../ingest/writing.ts';
 import { passageOf } from './fixtures.ts';
 
 const holds = (stated: string, text: string, writing: Writing = 'english'): boolean => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { calibrations, wordCalibration } from '../../../app/chats/calibrations.ts';
 import { calibrationOf, isRelevant, logOddsOf } from '../../../app/chats/relevance.ts';
-import { type Sighted, signNames, signsOf, writingOf } from '../../../app/chats/signs.ts';
+import { type Sighted, signNames, signsOf } from '../../../app/chats/signs.ts';
+import { writingOf } from '../../../ingest/writing.ts';
 
 const minilm = 'all-minilm-l6-v2@0123456789abcdef';
 const seen = (

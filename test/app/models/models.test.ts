@@ -3,35 +3,15 @@ import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AppKit } from '../../../app/models/kit.ts';
 import type { Offer } from '../../../app/models/offer.ts';
+import { archiveOf as archive } from '../../fakes/package-archive.ts';
 import { createScene, installed, noModels, type Scene } from '../outside.ts';
 
 const firstHalf = randomBytes(70_000);
 const secondHalf = randomBytes(50_001);
 const config = Buffer.from('{"layers":2}');
-
-/** One file as a package's archive holds it. */
-function archive(...files: [name: string, bytes: Buffer][]): Buffer {
-  const blocks = files.map(([name, bytes]) => {
-    const header = Buffer.alloc(512);
-    header.write(`package/${name}`, 0, 100);
-    header.write(`${bytes.length.toString(8).padStart(11, '0')}\0`, 124);
-    header.write('        ', 148);
-    header.write('0', 156);
-    header.write(
-      `${header
-        .reduce((sum, byte) => sum + byte, 0)
-        .toString(8)
-        .padStart(6, '0')}\0 `,
-      148,
-    );
-    return Buffer.concat([header, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
-  });
-  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
-}
 
 const archives = new Map<string, Buffer>([
   ['/one', archive(['readme.md', Buffer.from('hi')], ['model.part', firstHalf], ['config.json', config])],

@@ -1,9 +1,12 @@
 // A parser that tries what a reader must not do, and reports what came of it.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
 import { forbidNetwork } from '../../../ingest/readers/serve-reader.ts';
 
-process.on('message', (request: { path: string }) => {
+type Request = { path: string; scanFolders?: string[]; speech?: { folder: string } };
+
+process.on('message', (request: Request) => {
   forbidNetwork();
   const tries: Record<string, () => unknown> = {
     own: () => readFileSync(request.path),
@@ -12,6 +15,19 @@ process.on('message', (request: { path: string }) => {
     fetch: () => fetch('http://127.0.0.1:9'),
     socket: () => connect(9, '127.0.0.1'),
   };
+  for (const kit of [...(request.scanFolders ?? []), ...(request.speech ? [request.speech.folder] : [])]) {
+    tries['data.gz'] = () => readFileSync(join(kit, 'data.gz'));
+    tries['model.bin'] = () => readFileSync(join(kit, 'onnx', 'model.bin'));
+    tries.above = () => readdirSync(dirname(kit));
+    tries.beside = () => {
+      try {
+        return readFileSync(join(dirname(kit), 'manifest.json'));
+      } catch {
+        return readFileSync(`${kit}.old/model.bin`);
+      }
+    };
+    tries['into kit'] = () => writeFileSync(join(kit, 'data.gz'), 'y');
+  }
   const outcomes = Object.entries(tries).map(([name, attempt]) => {
     try {
       attempt();

@@ -5,6 +5,7 @@ import { greedyAnswers } from './greedy.ts';
 import { deviceMemory } from './memory.ts';
 import { referenceModels } from './reference-models.ts';
 import { story } from './story.ts';
+import { trained } from './trained.ts';
 
 export const families: Readonly<Record<string, Check>> = {
   reference: referenceModels,
@@ -12,4 +13,5 @@ export const families: Readonly<Record<string, Check>> = {
   memory: deviceMemory,
   story,
   torch: againstTorch,
+  trained,
 };

@@ -9,11 +9,11 @@ import { type Check, type Checked, judge, type Place, withEngine } from './check
 import { buildLlama, smallLlama } from './models.ts';
 
 /** Logits of a random model are spread by 1; a rounding to f16 moves them by some thousandths. */
-const mostApart = 0.03;
+export const mostApart = 0.03;
 
-type Answers = number[][];
+export type Answers = number[][];
 
-async function answersOf(
+export async function answersOf(
   engine: Engine,
   prompts: readonly number[][],
   numTokens: number,
@@ -35,7 +35,12 @@ async function answersOf(
 }
 
 /** Where two answers part first, and the distance of the two ids there in the logits of what stood before. */
-async function partings(engine: Engine, prompts: readonly number[][], one: Answers, other: Answers): Promise<number[]> {
+export async function partings(
+  engine: Engine,
+  prompts: readonly number[][],
+  one: Answers,
+  other: Answers,
+): Promise<number[]> {
   const apart: number[] = [];
   for (const [row, prompt] of prompts.entries()) {
     const place = one[row]!.findIndex((id, at) => id !== other[row]![at]);
