@@ -37,9 +37,9 @@ export async function embedRows(setting: Setting): Promise<void> {
   const kinds: Texts[] = [
     { what: '16 texts of 128', texts: ofLength(128, 16), batch: 16 },
     { what: '8 texts of 256', texts: ofLength(256, 8), batch: 8 },
-    { what: '48 passages of 10 to 510, as they come', texts: real, batch: 16 },
-    { what: 'the same, by length', texts: real.toSorted((a, b) => a.length - b.length), batch: 16 },
-    { what: 'the same, one at a time', texts: real, batch: 1 },
+    { what: '48 passages of 10 to 510; theirs padded, 16 as they come', texts: real, batch: 16 },
+    { what: 'the same; theirs 16 of like length', texts: real.toSorted((a, b) => a.length - b.length), batch: 16 },
+    { what: 'the same; theirs one at a time', texts: real, batch: 1 },
   ];
   for (const threads of setting.threads) {
     const ours = await startSide(scriptOf('quoth'), { model: plan, numThreads: threads, peers: setting.peers });
