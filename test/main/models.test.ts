@@ -24,14 +24,19 @@ function quoth(...words: string[]): { out: string; error: string; status: number
   const ended = spawnSync(process.execPath, all, { cwd: folder, env, encoding: 'utf8' });
   return { out: ended.stdout, error: ended.stderr, status: ended.status };
 }
-type Listed = { models: { id: string; state: string; plan: string | null; fit: unknown }[]; folder: string };
+type Listed = {
+  models: { id: string; role: string; state: string; plan: string | null; fit: unknown }[];
+  folder: string;
+};
 const list = (): Listed => JSON.parse(quoth('list', '--json').out) as Listed;
 
 describe('quoth models', () => {
   it('says of every model of the catalogue how it fits this machine', () => {
     const { models } = list();
     expect(models.length).toBeGreaterThan(20);
-    expect(models.every(({ fit }) => fit !== null)).toBe(true);
+    // Kits are files that a reader uses: they have no plan to be fitted.
+    const unfitted = models.filter(({ fit, role }) => (fit === null) !== ['speech', 'scan'].includes(role));
+    expect(unfitted).toEqual([]);
     expect(quoth('list').out).toMatch(/all-minilm-l6-v2 .*Apache-2\.0, fits: \d+ MB of \d+\.\d GB/);
   });
 
