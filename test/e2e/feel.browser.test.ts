@@ -217,15 +217,17 @@ describe.skipIf(!chromiumPath)('the window with much in it', () => {
     await page.keyboard.press('Enter');
     tape.push({ type: 'sources', passages: [passage], retrieveMs: 1 });
     await page.getByRole('article', { name: 'Tell me all.' }).waitFor();
+    // How often each turn changed: what a frame changes comes together.
     await page.evaluate(() => {
-      const changed = new Set<string>();
-      Object.assign(window, { changedArticles: changed });
+      const changes: Record<string, number> = {};
+      Object.assign(window, { changes });
       new MutationObserver((records) => {
+        const names = new Set<string>();
         for (const { target } of records) {
-          const element = target instanceof Element ? target : target.parentElement;
-          const article = element?.closest('article');
-          if (article) changed.add(article.getAttribute('aria-label') ?? '');
+          const article = (target instanceof Element ? target : target.parentElement)?.closest('article');
+          if (article) names.add(article.getAttribute('aria-label') ?? '');
         }
+        for (const name of names) changes[name] = (changes[name] ?? 0) + 1;
       }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
     });
     const stop = await watchFrames(page);
@@ -250,11 +252,11 @@ describe.skipIf(!chromiumPath)('the window with much in it', () => {
       `frames while ${numTokens} tokens come, ${numChanged} documents change and ${typed.length} letters are typed`,
       `${frames.length} frames, p50 ${at(frames, 0.5).toFixed(0)} ms, p95 ${at(frames, 0.95).toFixed(0)} ms, p99 ${at(frames, 0.99).toFixed(0)} ms, worst ${at(frames, 1).toFixed(0)} ms; ${longTasks.length} tasks of more than 50 ms, the longest ${Math.max(0, ...longTasks).toFixed(0)} ms`,
     );
-    // Nothing of the other turns is touched by a word of the last one.
-    const changed = await page.evaluate(() => [
-      ...(window as unknown as { changedArticles: Set<string> }).changedArticles,
-    ]);
-    expect(changed).toEqual(['Tell me all.']);
+    // Nothing of the other turns is touched by a word of the last one; what came with them (colours of code, say) may settle.
+    const changes = await page.evaluate(() => (window as unknown as { changes: Record<string, number> }).changes);
+    const { 'Tell me all.': numOfAsked, ...others } = changes;
+    expect(numOfAsked).toBeGreaterThan(30);
+    expect(Object.entries(others).filter(([, num]) => num > 5)).toEqual([]);
     tape.push({ type: 'answer', answer: makeAnswer('It was good [1].', [makeCitation(1, passage, quote)]) });
     tape.end();
     await page.getByText('It was good').first().waitFor();
