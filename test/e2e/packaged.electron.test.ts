@@ -69,7 +69,7 @@ describe.skipIf('reason' in electron)(`The packed app${'reason' in electron ? ` 
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('holds what it loads and nothing more: no tests, no sources, no tools, 80 MB at most', () => {
+  it('holds what it loads and nothing more: no tests, no sources, no tools, 60 MB at most', () => {
     const names = filesOfArchive.map(({ name }) => name);
     expect(
       names.filter((name) => !/^(package\.json|out\/(main|preload|renderer)\/|node_modules\/)/.test(name)),
@@ -83,7 +83,7 @@ describe.skipIf('reason' in electron)(`The packed app${'reason' in electron ? ` 
     expect([...packed].filter((one) => !allowed.includes(one))).toEqual([]);
     expect(allowed.filter((one) => !packed.has(one))).toEqual([]);
     const sizeBytes = filesOfArchive.reduce((sum, one) => sum + one.sizeBytes, 0);
-    expect(sizeBytes).toBeLessThan(80e6);
+    expect(sizeBytes).toBeLessThan(60e6);
     const bySize = new Map<string, number>();
     for (const { name, sizeBytes: size } of filesOfArchive) {
       const part = /^(node_modules\/(@[^/]+\/)?[^/]+|out\/[^/]+)/.exec(name)?.[0] ?? name;

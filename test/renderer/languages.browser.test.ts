@@ -68,8 +68,9 @@ const views: Record<string, View> = {
   'answer and page': async (page) => {
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    await page.getByRole('textbox').last().fill(question);
-    await page.keyboard.press('Enter');
+    const field = page.getByRole('textbox').last();
+    await field.fill(question);
+    await field.press('Enter'); // the dialog that closes may give the focus back meanwhile
     const answer = page.getByRole('article', { name: question });
     await answer.and(page.locator('[aria-busy=false]')).waitFor();
     await answer
