@@ -25,7 +25,7 @@ export function Choice<Value>({ label, value, options, disabled = false, onChang
       value={options.findIndex((option) => option.value === value)}
       aria-label={label}
       disabled={disabled}
-      className={`${frame} max-w-full px-2`}
+      className={`${frame} max-w-[min(15rem,100%)] px-2`}
       onChange={(event) => {
         const chosen = options[Number(event.target.value)];
         if (chosen) onChange(chosen.value);

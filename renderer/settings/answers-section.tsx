@@ -1,8 +1,9 @@
 import { Slider } from 'radix-ui';
 import { useEffect, useId, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Choice } from '../common/field.tsx';
 import { formatCount, formatNumber } from '../common/format.ts';
-import { Row, Rows, Section, Select } from './rows.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 import { useSettings } from './use-settings.ts';
 
 const answerLengths = [128, 256, 512, 1024, 2048, 4096];
@@ -18,7 +19,7 @@ export function AnswersSection() {
     <Section title={t('sections.answers')}>
       <Rows>
         <Row label={t('settings.answerTokens')} meaning={t('settings.answerTokensMeaning')}>
-          <Select
+          <Choice
             label={t('settings.answerTokens')}
             value={settings.answerTokens}
             options={lengths.map((length) => ({

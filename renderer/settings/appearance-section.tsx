@@ -1,8 +1,9 @@
 import { RadioGroup } from 'radix-ui';
 import { useTranslation } from 'react-i18next';
 import { type Settings, windowLanguages } from '../../app/contract/types.ts';
+import { Choice } from '../common/field.tsx';
 import { languageNames } from '../common/text/text.ts';
-import { Row, Rows, Section, Select } from './rows.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 import { useSettings } from './use-settings.ts';
 
 const themes: Settings['theme'][] = ['system', 'light', 'dark', 'contrast'];
@@ -18,7 +19,7 @@ export function AppearanceSection() {
     <Section title={t('sections.appearance')}>
       <Rows>
         <Row label={t('settings.language')} meaning={t('settings.languageMeaning')}>
-          <Select<Settings['language']>
+          <Choice<Settings['language']>
             label={t('settings.language')}
             value={settings.language}
             options={[
@@ -51,7 +52,7 @@ export function AppearanceSection() {
           </RadioGroup.Root>
         </Row>
         <Row label={t('settings.textSize')} meaning={t('settings.textSizeMeaning')}>
-          <Select
+          <Choice
             label={t('settings.textSize')}
             value={settings.textSize}
             options={sizes.map((size) => ({ value: size, name: `${size} %` }))}

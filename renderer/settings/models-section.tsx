@@ -1,8 +1,9 @@
 import { useTranslation } from 'react-i18next';
 import type { Settings } from '../../app/contract/types.ts';
+import { Choice } from '../common/field.tsx';
 import { formatCount } from '../common/format.ts';
 import { EngineSection } from './engine-section.tsx';
-import { Row, Rows, Section, Select } from './rows.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 import { useSettings } from './use-settings.ts';
 
 const contexts = [2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
@@ -20,7 +21,7 @@ export function ModelsSection() {
       <Section title={t('sections.models')} meaning={t('memory.nextLoad')}>
         <Rows>
           <Row label={t('memory.context')} meaning={t('memory.contextMeaning')}>
-            <Select<number | null>
+            <Choice<number | null>
               label={t('memory.context')}
               value={contextTokens}
               options={[
@@ -31,7 +32,7 @@ export function ModelsSection() {
             />
           </Row>
           <Row label={t('memory.precision')} meaning={t('memory.precisionMeaning')}>
-            <Select
+            <Choice
               label={t('memory.precision')}
               value={kvPrecision}
               options={precisions.map((precision) => ({

@@ -37,31 +37,3 @@ export function Row({ label, meaning, children, below }: RowProps) {
     </div>
   );
 }
-
-type SelectProps<Value> = {
-  label: string;
-  value: Value;
-  options: { value: Value; name: string; lang?: string }[];
-  onChange: (value: Value) => void;
-};
-
-/** One of a few, in the system's own list. */
-export function Select<Value>({ label, value, options, onChange }: SelectProps<Value>) {
-  return (
-    <select
-      value={options.findIndex((option) => option.value === value)}
-      aria-label={label}
-      className="h-8 max-w-[min(15rem,100%)] rounded-lg border border-line-strong bg-raised px-2 text-sm"
-      onChange={(event) => {
-        const chosen = options[Number(event.target.value)];
-        if (chosen) onChange(chosen.value);
-      }}
-    >
-      {options.map(({ name, lang }, index) => (
-        <option key={name} value={index} lang={lang}>
-          {name}
-        </option>
-      ))}
-    </select>
-  );
-}

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { useStore } from 'zustand';
 import type { Install, ModelSummary } from '../../app/contract/types.ts';
 import { Button, IconButton } from '../common/button.tsx';
+import { Choice } from '../common/field.tsx';
 import { formatBytes } from '../common/format.ts';
 import { languageName } from '../common/language-name.ts';
 import { useQuoth } from '../common/quoth.tsx';
@@ -12,7 +13,7 @@ import { currentLanguage } from '../common/text/text.ts';
 import { InstallProgress } from '../models/install-progress.tsx';
 import { InstallButtons } from '../models/model-card.tsx';
 import { useModels } from '../models/use-models.ts';
-import { Row, Rows, Section, Select } from './rows.tsx';
+import { Row, Rows, Section } from './rows.tsx';
 
 /** The languages that scanned pages are read in: those that are here, the likely ones, and all others. */
 export function ScansSection() {
@@ -116,7 +117,7 @@ function OtherRow({ models }: { models: ModelSummary[] }) {
   return (
     <Row label={t('scans.other')} meaning={meaning}>
       <div className="flex flex-wrap items-center gap-2">
-        <Select
+        <Choice
           label={t('scans.choose')}
           value={model.id}
           options={sorted.map((one) => ({ value: one.id, name: nameOf(one) }))}
